@@ -1,0 +1,45 @@
+"""Fetching CIFAR from its official address, once, before a study starts."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from cifar_sweep.formats import cifar_folder
+from cifar_sweep.recipe import DataRecipe
+from sweeps.workload import Unavailable
+
+
+def fetch(data: DataRecipe, data_dir: Path) -> None:
+    """Make sure that CIFAR's folder exists, downloading it with its md5 checksums when it does not.
+
+    A folder that is there is taken as it is, whatever its checksums. Raises Unavailable when the download fails.
+    """
+    folder = cifar_folder(data, data_dir)
+    if folder.exists():
+        return
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=data_dir, prefix=".download-"))
+    except OSError as error:
+        raise Unavailable(f"data {data.name}: no {folder}, and nothing can be written there: {error}") from error
+    try:
+        _download(data, temporary)
+        (temporary / folder.name).rename(folder)
+    except (OSError, RuntimeError) as error:
+        raise Unavailable(
+            f"data {data.name}: no {folder}, and the download failed: {error}. Unpack the official 'python version' "
+            f"of the data there, or name the folder that has {folder.name} with --data-dir or $SWEEP_DATA"
+        ) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _download(data: DataRecipe, root: Path) -> None:
+    # Not the data set classes themselves: they would unpickle what they fetched.
+    from torchvision.datasets import CIFAR10, CIFAR100
+    from torchvision.datasets.utils import download_and_extract_archive
+
+    source = CIFAR10 if data.name == "cifar10" else CIFAR100
+    download_and_extract_archive(source.url, str(root), filename=source.filename, md5=source.tgz_md5)

@@ -1,0 +1,73 @@
+"""The settings of each model. No torch here: a recipe is validated long before anything trains."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from cifar_sweep.section import Section
+
+Activation = Literal["relu", "gelu", "silu", "leaky_relu", "identity"]
+Norm = Literal["batch", "group", "none"]
+Blocks = Annotated[int, Field(ge=1, le=1000)]
+Width = Annotated[int, Field(ge=1, le=8192)]
+Stride = Annotated[int, Field(ge=1, le=4)]
+
+
+class Stem(Section):
+    """The first convolution, from pixels to features."""
+
+    kernel: Literal[1, 3, 5, 7] = Field(default=3, description="Side of the first convolution's kernel, in pixels.")
+    stride: int = Field(default=1, ge=1, le=4, description="Stride of the first convolution.")
+    pool: bool = Field(default=False, description="Whether a 3x3 max-pool of stride 2 follows the first convolution.")
+
+
+class ResNetRecipe(Section):
+    """A residual network of basic blocks (He et al. 2015, arXiv:1512.03385) with a stem for small images."""
+
+    name: Literal["resnet"] = Field(default="resnet", description="The model's name.")
+    blocks: tuple[Blocks, ...] = Field(
+        default=(2, 2, 2, 2),
+        strict=False,
+        min_length=1,
+        description="Basic blocks (two 3x3 convolutions each) per stage.",
+    )
+    widths: tuple[Width, ...] = Field(
+        default=(32, 64, 128, 256),
+        strict=False,
+        min_length=1,
+        description="Channels per stage; the stem has the first.",
+    )
+    strides: tuple[Stride, ...] = Field(
+        default=(1, 2, 2, 2), strict=False, min_length=1, description="Stride of the first block of each stage."
+    )
+    stem: Stem = Field(default=Stem(), description="The first convolution.")
+    activation: Activation = Field(
+        default="relu", description="Non-linearity after each normalisation; identity: none."
+    )
+    norm: Norm = Field(
+        default="batch", description="Normalisation after each convolution; with none, convolutions get a bias instead."
+    )
+    residual: bool = Field(default=True, description="Whether each block adds its input to its output.")
+    dropout: float = Field(
+        default=0.0, ge=0, lt=1, description="Probability of dropping a feature before the classifier."
+    )
+    zero_init: bool = Field(
+        default=False,
+        description="Whether the last gain of each residual block starts at zero (needs norm and residual).",
+    )
+
+    @model_validator(mode="after")
+    def _stages_agree(self) -> ResNetRecipe:
+        for name, values in (("blocks", self.blocks), ("strides", self.strides)):
+            if len(values) != len(self.widths):
+                raise ValueError(
+                    f"widths has {_stages(self.widths)} but {name} has {len(values)}: "
+                    f"{list(self.widths)} against {list(values)}"
+                )
+        return self
+
+
+def _stages(values: tuple[int, ...]) -> str:
+    return f"{len(values)} stage{'s' if len(values) > 1 else ''}"

@@ -1,0 +1,89 @@
+"""A trial's checkpoints on disk: whole or absent, hashed, the last two kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sweeps.files import fsync_path, write_atomic
+
+KEEP = 2
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class CheckpointFolder:
+    """The folder `checkpoint/` of one trial; each checkpoint in it is a folder named after its epoch."""
+
+    path: Path
+
+    @contextmanager
+    def save(self, epoch: int) -> Iterator[Path]:
+        """Yield an empty folder; on leaving the block it becomes the checkpoint of `epoch`, atomically.
+
+        If the block raises, nothing changes.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        partial = self.path / f".partial-{epoch:04d}-{os.getpid()}"
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir()
+        try:
+            yield partial
+            self._seal(partial, epoch)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+        self._prune()
+
+    def restore(self) -> tuple[Path, int] | None:
+        """The newest checkpoint whose files match their hashes, with its epoch; None when there is none."""
+        for folder in reversed(self._saved()):
+            epoch = _intact_epoch(folder)
+            if epoch is not None:
+                return folder, epoch
+        return None
+
+    def _saved(self) -> list[Path]:
+        if not self.path.is_dir():
+            return []
+        return sorted(folder for folder in self.path.iterdir() if folder.name.isdigit())
+
+    def _seal(self, partial: Path, epoch: int) -> None:
+        hashes = {}
+        for file in sorted(path for path in partial.rglob("*") if path.is_file()):
+            hashes[file.relative_to(partial).as_posix()] = _sha256(file)
+            fsync_path(file)
+        write_atomic(partial / MANIFEST, json.dumps({"epoch": epoch, "sha256": hashes}, indent=1))
+        final = self.path / f"{epoch:04d}"
+        if final.exists():  # the epoch was repeated after a kill: the newer copy has the same content
+            shutil.rmtree(final)
+        partial.rename(final)
+        fsync_path(self.path)
+
+    def _prune(self) -> None:
+        for folder in self._saved()[:-KEEP]:
+            shutil.rmtree(folder, ignore_errors=True)
+        for leftover in self.path.glob(".partial-*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _intact_epoch(folder: Path) -> int | None:
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        hashes: dict[str, str] = manifest["sha256"]
+        if all(_sha256(folder / name) == digest for name, digest in hashes.items()):
+            return int(manifest["epoch"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return None
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

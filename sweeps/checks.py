@@ -1,0 +1,244 @@
+"""A study against its workload: does the recipe have these settings, take these values, and all their combinations?"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from sweeps.combinations import refused
+from sweeps.document import TOP_LEVEL, Document
+from sweeps.explain import as_written
+from sweeps.mistakes import Found, KeyPath, Mistake, StudyError, dotted, settled, unknown
+from sweeps.recipe import BadRecipe, merge
+from sweeps.settings import nested_in, unknown_setting, unknown_settings
+from sweeps.study import Study, parse, standing
+from sweeps.values import wrong_values
+from sweeps.workload import BadWorkload, Workload, load
+
+EPOCHS = "epochs"
+
+
+def check(study: Study, workload: Workload, document: Document | None = None) -> None:
+    """Hold `study` against the recipe and the capabilities of `workload`. Raises StudyError with all the mistakes.
+
+    `document` is the file that the study was read from: with it, each mistake names its line. Combinations of settings
+    are tried (all of a small space, a sample of a large one) once every setting stands by itself.
+    """
+    _check(study, workload, document, together=True)
+
+
+def accept(document: Document, workload: Workload | None = None) -> tuple[Study, Workload]:
+    """The study in `document` and its workload (by its name unless given), if grammar and workload agree to it.
+
+    Raises StudyError with the mistakes of both kinds in one report; BadWorkload.
+    """
+    try:
+        study, mistakes = parse(document), []
+    except StudyError as error:
+        study, mistakes = standing(document), error.mistakes
+        if workload is None and not hasattr(study, "workload"):
+            raise
+    loaded = workload if workload is not None else _load(study.workload, document, mistakes)
+    try:
+        _check(study, loaded, document, together=not mistakes)
+    except StudyError as error:
+        raise StudyError([*mistakes, *error.mistakes]) from None
+    if mistakes:
+        raise StudyError(mistakes)
+    return study, loaded
+
+
+def _load(name: str, document: Document, mistakes: Sequence[Mistake]) -> Workload:
+    try:
+        return load(name)
+    except BadWorkload as error:
+        if not mistakes:
+            raise
+        raise StudyError([*mistakes, document.mistake(("workload",), str(error))]) from None
+
+
+def _check(study: Study, workload: Workload, document: Document | None, together: bool) -> None:
+    case = _Case(study, workload)
+    found = [
+        *_baseline(case),
+        *_parameters(case),
+        *_toggles(case),
+        *_components(case),
+        *_capabilities(case),
+        *_early_termination(case),
+    ]
+    if together and not found:
+        found = [*_combinations(case)]
+    if found:
+        raise StudyError(_placed(path, rule, document) for path, rule in found)
+
+
+@dataclass(frozen=True)
+class _Case:
+    study: Study
+    workload: Workload
+
+    @cached_property
+    def keys(self) -> dict[str, Any]:
+        return self.workload.schema.keys
+
+    @cached_property
+    def toggles(self) -> dict[str, dict[str, Any]]:
+        return self.workload.toggles()
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """The baseline with the settings that never vary."""
+        return merge(self.study.baseline, self.study.space.constants)
+
+    @cached_property
+    def recipe(self) -> Any:
+        """The recipe of `settings`; None when it is refused."""
+        try:
+            return self.workload.schema.validate(self.settings)
+        except BadRecipe:
+            return None
+
+    def wrong(self, overrides: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """What the recipe says against the baseline with `overrides`, as (dotted key, rule)."""
+        try:
+            self.workload.schema.validate(merge(self.study.baseline, overrides))
+        except BadRecipe as error:
+            return [(key, re.sub(r"^input should be", "must be", rule)) for key, rule in error.mistakes]
+        return []
+
+
+def _baseline(case: _Case) -> Iterator[Found]:
+    missing = [*unknown_settings(case.study.baseline, case.keys)]
+    yield from ((("baseline", *path), rule) for path, rule in missing)
+    for key, rule in case.wrong({}):
+        path = settled(
+            [int(part) if part.isdecimal() else part for part in key.split(".") if part], case.study.baseline
+        )
+        if rule == "field required":
+            rule = "is required by the recipe, for which there is no default"
+        if path not in [known for known, _ in missing]:
+            yield ("baseline", *path), rule
+
+
+def _parameters(case: _Case) -> Iterator[Found]:
+    for key, parameter in case.study.parameters.items():
+        path: KeyPath = ("parameters", key)
+        if key not in case.keys:
+            yield path, unknown_setting(key, case.keys)
+        else:
+            found = wrong_values(key, parameter, case.keys, case.wrong)
+            yield from (((*path, *inner), rule) for inner, rule in found)
+
+
+def _toggles(case: _Case) -> Iterator[Found]:
+    searched = list(case.study.parameters)
+    for index, name in enumerate(case.study.toggles):
+        if name not in case.toggles:
+            yield ("toggles", index), unknown("toggle", name, case.toggles)
+            continue
+        edit = case.toggles[name]
+        touched = [key for key in searched if any(nested_in(key, other) for other in edit)]
+        if touched:
+            yield ("toggles", index), f"{name} sets {', '.join(edit)}, but {', '.join(touched)} is searched too"
+        elif _changes_nothing(case, edit):
+            yield ("toggles", index), f"{name} changes nothing: the baseline already has {_pairs(edit)}"
+
+
+def _changes_nothing(case: _Case, edit: Mapping[str, Any]) -> bool:
+    schema = case.workload.schema
+    if case.recipe is None:
+        return False
+    try:
+        without = schema.validate(merge(case.settings, edit))
+    except BadRecipe:
+        return False
+    return schema.dump(without) == schema.dump(case.recipe)
+
+
+def _components(case: _Case) -> Iterator[Found]:
+    if case.study.ablation is None:
+        return
+    components = case.study.ablation.components
+    path: KeyPath = ("ablation", "components")
+    if not isinstance(components, dict):
+        for index, name in enumerate(components):
+            if name not in case.toggles:
+                yield (*path, index), unknown("toggle", name, case.toggles)
+        return
+    for name, edit in components.items():
+        for key, value in edit.items():
+            yield from (((*path, name, *inner), rule) for inner, rule in _wrong_edit(case, key, value))
+
+
+def _wrong_edit(case: _Case, key: str, value: Any) -> Iterator[Found]:
+    if key not in case.keys:
+        yield (key,), unknown_setting(key, case.keys)
+        return
+    if isinstance(value, Mapping):
+        yield from (((key, *path), rule) for path, rule in unknown_settings(value, case.keys, f"{key}."))
+    before = case.wrong({})
+    for wrong, rule in case.wrong({key: value}):
+        if nested_in(wrong, key) and (wrong, rule) not in before and rule != "unknown key":
+            yield (key,), f"{wrong} {rule}" if wrong != key else rule
+
+
+def _capabilities(case: _Case) -> Iterator[Found]:
+    if case.study.constraints and not case.workload.has("cost"):
+        yield ("constraints",), f"workload {case.workload.name} does not count what a recipe costs: it has no 'cost'"
+
+
+def _early_termination(case: _Case) -> Iterator[Found]:
+    rule = case.study.early_terminate
+    if rule is None:
+        return
+    for key in case.study.parameters:
+        if key in {dimension.key for dimension in case.study.space.dimensions} and key == EPOCHS:
+            yield (
+                ("parameters", key),
+                (
+                    "searched epochs with early_terminate would favour short schedules: "
+                    "fix epochs in the baseline, or leave early_terminate out"
+                ),
+            )
+    epochs = _epochs(case)
+    last = rule.max_iter if rule.max_iter is not None else epochs
+    if last is None and (case.recipe is not None or EPOCHS not in case.keys):
+        yield ("early_terminate", "max_iter"), "is required: the recipe has no setting epochs"
+    if rule.max_iter is not None and epochs is not None and rule.max_iter > epochs:
+        yield ("early_terminate", "max_iter"), f"must not be above epochs = {epochs} but got {rule.max_iter}"
+    elif last is not None and rule.min_iter >= last:
+        yield ("early_terminate", "min_iter"), f"must be below the trial's {last} epochs but got {rule.min_iter}"
+
+
+def _epochs(case: _Case) -> int | None:
+    if case.recipe is None or EPOCHS not in case.keys:
+        return None
+    epochs = case.workload.schema.get(case.recipe, EPOCHS)
+    return epochs if isinstance(epochs, int) else None
+
+
+def _combinations(case: _Case) -> Iterator[Found]:
+    for example in refused(case.study.space, case.toggles, case.wrong):
+        key = list(example.parameters)[-1] if example.parameters else ""
+        path: KeyPath = ("parameters", key) if key in case.study.parameters else ("toggles",)
+        yield path if key else ("baseline",), f"{example}"
+
+
+def _pairs(settings: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} = {value}" for key, value in settings.items())
+
+
+def _placed(path: KeyPath, rule: str, document: Document | None) -> Mistake:
+    if document is None:
+        return Mistake("", dotted(path), rule)
+    written = as_written(path, document.data)
+    place = document.place(written)
+    if place.startswith("--set ") and path[0] == "baseline" and rule.startswith("unknown setting"):
+        near = difflib.get_close_matches(str(path[1]), TOP_LEVEL, n=1)
+        rule += f"; or the study's {near[0]!r}?" if near else ""
+    return Mistake(place, dotted(written), rule)

@@ -1,0 +1,308 @@
+"""The command line. Heavy imports happen inside the commands, so that help and mistakes come at once."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from sweeps.launch import Launched, Options
+    from sweeps.results import Results
+    from sweeps.study import Study
+    from sweeps.workload import Workload
+
+COMPLETE, FAILED, BAD_INPUT, RESUMABLE, INTERRUPTED = 0, 1, 2, 75, 130
+
+app = typer.Typer(
+    help="Ablations and hyperparameter sweeps that stand: budgeted, pruned, resumable, from one YAML file.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="The study file.", show_default=False)]
+Name = Annotated[
+    str, typer.Argument(metavar="NAME", help="The name of a study in the runs folder.", show_default=False)
+]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override any setting: run_cap=8, epochs=4, model.widths=[16,32]."),
+]
+Searches = Annotated[
+    list[str] | None,
+    typer.Option("--search", metavar="KEY=RANGE", help="Search a setting: optimizer.lr=log:1e-4..1e-1, epochs=[4,8]."),
+]
+Toggles = Annotated[
+    list[str] | None,
+    typer.Option("--toggle", metavar="NAME", help="Search a part on and off; `sweep toggles` lists the parts."),
+]
+Budget = Annotated[str | None, typer.Option("--budget", metavar="N", help="Limit of the parameters: 5M, 250_000.")]
+RunnerKind = Annotated[str, typer.Option("--runner", metavar="ray|inline", help="Ray Tune, or this process alone.")]
+Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Trials at once.  [default: as many as fit]")]
+Address = Annotated[
+    str | None, typer.Option("--ray-address", help="A running Ray cluster.  [default: a Ray of our own]")
+]
+DataDir = Annotated[
+    Path | None,
+    typer.Option("--data-dir", help="The data folder.  [default: $SWEEP_DATA, else the user's cache folder]"),
+]
+RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Where studies are kept.")]
+ReportsDir = Annotated[Path, typer.Option("--reports-dir", help="Where reports are written.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Start anew; the old folder is kept under another name.")]
+Smoke = Annotated[
+    bool, typer.Option("--smoke", help="Two trials of one epoch on few images, in a folder of their own.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
+WorkloadName = Annotated[str, typer.Option("--workload", help="What is trained.")]
+
+RUNS, REPORTS = Path("runs"), Path("reports")
+
+
+@app.command()
+def run(
+    study: StudyFile,
+    sets: Sets = None,
+    search: Searches = None,
+    toggle: Toggles = None,
+    budget: Budget = None,
+    runner: RunnerKind = "ray",
+    workers: Workers = None,
+    data_dir: DataDir = None,
+    runs_dir: RunsDir = RUNS,
+    reports_dir: ReportsDir = REPORTS,
+    ray_address: Address = None,
+    fresh: Fresh = False,
+    smoke: Smoke = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Run a study, or continue it where it was interrupted; then write its report."""
+    from sweeps.launch import Edits, Folders, Options, load_study
+
+    loaded, workload = load_study(study, Edits(sets or (), search or (), toggle or (), budget))
+    folders = Folders(runs_dir, reports_dir, data_dir)
+    _launch(loaded, workload, Options(folders, _kind(runner), workers, ray_address, fresh, smoke, quiet), as_json)
+
+
+@app.command()
+def resume(
+    name: Name,
+    runner: RunnerKind = "ray",
+    workers: Workers = None,
+    data_dir: DataDir = None,
+    runs_dir: RunsDir = RUNS,
+    reports_dir: ReportsDir = REPORTS,
+    ray_address: Address = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Continue a study by its name."""
+    from sweeps.launch import Folders, Options, resume_study
+
+    study, workload = resume_study(runs_dir, name)
+    folders = Folders(runs_dir, reports_dir, data_dir)
+    _launch(study, workload, Options(folders, _kind(runner), workers, ray_address, quiet=quiet), as_json)
+
+
+@app.command()
+def validate(study: StudyFile, sets: Sets = None) -> None:
+    """Check a study file against its workload: every mistake at once, or "ok"."""
+    from sweeps.launch import Edits, load_study
+
+    loaded, _ = load_study(study, Edits(sets or ()))
+    size = loaded.space.size
+    configurations = "infinitely many" if size is None else f"{size:,}"
+    typer.echo(f"ok: {study}: {loaded.method} over {configurations} configurations, {loaded.run_cap} trials")
+
+
+@app.command()
+def schema(
+    workload: WorkloadName = "cifar_sweep",
+    out: Annotated[Path | None, typer.Option("--out", help="Write it to a file.  [default: stdout]")] = None,
+) -> None:
+    """Print the JSON Schema of study files, for editors."""
+    from sweeps.authoring import schema_text
+
+    content = schema_text(workload)
+    if out is None:
+        typer.echo(content, nl=False)
+    else:
+        out.write_text(content, encoding="utf-8")
+
+
+@app.command()
+def toggles(workload: WorkloadName = "cifar_sweep", as_json: Json = False) -> None:
+    """List the parts that a workload can train without."""
+    from sweeps.workload import load
+
+    edits = load(workload).toggles()
+    if as_json:
+        _print_json(edits)
+        return
+    width = max(map(len, edits), default=0)
+    for name, edit in edits.items():
+        typer.echo(f"{name:{width}}  " + "  ".join(f"{key}={json.dumps(value)}" for key, value in edit.items()))
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The study's name.", show_default=False)],
+    data: Annotated[str, typer.Option("--data", help="The data set: digits, cifar10, cifar100, …")] = "cifar10",
+    search: Searches = None,
+    toggle: Toggles = None,
+    budget: Budget = None,
+    trials: Annotated[int, typer.Option("--trials", min=1, help="How many trials.")] = 60,
+    workload: WorkloadName = "cifar_sweep",
+    out: Annotated[Path | None, typer.Option("--out", help="The file.  [default: studies/NAME.yaml]")] = None,
+) -> None:
+    """Write a commented study file that validates."""
+    from sweeps.authoring import write_new
+
+    path = write_new(name, data, search or (), toggle or (), budget, trials, workload, out)
+    typer.echo(f"{path}\nNext: sweep run {path}")
+
+
+@app.command()
+def status(name: Name, runs_dir: RunsDir = RUNS, as_json: Json = False) -> None:
+    """How far a study is."""
+    from sweeps import terminal
+    from sweeps.lock import holder
+    from sweeps.runs import open_results
+
+    results = open_results(runs_dir, name)
+    driver = holder(results.folder)
+    if as_json:
+        _print_json({**_summary(results), "driver": driver})
+        return
+    out = terminal.console()
+    by = f"run by process {driver.get('pid')} on {driver.get('host')}" if driver else "not running"
+    out.print(f"{results.study.name}: {results.counted}/{results.study.run_cap} trials, {by}", highlight=False)
+    out.print(terminal.tally(results), highlight=False)
+    _show_best(results)
+
+
+@app.command("ls")
+def list_studies(runs_dir: RunsDir = RUNS, as_json: Json = False) -> None:
+    """The studies of the runs folder."""
+    from sweeps import terminal
+    from sweeps.runs import names, open_results
+
+    found = [open_results(runs_dir, name) for name in names(runs_dir)]
+    if as_json:
+        _print_json([_summary(results) for results in found])
+    elif found:
+        terminal.console().print(terminal.studies_table(found))
+    else:
+        typer.echo(f"no studies in {runs_dir}")
+
+
+@app.command()
+def show(
+    name: Name,
+    trial: Annotated[int, typer.Argument(metavar="TRIAL", help="The trial's number.", show_default=False)],
+    runs_dir: RunsDir = RUNS,
+    as_json: Json = False,
+) -> None:
+    """One trial: its recipe, how it ended, and its learning curve."""
+    from sweeps import terminal
+    from sweeps.record import plain
+    from sweeps.runs import find_trial, open_results, recipe_of
+
+    results = open_results(runs_dir, name)
+    found = find_trial(results, trial)
+    rows, recipe = results.rows(trial), recipe_of(results, trial)
+    if as_json:
+        _print_json({**plain(found), "recipe": recipe, "curves": rows})
+        return
+    out = terminal.console()
+    out.print(terminal.trial_table(found, results.study.metric, recipe))
+    if rows:
+        out.print(terminal.curve_table(rows))
+
+
+@app.command()
+def report(name: Name, runs_dir: RunsDir = RUNS, reports_dir: ReportsDir = REPORTS) -> None:
+    """Write the report of a study as it stands."""
+    from sweeps.launch import write_report
+    from sweeps.runs import open_results
+
+    typer.echo(write_report(open_results(runs_dir, name), reports_dir))
+
+
+def main() -> None:
+    """The entry point: every mistake of the user is one message on stderr and exit code 2."""
+    from sweeps.errors import UserError
+
+    try:
+        app()
+    except UserError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise SystemExit(BAD_INPUT) from None
+    except OSError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise SystemExit(BAD_INPUT) from None
+
+
+def _kind(runner: str) -> str:
+    if runner not in ("ray", "inline"):
+        raise typer.BadParameter(f"{runner!r} is not a runner; choose ray or inline", param_hint="--runner")
+    return runner
+
+
+def _launch(study: Study, workload: Workload, options: Options, as_json: bool) -> None:
+    from sweeps.launch import launch
+
+    launched = launch(study, workload, options)
+    results, finish = launched.finish.results, launched.finish
+    if as_json:
+        _print_json({**_summary(results), "report": str(launched.report), "complete": finish.complete})
+    else:
+        _conclude(launched)
+    if finish.failure:
+        typer.echo(f"error: {finish.failure}", err=True)
+        raise typer.Exit(FAILED)
+    if finish.signal is not None:
+        typer.echo(f"stopped by {finish.signal.name}; run the same command again to go on", err=True)
+        raise typer.Exit(INTERRUPTED if finish.signal.name == "SIGINT" else RESUMABLE)
+
+
+def _conclude(launched: Launched) -> None:
+    results = launched.finish.results
+    if launched.finish.complete and launched.counted_before == results.counted:
+        typer.echo(f"{results.study.name} was finished already; nothing was run.")
+    _show_best(results)
+    typer.echo(f"Report: {launched.report}")
+
+
+def _show_best(results: Results) -> None:
+    from sweeps import terminal
+
+    typer.echo(terminal.answer(results))
+    if results.ranked():
+        terminal.console().print(terminal.best_table(results))
+
+
+def _summary(results: Results) -> dict[str, Any]:
+    from sweeps.record import plain
+
+    ranked = results.ranked()
+    return {
+        "study": results.study.name,
+        "question": results.study.question,
+        "metric": results.study.metric.name,
+        "run_cap": results.study.run_cap,
+        "counted": results.counted,
+        "counts": {status.value: n for status, n in results.counts().items()},
+        "best": plain(ranked[0]) if ranked else None,
+    }
+
+
+def _print_json(content: Any) -> None:
+    json.dump(content, sys.stdout, indent=2)
+    sys.stdout.write("\n")

@@ -1,0 +1,178 @@
+"""Run a study: settle where it runs, check that something fits its budget, reconcile, search, record."""
+
+from __future__ import annotations
+
+import random
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from sweeps import site as sites
+from sweeps.errors import UserError
+from sweeps.gate import Assessment, Gate, smallest
+from sweeps.lock import driver_lock
+from sweeps.results import Results
+from sweeps.runners.base import Runner
+from sweeps.sampler import Sampler
+from sweeps.search import Observer, Search
+from sweeps.space import Space
+from sweeps.store import Store
+from sweeps.study import Study
+from sweeps.trial import stream
+from sweeps.workload import Site, Workload
+
+DRAWS = 64  # random configurations tried before the smallest one is looked for
+
+
+class Infeasible(UserError):
+    """The constraints leave nothing to train."""
+
+
+class Gone(UserError):
+    """What the study was begun with is not what is here now."""
+
+
+@dataclass(frozen=True)
+class Finish:
+    """How a run of a study ended: its results, the signal that ended it early, and why the search gave up."""
+
+    results: Results
+    signal: signal.Signals | None = None
+    failure: str = ""
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.signal is None and not self.failure
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study settled for this machine, before anything is written."""
+
+    study: Study
+    workload: Workload
+    site: Site
+    gate: Gate
+    environment: Mapping[str, Any]
+
+
+def settle(study: Study, workload: Workload, data_dir: Path, known: Mapping[str, Any]) -> Plan:
+    """Find device and data, and check the budget; `known` is the environment of an earlier run, empty at the first.
+
+    Raises Unavailable for missing data, Gone for changed data, Infeasible where nothing fits. Writes nothing.
+    """
+    wanted = study.resources.gpu
+    device = "cuda" if wanted != 0 and sites.gpu_count() else "cpu"
+    place = Site(data_dir, device)
+    prepared = workload.prepare(workload.schema.validate(study.baseline), place)
+    _same_data(known, prepared.provenance)
+    settled = known.get("settled", dict(prepared.settings))
+    gate = Gate(study, workload, settled)
+    require_feasible(study, gate)
+    environment = {
+        **sites.describe(),
+        "workload": {"name": workload.name, "code_sha256": sites.code_hash(workload.target)},
+        "device": device,
+        "data": dict(prepared.provenance),
+        "settled": settled,
+    }
+    return Plan(study, workload, place, gate, environment)
+
+
+def run(plan: Plan, folder: Path, runner: Callable[[], Runner], observer: Observer) -> Finish:
+    """Run or continue the study in `folder` to its end, or to a signal."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with driver_lock(folder):
+        store = Store.open(folder, plan.study)
+        try:
+            store.reconcile()
+            store.write_environment(_provenance(store.environment(), plan.environment))
+            return _search(plan, store, runner, observer)
+        finally:
+            store.close()
+
+
+def _search(plan: Plan, store: Store, runner: Callable[[], Runner], observer: Observer) -> Finish:
+    sampler = Sampler(plan.study, store, plan.gate, observer.on_end)
+    search = Search(plan.study, plan.workload, store, sampler, plan.site, observer)
+    first = baseline_parameters(plan.study.space, plan.workload, plan.gate.baseline())
+    if first is not None and plan.study.method != "grid" and store.next_number() == 0:
+        sampler.enqueue(first)
+    received: list[signal.Signals] = []
+    if not search.done:
+        with _signals(search, received):
+            runner().run(search)
+    return Finish(store.results(), received[0] if received else None, search.failure)
+
+
+def require_feasible(study: Study, gate: Gate) -> None:
+    """Raise Infeasible unless the baseline and some configuration of the space fit the constraints."""
+    baseline = gate.baseline()
+    if not baseline.accepted:
+        raise Infeasible(f"the baseline does not fit: {baseline.reason}; change baseline or constraints")
+    if not study.space.dimensions:
+        return
+    generator = random.Random(stream(study.seed, "feasible"))
+    draws = [study.space.draw(generator) for _ in range(DRAWS)]
+    weighed = [(sum(gate.assess(draw).violations.values()), index) for index, draw in enumerate(draws)]
+    best = smallest(gate, study.space, draws[min(weighed)[1]])
+    if not best.accepted:
+        raise Infeasible(f"no configuration fits: the smallest one found has {best.reason}; widen parameters or limits")
+
+
+def baseline_parameters(space: Space, workload: Workload, baseline: Assessment) -> dict[str, Any] | None:
+    """The searched values that the baseline itself has; None where it lies outside the space."""
+    recipe = workload.schema.validate(baseline.settings)
+    chosen: dict[str, Any] = {}
+    for dimension in space.dimensions:
+        if not space.active(dimension, chosen):
+            continue
+        if dimension.key.startswith("toggle."):
+            chosen[dimension.key] = True
+            continue
+        try:
+            chosen[dimension.key] = workload.schema.get(recipe, dimension.key)
+        except KeyError:
+            return None
+    return chosen if chosen and space.contains(chosen) else None
+
+
+def _same_data(known: Mapping[str, Any], provenance: Mapping[str, Any]) -> None:
+    before, now = known.get("data", {}).get("fingerprint"), provenance.get("fingerprint")
+    if before and now and before != now:
+        raise Gone(
+            f"the study was begun on the data {before}, but the data folder now holds {now}; "
+            f"give the old data with --data-dir, or start anew with --fresh"
+        )
+
+
+def _provenance(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    moment = datetime.now(UTC).isoformat("T", "seconds")
+    started = before.get("started", moment)
+    commands = [*before.get("commands", []), {"at": moment, "command": now["command"]}]
+    return {**now, "started": started, "updated": moment, "commands": commands}
+
+
+@contextmanager
+def _signals(search: Search, received: list[signal.Signals]) -> Iterator[None]:
+    """The first signal asks the search to stop; a second one ends at once."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if received:
+            raise KeyboardInterrupt
+        received.append(signal.Signals(number))
+        search.interrupted = True
+
+    watched = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+    before = {number: signal.signal(number, handle) for number in watched}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,108 @@
+"""The budget gate: what a configuration would cost, before it exists anywhere but in the sampler."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sweeps.constraints import Constraint
+from sweeps.recipe import BadRecipe, merge
+from sweeps.space import Categorical, Dimension, Numeric, Space
+from sweeps.study import Study
+from sweeps.workload import Workload
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """A configuration weighed: its resolved `settings`, its `cost`, and why it may not be trained (empty: it may)."""
+
+    settings: Mapping[str, Any]
+    cost: Mapping[str, int]
+    reason: str = ""
+    violations: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def accepted(self) -> bool:
+        """Whether it may be trained."""
+        return not self.reason
+
+
+class Gate:
+    """Weighs configurations of one study against its constraints; remembers what it has weighed."""
+
+    def __init__(self, study: Study, workload: Workload, settled: Mapping[str, Any]) -> None:
+        self._study = study
+        self._workload = workload
+        self._baseline = merge(study.baseline, settled)
+        self._toggles = workload.toggles()
+        self._known: dict[str, Assessment] = {}
+
+    def assess(self, parameters: Mapping[str, Any]) -> Assessment:
+        """Weigh the configuration that `parameters` (searched values by dotted key) stand for."""
+        key = json.dumps(parameters, sort_keys=True, default=str)
+        if key not in self._known:
+            self._known[key] = self._weigh(self._study.space.overrides(parameters, self._toggles))
+        return self._known[key]
+
+    def baseline(self) -> Assessment:
+        """Weigh the baseline itself."""
+        return self._weigh({})
+
+    def _weigh(self, overrides: Mapping[str, Any]) -> Assessment:
+        settings = merge(self._baseline, overrides)
+        schema = self._workload.schema
+        try:
+            recipe = schema.validate(settings)
+            cost = self._workload.cost(recipe)
+        except (BadRecipe, ValueError) as error:
+            return Assessment(settings, {}, f"cannot be built: {error}", {"recipe": 1.0})
+        over = [constraint for constraint in self._study.constraints if constraint.violation(cost) > 0]
+        reason = "; ".join(_over_budget(constraint, cost) for constraint in over)
+        violations = {constraint.quantity: constraint.violation(cost) for constraint in over}
+        return Assessment(schema.dump(recipe), cost, reason, violations)
+
+
+def _over_budget(constraint: Constraint, cost: Mapping[str, int]) -> str:
+    return f"{cost[constraint.quantity]:,} {constraint.quantity}, over the limit of {constraint.limit:,}"
+
+
+def smallest(gate: Gate, space: Space, start: Mapping[str, Any]) -> Assessment:
+    """The least costly configuration that coordinate descent from `start` finds, by the sum of its violations.
+
+    Walks the values of each finite dimension in turn until none lowers the violation: exact where cost grows with each
+    dimension by itself, as parameters and MACs do with widths and blocks.
+    """
+    chosen, best = dict(start), gate.assess(start)
+    improved = True
+    while improved and not best.accepted:
+        improved = False
+        for candidate in _neighbours(space, chosen):
+            weighed = gate.assess(candidate)
+            if sum(weighed.violations.values()) < sum(best.violations.values()):
+                chosen, best, improved = candidate, weighed, True
+    return best
+
+
+def _neighbours(space: Space, chosen: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for dimension in space.dimensions:
+        if dimension.key in chosen:
+            for value in _ends(dimension):
+                yield _completed(space, {**chosen, dimension.key: value})
+
+
+def _completed(space: Space, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """`wanted` without the dimensions that its choices switch off, and with those that they switch on."""
+    chosen: dict[str, Any] = {}
+    for dimension in space.dimensions:
+        if space.active(dimension, chosen):
+            chosen[dimension.key] = wanted.get(dimension.key, _ends(dimension)[0])
+    return chosen
+
+
+def _ends(dimension: Dimension) -> tuple[Any, ...]:
+    if isinstance(dimension, Numeric):
+        return (dimension.low, dimension.high)
+    assert isinstance(dimension, Categorical)
+    return dimension.values

@@ -1,0 +1,156 @@
+"""From a study file and the words of the command line to a finished run with its report."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sweeps import engine
+from sweeps.authoring import extend
+from sweeps.checks import check
+from sweeps.document import Document, edit, read
+from sweeps.errors import UserError
+from sweeps.importance import importance
+from sweeps.lock import driver_lock
+from sweeps.progress import Progress
+from sweeps.report import write
+from sweeps.results import Results
+from sweeps.runners import Share, starting
+from sweeps.runs import open_results, study_document, study_folder
+from sweeps.search import epochs_of
+from sweeps.site import data_dir, gpu_count
+from sweeps.smoke import shrink
+from sweeps.store import STUDY_FILE
+from sweeps.study import Study, diff, parse
+from sweeps.workload import Workload, load
+
+
+class Refused(UserError):
+    """A request that cannot be carried out as given."""
+
+
+@dataclass(frozen=True)
+class Edits:
+    """Words of the command line that change a study file."""
+
+    assignments: Sequence[str] = ()
+    search: Sequence[str] = ()
+    toggles: Sequence[str] = ()
+    budget: str | None = None
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where studies and reports are kept, and where the data is (None: where the platform keeps caches)."""
+
+    runs: Path = Path("runs")
+    reports: Path = Path("reports")
+    data: Path | None = None
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a study is run."""
+
+    folders: Folders = field(default_factory=Folders)
+    runner: str = "ray"
+    workers: int | None = None
+    ray_address: str | None = None
+    fresh: bool = False
+    smoke: bool = False
+    quiet: bool = False
+
+
+@dataclass(frozen=True)
+class Launched:
+    """A run that has ended, one way or another; its report; and how many trials had been counted before it."""
+
+    finish: engine.Finish
+    report: Path
+    counted_before: int
+
+
+def load_study(path: Path, edits: Edits) -> tuple[Study, Workload]:
+    """The study in a file, edited and checked against its workload. Raises StudyError, BadWorkload."""
+    document = edit(read(path), edits.assignments)
+    return _checked(extend(document, edits.search, edits.toggles, edits.budget))
+
+
+def resume_study(runs: Path, name: str) -> tuple[Study, Workload]:
+    """The study called `name` as it was last run. Raises NotFound."""
+    return _checked(study_document(runs, name))
+
+
+def launch(study: Study, workload: Workload, options: Options) -> Launched:
+    """Run or continue `study`, then write its report."""
+    if options.smoke:
+        study = shrink(study, workload)
+    folder = study_folder(options.folders.runs, study.name)
+    for written in (folder, options.folders.reports / study.name):
+        _require_writable(written)
+    _make_room(folder, options)
+    known = _known(folder, study)
+    runner = starting(options.runner, _share(study, options), options.ray_address)
+    try:
+        plan = engine.settle(study, workload, data_dir(options.folders.data), known.environment if known else {})
+        with Progress(study, known, epochs_of(study, workload), quiet=options.quiet) as progress:
+            finish = engine.run(plan, folder, runner.ready, progress)
+    finally:
+        runner.close()
+    report = write_report(finish.results, options.folders.reports)
+    return Launched(finish, report, known.counted if known else 0)
+
+
+def write_report(results: Results, reports: Path) -> Path:
+    """Write the report of a study into its folder below `reports`; the path of the page."""
+    return write(results, importance(results), reports / results.study.name)
+
+
+def _checked(document: Document) -> tuple[Study, Workload]:
+    study = parse(document)
+    workload = load(study.workload)
+    check(study, workload, document)
+    return study, workload
+
+
+def _share(study: Study, options: Options) -> Share:
+    wanted = 1.0 if study.resources.gpu is None else study.resources.gpu
+    return Share(study.resources.cpu, wanted if gpu_count() else 0.0, options.workers)
+
+
+def _known(folder: Path, study: Study) -> Results | None:
+    """What an earlier run left in `folder`. Raises Refused where the study differs in what may not change."""
+    if not (folder / STUDY_FILE).exists():
+        return None
+    with driver_lock(folder):
+        results = open_results(folder.parent, folder.name)
+    changes = [change for change in diff(results.study, study) if not change.may_grow]
+    if changes:
+        shown = "\n".join(f"  {change.key}: {change.old!r} -> {change.new!r}" for change in changes)
+        raise Refused(
+            f"{study.name} was begun with other settings in {folder}:\n{shown}\n"
+            f"Undo the change, give the study another name, or keep the old folder aside and start anew with --fresh"
+        )
+    return results
+
+
+def _make_room(folder: Path, options: Options) -> None:
+    """Move an earlier run out of the way where it is to be started anew; a smoke run is not kept."""
+    if not folder.exists() or not (options.fresh or options.smoke):
+        return
+    with driver_lock(folder):
+        pass
+    if options.smoke:
+        shutil.rmtree(folder)
+        return
+    number = next(n for n in range(1, 10_000) if not folder.with_name(f"{folder.name}.{n}").exists())
+    folder.rename(folder.with_name(f"{folder.name}.{number}"))
+
+
+def _require_writable(folder: Path) -> None:
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        raise Refused(f"cannot write to {folder}: {existing} is not a writable folder; choose another place")

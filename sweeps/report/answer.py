@@ -1,0 +1,119 @@
+"""What a study has answered so far, in sentences and in a row of figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sweeps.report.cost import Cost
+from sweeps.report.table import baseline_trial
+from sweeps.results import Results
+from sweeps.trial import Status, Trial
+from sweeps.words import Measure, count, hours, measure, percent, status_name
+
+TILED = (Status.COMPLETE, Status.PRUNED, Status.DIVERGED, Status.REJECTED, Status.FAILED)
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A headline figure, what it counts, and a remark."""
+
+    label: str
+    value: str
+    note: str = ""
+
+
+def answer(results: Results) -> list[str]:
+    """One or two sentences: the best trial and how far to trust it, or why there is none."""
+    ranked = results.ranked()
+    if not ranked:
+        return [_unanswered(results)]
+    words = measure(results.study.metric)
+    sentences = [_best(results, ranked[0], words)]
+    baseline = baseline_trial(results)
+    if baseline is not None and baseline.value is not None:
+        sentences.append(_against_baseline(ranked[0], baseline, baseline.value, words))
+    return sentences
+
+
+def tiles(results: Results, cost: Cost) -> tuple[list[Tile], list[Tile]]:
+    """The headline figures: how the trials ended; and the limits, the time taken and the epochs that ASHA saved."""
+    counts = results.counts()
+    others = [status for status in Status if status not in TILED and counts[status]]
+    return [Tile(status_name(status), f"{counts[status]:,}") for status in (*TILED, *others)], _spent(results, cost)
+
+
+def _spent(results: Results, cost: Cost) -> list[Tile]:
+    shown = [Tile(f"limit on {limit.quantity}", f"{limit.limit:,}") for limit in results.study.constraints]
+    per = f"{hours(cost.per_finished)} per completed trial" if cost.per_finished is not None else ""
+    shown.append(Tile(cost.unit, hours(cost.total), per))
+    if results.study.early_terminate is not None and cost.epochs_saved is not None:
+        share = f"{percent(cost.epochs_saved, cost.epochs_full or 0)} of {cost.epochs_full or 0:,}"
+        shown.append(Tile("epochs saved by ASHA", f"{cost.epochs_saved:,}", share))
+    return shown
+
+
+def cost_sentences(cost: Cost) -> list[str]:
+    """What the study has cost and what it was spared, in words."""
+    per = f", {hours(cost.per_finished)} per completed trial" if cost.per_finished is not None else ""
+    return [f"{hours(cost.total)} {cost.unit} in all{per}.", _epochs(cost), *_never_trained(cost)]
+
+
+def _epochs(cost: Cost) -> str:
+    if cost.epochs_full is None or not cost.epochs_saved:
+        return f"{count(cost.epochs, 'epoch')} trained."
+    full, share = count(cost.epochs_full, "epoch"), percent(cost.epochs_saved, cost.epochs_full)
+    return f"{cost.epochs:,} of {full} trained: early termination saved {cost.epochs_saved:,} ({share})."
+
+
+def _never_trained(cost: Cost) -> list[str]:
+    number = cost.never_trained
+    return [f"{count(number, 'configuration')} turned away by the budget gate, untrained."] if number else []
+
+
+def _best(results: Results, best: Trial, words: Measure) -> str:
+    among = "the only trial" if results.counted == 1 else count(results.counted, "trial")
+    running = results.counts()[Status.RUNNING]
+    start = f"Best so far ({running} still running) of" if running else "Best of"
+    extreme = "minimum" if words.goal == "minimize" else "maximum"
+    if results.counted == 1:
+        trust = "a single run: confirm it over seeds"
+    else:
+        trust = f"a single run selected as a {extreme}, so optimistic: confirm it over seeds"
+    at = f"after {count(best.epochs, 'epoch')}"
+    if results.study.metric.at == "best":
+        at = f"at the best of {count(best.epochs, 'epoch')} (itself a {extreme} over epochs)"
+    return (
+        f"{start} {among}: trial {best.number}, {words.label} {words.show(best.value)} {at}"
+        f"{_costs(results, best)}, {trust}."
+    )
+
+
+def _costs(results: Results, best: Trial) -> str:
+    """with 76,202 parameters (budget 100,000) and 1,204,224 MACs"""
+    limits = {limit.quantity: limit.limit for limit in results.study.constraints}
+    named = {"parameters": "parameters", "macs": "MACs"}
+    texts = []
+    for quantity, name in named.items():
+        if quantity in best.cost and (quantity == "parameters" or quantity in limits):
+            budget = f" (budget {limits[quantity]:,})" if quantity in limits else ""
+            texts.append(f"{best.cost[quantity]:,} {name}{budget}")
+    return f" with {' and '.join(texts)}" if texts else ""
+
+
+def _against_baseline(best: Trial, baseline: Trial, value: float, words: Measure) -> str:
+    if best is baseline:
+        return "No trial did better than the baseline, which it is."
+    difference = words.difference((best.value or 0.0) - value)
+    return (
+        f"The baseline (trial {baseline.number}) ended at {words.show(value)}: "
+        f"the best differs from it by {difference}, a difference between single runs, not a test."
+    )
+
+
+def _unanswered(results: Results) -> str:
+    counts = {status: number for status, number in results.counts().items() if number}
+    if not counts:
+        return "No answer yet: no trial has been started."
+    ends = [f"{number:,} {status_name(status)}" for status, number in counts.items()]
+    listed = ends[0] if len(ends) == 1 else f"{', '.join(ends[:-1])} and {ends[-1]}"
+    return f"No answer yet: none of {count(len(results.trials), 'trial')} has finished ({listed})."

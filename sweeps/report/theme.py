@@ -1,0 +1,72 @@
+"""The look of the figures: colours that colour-blind readers tell apart (Okabe and Ito), symbols, dashes, layout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+INK, MUTED, GRID, PAPER = "#1c2128", "#59636e", "#e4e7eb", "#ffffff"
+GREY = "#8c959f"
+BLUE, ORANGE, VERMILLION, GREEN, PURPLE, SKY = "#0072b2", "#e69f00", "#d55e00", "#009e73", "#b8578f", "#56b4e9"
+
+# Figures are drawn in the light colours; in dark mode the page puts these in their place.
+DARK = {
+    INK: "#e6eaef",
+    MUTED: "#9ba5b0",
+    GRID: "#2d343c",
+    PAPER: "#14181d",
+    GREY: "#77818c",
+    BLUE: "#4aa8e8",
+    VERMILLION: "#f58142",
+    GREEN: "#2cc295",
+    PURPLE: "#dd8fbc",
+}
+
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+
+
+@dataclass(frozen=True)
+class Mark:
+    """How one group of trials is drawn: never by colour alone."""
+
+    colour: str
+    symbol: str
+    dash: str
+    size: int = 8
+
+
+MARKS: dict[str, Mark] = {
+    "complete": Mark(BLUE, "circle", "solid"),
+    "best quarter": Mark(BLUE, "circle", "solid"),
+    "pruned": Mark(GREY, "circle-open", "solid", 7),
+    "diverged": Mark(PURPLE, "x-thin-open", "dot", 9),
+    "out_of_memory": Mark(ORANGE, "square-open", "dashdot"),
+    "failed": Mark(INK, "cross-thin-open", "longdash", 9),
+    "running": Mark(SKY, "triangle-right", "solid"),
+    "rejected": Mark(ORANGE, "line-ns-open", "dot", 10),
+    "baseline": Mark(GREEN, "diamond", "dash", 11),
+    "best": Mark(VERMILLION, "star", "solid", 14),
+}
+
+
+def axis(title: str, **rest: Any) -> dict[str, Any]:
+    """An axis with a quiet grid."""
+    quiet = {"gridcolor": GRID, "linecolor": GRID, "zeroline": False, "ticks": "", "automargin": True}
+    return {**quiet, "title": {"text": title, "standoff": 10, "font": {"color": MUTED, "size": 12}}, **rest}
+
+
+def layout(height: int, **rest: Any) -> dict[str, Any]:
+    """The layout that all figures share; the page's own background shows through."""
+    return {
+        "template": None,
+        "height": height,
+        "margin": {"l": 12, "r": 16, "t": 44, "b": 12},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"family": FONT, "size": 12, "color": INK},
+        "hoverlabel": {"bgcolor": PAPER, "bordercolor": GREY, "align": "left", "font": {"color": INK, "size": 12}},
+        "hovermode": "closest",
+        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": GREY, "activecolor": INK},
+        "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"},
+        **rest,
+    }

@@ -1,0 +1,91 @@
+"""What a runner is: it asks a scheduler for jobs, trains them somewhere, and brings back what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any, Protocol
+
+from sweeps.errors import UserError
+from sweeps.trial import Outcome
+
+
+class RunnerError(UserError):
+    """The place where trials run cannot be had as asked; the text says why and the way out."""
+
+
+class Decision(Enum):
+    """What a scheduler says after an epoch."""
+
+    CONTINUE = "continue"
+    STOP = "stop"
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one trial takes of the machine, and how many may run at once (None: as many as fit)."""
+
+    cpu: float
+    gpu: float
+    workers: int | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """One trial to train: plain data, so that it travels to another process. `settings` is the resolved recipe."""
+
+    number: int
+    workload: str
+    settings: Mapping[str, Any]
+    seed: int
+    split_seed: int
+    device: str
+    data_dir: Path
+    folder: Path
+    access: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """A finished epoch: its number from 1, what the workload yielded, and the device time since the last event."""
+
+    number: int
+    metrics: Mapping[str, float]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class End:
+    """The end of a job, and the device time since the last event."""
+
+    outcome: Outcome
+    seconds: float
+
+
+class Scheduler(Protocol):
+    """What next: hands out jobs and decides after each epoch. All calls come from one thread."""
+
+    @property
+    def stopping(self) -> bool:
+        """Whether a signal or a failure asks for an early end: running jobs are to be left as they are."""
+
+    def suggest(self) -> Job | None:
+        """A job to start now, or None: there is none unless a running one fails."""
+
+    def on_epoch(self, number: int, epoch: Epoch) -> Decision:
+        """Record an epoch of trial `number`; STOP means that the trial has been ended and its job is to leave."""
+
+    def on_end(self, number: int, end: End) -> None:
+        """Record how trial `number` ended."""
+
+
+class Runner(Protocol):
+    """Where trials run."""
+
+    def run(self, scheduler: Scheduler) -> None:
+        """Train jobs until the scheduler has none left and none runs, or it is stopping."""
+
+    def close(self) -> None:
+        """Give back what the runner holds."""

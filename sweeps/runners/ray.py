@@ -1,0 +1,196 @@
+"""Ray Tune as a throw-away executor: it places jobs on devices and keeps nothing that a study needs.
+
+Each start builds a fresh Tuner over actors that are reused from trial to trial; what to run, when to stop and what
+happened is the scheduler's business, whose truth is the study's storage.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import tempfile
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+# Read when Ray is imported or started. Nothing is sent anywhere, and our own progress is the only output.
+os.environ.update(
+    RAY_USAGE_STATS_ENABLED="0",
+    RAY_AUTH_MODE="disabled",
+    RAY_AIR_NEW_OUTPUT="0",
+    RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0",
+    RAY_CHDIR_TO_TRIAL_DIR="0",  # workloads are found from the folder in which the command was given
+    TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1",
+    TUNE_DISABLE_SIGINT_HANDLER="1",
+    TUNE_PRINT_ALL_TRIAL_ERRORS="0",
+    TUNE_GLOBAL_CHECKPOINT_S="86400",
+    TUNE_FUNCTION_THREAD_TIMEOUT_S="120",  # a reused worker may be inside an epoch when it is told to leave
+)
+
+import ray
+from ray import tune
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher
+
+from sweeps.runners.base import Decision, End, Epoch, Job, RunnerError, Scheduler, Share
+from sweeps.runners.worker import execute
+from sweeps.trial import Outcome, Status
+
+WORKER_DEATHS_ALLOWED = 3
+OBJECT_STORE_BYTES = 100 * 2**20  # jobs and metrics are small; the data is memory-mapped
+
+
+class RayRunner:
+    """Trains through Ray Tune on this machine, or on the cluster at `address`."""
+
+    def __init__(self, share: Share, address: str | None = None) -> None:
+        """Starts Ray, which takes seconds. Raises RunnerError."""
+        self._share = share
+        logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+        try:
+            _init(share, address)
+        except (OSError, ValueError, RuntimeError, ConnectionError) as error:
+            raise RunnerError(f"Ray did not start: {error}; --runner inline trains without it") from error
+
+    def run(self, scheduler: Scheduler) -> None:
+        """Train jobs until the scheduler has none left and none runs, or it is stopping. Raises RunnerError."""
+        slots = self._slots()
+        scratch = Path(tempfile.mkdtemp(prefix="sweep-tune-"))
+        try:
+            # By default Tune starts the second worker only once the first one is up.
+            os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots)
+            self._tuner(scheduler, slots, scratch).fit()
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+    def close(self) -> None:
+        """Stop the Ray that was started here, or leave the cluster."""
+        ray.shutdown()
+
+    def _slots(self) -> int:
+        total = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        fits = [total.get("CPU", 0) / self._share.cpu]
+        if self._share.gpu:
+            fits.append(total.get("GPU", 0) / self._share.gpu)
+        slots = int(min(fits) + 1e-9)
+        if slots < 1:
+            available = f"{total.get('CPU', 0):g} CPUs and {total.get('GPU', 0):g} GPUs"
+            wanted = f"cpu: {self._share.cpu:g}, gpu: {self._share.gpu:g}"
+            raise RunnerError(f"a trial takes resources {{{wanted}}}, but Ray has {available}; lower resources")
+        return min(slots, self._share.workers or slots)
+
+    def _tuner(self, scheduler: Scheduler, slots: int, scratch: Path) -> Any:
+        share = {"cpu": self._share.cpu, "gpu": self._share.gpu}
+        return tune.Tuner(
+            tune.with_resources(_trainable, share),
+            tune_config=tune.TuneConfig(
+                search_alg=_Jobs(scheduler, slots),
+                scheduler=_Decisions(scheduler),
+                num_samples=-1,
+                reuse_actors=True,
+                trial_dirname_creator=lambda trial: f"{trial.config['job'].number:04d}-{trial.trial_id}",
+            ),
+            run_config=tune.RunConfig(
+                name="run",
+                storage_path=str(scratch),
+                verbose=0,
+                stop=_WhenAsked(scheduler),
+                failure_config=tune.FailureConfig(max_failures=WORKER_DEATHS_ALLOWED),
+            ),
+        )
+
+
+def _init(share: Share, address: str | None) -> None:
+    if address:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        return
+    ray.init(
+        # Without an address, ray.init would join whatever Ray it finds on the machine.
+        address="local",
+        include_dashboard=False,
+        num_cpus=max(_cores(), round((share.workers or 1) * share.cpu)),
+        object_store_memory=OBJECT_STORE_BYTES,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+    )
+
+
+def _trainable(config: dict[str, Any]) -> None:
+    """Runs in a worker: one job, its events reported as they come."""
+    with closing(execute(config["job"])) as events:  # type: ignore[type-var]
+        for event in events:
+            tune.report({"event": event})
+
+
+class _Unpicklable:
+    """Tune pickles its parts into snapshots that are never used here: they go without the driver's state."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+class _Jobs(_Unpicklable, Searcher):
+    """Hands the scheduler's jobs to Tune, as many at a time as there are slots."""
+
+    def __init__(self, scheduler: Scheduler, slots: int) -> None:
+        super().__init__()
+        self._scheduler = scheduler
+        self._slots = slots
+        self._live: dict[str, Job] = {}
+
+    def suggest(self, trial_id: str) -> Any:
+        if len(self._live) >= self._slots:
+            return None
+        job = self._scheduler.suggest()
+        if job is None:
+            return None if self._live else str(Searcher.FINISHED)
+        self._live[trial_id] = job
+        return {"job": job}
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        job = self._live.pop(trial_id)
+        if error and not self._scheduler.stopping:
+            reason = f"its worker died {WORKER_DEATHS_ALLOWED + 1} times (killed, or out of host memory)"
+            self._scheduler.on_end(job.number, End(Outcome(Status.FAILED, reason), 0.0))
+
+    def save(self, checkpoint_path: str) -> None:
+        """The storage holds everything."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """The storage holds everything."""
+
+
+class _Decisions(_Unpicklable, FIFOScheduler):
+    """Brings a worker's events to the scheduler and its decisions to Tune."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._scheduler = scheduler
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        if self._scheduler.stopping:
+            return str(TrialScheduler.STOP)
+        event, number = result["event"], trial.config["job"].number
+        if isinstance(event, Epoch):
+            decision = self._scheduler.on_epoch(number, event)
+            return str(TrialScheduler.STOP if decision is Decision.STOP else TrialScheduler.CONTINUE)
+        self._scheduler.on_end(number, event)
+        return str(TrialScheduler.STOP)
+
+
+class _WhenAsked(_Unpicklable, tune.Stopper):
+    """Ends the run when the scheduler is stopping."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return False
+
+    def stop_all(self) -> bool:
+        return self._scheduler.stopping
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))

@@ -1,0 +1,72 @@
+"""The runs folder: studies by their names."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from sweeps.document import Document, read
+from sweeps.errors import UserError
+from sweeps.results import Results
+from sweeps.store import RECIPE, STUDY_FILE, Store
+from sweeps.study import parse
+from sweeps.trial import Trial
+
+
+class NotFound(UserError):
+    """No study or trial of that name."""
+
+
+def study_folder(runs: Path, name: str) -> Path:
+    """The folder of the study called `name`. Raises NotFound for a name that would lead elsewhere."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", name):
+        raise NotFound(f"{name!r} is not a study's name: it has letters, digits, '_', '-' and '.' only")
+    return runs / name
+
+
+def names(runs: Path) -> list[str]:
+    """The studies in a runs folder."""
+    return sorted(path.parent.name for path in runs.glob(f"*/{STUDY_FILE}"))
+
+
+def study_document(runs: Path, name: str) -> Document:
+    """The study file that a study was last run with. Raises NotFound."""
+    file = study_folder(runs, name) / STUDY_FILE
+    if not file.exists():
+        raise NotFound(f"no study {name!r} in {runs}; there are: {', '.join(names(runs)) or 'none yet'}")
+    return read(file)
+
+
+def open_results(runs: Path, name: str) -> Results:
+    """What the study called `name` has found so far. Raises NotFound."""
+    store = Store(study_folder(runs, name), parse(study_document(runs, name)))
+    try:
+        return store.results()
+    finally:
+        store.close()
+
+
+def find_trial(results: Results, number: int) -> Trial:
+    """Trial `number` of a study. Raises NotFound."""
+    for trial in results.trials:
+        if trial.number == number:
+            return trial
+    known = f"0 to {results.trials[-1].number}" if results.trials else "none yet"
+    raise NotFound(f"{results.study.name} has no trial {number}; there are: {known}")
+
+
+def recipe_of(results: Results, number: int) -> dict[str, Any]:
+    """The whole recipe of a trial by dotted key; empty for a trial that never started."""
+    file = results.trial_folder(number) / RECIPE
+    if not file.exists():
+        return {}
+    return dict(_dotted(YAML(typ="safe", pure=True).load(file), ""))
+
+
+def _dotted(node: Any, prefix: str) -> list[tuple[str, Any]]:
+    if not isinstance(node, dict) or not node:
+        return [(prefix, node)]
+    return [item for key, inner in node.items() for item in _dotted(inner, f"{prefix}.{key}" if prefix else str(key))]

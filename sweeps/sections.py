@@ -1,0 +1,194 @@
+"""The sections of a study file beside its parameters: what each may say, and the rules inside it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema, model_validator
+
+from sweeps.mistakes import Found, RuleError, shown
+
+STAGES = ("search", "confirm", "ablation", "final")
+
+
+class Section(BaseModel):
+    """A mapping in a study file. `hints` say, for keys that users bring from elsewhere, what to write instead."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+    hints: ClassVar[Mapping[str, str]] = {}
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"must be a number but got {shown(value)}")
+    return value
+
+
+Finite = Annotated[Any, BeforeValidator(_finite), WithJsonSchema({"type": "number"})]
+"""An int or a float, kept as written: whole bounds search integers."""
+
+_Item = TypeVar("_Item")
+Listed = Annotated[tuple[_Item, ...], Field(strict=False)]
+"""A YAML list, frozen."""
+
+
+FORMS = frozenset({"<list>", "<mapping>", "<scalar>"})
+"""The tags of a section's forms, which pydantic puts into the paths of its errors."""
+
+
+def shape(value: Any) -> str:
+    """Which form a section has: "mapping", "list" or "scalar"."""
+    if isinstance(value, Mapping | BaseModel):
+        return "mapping"
+    return "list" if isinstance(value, list | tuple) else "scalar"
+
+
+class Metric(Section):
+    """What is optimised."""
+
+    name: Annotated[str, Field(min_length=1)]
+    """The metric's name, as the workload yields it."""
+    goal: Literal["maximize", "minimize"]
+    at: Literal["last", "best"] = "last"
+    """The epoch whose value counts. The best one is a maximum over epochs, and optimistic."""
+    target: float | None = None
+    """Stop searching once a trial reaches it."""
+
+
+class EarlyTerminate(Section):
+    """Stop unpromising trials: asynchronous successive halving."""
+
+    hints = {"s": "brackets are not offered: write min_iter, and max_iter where the recipe has no epochs"}
+
+    type: Literal["asha"] = "asha"
+    min_iter: Annotated[int, Field(ge=1)] = 1
+    """No trial is stopped before this epoch."""
+    max_iter: Annotated[int, Field(ge=2)] | None = None
+    """The epochs of a full trial; left out, the recipe's `epochs`."""
+    eta: Annotated[int, Field(ge=2)] = 3
+    """One in `eta` goes on at each rung."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> EarlyTerminate:
+        if self.max_iter is not None and self.min_iter >= self.max_iter:
+            raise RuleError([(("min_iter",), f"must be below max_iter = {self.max_iter} but got {self.min_iter}")])
+        return self
+
+
+class Confirm(Section):
+    """Rerun the best of the search on fresh seeds; the incumbent is the best mean."""
+
+    top: Annotated[int, Field(ge=1)]
+    seeds: Annotated[int, Field(ge=2)]
+
+
+class Seeds(Section):
+    """As many paired seeds as the precision asks, within bounds (Stein's two-stage procedure)."""
+
+    min: Annotated[int, Field(ge=2)]
+    max: int
+    precision: Annotated[float, Field(gt=0)]
+    """Half the width of the 95 % interval, in the units of the metric's difference (points for accuracies)."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Seeds:
+        if self.min > self.max:
+            raise RuleError([(("max",), f"must be at least min = {self.min} but got {self.max}")])
+        return self
+
+
+class Retune(Section):
+    """Search some settings again for each variant, so that none is judged at the baseline's tuning."""
+
+    parameters: Annotated[Listed[str], Field(min_length=1)]
+    """Keys of the study's `parameters`."""
+    trials: Annotated[int, Field(ge=1)]
+
+
+class Ablation(Section):
+    """Which parts earn their place: the baseline against variants, over paired seeds."""
+
+    baseline: Literal["best", "given"] = "best"
+    """The confirmed best of the search, or the recipe as given under `baseline`."""
+    design: Literal["leave_one_out", "add_one_in", "factorial", "path"] = "leave_one_out"
+    components: Annotated[
+        Annotated[Annotated[Listed[str], Field(min_length=1)], Tag("<list>")]
+        | Annotated[Annotated[dict[str, dict[str, Any]], Field(min_length=1)], Tag("<mapping>")],
+        Discriminator(lambda value: "<list>" if shape(value) == "list" else "<mapping>"),
+    ]
+    """Each part by name with the settings that remove it, or a list of the workload's toggles."""
+    seeds: Annotated[
+        Annotated[Annotated[int, Field(ge=2)], Tag("<scalar>")] | Annotated[Seeds, Tag("<mapping>")],
+        Discriminator(lambda value: "<mapping>" if shape(value) == "mapping" else "<scalar>"),
+    ]
+    margin: Annotated[float, Field(gt=0)] | None = None
+    """The largest difference that does not matter, in the units of the metric's difference."""
+    over_budget: Literal["shrink"] | None = None
+    """Scale the widths of variants that break a constraint until they fit; left out, they are not applicable."""
+    retune: Retune | None = None
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Ablation:
+        names = list(self.components)
+        found: list[Found] = [
+            (("components", index), f"{name!r} is given twice")
+            for index, name in enumerate(names)
+            if name in names[:index]
+        ]
+        if isinstance(self.components, dict):
+            empty = (name for name, edit in self.components.items() if not edit)
+            found += [
+                (("components", name), "changes nothing: give the settings that remove the part") for name in empty
+            ]
+        if found:
+            raise RuleError(found)
+        return self
+
+
+class Final(Section):
+    """Train on everything but the test set, then open that once."""
+
+    seeds: Annotated[int, Field(ge=2)]
+    arms: Literal["best", "all"] = "best"
+    """The incumbent alone, or the ablation's variants too."""
+
+
+def _device_share(value: Any) -> Any:
+    if _finite(value) < 0 or (value > 1 and value != int(value)):
+        raise ValueError(f"must be a share of one device (0 to 1) or a whole number of devices but got {value}")
+    return value
+
+
+class Resources(Section):
+    """What one trial takes."""
+
+    gpu: Annotated[float, BeforeValidator(_device_share)] | None = None
+    """A share of one GPU (0.5 trains two trials on each) or a number of them; left out, as the machine has."""
+    cpu: Annotated[float, Field(gt=0)] = 1.0
+
+
+class Budget(Section):
+    """What the whole study may take."""
+
+    gpu_hours: Annotated[float, Field(gt=0)] | None = None
+    """Allocated share of devices × wall time, over all stages."""
+    shares: Annotated[dict[str, Annotated[float, Field(gt=0, le=1)]], Field(min_length=1)] | None = None
+    """Each stage's part of gpu_hours; they sum to 1, and what one leaves the next may use."""
+
+    @model_validator(mode="after")
+    def _shares_fit(self) -> Budget:
+        if self.shares is None:
+            return self
+        total = math.fsum(self.shares.values())
+        found: list[Found] = []
+        if not math.isclose(total, 1, abs_tol=1e-6):
+            found.append((("shares",), f"must sum to 1 but sum to {total:.6g}"))
+        if self.gpu_hours is None:
+            found.append((("shares",), "are parts of gpu_hours, which is missing"))
+        if found:
+            raise RuleError(found)
+        return self

@@ -1,0 +1,128 @@
+"""Tables for the terminal, on stdout."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from sweeps.results import Results
+from sweeps.sections import Metric
+from sweeps.trial import Status, Trial
+from sweeps.words import MISSING, count, measure, setting, status_name
+
+TOP = 5
+WIDTH_OFF_TERMINAL = 200
+
+
+def console() -> Console:
+    """Stdout, wide enough off a terminal that tables are not broken."""
+    plain = Console()
+    return plain if plain.is_terminal else Console(width=WIDTH_OFF_TERMINAL)
+
+
+def answer(results: Results) -> str:
+    """The one line that says what a study found so far."""
+    ranked, words = results.ranked(), measure(results.study.metric)
+    if not ranked:
+        return f"No trial of {results.study.name} has finished: {tally(results)}."
+    best = ranked[0]
+    shown = f"{words.label} {words.show(best.value)}"
+    size = f", {_count(best.cost['parameters'])} parameters" if "parameters" in best.cost else ""
+    of = count(results.counted, "trial")
+    return f"Best of {of}: trial {best.number}, {shown} after {count(best.epochs, 'epoch')}{size} (one run)."
+
+
+def tally(results: Results) -> str:
+    """How many trials have which status, in words."""
+    counts = results.counts()
+    shown = [f"{n} {status_name(status)}" for status, n in counts.items() if n]
+    return ", ".join(shown) or "no trial yet"
+
+
+def best_table(results: Results, top: int = TOP) -> Table:
+    """The best completed trials with their searched settings and costs."""
+    ranked = results.ranked()[:top]
+    words = measure(results.study.metric)
+    keys = list(dict.fromkeys(key for trial in ranked for key in trial.parameters))
+    costs = [name for name in ("parameters", "macs") if any(name in trial.cost for trial in ranked)]
+    table = _table("trial", words.label, *costs, "seconds", *keys)
+    for trial in ranked:
+        counts = [_count(trial.cost.get(name)) for name in costs]
+        chosen = [setting(trial.parameters[key]) if key in trial.parameters else MISSING for key in keys]
+        value = words.show(trial.value)
+        table.add_row(*map(Text, (str(trial.number), value, *counts, f"{trial.seconds:.1f}", *chosen)))
+    return table
+
+
+def studies_table(rows: Iterable[Results]) -> Table:
+    """One line per study of a runs folder."""
+    table = _table("study", "trials", "best", "statuses", "question", numbers=("trials",))
+    for results in rows:
+        ranked, words = results.ranked(), measure(results.study.metric)
+        best = words.show(ranked[0].value) if ranked else MISSING
+        progress = f"{results.counted}/{results.study.run_cap}"
+        table.add_row(*map(Text, (results.study.name, progress, best, tally(results), results.study.question)))
+    return table
+
+
+def trial_table(trial: Trial, metric: Metric, settings: Mapping[str, Any]) -> Table:
+    """All that is known of one trial; `settings` is its whole recipe by dotted key."""
+    table = _table("", "", numbers=())
+    table.show_header = False
+    words = measure(metric)
+    facts = {
+        "status": status_name(trial.status) + (f" ({trial.reason})" if trial.reason else ""),
+        words.label: words.show(trial.value),
+        "epochs": str(trial.epochs),
+        **{name: _count(number) for name, number in trial.cost.items()},
+        "seconds": f"{trial.seconds:.1f}",
+        "seed": str(trial.seed),
+        "started": str(trial.started or MISSING),
+        "finished": str(trial.finished or MISSING),
+    }
+    for name, value in facts.items():
+        table.add_row(Text(name, style="bold"), Text(value))
+    table.add_section()
+    for key, value in settings.items():
+        searched = key in trial.parameters
+        table.add_row(Text(key, style="bold" if searched else ""), Text(setting(value)))
+    return table
+
+
+def curve_table(rows: list[dict[str, float]]) -> Table:
+    """What a workload yielded, one row per epoch."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    table = _table(*columns, numbers=columns)
+    for row in rows:
+        cells = [f"{row[name]:g}" if name in row else MISSING for name in columns]
+        table.add_row(*map(Text, cells))
+    return table
+
+
+def running(results: Results) -> list[Trial]:
+    """The trials that have neither finished nor been refused."""
+    return [trial for trial in results.trials if trial.status is Status.RUNNING]
+
+
+def _count(number: int | None) -> str:
+    return MISSING if number is None else f"{number:,}"
+
+
+def _table(*columns: str, numbers: Iterable[str] | None = None) -> Table:
+    right = {
+        "trial",
+        "parameters",
+        "macs",
+        "seconds",
+        *(name for name in columns if "accuracy" in name or "loss" in name),
+    }
+    right = right if numbers is None else set(numbers)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in columns:
+        table.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    return table

@@ -1,0 +1,113 @@
+"""The nouns of a run: what a trial is, how it ended, and what its workload holds while it trains."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from sweeps.checkpoint import CheckpointFolder
+
+
+class Status(StrEnum):
+    """How a trial stands. Every status but RUNNING is final."""
+
+    RUNNING = "running"
+    COMPLETE = "complete"
+    PRUNED = "pruned"  # stopped by early termination
+    DIVERGED = "diverged"  # NaN or infinity in its metrics
+    OUT_OF_MEMORY = "out_of_memory"
+    REJECTED = "rejected"  # over a constraint or not buildable: never trained
+    DUPLICATE = "duplicate"  # the sampler repeated a configuration: never trained
+    FAILED = "failed"  # a machine or a bug
+    ABANDONED = "abandoned"  # half-sampled when the driver died: never trained
+
+    @property
+    def counted(self) -> bool:
+        """Whether a trial of this status counts towards `run_cap`."""
+        return self in _COUNTED
+
+
+_COUNTED = frozenset({Status.COMPLETE, Status.PRUNED, Status.DIVERGED, Status.OUT_OF_MEMORY})
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a trial ended, and why in one line (empty when it completed)."""
+
+    status: Status
+    reason: str = ""
+    details: str = ""  # a traceback, for the trial's log
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One configuration of a study and what became of it.
+
+    `parameters` holds the searched settings by dotted key; `curve` the study's metric by epoch, counted from 1;
+    `cost` the workload's counts (`parameters`, `trainable_parameters`, `macs`); `seconds` the time that the trial
+    held its device.
+    """
+
+    number: int
+    stage: str
+    status: Status
+    parameters: Mapping[str, Any]
+    value: float | None = None
+    curve: Mapping[int, float] = field(default_factory=dict)
+    cost: Mapping[str, int] = field(default_factory=dict)
+    reason: str = ""
+    seed: int = 0
+    seconds: float = 0.0
+    started: datetime | None = None
+    finished: datetime | None = None
+
+    @property
+    def epochs(self) -> int:
+        """Epochs trained and recorded."""
+        return max(self.curve, default=0)
+
+
+def stream(seed: int, *path: object) -> int:
+    """A seed in [0, 2**63) for one purpose: streams of different `path` are disjoint, equal paths give equal seeds."""
+    text = "/".join(map(str, (seed, *path)))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
+@dataclass
+class Run:
+    """What a workload holds while it trains one trial.
+
+    `seed` feeds initialisation, data order, augmentation and dropout; `split_seed` the train/validation split.
+    `device` is "cpu" or "cuda". `access` names the parts of the data that this run may read. `restored` is the folder
+    of the latest intact checkpoint, or None at a fresh start; `epoch` counts the epochs finished so far.
+    """
+
+    seed: int
+    split_seed: int
+    device: str
+    data_dir: Path
+    folder: Path
+    access: frozenset[str] = frozenset({"train", "validation"})
+    restored: Path | None = None
+    epoch: int = 0
+
+    @contextmanager
+    def checkpoint(self) -> Iterator[Path]:
+        """A fresh folder to save the state in; when the block ends it becomes the trial's latest checkpoint.
+
+        Files are flushed to disk, hashed and renamed into place, so a kill at any moment leaves either the previous
+        checkpoint or the new one. The last two are kept.
+        """
+        with CheckpointFolder(self.folder / "checkpoint").save(self.epoch) as folder:
+            yield folder
+
+    def log(self, text: str) -> None:
+        """Append a line to the trial's `log.txt`."""
+        with (self.folder / "log.txt").open("a", encoding="utf-8") as file:
+            file.write(text.rstrip("\n") + "\n")

@@ -1,0 +1,159 @@
+"""What can be trained: the workload protocol, and the loader that finds a workload by its name.
+
+A workload is one object (a module will do) with the method `train` and, optionally, `cost`, `toggles`, `prepare`,
+`chance` and `smoke`. A bare generator function is a workload too. The annotation of `train`'s first argument, a
+pydantic model or a dataclass, is its recipe: the settings that a study file may name.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import sys
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from sweeps.errors import UserError
+from sweeps.recipe import RecipeSchema
+from sweeps.trial import Run, stream
+
+__all__ = ["BadWorkload", "Prepared", "Run", "Site", "Unavailable", "Workload", "load", "stream"]
+
+Metrics = Mapping[str, float]
+
+
+class BadWorkload(UserError):
+    """The name leads to nothing that can be trained."""
+
+
+class Unavailable(UserError):
+    """Something that a study needs is missing here (data, weights): the text says what, where and the way out."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a study runs: its data folder and the device kind of its trials ("cpu" or "cuda")."""
+
+    data_dir: Path
+    device: str
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What `prepare` settled once for the whole study.
+
+    `settings` are recipe settings resolved for this machine (such as `precision: auto`), by dotted key, so that every
+    trial of a study shares them. `provenance` is what the report says of the data: fingerprint, sizes, classes.
+    """
+
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A loaded workload: `train(recipe, run)` and the optional capabilities, each with a default that does nothing."""
+
+    name: str
+    schema: RecipeSchema
+    target: Any
+    _train: Callable[[Any, Run], Iterator[Metrics]]
+
+    def train(self, recipe: Any, run: Run) -> Iterator[Metrics]:
+        """Train, yielding the metrics once per epoch."""
+        return self._train(recipe, run)
+
+    def cost(self, recipe: Any) -> dict[str, int]:
+        """Counts known before training: `parameters`, `trainable_parameters`, `macs` (per example); may be empty."""
+        return dict(self._call("cost", {}, recipe))
+
+    def toggles(self) -> dict[str, dict[str, Any]]:
+        """Named edits of a recipe: name -> settings by dotted key that remove the part."""
+        return {name: dict(edit) for name, edit in self._call("toggles", {}).items()}
+
+    def prepare(self, recipe: Any, site: Site) -> Prepared:
+        """Check (and fetch) what training needs, before any trial starts. Raises Unavailable."""
+        prepared = self._call("prepare", Prepared(), recipe, site)
+        assert isinstance(prepared, Prepared), f"{self.name}.prepare must return sweeps.workload.Prepared"
+        return prepared
+
+    def chance(self, recipe: Any) -> dict[str, float]:
+        """The metrics of a model that guesses, which a diverged run counts with."""
+        return dict(self._call("chance", {}, recipe))
+
+    def smoke(self) -> dict[str, Any]:
+        """Settings by dotted key that shrink a recipe to seconds: one epoch on few examples."""
+        return dict(self._call("smoke", {}))
+
+    def has(self, capability: str) -> bool:
+        """Whether the workload itself offers `capability`."""
+        return callable(getattr(self.target, capability, None))
+
+    def _call(self, capability: str, default: Any, *arguments: Any) -> Any:
+        return getattr(self.target, capability)(*arguments) if self.has(capability) else default
+
+
+def load(name: str) -> Workload:
+    """The workload called `name`: "package" (its module `workload`), "package.module" or "package.module:object".
+
+    The current folder is searched too. Raises BadWorkload with what was looked for.
+    """
+    target = _find(name)
+    train = getattr(target, "train", None)
+    if not callable(train):
+        train = target if callable(target) else None
+    if train is None:
+        raise BadWorkload(f"workload {name!r} has no function 'train' and is not a function itself")
+    return Workload(name=name, schema=RecipeSchema(_recipe_type(name, train)), target=target, _train=train)
+
+
+def _find(name: str) -> Any:
+    module_name, _, attribute = name.partition(":")
+    module = _import(name, module_name)
+    if attribute:
+        try:
+            return getattr(module, attribute)
+        except AttributeError:
+            raise BadWorkload(f"module {module_name!r} has no {attribute!r} (workload {name!r})") from None
+    if hasattr(module, "__path__") and importlib.util.find_spec(f"{module_name}.workload"):
+        return _import(name, f"{module_name}.workload")
+    return module
+
+
+def _import(name: str, module_name: str) -> ModuleType:
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        return importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name and (module_name == error.name or module_name.startswith(error.name + ".")):
+            raise BadWorkload(
+                f"workload {name!r}: no module {error.name!r}; write 'package.module:function', "
+                f"importable from {here} or installed"
+            ) from None
+        raise BadWorkload(f"workload {name!r} needs the module {error.name!r}, which is not installed") from error
+    except ValueError as error:  # an empty or relative name
+        raise BadWorkload(f"workload {name!r}: {error}") from None
+
+
+def _recipe_type(name: str, train: Callable[..., Any]) -> type:
+    parameters = list(inspect.signature(train).parameters.values())
+    if len(parameters) < 2:
+        raise BadWorkload(f"workload {name!r}: train must take (recipe, run), but takes {len(parameters)} argument(s)")
+    try:
+        hints = typing.get_type_hints(train)
+    except NameError as error:
+        raise BadWorkload(f"workload {name!r}: the annotations of train cannot be resolved: {error}") from None
+    recipe = hints.get(parameters[0].name)
+    if not RecipeSchema.accepts(recipe):
+        raise BadWorkload(
+            f"workload {name!r}: annotate the first argument of train with a pydantic model or a dataclass, "
+            f"the recipe; it is {recipe!r}"
+        )
+    return typing.cast(type, recipe)

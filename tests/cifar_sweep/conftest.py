@@ -1,0 +1,108 @@
+"""Data and runs for the tests of the workload."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cifar_sweep.recipe import Recipe
+from sweeps.checkpoint import CheckpointFolder
+from sweeps.recipe import merge
+from sweeps.workload import Run, load
+
+PACKS = Path(__file__).parents[3] / "shared" / "data"
+
+SMALL = {
+    "data": {"name": "digits", "validation": 300, "train_limit": 256},
+    "augment": {"crop": 1, "flip": False},
+    "model": {"blocks": [1, 1], "widths": [8, 16], "strides": [1, 2]},
+    "epochs": 3,
+    "batch_size": 64,
+    "precision": "fp32",
+}
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder that all tests share: the digits are decoded in it once."""
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture
+def cifar10_dir(tmp_path: Path) -> Path:
+    """A data folder of its own with 200 + 40 random images in CIFAR-10's official layout."""
+    folder = tmp_path / "data" / "cifar-10-batches-py"
+    folder.mkdir(parents=True)
+    generator = np.random.default_rng(0)
+    for name in [*(f"data_batch_{index}" for index in range(1, 6)), "test_batch"]:
+        data = generator.integers(0, 256, (40, 3072), dtype=np.uint8)
+        content = {"data": data, "labels": [index % 10 for index in range(40)], "batch_label": name}
+        (folder / name).write_bytes(pickle.dumps(content, protocol=2))
+    return folder.parent
+
+
+@pytest.fixture(scope="session")
+def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """A function from a pack's name to a data folder with those real images; skips the test where there is no pack."""
+    target = tmp_path_factory.mktemp("packs")
+
+    def unpack(name: str) -> Path:
+        if not (PACKS / f"{name}.npz").exists():
+            pytest.skip(f"no pack {name}.npz in a folder shared/data beside the repository")
+        if not (target / name).exists():
+            command = [sys.executable, str(PACKS / "unpack.py"), str(target), name]
+            subprocess.run(command, check=True, capture_output=True)
+        return target / name
+
+    return unpack
+
+
+@pytest.fixture
+def make_recipe() -> Callable[..., Recipe]:
+    """A function from overrides by dotted key to a recipe that trains on digits in seconds."""
+    return lambda **overrides: Recipe.model_validate(
+        merge(SMALL, {k.replace("__", "."): v for k, v in overrides.items()})
+    )
+
+
+@pytest.fixture
+def make_run(tmp_path: Path, data_dir: Path) -> Callable[..., Run]:
+    """A function that makes a run; every run has a folder of its own unless `folder` is given."""
+    made: list[Run] = []
+
+    def make(**fields: Any) -> Run:
+        folder = fields.pop("folder", tmp_path / f"run{len(made)}")
+        folder.mkdir(exist_ok=True)
+        restored = CheckpointFolder(folder / "checkpoint").restore()
+        standard = {"seed": 1, "split_seed": 1, "device": "cpu", "data_dir": data_dir, "folder": folder}
+        if restored is not None:
+            standard |= {"restored": restored[0], "epoch": restored[1]}
+        made.append(Run(**(standard | fields)))
+        return made[-1]
+
+    return make
+
+
+@pytest.fixture
+def curve() -> Callable[..., list[Mapping[str, float]]]:
+    """A function that trains as the engine does and returns the figures of every epoch; `stop_after` kills it there."""
+
+    def drive(recipe: Any, run: Run, *, workload: str = "cifar_sweep", stop_after: int | None = None) -> list[Any]:
+        rows: list[Any] = []
+        training = load(workload).train(recipe, run)
+        for row in training:
+            rows.append(row)
+            if len(rows) == stop_after:
+                training.close()  # as a kill does: after the figures, before the state is saved
+                break
+            run.epoch += 1
+        return rows
+
+    return drive

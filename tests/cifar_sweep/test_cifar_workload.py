@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cifar_sweep import workload
+from cifar_sweep.recipe import Recipe
+from sweeps.recipe import RecipeSchema, merge
+from sweeps.workload import Site, Unavailable, load
+
+SCHEMA = RecipeSchema(Recipe)
+ALL_ON = {
+    "model": {"dropout": 0.1, "zero_init": True},
+    "regularization": {"label_smoothing": 0.1, "grad_clip": 1.0},
+}
+
+
+def test_the_engine_finds_every_capability_by_the_package_name():
+    found = load("cifar_sweep")
+    assert found.schema.type is Recipe
+    assert all(found.has(name) for name in ("train", "cost", "toggles", "prepare", "chance", "smoke"))
+
+
+@pytest.mark.parametrize("name", workload.toggles())
+def test_each_toggle_takes_its_part_from_a_recipe_that_has_it(name: str):
+    everything = SCHEMA.validate(ALL_ON)
+    without = SCHEMA.validate(merge(ALL_ON, workload.toggles()[name]))
+    dumped = [SCHEMA.dump(recipe) for recipe in (everything, without)]
+    changed = {k for k in SCHEMA.keys if "." in k and SCHEMA.get(everything, k) != SCHEMA.get(without, k)}
+    assert dumped[0] != dumped[1]
+    assert changed == set(workload.toggles()[name])
+
+
+def test_toggles_are_copies():
+    workload.toggles()["relu"]["model.activation"] = "gelu"
+    assert workload.toggles()["relu"] == {"model.activation": "identity"}
+
+
+@pytest.mark.parametrize("name", ["digits", "cifar10", "cifar100"])
+def test_smoke_shrinks_any_recipe_that_trains(name: str):
+    settings = {"data": {"name": name, "validation": 300}, "augment": {"crop": 1}, "batch_size": 1024, "epochs": 100}
+    settings["schedule"] = {"warmup_epochs": 10}
+    recipe = SCHEMA.validate(merge(settings, workload.smoke()))
+    assert (recipe.epochs, recipe.data.train_limit) == (1, 512)
+
+
+def test_a_smoke_run_trains(make_recipe, make_run, curve):
+    [row] = curve(make_recipe(**{key.replace(".", "__"): value for key, value in workload.smoke().items()}), make_run())
+    assert math.isfinite(row["val_loss"])
+
+
+@pytest.mark.parametrize(("name", "classes"), [("digits", 10), ("cifar100", 100)])
+def test_chance_is_percent_and_nats_of_a_guess(name: str, classes: int):
+    figures = workload.chance(SCHEMA.validate({"data": {"name": name}, "augment": {"crop": 1}}))
+    assert figures["val_accuracy"] == figures["train_accuracy"] == 100 / classes
+    assert figures["val_loss"] == figures["train_loss"] == math.log(classes)
+
+
+def test_prepare_names_the_data_and_settles_the_precision(make_recipe, data_dir: Path):
+    prepared = workload.prepare(make_recipe(precision="auto", data__train_limit=None), Site(data_dir, "cpu"))
+    assert prepared.settings["precision"] in ("fp32", "bf16")
+    facts = prepared.provenance
+    assert {key: facts[key] for key in facts if "hash" not in key and key != "fingerprint"} == {
+        "data": "digits", "train_images": 1200, "validation_images": 300, "classes": 10, "image_size": 8,
+    }  # fmt: skip
+    assert all(len(facts[key]) == 64 for key in ("fingerprint", "split_hash"))
+
+
+def test_the_fingerprint_is_of_the_data_and_the_split_hash_of_the_split(make_recipe, data_dir: Path, cifar10_dir: Path):
+    def facts(root: Path = data_dir, **overrides: Any) -> tuple[str, str]:
+        provenance = workload.prepare(make_recipe(**overrides), Site(root, "cpu")).provenance
+        return provenance["fingerprint"], provenance["split_hash"]
+
+    (ours, split), (same, other_split) = facts(), facts(data__validation=200)
+    assert ours == same
+    assert split != other_split
+    cifar = {"data__name": "cifar10", "data__validation": 40, "data__train_limit": 100}
+    assert facts(cifar10_dir, **cifar)[0] != ours
+
+
+def test_a_fingerprint_is_the_same_from_files_and_from_the_cache(make_recipe, cifar10_dir: Path):
+    recipe = make_recipe(data__name="cifar10", data__validation=40, data__train_limit=100)
+    first, second = (workload.prepare(recipe, Site(cifar10_dir, "cpu")).provenance for _ in range(2))
+    assert first == second
+
+
+def test_prepare_and_training_never_open_the_test_file(make_recipe, make_run, curve, cifar10_dir: Path):
+    (cifar10_dir / "cifar-10-batches-py" / "test_batch").write_bytes(b"broken")
+    recipe = make_recipe(data__name="cifar10", data__validation=40, data__train_limit=100, epochs=1)
+    workload.prepare(recipe, Site(cifar10_dir, "cpu"))
+    assert len(curve(recipe, make_run(data_dir=cifar10_dir))) == 1
+
+
+def test_prepare_says_what_is_missing(make_recipe, tmp_path: Path):
+    recipe = make_recipe(data={"name": "npz", "path": "own.npz", "size": 8, "channels": 1, "classes": 10})
+    with pytest.raises(Unavailable, match=r"own\.npz"):
+        workload.prepare(recipe, Site(tmp_path, "cpu"))
+
+
+def test_prepare_refuses_a_batch_larger_than_the_training_side(make_recipe, data_dir: Path):
+    recipe = make_recipe(data__train_limit=None, batch_size=1300)
+    with pytest.raises(ValueError, match="batch_size is 1300 but there are only 1200 training images"):
+        workload.prepare(recipe, Site(data_dir, "cpu"))
+
+
+def test_real_cifar100_trains_with_the_default_model(unpacked: Callable[[str], Path], make_run, curve):
+    recipe = SCHEMA.validate(merge({"data": {"name": "cifar100"}, "precision": "fp32"}, workload.smoke()))
+    [row] = curve(recipe, make_run(data_dir=unpacked("cifar100-mini")))
+    assert math.isfinite(row["val_loss"])

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import os
+import pickle
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cifar_sweep.pickles import UnsafePickleError, read_pickle
+
+PIXELS = np.arange(24, dtype=np.uint8).reshape(2, 12)
+
+# {"data": np.arange(24, dtype=np.uint8).reshape(2, 12), "labels": [3, 1]} as Python 2 with an old numpy writes it.
+PYTHON_2 = (
+    b"\x80\x02}q\x01(U\x04dataq\x02cnumpy.core.multiarray\n_reconstruct\nq\x03cnumpy\nndarray\nq\x04K\x00\x85U\x01b\x87Rq\x05"
+    b"(K\x01K\x02K\x0c\x86cnumpy\ndtype\nq\x06U\x02u1K\x00K\x01\x87Rq\x07(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xff"
+    b"K\x00tb\x89U\x18" + bytes(range(24)) + b"tbU\x06labelsq\x08]q\x09(K\x03K\x01eu."
+)
+
+
+@pytest.fixture
+def batch(tmp_path: Path) -> Path:
+    return tmp_path / "data_batch_1"
+
+
+def dump(path: Path, content: Any, protocol: int = 2) -> Path:
+    path.write_bytes(pickle.dumps(content, protocol=protocol))
+    return path
+
+
+@pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4])
+def test_batches_of_python_3_are_read_at_any_protocol(batch: Path, protocol: int):
+    content = read_pickle(dump(batch, {"data": PIXELS, "labels": [3, 1], "names": [b"\xe9", b""]}, protocol))
+    assert np.array_equal(content["data"], PIXELS)
+    assert content["labels"] == [3, 1]
+    assert content["names"] == [b"\xe9", b""]
+
+
+def test_batches_of_python_2_are_read(batch: Path):
+    batch.write_bytes(PYTHON_2)
+    content = read_pickle(batch)
+    assert np.array_equal(content["data"], PIXELS)
+    assert content["labels"] == [3, 1]
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [(b"numpy._core.multiarray", b"numpy.core.multiarray")])
+def test_arrays_of_numpy_1_and_2_are_read(batch: Path, ours: bytes, theirs: bytes):
+    raw = pickle.dumps({"data": PIXELS}, protocol=2)
+    assert (ours in raw) or (theirs in raw)
+    for name in (ours, theirs):
+        batch.write_bytes(raw.replace(ours, theirs).replace(theirs, name))
+        assert np.array_equal(read_pickle(batch)["data"], PIXELS)
+
+
+def test_keys_of_bytes_become_text(batch: Path):
+    assert read_pickle(dump(batch, {b"labels": [1]}, protocol=3)) == {"labels": [1]}
+
+
+class Attack:
+    def __init__(self, function: Any, *arguments: Any) -> None:
+        self.call = (function, arguments)
+
+    def __reduce__(self) -> Any:
+        return self.call
+
+
+@pytest.mark.parametrize("protocol", [0, 2, 4])
+@pytest.mark.parametrize(
+    ("function", "arguments"),
+    [
+        (os.system, ("touch owned",)),
+        (eval, ("open('owned', 'w')",)),
+        (OrderedDict, ()),
+        (np.load, ("owned",)),
+        (getattr, ({}, "keys")),
+        (pickle.loads, (b"N.",)),
+    ],
+)
+def test_a_pickle_that_calls_anything_else_is_refused(
+    batch: Path, monkeypatch: pytest.MonkeyPatch, function: Any, arguments: tuple, protocol: int
+):
+    monkeypatch.chdir(batch.parent)
+    dump(batch, {"data": Attack(function, *arguments)}, protocol)
+    with pytest.raises(UnsafePickleError, match=rf"{batch}: refused to load .*\.{function.__name__}"):
+        read_pickle(batch)
+    assert not Path("owned").exists()
+
+
+def test_encoding_by_a_named_module_is_refused(batch: Path):
+    import _codecs
+
+    dump(batch, {"data": Attack(_codecs.encode, "x", "rot13")})
+    with pytest.raises(UnsafePickleError, match="refused to encode with 'rot13'"):
+        read_pickle(batch)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"no pickle", pickle.dumps({"data": PIXELS})[:-40], b"\x80\x02cnumpy\ndtype\nR."]
+)
+def test_a_broken_file_is_named(batch: Path, content: bytes):
+    batch.write_bytes(content)
+    with pytest.raises(UnsafePickleError, match=str(batch)):
+        read_pickle(batch)
+
+
+def test_a_pickle_of_something_else_is_refused(batch: Path):
+    with pytest.raises(UnsafePickleError, match="holds a list, not a dictionary"):
+        read_pickle(dump(batch, [1, 2]))

@@ -1,0 +1,1 @@
+"""The report, tested on results built from frozen trials."""

@@ -1,0 +1,71 @@
+"""Reading a page back: its text, its tables and what it would fetch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from pathlib import Path
+
+
+@dataclass
+class Element:
+    """An element with its attributes and the text in it, scripts and styles excepted."""
+
+    tag: str
+    attributes: dict[str, str | None]
+    text: str = ""
+    children: list[Element] = field(default_factory=list)
+
+    def find(self, tag: str, **attributes: str) -> list[Element]:
+        """The elements below this one with the tag and attributes, in the order of the document."""
+        found = []
+        for child in self.children:
+            if child.tag == tag and all(child.attributes.get(name) == value for name, value in attributes.items()):
+                found.append(child)
+            found += child.find(tag, **attributes)
+        return found
+
+    def rows(self) -> list[list[str]]:
+        """The body of the first table, cell by cell."""
+        body = self.find("tbody")[0]
+        return [[cell.text.strip() for cell in row.find("td")] for row in body.find("tr")]
+
+    def titles(self) -> list[str]:
+        """The titles of the first table's columns."""
+        return [cell.text.strip() for cell in self.find("thead")[0].find("th")]
+
+
+VOID = frozenset({"meta", "link", "br", "wbr", "img", "input", "hr"})
+
+
+class _Builder(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.root = Element("document", {})
+        self.open = [self.root]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        element = Element(tag, dict(attrs))
+        self.open[-1].children.append(element)
+        if tag not in VOID:
+            self.open.append(element)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open[-1].tag == tag, f"</{tag}> closes <{self.open[-1].tag}>"
+        self.open.pop()
+
+    def handle_data(self, data: str) -> None:
+        if self.open[-1].tag in ("script", "style"):
+            self.open[-1].text += data
+            return
+        for element in self.open:
+            element.text += data
+
+
+def read_page(path: Path) -> Element:
+    """The document at `path`. Raises AssertionError where its elements are not nested."""
+    builder = _Builder()
+    builder.feed(path.read_text(encoding="utf-8"))
+    builder.close()
+    assert builder.open == [builder.root], "an element is left open"
+    return builder.root

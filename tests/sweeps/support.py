@@ -1,0 +1,102 @@
+"""Studies of the hostile toy workload, run for real in this process or through the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sweeps import engine
+from sweeps.checks import check
+from sweeps.document import from_text
+from sweeps.gate import Gate
+from sweeps.runners.inline import InlineRunner
+from sweeps.study import Study, parse
+from sweeps.trial import Trial
+from sweeps.workload import load
+
+ROOT = Path(__file__).resolve().parents[2]
+
+TOY: dict[str, Any] = {
+    "name": "toy",
+    "question": "Does the toy learn?",
+    "workload": "tests.toy",
+    "baseline": {"epochs": 4},
+    "method": "random",
+    "metric": {"name": "val_accuracy", "goal": "maximize"},
+    "run_cap": 6,
+    "parameters": {"lr": {"distribution": "log_uniform_values", "min": 1e-4, "max": 10.0}},
+}
+ASHA = {"type": "asha", "min_iter": 1, "eta": 2}
+
+
+def toy_text(**settings: Any) -> str:
+    """A study file; JSON is YAML."""
+    return json.dumps({**TOY, **settings}, indent=1)
+
+
+def toy_study(**settings: Any) -> Study:
+    """The study that `toy_text` writes, checked against the toy."""
+    document = from_text(toy_text(**settings), "toy.yaml")
+    study = parse(document)
+    check(study, load(study.workload), document)
+    return study
+
+
+def toy_gate(study: Study) -> Gate:
+    """The budget gate of a toy study."""
+    return Gate(study, load(study.workload), {})
+
+
+class Events:
+    """An observer that keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.started: list[tuple[int, int]] = []
+        self.epochs: list[tuple[int, int]] = []
+        self.ended: list[Trial] = []
+
+    def on_start(self, number: int, parameters: Mapping[str, Any], resumed_at: int) -> None:
+        self.started.append((number, resumed_at))
+
+    def on_epoch(self, number: int, epoch: int, metrics: Mapping[str, float], seconds: float) -> None:
+        self.epochs.append((number, epoch))
+
+    def on_end(self, trial: Trial) -> None:
+        self.ended.append(trial)
+
+
+def run_inline(study: Study, folder: Path, events: Events | None = None) -> engine.Finish:
+    """Run or continue `study` in this process; `folder` is the runs folder and holds the toy's data too."""
+    known = folder / study.name / "environment.json"
+    environment = json.loads(known.read_text()) if known.exists() else {}
+    plan = engine.settle(study, load(study.workload), folder / "data", environment)
+    return engine.run(plan, folder / study.name, InlineRunner, events or Events())
+
+
+def acknowledged(folder: Path) -> list[tuple[int, int]]:
+    """The (trial, epoch) pairs that the toy finished, in order, repetitions included."""
+    file = folder / "data" / "epochs.txt"
+    lines = file.read_text().splitlines() if file.exists() else []
+    return [(int(trial), int(epoch)) for trial, epoch in map(str.split, lines)]
+
+
+def sweep(*words: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`sweep` as a person runs it, in a process of its own."""
+    return subprocess.run(command(*words), cwd=cwd, env=clean(environment), capture_output=True, text=True, timeout=300)
+
+
+def command(*words: str | Path) -> list[str]:
+    """The command line of `sweep`."""
+    return [sys.executable, "-m", "sweeps", *map(str, words)]
+
+
+def clean(environment: Mapping[str, str]) -> dict[str, str]:
+    """This process's environment without what would change a study, one thread per process, plus `environment`."""
+    kept = {name: value for name, value in os.environ.items() if name not in ("SWEEP_DATA", "RAY_ADDRESS")}
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
+    return {**kept, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "NO_COLOR": "1", **environment}

@@ -1,0 +1,103 @@
+"""The pruning decision: as Ray's own ASHAScheduler decides, from nothing but recorded curves."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from sweeps.asha import Asha
+
+HISTORIES = 1000
+
+
+def random_history(generator: np.random.Generator) -> tuple[Asha, list[tuple[int, float]]]:
+    """A scheduler and results in the order in which they arrive: (trial, value); a trial's n-th result is epoch n."""
+    min_iter = int(generator.integers(1, 4))
+    max_iter = min_iter + int(generator.integers(1, 30))
+    asha = Asha(
+        min_iter, max_iter, float(generator.choice([2, 3, 4, 2.5])), str(generator.choice(["maximize", "minimize"]))
+    )
+    arrivals = np.repeat(np.arange(int(generator.integers(2, 12))), max_iter)
+    generator.shuffle(arrivals)
+    digits = int(generator.choice([0, 1, 6]))  # few digits make ties
+    return asha, [(int(trial), round(float(generator.normal()), digits)) for trial in arrivals]
+
+
+def ray_decisions(asha: Asha, history: list[tuple[int, float]]) -> list[tuple[int, int, bool]]:
+    """What Ray's scheduler decides for each result of a trial that still runs: (trial, epoch, stopped)."""
+    from ray.tune.schedulers import ASHAScheduler, TrialScheduler
+
+    mode = "max" if asha.goal == "maximize" else "min"
+    scheduler = ASHAScheduler(
+        time_attr="epoch", metric="value", mode=mode,
+        grace_period=asha.min_iter, max_t=asha.max_iter, reduction_factor=asha.eta,
+    )  # fmt: skip
+    trials = {number: SimpleNamespace(trial_id=str(number)) for number, _ in history}
+    for trial in trials.values():
+        scheduler.on_trial_add(None, trial)
+    decisions, epochs, over = [], dict.fromkeys(trials, 0), set()
+    for number, value in history:
+        if number in over:
+            continue
+        epochs[number] += 1
+        said = scheduler.on_trial_result(None, trials[number], {"epoch": epochs[number], "value": value})
+        ended = epochs[number] >= asha.max_iter  # Ray says STOP there too: the trial is over, not pruned
+        decisions.append((number, epochs[number], said == TrialScheduler.STOP and not ended))
+        if said == TrialScheduler.STOP:
+            over.add(number)
+    return decisions
+
+
+def our_decisions(asha: Asha, history: list[tuple[int, float]]) -> list[tuple[int, int, bool]]:
+    curves: dict[int, dict[int, float]] = {number: {} for number, _ in history}
+    decisions, over = [], set()
+    for number, value in history:
+        if number in over:
+            continue
+        curve = curves[number]
+        curve[len(curve) + 1] = value
+        stopped = asha.stops(curve, [other for key, other in curves.items() if key != number])
+        decisions.append((number, len(curve), stopped))
+        if stopped or len(curve) >= asha.max_iter:
+            over.add(number)
+    return decisions
+
+
+def test_decides_as_rays_asha_on_random_histories() -> None:
+    pruned = 0
+    for seed in range(HISTORIES):
+        asha, history = random_history(np.random.default_rng(seed))
+        ours = our_decisions(asha, history)
+        assert ours == ray_decisions(asha, history), (seed, asha)
+        pruned += sum(stopped for _, _, stopped in ours)
+    assert pruned > HISTORIES  # the comparison is about something
+
+
+@pytest.mark.parametrize(
+    ("asha", "rungs"),
+    [
+        (Asha(1, 9, 3, "maximize"), (1, 3, 9)),
+        (Asha(2, 30, 3, "maximize"), (2, 6, 18)),
+        (Asha(1, 10, 2, "maximize"), (1, 2, 4, 8)),
+        (Asha(4, 5, 4, "maximize"), (4,)),
+    ],
+)
+def test_rungs_are_powers_of_eta_up_to_max_iter(asha: Asha, rungs: tuple[float, ...]) -> None:
+    assert asha.rungs == rungs
+
+
+def test_first_trial_at_a_rung_goes_on() -> None:
+    assert not Asha(1, 9, 3, "maximize").stops({1: 0.0}, [{}])
+
+
+def test_last_epoch_never_stops_a_trial() -> None:
+    better = [{9: 100.0}] * 5
+    assert not Asha(1, 9, 3, "maximize").stops(dict.fromkeys(range(1, 10), 0.0), better)
+
+
+def test_minimize_stops_the_larger_value() -> None:
+    others = [{1: 1.0}, {1: 2.0}, {1: 3.0}]
+    assert Asha(1, 9, 3, "minimize").stops({1: 5.0}, others)
+    assert not Asha(1, 9, 3, "minimize").stops({1: 0.5}, others)

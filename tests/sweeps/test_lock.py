@@ -1,0 +1,65 @@
+"""One driver at a time; the second learns who is the first."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sweeps.lock import Held, driver_lock, holder
+from tests.sweeps.support import clean
+
+HOLD = """
+import sys
+from pathlib import Path
+from sweeps.lock import driver_lock
+with driver_lock(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def other_driver(tmp_path: Path) -> subprocess.Popen[str]:
+    """Another process that holds `tmp_path`; it ends when its standard input closes."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)],
+        env=clean({}),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_second_driver_is_refused_with_pid_and_host_of_the_first(
+    tmp_path: Path, other_driver: subprocess.Popen[str]
+) -> None:
+    with pytest.raises(Held, match=f"process {other_driver.pid} on {socket.gethostname()}"), driver_lock(tmp_path):
+        pass
+    known = holder(tmp_path)
+    assert known is not None
+    assert known["pid"] == other_driver.pid
+
+
+def test_killed_driver_leaves_no_lock(tmp_path: Path, other_driver: subprocess.Popen[str]) -> None:
+    other_driver.kill()
+    other_driver.wait()
+    assert holder(tmp_path) is None
+    with driver_lock(tmp_path):
+        assert (tmp_path / "lock.json").read_text().startswith(f'{{"pid": {os.getpid()}')
+    assert holder(tmp_path) is None
+
+
+def test_lock_without_a_readable_name_is_still_a_lock(tmp_path: Path, other_driver: subprocess.Popen[str]) -> None:
+    (tmp_path / "lock.json").write_text("[")
+    with pytest.raises(Held, match="another driver"), driver_lock(tmp_path):
+        pass

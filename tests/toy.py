@@ -1,0 +1,121 @@
+"""A hostile workload: a noisy quadratic that diverges, raises, dies, hangs or runs out of memory on demand.
+
+Every epoch it finishes is appended to `epochs.txt` in the data folder: the acknowledgement that tests compare with the
+storage.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from sweeps.workload import Prepared, Run, Site, Unavailable
+
+
+@dataclass(frozen=True)
+class Net:
+    """A net of `depth` layers of `width` units."""
+
+    width: int = 8
+    depth: int = 2
+    act: str = "relu"
+    blocks: tuple[int, ...] = (1, 1)
+
+
+@dataclass(frozen=True)
+class Toy:
+    """Accuracy peaks at lr = 0.1; `fault` names what goes wrong in epoch `fault_epoch`."""
+
+    lr: float = 0.05
+    epochs: int = 4
+    momentum: float = 0.9
+    net: Net = field(default_factory=Net)
+    fault: str = ""
+    fault_epoch: int = 2
+    wait_for: str = ""  # a file in the data folder without which epochs do not end
+    data: str = ""
+
+
+def train(recipe: Toy, run: Run) -> Iterator[Mapping[str, float]]:
+    """Yields `val_accuracy` and `train_loss` once per epoch."""
+    state = json.loads((run.restored / "state.json").read_text()) if run.restored else {"epoch": 0, "sum": 0.0}
+    for epoch in range(state["epoch"] + 1, recipe.epochs + 1):
+        noise = np.random.default_rng([run.seed, epoch]).normal(0, 0.01)
+        state = {"epoch": epoch, "sum": state["sum"] + noise}
+        loss = (math.log10(recipe.lr) + 1) ** 2 + abs(state["sum"])
+        metrics = {"val_accuracy": 100 * math.exp(-loss) * epoch / recipe.epochs, "train_loss": loss}
+        if recipe.fault and epoch >= recipe.fault_epoch:
+            metrics = _go_wrong(recipe.fault, metrics, run)
+        _wait(recipe, run)
+        run.data_dir.mkdir(parents=True, exist_ok=True)
+        with (run.data_dir / "epochs.txt").open("a") as file:
+            file.write(f"{run.folder.name} {epoch}\n")
+        yield metrics
+        with run.checkpoint() as folder:
+            (folder / "state.json").write_text(json.dumps(state))
+
+
+def cost(recipe: Toy) -> dict[str, int]:
+    """Counts as of a stack of square layers."""
+    if recipe.net.width > 1024:
+        raise ValueError(f"a layer of {recipe.net.width} units does not fit")
+    parameters = recipe.net.width**2 * recipe.net.depth
+    return {"parameters": parameters, "trainable_parameters": parameters, "macs": parameters}
+
+
+def toggles() -> dict[str, dict[str, Any]]:
+    """Parts that can be removed."""
+    return {"relu": {"net.act": "identity"}, "momentum": {"momentum": 0.0}, "depth": {"net.depth": 1}}
+
+
+def prepare(recipe: Toy, site: Site) -> Prepared:
+    """The toy's data is its name; "missing" is missing."""
+    if recipe.data == "missing":
+        raise Unavailable(f"no data in {site.data_dir}; put it there or give --data-dir")
+    return Prepared(provenance={"fingerprint": recipe.data or "toy"})
+
+
+def chance(recipe: Toy) -> dict[str, float]:
+    """What guessing reaches."""
+    return {"val_accuracy": 10.0}
+
+
+def smoke() -> dict[str, Any]:
+    """One epoch."""
+    return {"epochs": 1}
+
+
+def _go_wrong(fault: str, metrics: dict[str, float], run: Run) -> dict[str, float]:
+    if fault == "raise":
+        raise RuntimeError("<b>the toy broke</b>")
+    if fault == "memory":
+        raise MemoryError("the toy is too large")
+    if fault == "die" and not (run.folder / "died").exists():
+        (run.folder / "died").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    if fault == "hang":
+        threading.Event().wait()
+    if fault == "nan":
+        return {**metrics, "train_loss": math.nan}
+    if fault == "inf":
+        return {**metrics, "val_accuracy": math.inf}
+    if fault == "text":
+        return {**metrics, "val_accuracy": "high"}  # type: ignore[dict-item]
+    if fault == "nothing":
+        return {}
+    return metrics
+
+
+def _wait(recipe: Toy, run: Run) -> None:
+    """Block until the file that the test holds back is there."""
+    pause = threading.Event()
+    while recipe.wait_for and not (run.data_dir / recipe.wait_for).exists():
+        pause.wait(0.02)
