@@ -106,8 +106,9 @@ def _search(plan: Plan, store: Store, runner: Callable[[], Runner], observer: Ob
         sampler.enqueue(first)
     received: list[signal.Signals] = []
     if not search.done:
-        with _signals(search, received):
-            runner().run(search)
+        ready = runner()
+        with _signals(search, received):  # after Ray is up: it sets a handler of its own, which aborts
+            ready.run(search)
     return Finish(store.results(), received[0] if received else None, search.failure)
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from sweeps import engine
 from sweeps.authoring import extend
-from sweeps.checks import check
-from sweeps.document import Document, edit, read
+from sweeps.checks import accept
+from sweeps.document import edit, read
 from sweeps.errors import UserError
 from sweeps.importance import importance
 from sweeps.lock import driver_lock
@@ -24,8 +24,8 @@ from sweeps.search import epochs_of
 from sweeps.site import data_dir, gpu_count
 from sweeps.smoke import shrink
 from sweeps.store import STUDY_FILE
-from sweeps.study import Study, diff, parse
-from sweeps.workload import Workload, load
+from sweeps.study import Study, diff
+from sweeps.workload import Workload
 
 
 class Refused(UserError):
@@ -76,12 +76,12 @@ class Launched:
 def load_study(path: Path, edits: Edits) -> tuple[Study, Workload]:
     """The study in a file, edited and checked against its workload. Raises StudyError, BadWorkload."""
     document = edit(read(path), edits.assignments)
-    return _checked(extend(document, edits.search, edits.toggles, edits.budget))
+    return accept(extend(document, edits.search, edits.toggles, edits.budget))
 
 
 def resume_study(runs: Path, name: str) -> tuple[Study, Workload]:
     """The study called `name` as it was last run. Raises NotFound."""
-    return _checked(study_document(runs, name))
+    return accept(study_document(runs, name))
 
 
 def launch(study: Study, workload: Workload, options: Options) -> Launched:
@@ -107,13 +107,6 @@ def launch(study: Study, workload: Workload, options: Options) -> Launched:
 def write_report(results: Results, reports: Path) -> Path:
     """Write the report of a study into its folder below `reports`; the path of the page."""
     return write(results, importance(results), reports / results.study.name)
-
-
-def _checked(document: Document) -> tuple[Study, Workload]:
-    study = parse(document)
-    workload = load(study.workload)
-    check(study, workload, document)
-    return study, workload
 
 
 def _share(study: Study, options: Options) -> Share:

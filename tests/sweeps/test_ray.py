@@ -1,0 +1,190 @@
+"""The Ray runner: the same promises as the inline one, through real workers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sweeps import engine
+from sweeps.results import Results
+from sweeps.runners.base import RunnerError, Share
+from sweeps.runs import open_results
+from sweeps.trial import Status
+from sweeps.workload import load
+from tests.sweeps.support import ASHA, Events, acknowledged, clean, command, sweep, toy_study, toy_text
+
+PATIENCE_S = 120
+
+
+@pytest.fixture(scope="module")
+def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """One Ray for the tests of this module that stay in this process."""
+    from sweeps.runners.ray import RayRunner
+
+    threads, os.environ["OMP_NUM_THREADS"] = os.environ.get("OMP_NUM_THREADS"), "1"
+    started = RayRunner(Share(cpu=1, gpu=0, workers=2))
+    yield started
+    started.close()
+    os.environ.pop("OMP_NUM_THREADS")
+    if threads:
+        os.environ["OMP_NUM_THREADS"] = threads
+
+
+def run_ray(runner: Any, folder: Path, events: Events | None = None, **settings: Any) -> engine.Finish:
+    study = toy_study(**settings)
+    plan = engine.settle(study, load(study.workload), folder / "data", {})
+    return engine.run(plan, folder / study.name, lambda: runner, events or Events())
+
+
+def test_search_through_ray_is_pruned_rejected_and_counted_exactly(tmp_path: Path, runner: Any) -> None:
+    results = run_ray(
+        runner, tmp_path, method="bayes", run_cap=14, baseline={"epochs": 8}, early_terminate=ASHA,
+        constraints=["parameters <= 500"],
+        parameters={"lr": {"min": 0.001, "max": 1.0}, "net.width": {"values": [8, 16, 64]}},
+    ).results  # fmt: skip
+    assert results.counted == 14
+    counts, done = results.counts(), acknowledged(tmp_path)
+    assert counts[Status.PRUNED] >= 3
+    assert counts[Status.REJECTED] >= 1
+    for trial in results.trials:
+        assert sorted(trial.curve) == [epoch for number, epoch in done if number == trial.number]
+        assert trial.status is not Status.COMPLETE or trial.epochs == 8
+
+
+def test_rejected_configuration_never_reaches_a_worker(tmp_path: Path, runner: Any) -> None:
+    results = run_ray(
+        runner, tmp_path, method="grid", run_cap=3, constraints=["parameters <= 500"],
+        parameters={"net.width": {"values": [8, 64, 4]}},
+    ).results  # fmt: skip
+    assert {number for number, _ in acknowledged(tmp_path)} == {0, 2}
+    assert results.trials[1].status is Status.REJECTED
+
+
+def test_same_configuration_and_seed_give_the_same_curve_as_inline(tmp_path: Path, runner: Any) -> None:
+    from tests.sweeps.support import run_inline
+
+    settings: dict[str, Any] = {"method": "grid", "run_cap": 3, "parameters": {"lr": {"values": [0.02, 0.2, 2.0]}}}
+    ray = run_ray(runner, tmp_path / "ray", **settings).results
+    inline = run_inline(toy_study(**settings), tmp_path / "inline").results
+    assert [trial.curve for trial in ray.trials] == [trial.curve for trial in inline.trials]
+
+
+@pytest.mark.parametrize(
+    ("fault", "status"),
+    [("nan", Status.DIVERGED), ("raise", Status.FAILED), ("memory", Status.OUT_OF_MEMORY), ("die", Status.COMPLETE)],
+)
+def test_fault_in_a_worker_is_recorded_and_the_others_finish(
+    tmp_path: Path, runner: Any, fault: str, status: Status
+) -> None:
+    results = run_ray(
+        runner, tmp_path, method="grid", run_cap=3, parameters={"fault": {"values": [fault, "none", "no"]}}
+    ).results
+    assert results.trials[0].status is status
+    assert results.counts()[Status.COMPLETE] >= 2
+    if fault == "die":  # killed in epoch 2, continued from the checkpoint of epoch 1
+        assert Counter(acknowledged(tmp_path))[0, 1] == 1
+
+
+def test_resources_that_do_not_fit_are_refused(tmp_path: Path, runner: Any) -> None:
+    from sweeps.runners.ray import RayRunner
+
+    greedy = object.__new__(RayRunner)  # on the Ray that runs already
+    greedy._share = Share(cpu=4096, gpu=0)
+    with pytest.raises(RunnerError, match="cpu: 4096, gpu: 0.*lower resources"):
+        run_ray(greedy, tmp_path)
+
+
+# -- a driver of its own, killed --------------------------------------------------------------------------------------
+
+
+class Driver:
+    """`sweep run` in a process group of its own, with the toy's epochs held back by a gate."""
+
+    def __init__(self, folder: Path, **settings: Any) -> None:
+        self.folder = folder
+        self.study = folder / "toy.yaml"
+        self.study.write_text(toy_text(**settings))
+        self.words = ("run", self.study, "--data-dir", folder / "data", "--workers", "2")
+        self.process = subprocess.Popen(
+            command(*self.words), cwd=folder, env=clean({}), start_new_session=True, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+
+    def heard(self, text: str) -> str:
+        """Read the driver's progress up to a line with `text`."""
+        assert self.process.stderr is not None
+        timer = threading.Timer(PATIENCE_S, self.process.kill)
+        timer.start()
+        try:
+            for line in self.process.stderr:
+                if text in line:
+                    return line
+        finally:
+            timer.cancel()
+        raise AssertionError(f"the driver ended without saying {text!r}")
+
+    def end(self, number: signal.Signals) -> int:
+        """Send the driver alone a signal; its exit code."""
+        self.process.send_signal(number)
+        self.process.communicate(timeout=PATIENCE_S)
+        return self.process.returncode
+
+
+SLOW: dict[str, Any] = {
+    "run_cap": 6,
+    "baseline": {"epochs": 6},
+    "early_terminate": ASHA,
+    "parameters": {"lr": {"min": 0.001, "max": 1.0}, "momentum": {"min": 0.0, "max": 0.9}},
+}
+
+
+def check_whole(folder: Path, kills: int) -> Results:
+    """Nothing lost, nothing run again, no epoch repeated more often than there were kills times workers."""
+    results = open_results(folder / "runs", "toy")
+    assert results.counted == 6
+    assert results.counts()[Status.RUNNING] == results.counts()[Status.FAILED] == 0
+    times = Counter(acknowledged(folder))
+    for trial in results.trials:
+        repeated = {epoch: times[trial.number, epoch] for epoch in trial.curve}
+        assert all(repeated.values()), (trial, repeated)
+        assert sum(repeated.values()) - len(repeated) <= kills
+    assert sum(times.values()) - len(times) <= 2 * kills
+    return results
+
+
+def test_killed_driver_loses_nothing_and_repeats_at_most_an_epoch_of_a_running_trial(tmp_path: Path) -> None:
+    finished: dict[int, object] = {}
+    for moment in ("trial 0 starts", "complete after", "trial 2 starts"):
+        driver = Driver(tmp_path, **SLOW)
+        driver.heard(moment)
+        assert driver.end(signal.SIGKILL) == -signal.SIGKILL
+        results = open_results(tmp_path / "runs", "toy")
+        assert all(results.trials[number] == trial for number, trial in finished.items())
+        finished = {trial.number: trial for trial in results.trials if trial.status is not Status.RUNNING}
+    last = sweep("run", tmp_path / "toy.yaml", "--data-dir", tmp_path / "data", cwd=tmp_path)
+    assert last.returncode == 0, last.stderr
+    results = check_whole(tmp_path, kills=3)
+    assert all(results.trials[number] == trial for number, trial in finished.items())
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)])
+def test_signal_ends_the_driver_with_its_code_and_the_study_goes_on(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    driver = Driver(tmp_path, **{**SLOW, "baseline": {"epochs": 6, "wait_for": "go"}})
+    driver.heard("trial 1 starts")
+    assert driver.end(number) == code
+    assert acknowledged(tmp_path) == []  # the workers were held in their first epoch, and did not hold up the driver
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "go").touch()
+    last = sweep("resume", "toy", "--data-dir", tmp_path / "data", cwd=tmp_path)
+    assert last.returncode == 0, last.stderr
+    check_whole(tmp_path, kills=1)
