@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from sweeps.checks import accept
-from sweeps.document import TOP_LEVEL, Document, value, write
 from sweeps.files import write_atomic
-from sweeps.mistakes import KeyPath, Mistake, StudyError, failure, shown
-from sweeps.parameters import where
+from sweeps.grammar.document import TOP_LEVEL, Document, value, write
+from sweeps.grammar.mistakes import KeyPath, Mistake, StudyError, failure, shown
+from sweeps.grammar.parameters import where
 from sweeps.recipe import BadRecipe
 from sweeps.study import schema
 from sweeps.workload import Workload, load

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from sweeps.combinations import refused
-from sweeps.document import TOP_LEVEL, Document
-from sweeps.explain import as_written
-from sweeps.mistakes import Found, KeyPath, Mistake, StudyError, dotted, settled, unknown
+from sweeps.grammar.combinations import refused
+from sweeps.grammar.document import TOP_LEVEL, Document
+from sweeps.grammar.explain import as_written
+from sweeps.grammar.mistakes import Found, KeyPath, Mistake, StudyError, dotted, settled, unknown
+from sweeps.grammar.settings import nested_in, unknown_setting, unknown_settings
+from sweeps.grammar.values import wrong_values
 from sweeps.recipe import BadRecipe, merge
-from sweeps.settings import nested_in, unknown_setting, unknown_settings
 from sweeps.study import Study, parse, standing
-from sweeps.values import wrong_values
 from sweeps.workload import BadWorkload, Workload, load
 
 EPOCHS = "epochs"

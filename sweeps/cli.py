@@ -83,7 +83,8 @@ def run(
     quiet: Quiet = False,
 ) -> None:
     """Run a study, or continue it where it was interrupted; then write its report."""
-    from sweeps.launch import Edits, Folders, Options, load_study
+    from sweeps.launch import Folders, Options
+    from sweeps.request import Edits, load_study
 
     loaded, workload = load_study(study, Edits(sets or (), search or (), toggle or (), budget))
     folders = Folders(runs_dir, reports_dir, data_dir)
@@ -113,7 +114,7 @@ def resume(
 @app.command()
 def validate(study: StudyFile, sets: Sets = None) -> None:
     """Check a study file against its workload: every mistake at once, or "ok"."""
-    from sweeps.launch import Edits, load_study
+    from sweeps.request import Edits, load_study
 
     loaded, _ = load_study(study, Edits(sets or ()))
     size = loaded.space.size

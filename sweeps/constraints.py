@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
-from sweeps.mistakes import shown, unknown
+from sweeps.grammar.mistakes import shown, unknown
 
 QUANTITIES = ("parameters", "trainable_parameters", "macs")
 _SCALE = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "b": 10**9}

@@ -168,7 +168,7 @@ def _signals(search: Search, received: list[signal.Signals]) -> Iterator[None]:
         if received:
             raise KeyboardInterrupt
         received.append(signal.Signals(number))
-        search.interrupted = True
+        search.interrupt(received[0].name)
 
     watched = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
     before = {number: signal.signal(number, handle) for number in watched}

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 import numpy as np
 import optuna
 from optuna.exceptions import ExperimentalWarning
-from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
 from sweeps.codec import encode
 from sweeps.report.importance import Importance
@@ -54,6 +53,9 @@ def comparable(results: Results) -> tuple[int, list[Trial]]:
 
 def _shares(results: Results, trials: Sequence[Trial], epoch: int) -> dict[str, float]:
     """Normalised importance by key; empty where the values do not vary."""
+    # Seconds to import, for scikit-learn comes with it.
+    from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+
     values = [trial.curve[epoch] for trial in trials]
     if len(set(values)) < 2:
         return {}

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sweeps import engine
-from sweeps.authoring import extend
 from sweeps.checks import accept
-from sweeps.document import edit, read
 from sweeps.errors import UserError
 from sweeps.importance import importance
 from sweeps.lock import driver_lock
@@ -30,16 +27,6 @@ from sweeps.workload import Workload
 
 class Refused(UserError):
     """A request that cannot be carried out as given."""
-
-
-@dataclass(frozen=True)
-class Edits:
-    """Words of the command line that change a study file."""
-
-    assignments: Sequence[str] = ()
-    search: Sequence[str] = ()
-    toggles: Sequence[str] = ()
-    budget: str | None = None
 
 
 @dataclass(frozen=True)
@@ -71,12 +58,6 @@ class Launched:
     finish: engine.Finish
     report: Path
     counted_before: int
-
-
-def load_study(path: Path, edits: Edits) -> tuple[Study, Workload]:
-    """The study in a file, edited and checked against its workload. Raises StudyError, BadWorkload."""
-    document = edit(read(path), edits.assignments)
-    return accept(extend(document, edits.search, edits.toggles, edits.budget))
 
 
 def resume_study(runs: Path, name: str) -> tuple[Study, Workload]:

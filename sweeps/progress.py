@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
 from types import TracebackType
@@ -65,6 +66,12 @@ class Progress:
         result = self._metric(trial.value) if trial.status is Status.COMPLETE else trial.reason
         after = f" after epoch {trial.epochs}" if trial.epochs else ""
         self._line(f"trial {trial.number} {status_name(trial.status)}{after}: {result}")
+
+    def on_interrupt(self, why: str) -> None:
+        """The search has been asked to end early."""
+        if not self._console.quiet:
+            # Called inside a signal's handler, which may have broken into a print of rich's: past its buffers, then.
+            os.write(2, f"{why}: stopping; once more to stop at once\n".encode())
 
     def _line(self, line: str) -> None:
         if not self._console.is_terminal:

@@ -8,8 +8,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from sweeps.document import Document, read
 from sweeps.errors import UserError
+from sweeps.grammar.document import Document, read
 from sweeps.results import Results
 from sweeps.store import RECIPE, STUDY_FILE, Store
 from sweeps.study import parse

@@ -31,6 +31,9 @@ class Observer(Protocol):
     def on_end(self, trial: Trial) -> None:
         """A trial has ended, or was refused before it started."""
 
+    def on_interrupt(self, why: str) -> None:
+        """The search has been asked to end early."""
+
 
 class Search:
     """The scheduler of the search stage; everything that it decides by stands in the store."""
@@ -52,12 +55,17 @@ class Search:
         self._running: dict[int, Proposal] = {}
         self._failures_in_a_row = 0
         self.failure = ""  # why the search gave up, if it did
-        self.interrupted = False  # set by a signal
+        self._interrupted = False
 
     @property
     def stopping(self) -> bool:
         """Whether running jobs are to be left as they are: they go on at the next start."""
-        return self.interrupted or bool(self.failure)
+        return self._interrupted or bool(self.failure)
+
+    def interrupt(self, why: str) -> None:
+        """Ask for an early end; called from a signal's handler."""
+        self._interrupted = True
+        self._observer.on_interrupt(why)
 
     @property
     def done(self) -> bool:

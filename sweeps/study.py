@@ -21,15 +21,14 @@ from pydantic import (
     model_validator,
 )
 
-from sweeps.changes import Change, changes
 from sweeps.constraints import Constraint
-from sweeps.document import TOP_LEVEL, Document, write
-from sweeps.explain import as_written, explain
-from sweeps.mistakes import Mistake, RuleError, StudyError, shown
-from sweeps.parameters import Parameter, flatten
-from sweeps.recipe import RecipeSchema
-from sweeps.rules import broken, constants, dimensions
-from sweeps.sections import (
+from sweeps.grammar.changes import Change, changes
+from sweeps.grammar.document import TOP_LEVEL, Document, write
+from sweeps.grammar.explain import as_written, explain
+from sweeps.grammar.mistakes import Mistake, RuleError, StudyError, shown
+from sweeps.grammar.parameters import Parameter, flatten
+from sweeps.grammar.rules import broken, constants, dimensions
+from sweeps.grammar.sections import (
     Ablation,
     Budget,
     Confirm,
@@ -42,6 +41,7 @@ from sweeps.sections import (
     Section,
     shape,
 )
+from sweeps.recipe import RecipeSchema
 from sweeps.space import Space
 
 __all__ = ["Change", "Mistake", "Study", "StudyError", "diff", "dump", "parse", "schema", "standing"]

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from sweeps.grammar.sections import Metric
 from sweeps.results import Results
-from sweeps.sections import Metric
 from sweeps.trial import Status, Trial
 from sweeps.words import MISSING, count, measure, setting, status_name
 

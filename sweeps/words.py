@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from sweeps.sections import Metric
+from sweeps.grammar.sections import Metric
 from sweeps.trial import Status
 
 MISSING = "–"

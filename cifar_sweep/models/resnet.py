@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor, nn
+from torch.nn.functional import conv2d
 
 from cifar_sweep.models.recipes import ResNetRecipe
 from cifar_sweep.section import Shape
@@ -77,6 +79,20 @@ class BasicBlock(nn.Module):
         return result
 
 
+class SampledConv2d(nn.Conv2d):
+    """A 1x1 convolution with a stride, as one without on every stride-th pixel: the same numbers.
+
+    oneDNN's strided kernel corrupts the heap in its backward pass (torch 2.15; AVX2 without AVX-512, one thread, channels
+    last, fewer than 8 input channels; found with valgrind).
+    """
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, width, H, W) -> (B, out, H / stride, W / stride), rounded up."""
+        rows, columns = self.stride
+        sampled = features[:, :, ::rows, ::columns].contiguous(memory_format=torch.channels_last)
+        return conv2d(sampled, self.weight, self.bias)
+
+
 def _stage(recipe: ResNetRecipe, blocks: int, width: int, out: int, stride: int) -> nn.Sequential:
     first = BasicBlock(recipe, width, out, stride)
     return nn.Sequential(first, *(BasicBlock(recipe, out, out, 1) for _ in range(blocks - 1)))
@@ -92,7 +108,8 @@ def _shortcut(recipe: ResNetRecipe, width: int, out: int, stride: int) -> nn.Seq
 
 def _conv(recipe: ResNetRecipe, width: int, out: int, kernel: int, stride: int) -> nn.Conv2d:
     # A norm has its own shift, so a bias before it would do nothing; without one, the bias is the only shift there is.
-    return nn.Conv2d(width, out, kernel, stride, padding=kernel // 2, bias=recipe.norm == "none")
+    kind = SampledConv2d if kernel == 1 and stride > 1 else nn.Conv2d
+    return kind(width, out, kernel, stride, padding=kernel // 2, bias=recipe.norm == "none")
 
 
 def _norm(recipe: ResNetRecipe, width: int) -> nn.Module:

@@ -7,10 +7,11 @@ reads `%{...}`. A new figure is a function in `series`, one here, and an entry i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import pandas as pd
 import plotly.graph_objects as go
+from plotly.offline import get_plotlyjs
 
 from sweeps.report import theme
 from sweeps.report.escape import plotly_text
@@ -25,6 +26,14 @@ from sweeps.words import Measure, measure, setting
 ORDER = ("pruned", "diverged", "out_of_memory", "failed", "running", COMPLETE, UPPER, BASELINE, BEST)
 ROW_PX = 64
 CATEGORIES_LABELLED = 8
+
+
+Figure: TypeAlias = go.Figure
+
+
+def bundle() -> str:
+    """The source of plotly.js, which a page carries once."""
+    return str(get_plotlyjs())
 
 
 def draw_tradeoff(data: pd.DataFrame, results: Results) -> go.Figure:

@@ -14,10 +14,9 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
-from plotly.offline import get_plotlyjs
 
 from sweeps.files import write_atomic
-from sweeps.report import theme
+from sweeps.report import figures, theme
 from sweeps.report.answer import answer, cost_sentences, tiles
 from sweeps.report.cost import Cost, cost_of, cost_table
 from sweeps.report.ends import Ends, ends
@@ -99,7 +98,7 @@ def _report(results: Results) -> Report:
 def _page(report: Report, importance: Importance | None) -> str:
     results = report.results
     drawn, absent = plots(results, importance)
-    scripts = [get_plotlyjs(), _resource("page.js")]
+    scripts = [figures.bundle(), _resource("page.js")]
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, finalize=_printable, trim_blocks=True, lstrip_blocks=True
     )

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pandas as pd
-import plotly.graph_objects as go
 
 from sweeps.report import figures, series
 from sweeps.report.importance import Importance
@@ -26,7 +25,7 @@ class Panel:
     key: str
     title: str
     compute: Callable[[Results], pd.DataFrame]
-    draw: Callable[[pd.DataFrame, Results], go.Figure]
+    draw: Callable[[pd.DataFrame, Results], figures.Figure]
     caption: Callable[[pd.DataFrame, Results], str]
     absent: str
 
@@ -39,7 +38,7 @@ class Plot:
     title: str
     caption: str
     data: pd.DataFrame
-    figure: go.Figure
+    figure: figures.Figure
 
 
 def plots(results: Results, importance: Importance | None) -> tuple[list[Plot], list[str]]:

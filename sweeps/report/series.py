@@ -11,10 +11,10 @@ from typing import Any, Literal
 import pandas as pd
 
 from sweeps.asha import Asha
+from sweeps.grammar.sections import EarlyTerminate
 from sweeps.report.importance import Importance
 from sweeps.report.table import baseline_trial, last_value
 from sweeps.results import Results
-from sweeps.sections import EarlyTerminate
 from sweeps.space import Categorical, Dimension, Numeric
 from sweeps.trial import Status, Trial
 from sweeps.words import measure, setting

@@ -16,8 +16,9 @@ SCHEMA = RecipeSchema(Recipe)
 
 def test_importing_recipe_and_workload_loads_no_torch():
     code = (
-        "import sys, cifar_sweep.recipe, cifar_sweep.workload as w; w.toggles(), w.smoke(), w.chance(cifar_sweep.recipe."
-        "Recipe()); print([m for m in ('torch', 'torchvision', 'sklearn', 'ray') if m in sys.modules])"
+        "import sys; from cifar_sweep import workload; workload.toggles(), workload.smoke(), "
+        "workload.chance(workload.Recipe()); "
+        "print([name for name in ('torch', 'torchvision', 'sklearn', 'ray') if name in sys.modules])"
     )
     result = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert result.stdout.strip() == "[]"

@@ -61,7 +61,7 @@ def test_every_image_is_held_out_equally_often_over_the_seeds():
 
 
 def test_a_validation_side_that_takes_everything_is_refused():
-    with pytest.raises(ValueError, match="data.validation is 500 but there are only 500 training images"):
+    with pytest.raises(ValueError, match=r"data\.validation is 500 but there are only 500 training images"):
         split(validation=500)
 
 

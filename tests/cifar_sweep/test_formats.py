@@ -146,7 +146,7 @@ def test_a_folder_of_images_is_resized_and_labelled_by_its_sub_folders(folder: D
 
 
 def test_a_folder_with_another_number_of_classes_is_refused(folder: DataRecipe, tmp_path: Path):
-    with pytest.raises(ValueError, match="data.classes is 3 but .* has 2 folders"):
+    with pytest.raises(ValueError, match=r"data\.classes is 3 but .* has 2 folders"):
         read_images(folder.model_copy(update={"classes": 3}), tmp_path, "train")
 
 

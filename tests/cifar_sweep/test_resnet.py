@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from cifar_sweep.models import build
 from cifar_sweep.models.init import initialise
 from cifar_sweep.models.recipes import ResNetRecipe
+from cifar_sweep.models.resnet import SampledConv2d
 from cifar_sweep.section import Shape
 
 CIFAR = Shape(channels=3, size=32, classes=10)
@@ -108,6 +109,24 @@ def test_zero_init_zeroes_the_last_gain_of_each_residual_block(residual: bool, n
     zeros = [name for name, gain in gains.items() if gain.count_nonzero() == 0]
     assert len(zeros) == zeroed
     assert all(name.endswith("norm2.weight") for name in zeros)
+
+
+@pytest.mark.parametrize(("stride", "size"), [(2, 8), (2, 7), (3, 8), (4, 9)])
+def test_a_strided_pointwise_convolution_is_torchs_own(stride: int, size: int):
+    ours = SampledConv2d(3, 5, 1, stride)
+    theirs = nn.Conv2d(3, 5, 1, stride)
+    theirs.load_state_dict(ours.state_dict())
+    images = torch.rand(2, 3, size, size)
+    torch.testing.assert_close(ours(images), theirs(images))
+
+
+def test_no_strided_pointwise_convolution_is_left_to_onednn():
+    net = network(stem={"kernel": 1, "stride": 2})
+    pointwise = [
+        m for m in net.modules() if isinstance(m, nn.Conv2d) and m.kernel_size == (1, 1) and m.stride != (1, 1)
+    ]
+    assert len(pointwise) == 2
+    assert all(type(module) is SampledConv2d for module in pointwise)
 
 
 @pytest.mark.parametrize("change", [

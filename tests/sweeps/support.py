@@ -12,8 +12,8 @@ from typing import Any
 
 from sweeps import engine
 from sweeps.checks import check
-from sweeps.document import from_text
 from sweeps.gate import Gate
+from sweeps.grammar.document import from_text
 from sweeps.runners.inline import InlineRunner
 from sweeps.study import Study, parse
 from sweeps.trial import Trial
@@ -59,6 +59,7 @@ class Events:
         self.started: list[tuple[int, int]] = []
         self.epochs: list[tuple[int, int]] = []
         self.ended: list[Trial] = []
+        self.interrupted = ""
 
     def on_start(self, number: int, parameters: Mapping[str, Any], resumed_at: int) -> None:
         self.started.append((number, resumed_at))
@@ -68,6 +69,9 @@ class Events:
 
     def on_end(self, trial: Trial) -> None:
         self.ended.append(trial)
+
+    def on_interrupt(self, why: str) -> None:
+        self.interrupted = why
 
 
 def run_inline(study: Study, folder: Path, events: Events | None = None) -> engine.Finish:

@@ -8,7 +8,7 @@ import pytest
 
 from sweeps.authoring import SCHEMA_FILE, compose, extend, schema_text, write_new
 from sweeps.checks import accept
-from sweeps.document import from_text
+from sweeps.grammar.document import from_text
 from sweeps.study import Study, StudyError, parse
 from tests.sweeps.recipes import workload
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from sweeps.checks import accept, check
-from sweeps.combinations import SAMPLE
-from sweeps.document import edit, from_text
+from sweeps.grammar.combinations import SAMPLE
+from sweeps.grammar.document import edit, from_text
 from sweeps.study import Study, StudyError, parse
 from sweeps.workload import BadWorkload
 from tests.sweeps.recipes import workload

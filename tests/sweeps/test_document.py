@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sweeps.document import TOP_LEVEL, Document, edit, from_text, read, write
+from sweeps.grammar.document import TOP_LEVEL, Document, edit, from_text, read, write
 from sweeps.study import Study, StudyError, parse
 
 TEXT = """\

@@ -98,7 +98,7 @@ def test_resources_that_do_not_fit_are_refused(tmp_path: Path, runner: Any) -> N
 
     greedy = object.__new__(RayRunner)  # on the Ray that runs already
     greedy._share = Share(cpu=4096, gpu=0)
-    with pytest.raises(RunnerError, match="cpu: 4096, gpu: 0.*lower resources"):
+    with pytest.raises(RunnerError, match=r"cpu: 4096, gpu: 0.*lower resources"):
         run_ray(greedy, tmp_path)
 
 

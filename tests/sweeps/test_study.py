@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sweeps.document import from_text, write
-from sweeps.parameters import INSTEAD
-from sweeps.sections import EarlyTerminate, Seeds
+from sweeps.grammar.document import from_text, write
+from sweeps.grammar.parameters import INSTEAD
+from sweeps.grammar.sections import EarlyTerminate, Seeds
 from sweeps.space import Categorical, Numeric
 from sweeps.study import Study, StudyError, diff, dump, parse, schema
 from tests.sweeps.recipes import workload

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sweeps.grammar.values import Wrong
 from sweeps.space import Categorical, Dimension, Numeric, Space
-from sweeps.values import Wrong
 
 ALL_UP_TO = 2_000
 SAMPLE = 500

@@ -11,7 +11,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import AliasEvent
 from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
-from sweeps.mistakes import KeyPath, Mistake, StudyError, dotted, failure
+from sweeps.grammar.mistakes import KeyPath, Mistake, StudyError, dotted, failure
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 50

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from sweeps.mistakes import Found, KeyPath, RuleError, shown, unknown
-from sweeps.sections import Finite, Listed, Section
+from sweeps.grammar.mistakes import Found, KeyPath, RuleError, shown, unknown
+from sweeps.grammar.sections import Finite, Listed, Section
 from sweeps.space import Categorical, Dimension, Numeric
 
 Distribution = Literal[

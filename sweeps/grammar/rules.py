@@ -6,9 +6,9 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sweeps.mistakes import Found, shown, unknown
-from sweeps.parameters import Parameter
-from sweeps.sections import STAGES
+from sweeps.grammar.mistakes import Found, shown, unknown
+from sweeps.grammar.parameters import Parameter
+from sweeps.grammar.sections import STAGES
 from sweeps.space import TOGGLE, Categorical, Dimension, Space
 
 Fields = Mapping[str, Any]  # a study's sections by name; one that is not valid by itself is absent

@@ -16,8 +16,8 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.representer import SafeRepresenter
 
-from sweeps.mistakes import KeyPath, Mistake, StudyError, dotted, failure
-from sweeps.nodes import MAX_BYTES, load, too_large
+from sweeps.grammar.mistakes import KeyPath, Mistake, StudyError, dotted, failure
+from sweeps.grammar.nodes import MAX_BYTES, load, too_large
 
 TOP_LEVEL = (
     "name", "question", "workload", "baseline", "constraints", "method", "metric", "run_cap", "parameters", "toggles",

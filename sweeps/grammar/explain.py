@@ -10,9 +10,9 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from sweeps.mistakes import Found, KeyPath, RuleError, shown, unknown
-from sweeps.parameters import Parameter, where
-from sweeps.sections import FORMS, Section
+from sweeps.grammar.mistakes import Found, KeyPath, RuleError, shown, unknown
+from sweeps.grammar.parameters import Parameter, where
+from sweeps.grammar.sections import FORMS, Section
 
 _MUST_BE = {
     "int_type": "an integer",

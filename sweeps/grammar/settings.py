@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sweeps.mistakes import Found, unknown
+from sweeps.grammar.mistakes import Found, unknown
 
 
 def unknown_settings(settings: Mapping[str, Any], keys: Mapping[str, Any], prefix: str = "") -> Iterator[Found]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
-from sweeps.mistakes import Found, RuleError, shown
+from sweeps.grammar.mistakes import Found, RuleError, shown
 
 STAGES = ("search", "confirm", "ablation", "final")
 

@@ -7,9 +7,9 @@ import typing
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from sweeps.mistakes import Found, KeyPath
-from sweeps.parameters import Parameter
-from sweeps.settings import unknown_settings
+from sweeps.grammar.mistakes import Found, KeyPath
+from sweeps.grammar.parameters import Parameter
+from sweeps.grammar.settings import unknown_settings
 from sweeps.space import Numeric
 
 Wrong = Callable[[Mapping[str, Any]], list[tuple[str, str]]]
