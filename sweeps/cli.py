@@ -61,6 +61,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
 WorkloadName = Annotated[str, typer.Option("--workload", help="What is trained.")]
 
+GO_ON = "run the same command again to go on"
 RUNS, REPORTS = Path("runs"), Path("reports")
 
 
@@ -259,7 +260,11 @@ def _kind(runner: str) -> str:
 def _launch(study: Study, workload: Workload, options: Options, as_json: bool) -> None:
     from sweeps.launch import launch
 
-    launched = launch(study, workload, options)
+    try:
+        launched = launch(study, workload, options)
+    except KeyboardInterrupt:
+        typer.echo(f"stopped at once; {GO_ON}", err=True)
+        raise typer.Exit(INTERRUPTED) from None
     results, finish = launched.finish.results, launched.finish
     if as_json:
         _print_json({**_summary(results), "report": str(launched.report), "complete": finish.complete})
@@ -269,7 +274,7 @@ def _launch(study: Study, workload: Workload, options: Options, as_json: bool) -
         typer.echo(f"error: {finish.failure}", err=True)
         raise typer.Exit(FAILED)
     if finish.signal is not None:
-        typer.echo(f"stopped by {finish.signal.name}; run the same command again to go on", err=True)
+        typer.echo(f"stopped by {finish.signal.name}; {GO_ON}", err=True)
         raise typer.Exit(INTERRUPTED if finish.signal.name == "SIGINT" else RESUMABLE)
 
 

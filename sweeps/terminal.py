@@ -12,7 +12,7 @@ from rich.text import Text
 
 from sweeps.grammar.sections import Metric
 from sweeps.results import Results
-from sweeps.trial import Status, Trial
+from sweeps.trial import Trial
 from sweeps.words import MISSING, count, measure, setting, status_name
 
 TOP = 5
@@ -45,17 +45,20 @@ def tally(results: Results) -> str:
 
 
 def best_table(results: Results, top: int = TOP) -> Table:
-    """The best completed trials with their searched settings and costs."""
-    ranked = results.ranked()[:top]
-    words = measure(results.study.metric)
-    keys = list(dict.fromkeys(key for trial in ranked for key in trial.parameters))
-    costs = [name for name in ("parameters", "macs") if any(name in trial.cost for trial in ranked)]
-    table = _table("trial", words.label, *costs, "seconds", *keys)
+    """The best completed trials side by side: one column each, one row per figure and searched setting."""
+    ranked, words = results.ranked()[:top], measure(results.study.metric)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("")
     for trial in ranked:
-        counts = [_count(trial.cost.get(name)) for name in costs]
-        chosen = [setting(trial.parameters[key]) if key in trial.parameters else MISSING for key in keys]
-        value = words.show(trial.value)
-        table.add_row(*map(Text, (str(trial.number), value, *counts, f"{trial.seconds:.1f}", *chosen)))
+        table.add_column(f"trial {trial.number}", justify="right")
+    table.add_row(Text(words.label, style="bold"), *(Text(words.show(trial.value), style="bold") for trial in ranked))
+    for name in ("parameters", "macs"):
+        if any(name in trial.cost for trial in ranked):
+            table.add_row(name, *(_count(trial.cost.get(name)) for trial in ranked))
+    table.add_row("seconds", *(f"{trial.seconds:.1f}" for trial in ranked))
+    for key in dict.fromkeys(key for trial in ranked for key in trial.parameters):
+        chosen = [setting(trial.parameters[key]) if key in trial.parameters else MISSING for trial in ranked]
+        table.add_row(*map(Text, (key, *chosen)))
     return table
 
 
@@ -72,7 +75,7 @@ def studies_table(rows: Iterable[Results]) -> Table:
 
 def trial_table(trial: Trial, metric: Metric, settings: Mapping[str, Any]) -> Table:
     """All that is known of one trial; `settings` is its whole recipe by dotted key."""
-    table = _table("", "", numbers=())
+    table = _table("", "")
     table.show_header = False
     words = measure(metric)
     facts = {
@@ -104,24 +107,12 @@ def curve_table(rows: list[dict[str, float]]) -> Table:
     return table
 
 
-def running(results: Results) -> list[Trial]:
-    """The trials that have neither finished nor been refused."""
-    return [trial for trial in results.trials if trial.status is Status.RUNNING]
-
-
 def _count(number: int | None) -> str:
     return MISSING if number is None else f"{number:,}"
 
 
-def _table(*columns: str, numbers: Iterable[str] | None = None) -> Table:
-    right = {
-        "trial",
-        "parameters",
-        "macs",
-        "seconds",
-        *(name for name in columns if "accuracy" in name or "loss" in name),
-    }
-    right = right if numbers is None else set(numbers)
+def _table(*columns: str, numbers: Iterable[str] = ()) -> Table:
+    right = set(numbers)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in columns:
         table.add_column(name, justify="right" if name in right else "left", overflow="fold")

@@ -82,8 +82,8 @@ class BasicBlock(nn.Module):
 class SampledConv2d(nn.Conv2d):
     """A 1x1 convolution with a stride, as one without on every stride-th pixel: the same numbers.
 
-    oneDNN's strided kernel corrupts the heap in its backward pass (torch 2.15; AVX2 without AVX-512, one thread, channels
-    last, fewer than 8 input channels; found with valgrind).
+    oneDNN's strided kernel corrupts the heap in its backward pass (found with valgrind: torch 2.15, AVX2 without
+    AVX-512, one thread, channels last, fewer than 8 input channels).
     """
 
     def forward(self, features: Tensor) -> Tensor:
