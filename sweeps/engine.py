@@ -65,12 +65,15 @@ class Plan:
 def settle(study: Study, workload: Workload, data_dir: Path, known: Mapping[str, Any]) -> Plan:
     """Find device and data, and check the budget; `known` is the environment of an earlier run, empty at the first.
 
-    Raises Unavailable for missing data, Gone for changed data, Infeasible where nothing fits. Writes nothing.
+    Raises Unavailable for missing data, Gone for changed data, Infeasible where nothing fits.
     """
     wanted = study.resources.gpu
     device = "cuda" if wanted != 0 and sites.gpu_count() else "cpu"
     place = Site(data_dir, device)
-    prepared = workload.prepare(workload.schema.validate(study.baseline), place)
+    try:
+        prepared = workload.prepare(workload.schema.validate(study.baseline), place)
+    except ValueError as error:
+        raise Infeasible(f"the baseline cannot be trained on its data: {error}") from None
     _same_data(known, prepared.provenance)
     settled = known.get("settled", dict(prepared.settings))
     gate = Gate(study, workload, settled)
