@@ -310,13 +310,16 @@ def test_toggles_lists_the_parts(tmp_path: Path) -> None:
 def test_interrupted_inline_run_goes_on(tmp_path: Path) -> None:
     words = ("run", write(tmp_path, run_cap=3, baseline={"wait_for": "go"}), "--runner", "inline", "--data-dir", "data")
     driver = subprocess.Popen(command(*words), cwd=tmp_path, env=clean({}), stderr=subprocess.PIPE, text=True)
-    assert driver.stderr is not None
-    assert "trial 0 starts" in driver.stderr.readline()
-    driver.send_signal(signal.SIGINT)
-    assert "SIGINT: stopping" in driver.stderr.readline()
-    driver.send_signal(signal.SIGINT)  # the second one does not wait for the epoch
-    assert "run the same command again to go on" in driver.communicate(timeout=60)[1]
-    assert driver.returncode == 130
+    try:
+        assert driver.stderr is not None
+        assert "trial 0 starts" in driver.stderr.readline()
+        driver.send_signal(signal.SIGINT)
+        assert "SIGINT: stopping" in driver.stderr.readline()
+        driver.send_signal(signal.SIGINT)  # the second one does not wait for the epoch
+        assert "run the same command again to go on" in driver.communicate(timeout=60)[1]
+        assert driver.returncode == 130
+    finally:
+        driver.kill()
     (tmp_path / "data").mkdir(exist_ok=True)
     (tmp_path / "data" / "go").touch()
     assert sweep(*words, cwd=tmp_path).returncode == 0

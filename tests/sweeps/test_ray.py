@@ -131,6 +131,13 @@ class Driver:
             timer.cancel()
         raise AssertionError(f"the driver ended without saying {text!r}")
 
+    def __enter__(self) -> Driver:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.communicate()
+
     def end(self, number: signal.Signals) -> int:
         """Send the driver alone a signal; its exit code."""
         self.process.send_signal(number)
@@ -163,9 +170,9 @@ def check_whole(folder: Path, kills: int) -> Results:
 def test_killed_driver_loses_nothing_and_repeats_at_most_an_epoch_of_a_running_trial(tmp_path: Path) -> None:
     finished: dict[int, object] = {}
     for moment in ("trial 0 starts", "complete after", "trial 2 starts"):
-        driver = Driver(tmp_path, **SLOW)
-        driver.heard(moment)
-        assert driver.end(signal.SIGKILL) == -signal.SIGKILL
+        with Driver(tmp_path, **SLOW) as driver:
+            driver.heard(moment)
+            assert driver.end(signal.SIGKILL) == -signal.SIGKILL
         results = open_results(tmp_path / "runs", "toy")
         assert all(results.trials[number] == trial for number, trial in finished.items())
         finished = {trial.number: trial for trial in results.trials if trial.status is not Status.RUNNING}
@@ -179,9 +186,9 @@ def test_killed_driver_loses_nothing_and_repeats_at_most_an_epoch_of_a_running_t
 def test_signal_ends_the_driver_with_its_code_and_the_study_goes_on(
     tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
-    driver = Driver(tmp_path, **{**SLOW, "baseline": {"epochs": 6, "wait_for": "go"}})
-    driver.heard("trial 1 starts")
-    assert driver.end(number) == code
+    with Driver(tmp_path, **{**SLOW, "baseline": {"epochs": 6, "wait_for": "go"}}) as driver:
+        driver.heard("trial 1 starts")
+        assert driver.end(number) == code
     assert acknowledged(tmp_path) == []  # the workers were held in their first epoch, and did not hold up the driver
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "go").touch()
