@@ -76,8 +76,8 @@ def launch(study: Study, workload: Workload, options: Options) -> Launched:
     known = _known(folder, study)
     runner = starting(options.runner, _share(study, options), options.ray_address)
     try:
-        plan = engine.settle(study, workload, data_dir(options.folders.data), known.environment if known else {})
         with Progress(study, known, epochs_of(study, workload), quiet=options.quiet) as progress:
+            plan = engine.settle(study, workload, data_dir(options.folders.data), known.environment if known else {})
             finish = engine.run(plan, folder, runner.ready, progress)
     finally:
         runner.close()

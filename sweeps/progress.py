@@ -32,6 +32,7 @@ class Progress:
         self._console = Console(stderr=True, quiet=quiet)
         self._ended: dict[int, Trial] = {trial.number: trial for trial in known.trials} if known else {}
         self._running: dict[int, tuple[Mapping[str, Any], int, float | None]] = {}
+        self._heard = False  # whether any trial has started: until then data and runner are being made ready
         self._began = time.monotonic()
         self._counted_before = self._counted()
         # The last: it draws its first view at once.
@@ -50,6 +51,7 @@ class Progress:
 
     def on_start(self, number: int, parameters: Mapping[str, Any], resumed_at: int) -> None:
         """A trial starts, or goes on after epoch `resumed_at`."""
+        self._heard = True
         self._running[number] = (parameters, resumed_at, None)
         verb = f"goes on after epoch {resumed_at}" if resumed_at else "starts"
         self._line(f"trial {number} {verb}: {_settings(parameters)}")
@@ -108,6 +110,8 @@ class Progress:
 
     def _running_table(self) -> Table:
         table = Table.grid(padding=(0, 2))
+        if not self._running:
+            table.add_row(Text("  starting …" if not self._heard else "", style="dim"))
         for number, (parameters, epoch, value) in list(self._running.items())[:SHOWN_RUNNING]:
             of = f"/{self._epochs}" if self._epochs else ""
             shown = self._measure.show(value)

@@ -35,6 +35,7 @@ def weights(net: nn.Module) -> dict[str, Tensor]:
         ({}, CIFAR, 16),
         ({"strides": (1, 4)}, CIFAR, 8),
         ({"strides": (3, 3)}, CIFAR, 4),
+        ({"strides": (4, 2)}, Shape(1, 5, 10), 1),
         ({"stem": {"kernel": 7, "stride": 2, "pool": True}}, CIFAR, 4),
         ({"stem": {"kernel": 1}}, DIGITS, 4),
         ({"norm": "group"}, DIGITS, 4),
