@@ -278,11 +278,18 @@ def _launch(study: Study, workload: Workload, options: Options, as_json: bool) -
         raise typer.Exit(INTERRUPTED if finish.signal.name == "SIGINT" else RESUMABLE)
 
 
+def _later_stages(study: Study) -> list[str]:
+    """The stages of a study that this version reads but does not run."""
+    return [name for name in ("confirm", "ablation", "final") if getattr(study, name) is not None]
+
+
 def _conclude(launched: Launched) -> None:
     results = launched.finish.results
     if launched.finish.complete and launched.counted_before == results.counted:
         typer.echo(f"{results.study.name} was finished already; nothing was run.")
     _show_best(results)
+    if later := _later_stages(results.study):
+        typer.echo(f"Not run by this version: {', '.join(later)}. The best is a single run, chosen as a maximum.")
     typer.echo(f"Report: {launched.report}")
 
 

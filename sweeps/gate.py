@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from sweeps.constraints import Constraint
+from sweeps.errors import UserError
 from sweeps.recipe import BadRecipe, merge
 from sweeps.space import Categorical, Dimension, Numeric, Space
 from sweeps.study import Study
 from sweeps.workload import Workload
+
+
+class Uncounted(UserError):
+    """A constraint on something that the workload does not count."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +63,20 @@ class Gate:
             cost = self._workload.cost(recipe)
         except (BadRecipe, ValueError) as error:
             return Assessment(settings, {}, f"cannot be built: {error}", {"recipe": 1.0})
+        _require_counted(self._study.constraints, cost)
         over = [constraint for constraint in self._study.constraints if constraint.violation(cost) > 0]
         reason = "; ".join(_over_budget(constraint, cost) for constraint in over)
         violations = {constraint.quantity: constraint.violation(cost) for constraint in over}
         return Assessment(schema.dump(recipe), cost, reason, violations)
+
+
+def _require_counted(constraints: Iterable[Constraint], cost: Mapping[str, int]) -> None:
+    for constraint in constraints:
+        if constraint.quantity not in cost:
+            raise Uncounted(
+                f"constraints: {constraint} cannot be checked, for the workload does not count {constraint.quantity}; "
+                f"it counts: {', '.join(cost) or 'nothing'}"
+            )
 
 
 def _over_budget(constraint: Constraint, cost: Mapping[str, int]) -> str:

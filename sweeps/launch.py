@@ -67,6 +67,8 @@ def resume_study(runs: Path, name: str) -> tuple[Study, Workload]:
 
 def launch(study: Study, workload: Workload, options: Options) -> Launched:
     """Run or continue `study`, then write its report."""
+    if not study.space.dimensions:
+        raise Refused(f"{study.name} searches nothing, and this version runs the search only: give it parameters")
     if options.smoke:
         study = shrink(study, workload)
     folder = study_folder(options.folders.runs, study.name)

@@ -9,13 +9,29 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sweeps.workload import Run
 from tests.sweeps.support import ASHA, acknowledged, clean, command, sweep, toy_text
 from tests.sweeps.test_lock import HOLD
+
+
+@dataclass(frozen=True)
+class Bare:
+    """A recipe without a cost."""
+
+    lr: float = 0.1
+    epochs: int = 1
+
+
+def bare(recipe: Bare, run: Run) -> Iterator[dict[str, float]]:
+    """A workload that counts nothing."""
+    yield {"val_accuracy": 1.0}
 
 
 def write(folder: Path, **settings: Any) -> Path:
@@ -154,6 +170,12 @@ def test_changed_study_is_refused_with_a_diff_and_fresh_keeps_the_old(finished: 
     assert json.loads(sweep("status", "toy.1", "--json", cwd=finished).stdout)["counted"] == 3
 
 
+def test_stages_that_are_not_run_are_said(tmp_path: Path) -> None:
+    done = run(tmp_path, run_cap=2, confirm={"top": 2, "seeds": 3}, final={"seeds": 2})
+    assert done.returncode == 0, done.stderr
+    assert "Not run by this version: confirm, final." in done.stdout
+
+
 def test_smoke_runs_small_in_a_folder_of_its_own_again_and_again(tmp_path: Path) -> None:
     for _ in range(2):
         done = run(tmp_path, "--smoke", "--json", run_cap=9, early_terminate=ASHA)
@@ -183,6 +205,12 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
         {"constraints": ["parameters <= 200"], "parameters": {"net.width": {"values": [16, 32]}}},
         r"no configuration fits: the smallest one found has 512 parameters",
     ),
+    (
+        "uncounted quantity",
+        {"constraints": ["macs <= 5"], "workload": "tests.sweeps.test_cli:bare"},
+        r"yaml:\d+: constraints: .*has no .cost",
+    ),
+    ("nothing to search", {"parameters": {"lr": {"value": 0.1}}}, r"toy"),
     ("missing data", {"baseline": {"data": "missing"}}, r"no data in .*; put it there or give --data-dir"),
     ("unknown workload", {"workload": "no_such.thing"}, r"no module 'no_such'"),
 ]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from sweeps import engine
-from sweeps.gate import smallest
+from sweeps.gate import Gate, Uncounted, smallest
+from sweeps.workload import load
 from tests.sweeps.support import toy_gate, toy_study
 
 
@@ -53,6 +54,17 @@ def test_baseline_over_the_budget_is_refused() -> None:
         engine.Infeasible, match="the baseline does not fit: 20,000 parameters, over the limit of 5,000"
     ):
         engine.require_feasible(study, toy_gate(study))
+
+
+def test_quantity_that_the_workload_does_not_count_is_refused() -> None:
+    from dataclasses import replace
+    from types import SimpleNamespace
+
+    study = toy_study(constraints=["macs <= 5"])
+    workload = load("tests.toy")
+    silent = SimpleNamespace(cost=lambda recipe: {"parameters": 1})
+    with pytest.raises(Uncounted, match=r"macs <= 5 cannot be checked, .* it counts: parameters"):
+        Gate(study, replace(workload, target=silent), {}).baseline()
 
 
 def test_conditional_dimensions_follow_the_choice_of_their_parent() -> None:
