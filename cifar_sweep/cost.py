@@ -36,7 +36,7 @@ def _macs(network: nn.Module, shape: Shape) -> int:
     """
     macs = 0
 
-    def count(module: nn.Module, inputs: Any, output: Tensor) -> None:
+    def count(module: nn.Conv2d | nn.Linear, inputs: Any, output: Tensor) -> None:
         nonlocal macs
         positions = output.shape[2:].numel() if isinstance(module, nn.Conv2d) else 1
         macs += positions * module.weight.numel()
