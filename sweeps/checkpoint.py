@@ -52,7 +52,7 @@ class CheckpointFolder:
     def _saved(self) -> list[Path]:
         if not self.path.is_dir():
             return []
-        return sorted(folder for folder in self.path.iterdir() if folder.name.isdigit())
+        return sorted((path for path in self.path.iterdir() if path.name.isdigit()), key=lambda path: int(path.name))
 
     def _seal(self, partial: Path, epoch: int) -> None:
         hashes = {}
@@ -61,7 +61,7 @@ class CheckpointFolder:
             fsync_path(file)
         write_atomic(partial / MANIFEST, json.dumps({"epoch": epoch, "sha256": hashes}, indent=1))
         final = self.path / f"{epoch:04d}"
-        if final.exists():  # the epoch was repeated after a kill: the newer copy has the same content
+        if final.exists():  # it was damaged, or the run would not have come to this epoch again
             shutil.rmtree(final)
         partial.rename(final)
         fsync_path(self.path)

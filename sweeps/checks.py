@@ -91,15 +91,10 @@ class _Case:
         return self.workload.toggles()
 
     @cached_property
-    def settings(self) -> dict[str, Any]:
-        """The baseline with the settings that never vary."""
-        return merge(self.study.baseline, self.study.space.constants)
-
-    @cached_property
     def recipe(self) -> Any:
         """The recipe of `settings`; None when it is refused."""
         try:
-            return self.workload.schema.validate(self.settings)
+            return self.workload.schema.validate(self.study.settings)
         except BadRecipe:
             return None
 
@@ -154,7 +149,7 @@ def _changes_nothing(case: _Case, edit: Mapping[str, Any]) -> bool:
     if case.recipe is None:
         return False
     try:
-        without = schema.validate(merge(case.settings, edit))
+        without = schema.validate(merge(case.study.settings, edit))
     except BadRecipe:
         return False
     return schema.dump(without) == schema.dump(case.recipe)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -109,7 +110,7 @@ def resume(
 
     study, workload = resume_study(runs_dir, name)
     folders = Folders(runs_dir, reports_dir, data_dir)
-    _launch(study, workload, Options(folders, _kind(runner), workers, ray_address, quiet=quiet), as_json)
+    _launch(study, workload, Options(folders, _kind(runner), workers, ray_address, quiet=quiet), as_json, name)
 
 
 @app.command()
@@ -184,7 +185,7 @@ def status(name: Name, runs_dir: RunsDir = RUNS, as_json: Json = False) -> None:
         return
     out = terminal.console()
     by = f"run by process {driver.get('pid')} on {driver.get('host')}" if driver else "not running"
-    out.print(f"{results.study.name}: {results.counted}/{results.study.run_cap} trials, {by}", highlight=False)
+    out.print(f"{results.name}: {results.counted}/{results.study.run_cap} trials, {by}", highlight=False)
     out.print(terminal.tally(results), highlight=False)
     _show_best(results)
 
@@ -193,15 +194,23 @@ def status(name: Name, runs_dir: RunsDir = RUNS, as_json: Json = False) -> None:
 def list_studies(runs_dir: RunsDir = RUNS, as_json: Json = False) -> None:
     """The studies of the runs folder."""
     from sweeps import terminal
+    from sweeps.errors import UserError
     from sweeps.runs import names, open_results
 
-    found = [open_results(runs_dir, name) for name in names(runs_dir)]
+    found, unreadable = [], {}
+    for name in names(runs_dir):
+        try:
+            found.append(open_results(runs_dir, name))
+        except UserError as error:
+            unreadable[name] = str(error)
     if as_json:
         _print_json([_summary(results) for results in found])
     elif found:
         terminal.console().print(terminal.studies_table(found))
-    else:
+    elif not unreadable:
         typer.echo(f"no studies in {runs_dir}")
+    for name, reason in unreadable.items():
+        typer.echo(f"{name} cannot be read: {reason}", err=True)
 
 
 @app.command()
@@ -218,7 +227,7 @@ def show(
 
     results = open_results(runs_dir, name)
     found = find_trial(results, trial)
-    rows, recipe = results.rows(trial), recipe_of(results, trial)
+    rows, recipe = results.rows(trial), recipe_of(results, trial) or dict(found.parameters)
     if as_json:
         _print_json({**plain(found), "recipe": recipe, "curves": rows})
         return
@@ -246,9 +255,9 @@ def main() -> None:
     except UserError as error:
         typer.echo(f"error: {error}", err=True)
         raise SystemExit(BAD_INPUT) from None
-    except OSError as error:
+    except OSError as error:  # a full disk, a folder taken away
         typer.echo(f"error: {error}", err=True)
-        raise SystemExit(BAD_INPUT) from None
+        raise SystemExit(FAILED) from None
 
 
 def _kind(runner: str) -> str:
@@ -257,14 +266,17 @@ def _kind(runner: str) -> str:
     return runner
 
 
-def _launch(study: Study, workload: Workload, options: Options, as_json: bool) -> None:
-    from sweeps.launch import launch
+def _launch(study: Study, workload: Workload, options: Options, as_json: bool, name: str | None = None) -> None:
+    from sweeps.launch import Stopped, launch
 
     try:
-        launched = launch(study, workload, options)
+        launched = launch(study, workload, options, name)
     except KeyboardInterrupt:
         typer.echo(f"stopped at once; {GO_ON}", err=True)
         raise typer.Exit(INTERRUPTED) from None
+    except Stopped as stopped:
+        typer.echo(f"stopped by {stopped}; {GO_ON}", err=True)
+        raise typer.Exit(RESUMABLE) from None
     results, finish = launched.finish.results, launched.finish
     if as_json:
         _print_json({**_summary(results), "report": str(launched.report), "complete": finish.complete})
@@ -278,18 +290,22 @@ def _launch(study: Study, workload: Workload, options: Options, as_json: bool) -
         raise typer.Exit(INTERRUPTED if finish.signal.name == "SIGINT" else RESUMABLE)
 
 
-def _later_stages(study: Study) -> list[str]:
-    """The stages of a study that this version reads but does not run."""
-    return [name for name in ("confirm", "ablation", "final") if getattr(study, name) is not None]
+def _not_acted_on(study: Study) -> list[str]:
+    """The parts of a study that this version reads but does not act on."""
+    stages = [name for name in ("confirm", "ablation", "final") if getattr(study, name) is not None]
+    limits = {"budget.gpu_hours": study.budget.gpu_hours, "trial_timeout": study.trial_timeout}
+    return stages + [name for name, limit in limits.items() if limit is not None]
 
 
 def _conclude(launched: Launched) -> None:
     results = launched.finish.results
     if launched.finish.complete and launched.counted_before == results.counted:
-        typer.echo(f"{results.study.name} was finished already; nothing was run.")
+        typer.echo(f"{results.name} was finished already; nothing was run.")
     _show_best(results)
-    if later := _later_stages(results.study):
-        typer.echo(f"Not run by this version: {', '.join(later)}. The best is a single run, chosen as a maximum.")
+    if launched.finish.complete and results.counted < results.study.run_cap:
+        typer.echo(f"No configuration is left to try after {results.counted} of {results.study.run_cap} trials.")
+    if ignored := _not_acted_on(results.study):
+        typer.echo(f"Not acted on by this version: {', '.join(ignored)}. The best is one run, chosen as a maximum.")
     typer.echo(f"Report: {launched.report}")
 
 
@@ -306,7 +322,7 @@ def _summary(results: Results) -> dict[str, Any]:
 
     ranked = results.ranked()
     return {
-        "study": results.study.name,
+        "study": results.name,
         "question": results.study.question,
         "metric": results.study.metric.name,
         "run_cap": results.study.run_cap,
@@ -317,5 +333,14 @@ def _summary(results: Results) -> dict[str, Any]:
 
 
 def _print_json(content: Any) -> None:
-    json.dump(content, sys.stdout, indent=2)
+    json.dump(_finite(content), sys.stdout, indent=2, allow_nan=False)
     sys.stdout.write("\n")
+
+
+def _finite(content: Any) -> Any:
+    """`content` with null for NaN and infinity, which JSON does not have."""
+    if isinstance(content, dict):
+        return {key: _finite(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_finite(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content

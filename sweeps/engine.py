@@ -71,7 +71,7 @@ def settle(study: Study, workload: Workload, data_dir: Path, known: Mapping[str,
     device = "cuda" if wanted != 0 and sites.gpu_count() else "cpu"
     place = Site(data_dir, device)
     try:
-        prepared = workload.prepare(workload.schema.validate(study.baseline), place)
+        prepared = workload.prepare(workload.schema.validate(study.settings), place)
     except ValueError as error:
         raise Infeasible(f"the baseline cannot be trained on its data: {error}") from None
     _same_data(known, prepared.provenance)
@@ -112,7 +112,10 @@ def _search(plan: Plan, store: Store, runner: Callable[[], Runner], observer: Ob
         ready = runner()
         with _signals(search, received):  # after Ray is up: it sets a handler of its own, which aborts
             ready.run(search)
-    return Finish(store.results(), received[0] if received else None, search.failure)
+    failure = search.failure
+    if not (failure or received or search.done):
+        failure = "the runner ended before the search was done; run the same command again to go on"
+    return Finish(store.results(), received[0] if received else None, failure)
 
 
 def require_feasible(study: Study, gate: Gate) -> None:

@@ -40,7 +40,7 @@ class Gate:
     def __init__(self, study: Study, workload: Workload, settled: Mapping[str, Any]) -> None:
         self._study = study
         self._workload = workload
-        self._baseline = merge(study.baseline, settled)
+        self._baseline = merge(study.settings, settled)
         self._toggles = workload.toggles()
         self._known: dict[str, Assessment] = {}
 
@@ -63,6 +63,8 @@ class Gate:
             cost = self._workload.cost(recipe)
         except (BadRecipe, ValueError) as error:
             return Assessment(settings, {}, f"cannot be built: {error}", {"recipe": 1.0})
+        except Exception as error:  # noqa: BLE001  (a foreign `cost` that fails must not stop the study for ever)
+            return Assessment(settings, {}, f"cannot be built: {type(error).__name__}: {error}", {"recipe": 1.0})
         _require_counted(self._study.constraints, cost)
         over = [constraint for constraint in self._study.constraints if constraint.violation(cost) > 0]
         reason = "; ".join(_over_budget(constraint, cost) for constraint in over)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 
 from sweeps import engine
 from sweeps.checks import accept
@@ -22,7 +26,12 @@ from sweeps.site import data_dir, gpu_count
 from sweeps.smoke import shrink
 from sweeps.store import STUDY_FILE
 from sweeps.study import Study, diff
+from sweeps.trial import Status
 from sweeps.workload import Workload
+
+
+class Stopped(BaseException):
+    """A signal asked for the end outside the search; the text is its name."""
 
 
 class Refused(UserError):
@@ -65,31 +74,56 @@ def resume_study(runs: Path, name: str) -> tuple[Study, Workload]:
     return accept(study_document(runs, name))
 
 
-def launch(study: Study, workload: Workload, options: Options) -> Launched:
-    """Run or continue `study`, then write its report."""
+def launch(study: Study, workload: Workload, options: Options, name: str | None = None) -> Launched:
+    """Run or continue `study`, then write its report. `name` is its folder where that is not the study's own name.
+
+    Raises UserError for what keeps it from being run; then nothing has been created or moved. Raises Stopped.
+    """
     if not study.space.dimensions:
         raise Refused(f"{study.name} searches nothing, and this version runs the search only: give it parameters")
     if options.smoke:
         study = shrink(study, workload)
-    folder = study_folder(options.folders.runs, study.name)
-    for written in (folder, options.folders.reports / study.name):
+    folder = study_folder(options.folders.runs, name or study.name)
+    for written in (folder, options.folders.reports / folder.name):
         _require_writable(written)
-    _make_room(folder, options)
-    known = _known(folder, study)
-    runner = starting(options.runner, _share(study, options), options.ray_address)
+    with _stoppable():
+        known = None if options.fresh or options.smoke else _known(folder, study)
+        finish = _run(study, workload, folder, known, options)
+        report = write_report(finish.results, options.folders.reports)
+    return Launched(finish, report, known.counted if known else 0)
+
+
+def _run(study: Study, workload: Workload, folder: Path, known: Results | None, options: Options) -> engine.Finish:
+    # A finished study needs no Ray to say so.
+    done = known is not None and known.counted >= study.run_cap and not known.counts()[Status.RUNNING]
+    runner = starting("inline" if done else options.runner, _share(study, options), options.ray_address)
     try:
         with Progress(study, known, epochs_of(study, workload), quiet=options.quiet) as progress:
             plan = engine.settle(study, workload, data_dir(options.folders.data), known.environment if known else {})
-            finish = engine.run(plan, folder, runner.ready, progress)
+            _make_room(folder, options)
+            return engine.run(plan, folder, runner.ready, progress)
     finally:
         runner.close()
-    report = write_report(finish.results, options.folders.reports)
-    return Launched(finish, report, known.counted if known else 0)
 
 
 def write_report(results: Results, reports: Path) -> Path:
     """Write the report of a study into its folder below `reports`; the path of the page."""
-    return write(results, importance(results), reports / results.study.name)
+    return write(results, importance(results), reports / results.name)
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Raise Stopped on SIGTERM and SIGUSR1 before and after the search, which has handlers of its own."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        raise Stopped(signal.Signals(number).name)
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGUSR1)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _share(study: Study, options: Options) -> Share:

@@ -18,6 +18,7 @@ from sweeps.files import write_atomic
 
 LOCK = "lock"
 HOLDER = "lock.json"
+MOMENT_S = 1.0  # for as long `holder` may have the lock, which only looks
 
 
 class Held(UserError):
@@ -32,7 +33,7 @@ def driver_lock(folder: Path) -> Iterator[None]:
     """
     lock = FileLock(folder / LOCK)
     try:
-        lock.acquire(blocking=False)
+        lock.acquire(timeout=MOMENT_S)
     except Timeout:
         raise Held(_described(folder)) from None
     try:

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sweeps.results import Results
+from sweeps.site import gpu_count
 from sweeps.study import Study
 from sweeps.trial import Status, Trial
 from sweeps.words import count, duration, measure, setting, status_name
@@ -28,6 +29,8 @@ class Progress:
     def __init__(self, study: Study, known: Results | None, epochs: int | None, *, quiet: bool = False) -> None:
         self._study = study
         self._measure = measure(study.metric)
+        # A device-hour is one of the device: half a GPU for an hour is half of one.
+        self._share = (study.resources.gpu or 1.0) if gpu_count() else 1.0
         self._epochs = epochs
         self._console = Console(stderr=True, quiet=quiet)
         self._ended: dict[int, Trial] = {trial.number: trial for trial in known.trials} if known else {}
@@ -94,13 +97,13 @@ class Progress:
         return grid
 
     def _tally(self) -> str:
-        statuses = [trial.status for trial in self._ended.values()]
+        statuses = [trial.status for trial in list(self._ended.values())]
         counts = {status: statuses.count(status) for status in Status}
         counts[Status.RUNNING] = len(self._running)
         return " · ".join(f"{n} {status_name(status)}" for status, n in counts.items() if n)
 
     def _best(self) -> Text:
-        complete = [trial for trial in self._ended.values() if trial.value is not None]
+        complete = [trial for trial in list(self._ended.values()) if trial.value is not None]
         if not complete:
             return Text("best so far: none has finished")
         sign = 1 if self._study.metric.goal == "maximize" else -1
@@ -121,7 +124,7 @@ class Progress:
 
     def _time(self) -> str:
         elapsed = time.monotonic() - self._began
-        hours = sum(trial.seconds for trial in self._ended.values()) / 3600
+        hours = self._share * sum(trial.seconds for trial in list(self._ended.values())) / 3600
         line = f"{duration(elapsed)} so far · {hours:.3f} device-hours"
         finished_now = self._counted() - self._counted_before
         if not finished_now:
@@ -130,7 +133,7 @@ class Progress:
         return f"{line} · about {duration(left)} left"
 
     def _counted(self) -> int:
-        return sum(trial.status.counted for trial in self._ended.values())
+        return sum(trial.status.counted for trial in list(self._ended.values()))
 
     def _metric(self, value: float | None) -> str:
         return f"{self._measure.label} {self._measure.show(value)}"

@@ -29,6 +29,11 @@ class Results:
     environment: Mapping[str, Any]
     folder: Path
 
+    @property
+    def name(self) -> str:
+        """What the commands call this run: its folder, which `--fresh` may have renamed."""
+        return self.folder.name
+
     def ranked(self) -> list[Trial]:
         """The completed trials, best metric first; equal metrics in the order of their numbers."""
         complete = [trial for trial in self.trials if trial.status is Status.COMPLETE and trial.value is not None]

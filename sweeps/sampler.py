@@ -85,9 +85,7 @@ class Sampler:
     def readopt(self, number: int, params: Mapping[str, Any]) -> Proposal | None:
         """The proposal of a trial that a dead driver left unfinished; None when it cannot or may not be trained."""
         if not self._complete(params):
-            self._on_refused(
-                self._store.finish(number, Outcome(Status.ABANDONED, "half-sampled when the driver ended"))
-            )
+            self._on_refused(self._store.abandon(number, "half-sampled when the driver ended"))
             return None
         return self._weigh(number, decode(self._space, params))
 
@@ -131,7 +129,9 @@ class Sampler:
     def _ask(self, stuck: bool) -> optuna.Trial:
         """A trial of the sampler's choice, or of a cell not seen yet in a grid and where the sampler repeats itself."""
         study = self._store.optuna_study
-        if self._study.method == "grid" or (stuck and (self._space.size or math.inf) <= MAX_GRID_CELLS):
+        listed = stuck and (self._space.size or math.inf) <= MAX_GRID_CELLS
+        # A driver may have been killed between enqueueing and asking: then a cell waits already.
+        if (listed or self._study.method == "grid") and not self._store.waiting():
             self.enqueue(self._unseen_cell())
         study.sampler = self._optuna_sampler(self._store.next_number())
         trial = study.ask()

@@ -55,6 +55,7 @@ class Search:
         self._running: dict[int, Proposal] = {}
         self._failures_in_a_row = 0
         self.failure = ""  # why the search gave up, if it did
+        self._dry = ""  # why the sampler has nothing more to propose, if so
         self._interrupted = False
 
     @property
@@ -93,15 +94,16 @@ class Search:
         name = self._study.metric.name
         broken = _not_finite(epoch.metrics, name)
         metrics = self._as_if_guessed(number, epoch.metrics) if broken else dict(epoch.metrics)
+        if broken and name not in metrics:  # nothing is known to be bad yet: it is told without a value, as the worst
+            return self._stop(number, _diverged(broken, epoch), epoch.seconds)
         if name not in metrics:
             reason = f"the workload yields no {name!r} (metric.name); it yields: {', '.join(metrics) or 'nothing'}"
             return self._stop(number, Outcome(Status.FAILED, reason), epoch.seconds)
         self._store.record_epoch(number, epoch.number, metrics, epoch.seconds)
-        curve[epoch.number] = metrics[name]
+        curve.setdefault(epoch.number, metrics[name])
         self._observer.on_epoch(number, epoch.number, metrics, epoch.seconds)
         if broken:
-            reason = f"{broken} was {epoch.metrics[broken]} in epoch {epoch.number}"
-            return self._stop(number, Outcome(Status.DIVERGED, reason))
+            return self._stop(number, _diverged(broken, epoch))
         others = (other for key, other in self._curves.items() if key != number)
         if self._asha and self._asha.stops(curve, others):
             return self._stop(number, Outcome(Status.PRUNED, f"behind at the rung of epoch {epoch.number}"))
@@ -119,13 +121,20 @@ class Search:
             proposal = self._sampler.readopt(*self._left_behind.popleft())
             if proposal is not None:
                 return proposal
-        if self.stopping or self._counted + len(self._running) >= self._study.run_cap:
+        full = self._counted + len(self._running) >= self._study.run_cap
+        if self.stopping or full or self._dry:
+            self._give_up_when_dry()
             return None
         try:
             return self._sampler.propose()
         except NothingFits as error:
-            self.failure = str(error)
+            self._dry = str(error)
+            self._give_up_when_dry()
             return None
+
+    def _give_up_when_dry(self) -> None:
+        if self._dry and not self._running:  # who still trains, trains to the end
+            self.failure = self._dry
 
     def _job(self, proposal: Proposal) -> Job:
         return Job(
@@ -168,18 +177,22 @@ class Search:
         return max(curve.values()) if self._study.metric.goal == "maximize" else min(curve.values())
 
     def _as_if_guessed(self, number: int, metrics: Mapping[str, float]) -> dict[str, float]:
-        """The metrics with the study's metric as a guessing model has it, for the sampler to keep away."""
+        """The metrics with the study's metric as a guessing model has it, for the sampler to keep away.
+
+        Where the workload does not say what guessing reaches: the worst value seen; before any, without the metric.
+        """
         name = self._study.metric.name
         recipe = self._workload.schema.validate(self._running[number].assessment.settings)
         guessed = self._workload.chance(recipe).get(name)
         if guessed is None:
             guessed = self._worst()
-        return {**metrics, name: guessed}
+        others = {key: value for key, value in metrics.items() if key != name}
+        return others if guessed is None else {**others, name: guessed}
 
-    def _worst(self) -> float:
+    def _worst(self) -> float | None:
         seen = [value for curve in self._curves.values() for value in curve.values()]
         worst = min if self._study.metric.goal == "maximize" else max
-        return worst(seen, default=0.0)
+        return worst(seen, default=None)
 
 
 def asha_of(study: Study, workload: Workload) -> Asha | None:
@@ -195,9 +208,13 @@ def asha_of(study: Study, workload: Workload) -> Asha | None:
 def epochs_of(study: Study, workload: Workload) -> int | None:
     """The epochs that a trial of the baseline trains for; None where the recipe has no key `epochs`."""
     try:
-        return int(workload.schema.get(workload.schema.validate(study.baseline), "epochs"))
+        return int(workload.schema.get(workload.schema.validate(study.settings), "epochs"))
     except KeyError:
         return None
+
+
+def _diverged(broken: str, epoch: Epoch) -> Outcome:
+    return Outcome(Status.DIVERGED, f"{broken} was {epoch.metrics[broken]} in epoch {epoch.number}")
 
 
 def _not_finite(metrics: Mapping[str, float], metric: str) -> str:

@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from sweeps.grammar.document import from_text
 from sweeps.recipe import merge
-from sweeps.study import Study
+from sweeps.study import Study, dump, parse
 from sweeps.workload import Workload
 
 TRIALS = 2
 SUFFIX = "-smoke"
+NAME_LENGTH = 64
 
 
 def shrink(study: Study, workload: Workload) -> Study:
-    """`study` with two trials of the size of the workload's `smoke`: a different experiment, so another name."""
-    shrunk = {key: value for key, value in workload.smoke().items() if key not in study.parameters}
-    return study.model_copy(
-        update={
-            "name": study.name + SUFFIX,
-            "baseline": merge(study.baseline, shrunk),
-            "method": "random" if study.method == "grid" else study.method,
-            "run_cap": min(TRIALS, study.run_cap),
-            "early_terminate": None,  # nothing to terminate within one epoch
-        }
-    )
+    """`study` with two trials of the size that the workload calls `smoke`: another experiment, so another name.
+
+    What `smoke` sets is not searched, and stages that are not run yet are left out.
+    """
+    shrunk = workload.smoke()
+    conditions = {parent for item in study.parameters.values() for parent in item.when}
+    kept = {key: item for key, item in study.parameters.items() if key not in shrunk or key in conditions}
+    changes: dict[str, Any] = {
+        "name": study.name[: NAME_LENGTH - len(SUFFIX)] + SUFFIX,
+        "baseline": merge(study.baseline, {key: value for key, value in shrunk.items() if key not in kept}),
+        "parameters": kept,
+        "method": "random" if study.method == "grid" else study.method,
+        "run_cap": min(TRIALS, study.run_cap),
+        "early_terminate": None,  # nothing to terminate within one epoch
+        "confirm": None,
+        "ablation": None,
+        "final": None,
+        "evaluate": (),
+        "budget": type(study.budget)(),
+    }
+    # Through the grammar again: a copy would not be validated.
+    return parse(from_text(dump(study.model_copy(update=changes)), f"{study.name} (smoke)"))

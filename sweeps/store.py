@@ -9,6 +9,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import optuna
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 from ruamel.yaml import YAML
+from sqlalchemy import URL
 
 from sweeps.codec import decode
 from sweeps.errors import UserError
@@ -33,7 +35,7 @@ DATABASE = "study.db"
 ENVIRONMENT = "environment.json"
 RECORD = "record.json"
 RECIPE = "recipe.yaml"
-ENGINE_COLUMNS = ("epoch", "device_seconds")
+WAY_OUT = "restore the folder from a backup, or start anew with --fresh"
 
 _TOLD_AS = {
     Status.COMPLETE: TrialState.COMPLETE,
@@ -96,6 +98,10 @@ class Store:
         running = self.optuna_study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         return [(trial.number, dict(trial.params)) for trial in running]
 
+    def waiting(self) -> bool:
+        """Whether an enqueued trial has not been asked for yet."""
+        return bool(self.optuna_study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
+
     def next_number(self) -> int:
         """The number of trials that exist, whatever their state."""
         return len(self.optuna_study.get_trials(deepcopy=False))
@@ -111,7 +117,12 @@ class Store:
     def environment(self) -> dict[str, Any]:
         """The provenance written so far; empty before the first run."""
         path = self.folder / ENVIRONMENT
-        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        if not path.exists():
+            return {}
+        try:
+            return dict(json.loads(path.read_text(encoding="utf-8")))
+        except ValueError as error:
+            raise Damaged(f"{path} cannot be read: {error}; {WAY_OUT}") from None
 
     # -- what happens -------------------------------------------------------------------------------------------------
 
@@ -138,9 +149,18 @@ class Store:
         """Record that the gate refused a configuration, by how much of each limit."""
         trial = optuna.Trial(self.optuna_study, self._trial_id(number))
         for name, violation in assessment.violations.items():
-            trial.set_constraint(name, violation)
+            if name not in trial.constraints:  # set already by a driver that was killed here
+                trial.set_constraint(name, violation)
         self._annotate(number, cost=dict(assessment.cost))
         return self.finish(number, Outcome(Status.REJECTED, assessment.reason))
+
+    def abandon(self, number: int, reason: str) -> Trial:
+        """Record that a trial was only half sampled; what was enqueued for it is enqueued again."""
+        enqueued = self._frozen(number).system_attrs.get("fixed_params")
+        trial = self.finish(number, Outcome(Status.ABANDONED, reason))
+        if enqueued:
+            self.optuna_study.enqueue_trial(enqueued)
+        return trial
 
     def finish(self, number: int, outcome: Outcome, value: float | None = None, seconds: float = 0.0) -> Trial:
         """Tell the storage how a trial ended, and leave its record. A COMPLETE trial needs its `value`."""
@@ -171,7 +191,7 @@ class Store:
             if recorded != trial:
                 raise Damaged(
                     f"trial {trial.number} differs between {self.folder / DATABASE} and {path}: one of them was "
-                    f"damaged or edited. Restore the folder from a backup, or start anew with --fresh"
+                    f"damaged or edited; {WAY_OUT}"
                 )
 
     # -- Optuna -------------------------------------------------------------------------------------------------------
@@ -241,10 +261,13 @@ def _table(rows: Iterable[Mapping[str, Any]], columns: list[str]) -> str:
 
 def _open_storage(path: Path) -> RDBStorage:
     # WAL lasts in the file; synchronous=FULL is SQLite's own default and survives a loss of power.
-    connection = sqlite3.connect(path)
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.close()
-    return RDBStorage(f"sqlite:///{path}", engine_kwargs={"connect_args": {"timeout": 60}})
+    try:
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
+    except sqlite3.DatabaseError as error:
+        raise Damaged(f"{path} cannot be read: {error}; {WAY_OUT}") from None
+    url = URL.create("sqlite", database=str(path)).render_as_string()
+    return RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}})
 
 
 def _status(frozen: FrozenTrial) -> Status:

@@ -41,7 +41,7 @@ from sweeps.grammar.sections import (
     Section,
     shape,
 )
-from sweeps.recipe import RecipeSchema
+from sweeps.recipe import RecipeSchema, merge
 from sweeps.space import Space
 
 __all__ = ["Change", "Mistake", "Study", "StudyError", "diff", "dump", "parse", "schema", "standing"]
@@ -124,6 +124,11 @@ class Study(Section):
     """What every random number of the study derives from."""
     trial_timeout: Annotated[Finite | None, BeforeValidator(_seconds)] = None
     """Seconds after which a trial that does not end is stopped and failed."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The baseline with the constants of `parameters`: the recipe settings from which every trial starts."""
+        return merge(self.baseline, self.space.constants)
 
     @property
     def space(self) -> Space:

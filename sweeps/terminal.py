@@ -12,7 +12,7 @@ from rich.text import Text
 
 from sweeps.grammar.sections import Metric
 from sweeps.results import Results
-from sweeps.trial import Trial
+from sweeps.trial import Status, Trial
 from sweeps.words import MISSING, count, measure, setting, status_name
 
 TOP = 5
@@ -29,18 +29,20 @@ def answer(results: Results) -> str:
     """The one line that says what a study found so far."""
     ranked, words = results.ranked(), measure(results.study.metric)
     if not ranked:
-        return f"No trial of {results.study.name} has finished: {tally(results)}."
+        return f"No trial of {results.name} has finished: {tally(results)}."
     best = ranked[0]
     shown = f"{words.label} {words.show(best.value)}"
     size = f", {_count(best.cost['parameters'])} parameters" if "parameters" in best.cost else ""
     of = count(results.counted, "trial")
-    return f"Best of {of}: trial {best.number}, {shown} after {count(best.epochs, 'epoch')}{size} (one run)."
+    when = "at the best of" if results.study.metric.at == "best" else "after"
+    return f"Best of {of}: trial {best.number}, {shown} {when} {count(best.epochs, 'epoch')}{size} (one run)."
 
 
 def tally(results: Results) -> str:
     """How many trials have which status, in words."""
     counts = results.counts()
-    shown = [f"{n} {status_name(status)}" for status, n in counts.items() if n]
+    words = {Status.RUNNING: "unfinished"}
+    shown = [f"{n} {words.get(status, status_name(status))}" for status, n in counts.items() if n]
     return ", ".join(shown) or "no trial yet"
 
 
@@ -69,7 +71,7 @@ def studies_table(rows: Iterable[Results]) -> Table:
         ranked, words = results.ranked(), measure(results.study.metric)
         best = words.show(ranked[0].value) if ranked else MISSING
         progress = f"{results.counted}/{results.study.run_cap}"
-        table.add_row(*map(Text, (results.study.name, progress, best, tally(results), results.study.question)))
+        table.add_row(*map(Text, (results.name, progress, best, tally(results), results.study.question)))
     return table
 
 

@@ -2,7 +2,8 @@
 
 A workload is one object (a module will do) with the method `train` and, optionally, `cost`, `toggles`, `prepare`,
 `chance` and `smoke`. A bare generator function is a workload too. The annotation of `train`'s first argument, a
-pydantic model or a dataclass, is its recipe: the settings that a study file may name.
+pydantic model or a dataclass, is its recipe: the settings that a study file may name. Metrics whose names end in
+`accuracy` are in percent.
 """
 
 from __future__ import annotations

@@ -96,6 +96,8 @@ def smoke() -> dict[str, Any]:
 def _go_wrong(fault: str, metrics: dict[str, float], run: Run) -> dict[str, float]:
     if fault == "raise":
         raise RuntimeError("<b>the toy broke</b>")
+    if fault == "exit":
+        raise SystemExit(3)
     if fault == "memory":
         raise MemoryError("the toy is too large")
     if fault == "die" and not (run.folder / "died").exists():

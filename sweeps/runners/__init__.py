@@ -43,7 +43,8 @@ class Starting:
             self._runner = self._start()
         except Exception as error:  # noqa: BLE001  (raised in the thread that waits)
             self._failure = error
-        self._up.set()
+        finally:
+            self._up.set()
         self._over.wait()
         if self._runner:
             self._runner.close()

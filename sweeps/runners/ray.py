@@ -7,8 +7,10 @@ happened is the scheduler's business, whose truth is the study's storage.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import shutil
+import socket
 import tempfile
 from contextlib import closing
 from pathlib import Path
@@ -38,6 +40,7 @@ from sweeps.runners.worker import execute
 from sweeps.trial import Outcome, Status
 
 WORKER_DEATHS_ALLOWED = 3
+CONNECT_S = 5.0
 OBJECT_STORE_BYTES = 100 * 2**20  # jobs and metrics are small; the data is memory-mapped
 
 
@@ -103,17 +106,25 @@ class RayRunner:
 
 def _init(share: Share, address: str | None) -> None:
     if address:
+        _require_listening(address)
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         return
     ray.init(
         # Without an address, ray.init would join whatever Ray it finds on the machine.
         address="local",
         include_dashboard=False,
-        num_cpus=max(_cores(), round((share.workers or 1) * share.cpu)),
+        num_cpus=max(_cores(), math.ceil((share.workers or 1) * share.cpu)),
         object_store_memory=OBJECT_STORE_BYTES,
         log_to_driver=False,
         logging_level=logging.ERROR,
     )
+
+
+def _require_listening(address: str) -> None:
+    """Ray itself tries an address for minutes. Raises OSError within seconds."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host, int(port)), timeout=CONNECT_S).close()
 
 
 def _trainable(config: dict[str, Any]) -> None:

@@ -23,13 +23,13 @@ def execute(job: Job) -> Iterator[Epoch | End]:
     try:
         for epoch, metrics in _epochs(job):
             yield Epoch(epoch, metrics, clock.lap())
-    except Exception as error:  # noqa: BLE001  (whatever a foreign workload raises is that trial's outcome)
+    except (Exception, SystemExit) as error:  # noqa: BLE001  (whatever a foreign workload raises is its trial's outcome)
         yield End(failure(error), clock.lap())
     else:
         yield End(Outcome(Status.COMPLETE), clock.lap())
 
 
-def failure(error: Exception) -> Outcome:
+def failure(error: BaseException) -> Outcome:
     """The outcome that an exception of a workload stands for."""
     status = Status.OUT_OF_MEMORY if _out_of_memory(error) else Status.FAILED
     first_line = (str(error).splitlines() or [""])[0]
@@ -69,7 +69,7 @@ def _numbers(metrics: Any) -> dict[str, float]:
     return {str(name): float(value) for name, value in metrics.items()}
 
 
-def _out_of_memory(error: Exception) -> bool:
+def _out_of_memory(error: BaseException) -> bool:
     # By name: the engine imports no torch, whose error this is.
     return any(base.__name__ in ("MemoryError", "OutOfMemoryError") for base in type(error).__mro__)
 

@@ -12,7 +12,7 @@ from sweeps.checkpoint import CheckpointFolder
 
 def save(folder: CheckpointFolder, epoch: int) -> None:
     with folder.save(epoch) as target:
-        (target / "state.bin").write_bytes(bytes([epoch]) * 64)
+        (target / "state.bin").write_bytes(bytes([epoch % 256]) * 64)
 
 
 def content(restored: tuple[Path, int] | None) -> tuple[int, int] | None:
@@ -33,6 +33,14 @@ def test_latest_is_restored_and_two_are_kept(folder: CheckpointFolder) -> None:
         save(folder, epoch)
     assert content(folder.restore()) == (11, 11)
     assert sorted(path.name for path in folder.path.iterdir()) == ["0010", "0011"]
+
+
+def test_ten_thousandth_epoch_is_newer_than_the_one_before(folder: CheckpointFolder) -> None:
+    for epoch in (9_999, 10_000, 10_001):
+        save(folder, epoch)
+    restored = folder.restore()
+    assert restored is not None
+    assert restored[1] == 10_001
 
 
 def test_failed_save_changes_nothing(folder: CheckpointFolder) -> None:

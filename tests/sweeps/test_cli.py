@@ -168,20 +168,48 @@ def test_changed_study_is_refused_with_a_diff_and_fresh_keeps_the_old(finished: 
     assert fresh.returncode == 0
     assert sorted(path.name for path in (finished / "runs").iterdir()) == ["toy", "toy.1"]
     assert json.loads(sweep("status", "toy.1", "--json", cwd=finished).stdout)["counted"] == 3
+    page = finished / "reports" / "toy" / "index.html"
+    newest = page.read_bytes()
+    kept = sweep("resume", "toy.1", "--runner", "inline", "--data-dir", finished / "data", cwd=finished)
+    assert "toy.1 was finished already" in kept.stdout
+    assert "Report: reports/toy.1/index.html" in kept.stdout
+    assert page.read_bytes() == newest
 
 
-def test_stages_that_are_not_run_are_said(tmp_path: Path) -> None:
-    done = run(tmp_path, run_cap=2, confirm={"top": 2, "seeds": 3}, final={"seeds": 2})
+def test_fresh_start_that_is_refused_moves_nothing(finished: Path) -> None:
+    refused = run(finished, "--fresh", run_cap=3, baseline={"data": "missing"})
+    assert refused.returncode == 2
+    assert [path.name for path in (finished / "runs").iterdir()] == ["toy"]
+
+
+def test_unreadable_study_does_not_hide_the_others(finished: Path) -> None:
+    (finished / "runs" / "broken").mkdir()
+    (finished / "runs" / "broken" / "study.yaml").write_text("name: [\n")
+    listed = sweep("ls", cwd=finished)
+    assert listed.returncode == 0
+    assert "Does the toy learn?" in listed.stdout
+    assert "broken cannot be read" in listed.stderr
+
+
+def test_space_that_is_used_up_is_said(tmp_path: Path) -> None:
+    done = run(tmp_path, run_cap=5, constraints=["parameters <= 500"], parameters={"net.width": {"values": [4, 8, 64]}})
     assert done.returncode == 0, done.stderr
-    assert "Not run by this version: confirm, final." in done.stdout
+    assert "No configuration is left to try after 2 of 5 trials." in done.stdout
+
+
+def test_parts_that_are_not_acted_on_are_said(tmp_path: Path) -> None:
+    done = run(tmp_path, run_cap=2, confirm={"top": 2, "seeds": 3}, final={"seeds": 2}, trial_timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "Not acted on by this version: confirm, final, trial_timeout." in done.stdout
 
 
 def test_smoke_runs_small_in_a_folder_of_its_own_again_and_again(tmp_path: Path) -> None:
     for _ in range(2):
-        done = run(tmp_path, "--smoke", "--json", run_cap=9, early_terminate=ASHA)
+        done = run(tmp_path, "--smoke", "--json", run_cap=9, early_terminate=ASHA, confirm={"top": 5, "seeds": 3})
         summary = json.loads(done.stdout)
         assert (summary["study"], summary["counted"], len(summary["best"]["curve"])) == ("toy-smoke", 2, 1)
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["toy-smoke"]
+    assert sweep("status", "toy-smoke", cwd=tmp_path).returncode == 0
 
 
 BAD: list[tuple[str, dict[str, Any], str]] = [

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import pytest
 
 from sweeps import engine
@@ -56,10 +59,15 @@ def test_baseline_over_the_budget_is_refused() -> None:
         engine.require_feasible(study, toy_gate(study))
 
 
-def test_quantity_that_the_workload_does_not_count_is_refused() -> None:
-    from dataclasses import replace
-    from types import SimpleNamespace
+def test_cost_that_raises_anything_is_a_reason_and_not_the_end() -> None:
+    def cost(recipe: object) -> dict[str, int]:
+        raise RuntimeError("shapes do not match")
 
+    gate = Gate(toy_study(), replace(load("tests.toy"), target=SimpleNamespace(cost=cost)), {})
+    assert gate.baseline().reason == "cannot be built: RuntimeError: shapes do not match"
+
+
+def test_quantity_that_the_workload_does_not_count_is_refused() -> None:
     study = toy_study(constraints=["macs <= 5"])
     workload = load("tests.toy")
     silent = SimpleNamespace(cost=lambda recipe: {"parameters": 1})

@@ -137,6 +137,26 @@ def test_half_sampled_trial_is_abandoned_and_not_counted(tmp_path: Path) -> None
     assert not bench.refused[0].status.counted
 
 
+def test_enqueued_trial_that_was_half_sampled_is_enqueued_again(tmp_path: Path) -> None:
+    study = toy_study(parameters={"lr": {"min": 0.01, "max": 0.1}, "momentum": {"min": 0.0, "max": 0.95}})
+    bench = Bench(tmp_path, study)
+    bench.sampler.enqueue({"lr": 0.05, "momentum": 0.9})
+    bench.store.optuna_study.ask()  # killed here
+    ((number, params),) = bench.store.unfinished()
+    assert bench.sampler.readopt(number, params) is None
+    again = bench.sampler.propose()
+    assert again is not None
+    assert again.parameters == {"lr": 0.05, "momentum": 0.9}
+
+
+def test_cell_that_was_enqueued_by_a_killed_driver_is_not_enqueued_twice(tmp_path: Path) -> None:
+    study = toy_study(method="grid", run_cap=2, parameters={"net.width": {"values": [4, 8]}})
+    bench = Bench(tmp_path, study)
+    bench.sampler.enqueue({"net.width": 4})  # killed here
+    assert [proposal.parameters["net.width"] for proposal in bench.proposals()] == [4, 8]
+    assert bench.refused == []
+
+
 def test_left_behind_trial_over_the_budget_is_rejected_when_readopted(tmp_path: Path) -> None:
     study = toy_study(constraints=["parameters <= 200"], parameters={"net.width": {"values": [4, 64]}})
     bench = Bench(tmp_path, study)

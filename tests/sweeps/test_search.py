@@ -11,9 +11,12 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from sweeps.asha import Asha
 from sweeps.results import Results
+from sweeps.search import asha_of
 from sweeps.store import Store
 from sweeps.trial import Status, Trial
+from sweeps.workload import load
 from tests.sweeps.support import ASHA, Events, acknowledged, run_inline, toy_study
 
 
@@ -86,6 +89,44 @@ def test_diverged_trial_counts_with_chance_accuracy(tmp_path: Path) -> None:
     assert trial.status is Status.DIVERGED
     assert trial.curve[2] == 10.0
     assert trial.value is None
+
+
+@pytest.mark.parametrize("goal", ["minimize", "maximize"])
+def test_diverged_trial_without_known_chance_never_looks_good(tmp_path: Path, goal: str) -> None:
+    study = toy_study(
+        method="grid", run_cap=3, metric={"name": "train_loss", "goal": goal}, early_terminate=ASHA,
+        baseline={"fault_epoch": 1}, parameters={"fault": {"values": ["nan", "none", "no"]}},
+    )  # fmt: skip
+    results = run_inline(study, tmp_path).results
+    assert results.trials[0].status is Status.DIVERGED
+    assert results.trials[0].curve == {}
+    assert [trial.status for trial in results.trials[1:]] == [Status.COMPLETE, Status.COMPLETE]  # not pruned against it
+
+
+def test_workload_that_exits_is_a_failure_with_its_reason(tmp_path: Path) -> None:
+    study = toy_study(method="grid", run_cap=2, parameters={"fault": {"values": ["exit", "none"]}})
+    results = run_inline(study, tmp_path).results
+    assert (results.trials[0].status, results.trials[0].reason) == (Status.FAILED, "SystemExit: 3")
+    assert results.counts()[Status.COMPLETE] == 1
+
+
+def test_search_that_finds_nothing_more_lets_running_trials_finish(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sweeps.sampler.MAX_REFUSED_IN_A_ROW", 8)
+    study = toy_study(run_cap=4, constraints=["parameters <= 128"], parameters={"net.width": {"min": 8, "max": 10_000}})
+    finish = run_inline(study, tmp_path)  # the baseline fits, nothing else that is drawn does
+    assert "8 configurations in a row" in finish.failure
+    assert finish.results.counts()[Status.COMPLETE] >= 1
+    assert finish.results.counts()[Status.RUNNING] == 0
+
+
+def test_constant_among_the_parameters_is_part_of_every_decision(tmp_path: Path) -> None:
+    parameters = {"epochs": {"value": 8}, "lr": {"min": 0.01, "max": 0.5}}
+    results = run_inline(toy_study(parameters=parameters, early_terminate=ASHA, run_cap=6), tmp_path).results
+    assert {trial.epochs for trial in results.trials if trial.status is Status.COMPLETE} == {8}
+    assert max(trial.epochs for trial in results.trials if trial.status is Status.PRUNED) <= 4
+    assert asha_of(results.study, load("tests.toy")) == Asha(1, 8, 2, "maximize")
 
 
 def test_failure_leaves_its_traceback_in_the_log(tmp_path: Path) -> None:

@@ -58,6 +58,21 @@ def test_damaged_record_is_refused(finished: Path, damage: str) -> None:
         Store(finished, toy_study(run_cap=3)).reconcile()
 
 
+@pytest.mark.parametrize(("name", "content"), [("study.db", b"not a database" * 99), ("environment.json", b"{")])
+def test_unreadable_file_of_a_study_is_named(finished: Path, name: str, content: bytes) -> None:
+    (finished / name).write_bytes(content)
+    with pytest.raises(Damaged, match=f"{name} cannot be read"):
+        Store(finished, toy_study(run_cap=3)).environment()
+
+
+def test_folder_with_a_question_mark_holds_its_own_database(tmp_path: Path) -> None:
+    store = Store.open(tmp_path, toy_study())
+    odd = tmp_path / "a?b#c"
+    odd.mkdir()
+    assert Store.open(odd, toy_study()).next_number() == store.next_number() == 0
+    assert (odd / "study.db").exists()
+
+
 def test_record_reads_back_as_the_trial(tmp_path: Path) -> None:
     trial = Trial(3, "search", Status.PRUNED, {"lr": 0.1, "w": [1, 2]}, None, {1: 2.5, 2: 3.5}, {"macs": 7}, "behind")
     write_record(tmp_path / "record.json", trial)
