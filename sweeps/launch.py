@@ -100,6 +100,7 @@ def _run(study: Study, workload: Workload, folder: Path, known: Results | None, 
     try:
         with Progress(study, known, epochs_of(study, workload), quiet=options.quiet) as progress:
             plan = engine.settle(study, workload, data_dir(options.folders.data), known.environment if known else {})
+            runner.ready()  # what keeps it from starting is to be known before anything is created or moved
             _make_room(folder, options)
             return engine.run(plan, folder, runner.ready, progress)
     finally:

@@ -262,7 +262,7 @@ def test_bad_study_is_one_message_exit_2_and_nothing_created(
     ("words", "said"),
     [
         (["run", "nowhere.yaml"], "nowhere.yaml.*no such file"),
-        (["run", "bomb.yaml"], "bomb.yaml"),
+        (["run", "bomb.yaml"], r"bomb.yaml.*20,?000"),
         (["run", "tag.yaml"], "tag.yaml:1.*python"),
         (["run", "twice.yaml"], "twice.yaml:.*name"),
         (["run", "toy.yaml", "--runner", "slurm"], "'slurm' is not a runner; choose ray or inline"),
@@ -271,6 +271,7 @@ def test_bad_study_is_one_message_exit_2_and_nothing_created(
         (["run", "toy.yaml", "--search", "lr=log:1..0"], "--search.*lr"),
         (["run", "toy.yaml", "--budget", "lots"], "--budget.*lots"),
         (["run", "toy.yaml", "--runs-dir", "toy.yaml/runs"], "cannot write to toy.yaml/runs"),
+        (["run", "toy.yaml", "--ray-address", "127.0.0.1:1"], "Ray did not start: .*--runner inline"),
         (["resume", "nothing"], "no study 'nothing' in runs; there are: none yet"),
         (["status", "../../etc"], "'../../etc' is not a study's name"),
         (["show", "nothing", "3"], "no study 'nothing'"),
@@ -361,6 +362,21 @@ def test_schema_is_json_and_knows_the_recipe(tmp_path: Path) -> None:
 def test_toggles_lists_the_parts(tmp_path: Path) -> None:
     assert 'relu             model.activation="identity"' in sweep("toggles", cwd=tmp_path).stdout
     assert json.loads(sweep("toggles", "--json", cwd=tmp_path).stdout)["relu"] == {"model.activation": "identity"}
+
+
+def test_sigterm_before_the_search_is_resumable_and_loses_nothing(tmp_path: Path) -> None:
+    code = (
+        "import os, signal, sys\nfrom sweeps import engine\n"
+        "engine.settle = lambda *_: os.kill(os.getpid(), signal.SIGTERM)\n"
+        "from sweeps.cli import main\nsys.argv = ['sweep', 'run', 'toy.yaml', '--runner', 'inline']\nmain()"
+    )
+    write(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=clean({}), capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 75, done.stderr
+    assert "stopped by SIGTERM; run the same command again to go on" in done.stderr
+    assert listing(tmp_path) == ["toy.yaml"]
 
 
 def test_interrupted_inline_run_goes_on(tmp_path: Path) -> None:
