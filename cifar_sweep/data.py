@@ -28,18 +28,19 @@ class Split:
 
 
 def load_training(data: DataRecipe, run: Run) -> tuple[Images, Split]:
-    """The training part of the data and this run's split of it. Opens no file of the test part.
+    """The training part of the data and this run's split of it; a final run holds nothing out.
 
-    Raises PermissionError when the run may not read both sides of the split; else as `cache.load_images` does.
+    Opens no file of the test part. Raises PermissionError when the run may not read both sides of the split; else as
+    `cache.load_images` does.
     """
-    _check_access(run, "train", "validation")
+    run.require("train", "validation")
     images = load_images(data, run.data_dir, "train")
-    return images, make_split(data, images.labels, run.split_seed)
+    return images, (undivided if run.final else make_split)(data, images.labels, run.split_seed)
 
 
 def load_test(data: DataRecipe, run: Run) -> Images:
     """The sealed test part. Raises PermissionError unless the run was given access to it."""
-    _check_access(run, "test")
+    run.require("test")
     return load_images(data, run.data_dir, "test")
 
 
@@ -54,9 +55,26 @@ def make_split(data: DataRecipe, labels: np.ndarray, split_seed: int) -> Split:
     everything = np.arange(len(labels))
     validation = _stratified(everything, labels, count, stream(split_seed, "validation"))
     train = np.setdiff1d(everything, validation, assume_unique=True)
-    if data.train_limit is not None and data.train_limit < len(train):
-        train = _stratified(train, labels, data.train_limit, stream(split_seed, "train_limit"))
-    return Split(train, validation)
+    return Split(_limited(data, train, labels, split_seed), validation)
+
+
+def undivided(data: DataRecipe, labels: np.ndarray, split_seed: int) -> Split:
+    """All images of `labels` (N,) to train on, none to validate on; `train_limit` is applied to the whole."""
+    everything = np.arange(len(labels))
+    return Split(_limited(data, everything, labels, split_seed), everything[:0])
+
+
+def with_label_noise(labels: np.ndarray, train: np.ndarray, share: float, classes: int, seed: int) -> np.ndarray:
+    """A copy of `labels` (N,) in which `share` of those at `train`, rounded, are another class, any equally likely.
+
+    What is drawn for an image depends on `seed` and the image alone, so a larger share adds to a smaller one.
+    """
+    generator = np.random.default_rng(stream(seed, "label_noise"))
+    rank, shift = generator.random(len(labels)), generator.integers(1, classes, len(labels))
+    chosen = train[np.argsort(rank[train], kind="stable")[: round(share * len(train))]]
+    noisy = labels.copy()
+    noisy[chosen] = (labels[chosen] + shift[chosen]) % classes
+    return noisy
 
 
 def fingerprint(images: Images, channels: int) -> str:
@@ -69,6 +87,12 @@ def fingerprint(images: Images, channels: int) -> str:
     return digest.hexdigest()
 
 
+def _limited(data: DataRecipe, train: np.ndarray, labels: np.ndarray, split_seed: int) -> np.ndarray:
+    if data.train_limit is None or data.train_limit >= len(train):
+        return train
+    return _stratified(train, labels, data.train_limit, stream(split_seed, "train_limit"))
+
+
 def _stratified(index: np.ndarray, labels: np.ndarray, count: int, seed: int) -> np.ndarray:
     """`count` of `index`, in ascending order, each class in its share of `index` (largest remainders rounded up)."""
     generator = np.random.default_rng(seed)
@@ -78,9 +102,3 @@ def _stratified(index: np.ndarray, labels: np.ndarray, count: int, seed: int) ->
     takes[np.argsort(takes - shares, kind="stable")[: count - takes.sum()]] += 1
     members = [index[labels[index] == label] for label in classes]
     return np.sort(np.concatenate([generator.permutation(m)[:take] for m, take in zip(members, takes, strict=True)]))
-
-
-def _check_access(run: Run, *parts: str) -> None:
-    denied = [part for part in parts if part not in run.access]
-    if denied:
-        raise PermissionError(f"this run may not read the {denied[0]} part, only {', '.join(sorted(run.access))}")

@@ -68,6 +68,11 @@ def own_path(data: DataRecipe, data_dir: Path) -> Path:
     return data_dir / str(data.path)
 
 
+def class_names(data: DataRecipe, data_dir: Path, part: Part) -> list[str]:
+    """The names of the sub-folders of a folder's `part`, in the order of the labels; empty for the other formats."""
+    return [f.name for f in _class_folders(own_path(data, data_dir) / part)] if data.name == "folder" else []
+
+
 def _cifar_files(data: DataRecipe, data_dir: Path, part: Part) -> list[Path]:
     if data.name == "cifar100":
         names: list[str] = [part]
@@ -133,8 +138,8 @@ def _read_folder(data: DataRecipe, data_dir: Path, part: Part) -> Images:
     folders = _class_folders(root)
     if len(folders) != data.classes:
         raise ValueError(f"data.classes is {data.classes} but {root} has {len(folders)} folders")
-    names = [folder.name for folder in _class_folders(root.parent / "train")]
-    if [folder.name for folder in folders] != names:
+    names = class_names(data, data_dir, "train")
+    if names and [folder.name for folder in folders] != names:  # a set that is only measured on may have no train/
         raise ValueError(f"{root} must have the same folders as train/: {', '.join(names)}")
     files = [(file, label) for label, folder in enumerate(folders) for file in _image_files(folder)]
     pixels = np.stack([_read_image(file, data.shape) for file, _ in files])

@@ -50,6 +50,13 @@ class DataRecipe(Section):
     train_limit: int | None = Field(
         default=None, ge=1, description="Train on this many of the training images (after the split), stratified."
     )
+    label_noise: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Share of the training labels replaced by another class at random; "
+        "those of validation and test stay.",
+    )
 
     @property
     def shape(self) -> Shape:
@@ -141,6 +148,12 @@ class Recipe(Section):
     batch_size: int = Field(default=128, ge=1, description="Images per step; a last incomplete batch is left out.")
     precision: Literal["auto", "fp32", "bf16"] = Field(
         default="auto", description="Arithmetic of the network; auto: bf16 where the device computes in it, else fp32."
+    )
+    draws: int = Field(
+        default=0,
+        ge=0,
+        description="Which stream of random numbers the seed stands for: another value draws initial weights, order, "
+        "augmentation, dropout and label noise anew, but not the split. A null component to check an ablation with.",
     )
 
     @model_validator(mode="after")

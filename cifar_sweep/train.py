@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from cifar_sweep.augment import Scaling, Source, draw_views
-from cifar_sweep.data import load_training
+from cifar_sweep.data import load_training, with_label_noise
 from cifar_sweep.formats import Images
+from cifar_sweep.measure import Tally, measure
 from cifar_sweep.models import build
 from cifar_sweep.models.init import initialise
 from cifar_sweep.optim import learning_rate, make_optimizer, set_learning_rate
@@ -28,7 +29,6 @@ from cifar_sweep.recipe import Recipe
 from sweeps.workload import Run, stream
 
 STATE = "state.pt"
-EVALUATION_BATCH = 500
 STEPS_BETWEEN_CHECKS = 25  # a look at the loss makes a GPU wait, so it is not taken at every step
 
 
@@ -36,7 +36,7 @@ def train_network(recipe: Recipe, run: Run) -> Iterator[dict[str, float]]:
     """Train, yielding once per epoch, and save after each; a run that diverges yields NaN and ends.
 
     Losses are mean cross-entropies, accuracies percentages; `lr` is that of the epoch's last step, `seconds` those of
-    training and validation, `images_per_s` counts training alone.
+    training and validation, `images_per_s` counts training alone. A final run holds nothing out: no `val_` figure.
     """
     if run.device == "cpu":
         torch.set_num_threads(1)
@@ -61,37 +61,6 @@ def _epochs(recipe: Recipe, run: Run) -> Iterator[dict[str, float]]:
 
 
 @dataclass
-class Tally:
-    """Sums over the batches of an epoch, kept on the device so that no step waits for them."""
-
-    loss: Tensor
-    correct: Tensor
-    count: int = 0
-
-    @classmethod
-    def empty(cls, device: torch.device) -> Tally:
-        """A tally of nothing yet."""
-        zero = torch.zeros((), device=device, dtype=torch.float64)
-        return cls(zero, zero.long())
-
-    def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
-        """Count a batch in: its mean loss, its logits (B, classes) and its labels (B,)."""
-        self.loss += loss.detach().double() * len(labels)
-        self.correct += (logits.detach().argmax(dim=1) == labels).sum()
-        self.count += len(labels)
-
-    def finite(self) -> bool:
-        """Whether the loss is still a number: once NaN or infinite, the sum stays so."""
-        return bool(torch.isfinite(self.loss))
-
-    def means(self) -> tuple[float, float]:
-        """Mean loss and percentage correct; NaN both when the loss is not finite."""
-        if not self.finite():
-            return math.nan, math.nan
-        return float(self.loss) / self.count, 100 * float(self.correct) / self.count
-
-
-@dataclass
 class Trainer:
     """One network on its way through the epochs. `epoch` counts those that are done."""
 
@@ -113,18 +82,19 @@ class Trainer:
     def start(cls, recipe: Recipe, run: Run) -> Trainer:
         """A trainer before its first epoch. Raises ValueError when the data has less than one batch to train on."""
         images, split = load_training(recipe.data, run)
+        seed = stream(run.seed, "draws", recipe.draws) if recipe.draws else run.seed
         if recipe.batch_size > len(split.train):
             raise ValueError(f"batch_size is {recipe.batch_size} but there are only {len(split.train)} training images")
         device = torch.device(run.device)
         train_index = torch.from_numpy(split.train).to(device)
         network = build(recipe.model, recipe.data.shape)
-        initialise(network, run.seed)
+        initialise(network, seed)
         network = network.to(device).to(memory_format=torch.channels_last)
         return cls(
             recipe=recipe,
-            seed=run.seed,
+            seed=seed,
             device=device,
-            source=_source(recipe, images, train_index),
+            source=_source(recipe, images, train_index, seed),
             train_index=train_index,
             validation_index=torch.from_numpy(split.validation).to(device),
             network=network,
@@ -137,13 +107,12 @@ class Trainer:
         trained = self._train_epoch()
         train_loss, train_accuracy = trained.means()
         trained_s = time.perf_counter() - started
-        val_loss, val_accuracy = (math.nan, math.nan) if math.isnan(train_loss) else self.evaluate()
+        held_out = self._held_out(diverged=math.isnan(train_loss))
         self.epoch += 1
         return {
             "train_loss": train_loss,
             "train_accuracy": train_accuracy,
-            "val_loss": val_loss,
-            "val_accuracy": val_accuracy,
+            **held_out,
             "lr": float(self.optimizer.param_groups[0]["lr"]),
             "seconds": time.perf_counter() - started,
             "images_per_s": trained.count / trained_s,
@@ -178,21 +147,27 @@ class Trainer:
         self.optimizer.step()
         tally.add(loss, logits, labels)
 
-    @torch.inference_mode()
-    def evaluate(self) -> tuple[float, float]:
+    def validate(self) -> tuple[float, float]:
         """Mean loss (without label smoothing) and percentage correct of the validation images."""
-        self.network.eval()
-        tally = Tally.empty(self.device)
-        for index in torch.split(self.validation_index, EVALUATION_BATCH):
-            images, labels = self.source.batch(index)
-            with autocast(self.precision, self.device):
-                logits = self.network(images)
-            tally.add(cross_entropy(logits.float(), labels), logits, labels)
-        return tally.means()
+        return measure(self.network, self.source, self.validation_index, self.precision)
+
+    def _held_out(self, diverged: bool) -> dict[str, float]:
+        if len(self.validation_index) == 0:
+            return {}
+        loss, accuracy = (math.nan, math.nan) if diverged else self.validate()
+        return {"val_loss": loss, "val_accuracy": accuracy}
 
     def save(self, folder: Path) -> None:
-        """Write the state into `folder`: weights, optimizer, epoch. Step and draws follow from the epoch."""
-        state = {"network": self.network.state_dict(), "optimizer": self.optimizer.state_dict(), "epoch": self.epoch}
+        """Write the state into `folder`: weights, optimizer, epoch; step and draws follow from the epoch.
+
+        The scaling of pixels is there for whoever evaluates the network.
+        """
+        state = {
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "epoch": self.epoch,
+            "scaling": asdict(self.source.scaling),
+        }
         torch.save(state, folder / STATE)
 
     def restore(self, folder: Path) -> None:
@@ -207,9 +182,11 @@ class Trainer:
         return torch.Generator().manual_seed(stream(self.seed, purpose, self.epoch))
 
 
-def _source(recipe: Recipe, images: Images, train_index: Tensor) -> Source:
+def _source(recipe: Recipe, images: Images, train_index: Tensor, seed: int) -> Source:
     device, channels = train_index.device, recipe.data.shape.channels
+    train, share = train_index.cpu().numpy(), recipe.data.label_noise
+    labels = with_label_noise(images.labels, train, share, recipe.data.shape.classes, seed)
     pixels = torch.from_numpy(images.pixels).to(device)
     normalise = recipe.augment.normalise
     scaling = Scaling.measured(pixels, train_index, channels) if normalise else Scaling.to_unit(channels, device)
-    return Source(pixels, torch.from_numpy(images.labels).to(device), scaling)
+    return Source(pixels, torch.from_numpy(labels).to(device), scaling)

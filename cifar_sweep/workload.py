@@ -1,15 +1,15 @@
-"""What the engine finds: train, cost, toggles, prepare, chance, smoke. Importing this module loads no torch."""
+"""What the engine finds: train, evaluate and what it asks before. Importing this module loads no torch."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from cifar_sweep.recipe import Recipe
 from sweeps.workload import Prepared, Run, Site
 
-__all__ = ["chance", "cost", "prepare", "smoke", "toggles", "train"]
+__all__ = ["chance", "cost", "evaluate", "evaluations", "prepare", "scale", "smoke", "toggles", "train"]
 
 TOGGLES: Mapping[str, Mapping[str, Any]] = {
     "relu": {"model.activation": "identity"},
@@ -34,7 +34,8 @@ TOGGLES: Mapping[str, Mapping[str, Any]] = {
 def train(recipe: Recipe, run: Run) -> Iterator[Mapping[str, float]]:
     """Train, yielding per epoch: train_loss, train_accuracy, val_loss, val_accuracy, lr, seconds, images_per_s.
 
-    Accuracies are percentages. Saves a checkpoint after each epoch, and goes on from `run.restored`.
+    Accuracies are percentages. Saves a checkpoint after each epoch, and goes on from `run.restored`. A final run trains
+    on the validation images too and yields no `val_` figure.
     """
     from cifar_sweep.train import train_network
 
@@ -83,6 +84,33 @@ def prepare(recipe: Recipe, site: Site) -> Prepared:
         "split_hash": split.hash,
     }
     return Prepared(settings={"precision": resolve_precision(recipe.precision, site.device)}, provenance=provenance)
+
+
+def evaluations(recipe: Recipe, entry: Any) -> list[str]:
+    """The labels of the sets that an entry of `evaluate` stands for; opens no file.
+
+    An entry is "corruptions", the name of one ("noise", "blur", "contrast", "jpeg", "brightness"), one severity of it
+    ("noise:3"), or a mapping: `name` with `corruption` and `severity`, or `name` with `data` (the settings of another
+    collection, whose test part is meant). Raises ValueError for anything else and for data of another shape.
+    """
+    from cifar_sweep.labelled import sets_of
+
+    return [labelled.name for labelled in sets_of(recipe.data, entry)]
+
+
+def evaluate(recipe: Recipe, run: Run, entries: Sequence[Any]) -> Iterator[tuple[str, Mapping[str, float]]]:
+    """Measure the network in `run.restored`: ("test", {"accuracy": percent, "loss": nats}), then each set of `entries`.
+
+    Raises PermissionError, before a file is opened, unless the run may read the test part.
+    """
+    from cifar_sweep.evaluate import evaluate_network
+
+    yield from evaluate_network(recipe, run, entries)
+
+
+def scale(recipe: Recipe, factor: float) -> dict[str, Any]:
+    """The settings that multiply every stage's width by `factor`, rounded, at least 1."""
+    return {"model.widths": [max(1, round(width * factor)) for width in recipe.model.widths]}
 
 
 def chance(recipe: Recipe) -> dict[str, float]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from sweeps.designs.components import components_of
 from sweeps.grammar.combinations import refused
 from sweeps.grammar.document import TOP_LEVEL, Document
 from sweeps.grammar.explain import as_written
@@ -69,6 +70,7 @@ def _check(study: Study, workload: Workload, document: Document | None, together
         *_toggles(case),
         *_components(case),
         *_capabilities(case),
+        *_evaluated(case),
         *_early_termination(case),
     ]
     if together and not found:
@@ -156,18 +158,39 @@ def _changes_nothing(case: _Case, edit: Mapping[str, Any]) -> bool:
 
 
 def _components(case: _Case) -> Iterator[Found]:
-    if case.study.ablation is None:
+    components = case.study.ablation.components if case.study.ablation is not None else None
+    if components is None:
         return
-    components = case.study.ablation.components
     path: KeyPath = ("ablation", "components")
+    wrong = [found for inner, part in _parts(components) for found in _wrong_part(case, (*path, *inner), part)]
+    yield from wrong
+    if not wrong:
+        try:
+            components_of(components, case.toggles)
+        except ValueError as error:
+            yield path, str(error)
+
+
+def _parts(components: Any) -> Iterator[tuple[KeyPath, str | Mapping[str, Any]]]:
+    """Every toggle and every mapping of settings that `components` holds, with its place."""
     if not isinstance(components, dict):
-        for index, name in enumerate(components):
-            if name not in case.toggles:
-                yield (*path, index), unknown("toggle", name, case.toggles)
+        yield from (((index,), name) for index, name in enumerate(components))
         return
-    for name, edit in components.items():
-        for key, value in edit.items():
-            yield from (((*path, name, *inner), rule) for inner, rule in _wrong_edit(case, key, value))
+    for name, given in components.items():
+        if isinstance(given, str | Mapping):
+            yield (name,), given
+        else:
+            yield from (((name, index), part) for index, part in enumerate(given))
+
+
+def _wrong_part(case: _Case, path: KeyPath, part: str | Mapping[str, Any]) -> Iterator[Found]:
+    """What is wrong with a toggle, or with the settings that remove a part."""
+    if isinstance(part, str):
+        if part not in case.toggles:
+            yield path, unknown("toggle", part, case.toggles)
+        return
+    for key, value in part.items():
+        yield from (((*path, *inner), rule) for inner, rule in _wrong_edit(case, key, value))
 
 
 def _wrong_edit(case: _Case, key: str, value: Any) -> Iterator[Found]:
@@ -183,8 +206,33 @@ def _wrong_edit(case: _Case, key: str, value: Any) -> Iterator[Found]:
 
 
 def _capabilities(case: _Case) -> Iterator[Found]:
-    if case.study.constraints and not case.workload.has("cost"):
-        yield ("constraints",), f"workload {case.workload.name} does not count what a recipe costs: it has no 'cost'"
+    study, name = case.study, case.workload.name
+    if study.constraints and not case.workload.has("cost"):
+        yield ("constraints",), f"workload {name} does not count what a recipe costs: it has no 'cost'"
+    shrinks = study.ablation is not None and study.ablation.over_budget == "shrink"
+    if shrinks and not case.workload.has("scale"):
+        yield ("ablation", "over_budget"), f"workload {name} cannot scale widths: it has no 'scale'"
+    if study.final is not None and not case.workload.has("evaluate"):
+        yield ("final",), f"workload {name} cannot open a test set: it has no 'evaluate'"
+
+
+def _evaluated(case: _Case) -> Iterator[Found]:
+    """Every labelled set must be one that the workload knows, under a name of its own."""
+    seen = {"test"}
+    for index, entry in enumerate(case.study.evaluate if case.recipe is not None else ()):
+        path: KeyPath = ("evaluate", index)
+        if not case.workload.has("evaluations"):
+            yield path, f"workload {case.workload.name} knows no further sets: it has no 'evaluations'"
+            return
+        try:
+            labels = case.workload.evaluations(case.recipe, entry)
+        except ValueError as error:
+            yield path, str(error)
+            continue
+        for label in labels:
+            if label in seen:
+                yield path, f"{label!r} is evaluated already"
+            seen.add(label)
 
 
 def _early_termination(case: _Case) -> Iterator[Found]:

@@ -60,6 +60,14 @@ Smoke = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
+StageName = Annotated[
+    str | None,
+    typer.Option("--stage", metavar="NAME", help="Run one stage only: search, confirm, ablation or final."),
+]
+NoCache = Annotated[bool, typer.Option("--no-cache", help="Train also what the runs folder has from another study.")]
+OpenAgain = Annotated[
+    bool, typer.Option("--open-again", help="Open the test set although this study has opened it before.")
+]
 WorkloadName = Annotated[str, typer.Option("--workload", help="What is trained.")]
 
 GO_ON = "run the same command again to go on"
@@ -81,6 +89,9 @@ def run(
     ray_address: Address = None,
     fresh: Fresh = False,
     smoke: Smoke = False,
+    stage: StageName = None,
+    no_cache: NoCache = False,
+    open_again: OpenAgain = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -89,8 +100,19 @@ def run(
     from sweeps.request import Edits, load_study
 
     loaded, workload = load_study(study, Edits(sets or (), search or (), toggle or (), budget))
-    folders = Folders(runs_dir, reports_dir, data_dir)
-    _launch(loaded, workload, Options(folders, _kind(runner), workers, ray_address, fresh, smoke, quiet), as_json)
+    options = Options(
+        folders=Folders(runs_dir, reports_dir, data_dir),
+        runner=_kind(runner),
+        workers=workers,
+        ray_address=ray_address,
+        fresh=fresh,
+        smoke=smoke,
+        quiet=quiet,
+        stage=stage,
+        cache=not no_cache,
+        open_again=open_again,
+    )
+    _launch(loaded, workload, options, as_json)
 
 
 @app.command()
@@ -102,15 +124,77 @@ def resume(
     runs_dir: RunsDir = RUNS,
     reports_dir: ReportsDir = REPORTS,
     ray_address: Address = None,
+    stage: StageName = None,
+    open_again: OpenAgain = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Continue a study by its name."""
-    from sweeps.launch import Folders, Options, resume_study
+    _resume(name, runs_dir, reports_dir, data_dir, runner, workers, ray_address, stage, open_again, as_json, quiet)
 
-    study, workload = resume_study(runs_dir, name)
-    folders = Folders(runs_dir, reports_dir, data_dir)
-    _launch(study, workload, Options(folders, _kind(runner), workers, ray_address, quiet=quiet), as_json, name)
+
+@app.command()
+def final(
+    name: Name,
+    runner: RunnerKind = "ray",
+    workers: Workers = None,
+    data_dir: DataDir = None,
+    runs_dir: RunsDir = RUNS,
+    reports_dir: ReportsDir = REPORTS,
+    ray_address: Address = None,
+    open_again: OpenAgain = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train a study's incumbent on all but the test set, then open that once."""
+    _resume(name, runs_dir, reports_dir, data_dir, runner, workers, ray_address, "final", open_again, as_json, quiet)
+
+
+@app.command()
+def plan(
+    study: StudyFile,
+    sets: Sets = None,
+    search: Searches = None,
+    toggle: Toggles = None,
+    budget: Budget = None,
+    workers: Workers = None,
+    data_dir: DataDir = None,
+    no_probe: Annotated[bool, typer.Option("--no-probe", help="Train no epoch to see how long it takes.")] = False,
+    as_json: Json = False,
+) -> None:
+    """What a study will take and what it could show, before anything is spent."""
+    from sweeps.plan import plan as planned
+    from sweeps.plan import render
+    from sweeps.request import Edits, load_study
+    from sweeps.site import data_dir as data_folder
+    from sweeps.terminal import console
+
+    loaded, workload = load_study(study, Edits(sets or (), search or (), toggle or (), budget))
+    found = planned(loaded, workload, data_folder(data_dir), probing=not no_probe, workers=workers)
+    if as_json:
+        _print_json(found.plain())
+    else:
+        console().print(render(found))
+
+
+@app.command()
+def compare(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Studies in the runs folder.")],
+    runs_dir: RunsDir = RUNS,
+    reports_dir: ReportsDir = REPORTS,
+) -> None:
+    """Set studies side by side: what differs between them, and what they found."""
+    from sweeps import terminal
+    from sweeps.report.compare import compare_table, write_comparison
+    from sweeps.runs import open_results
+
+    if len(set(names)) < 2:
+        raise typer.BadParameter("name two studies or more that differ", param_hint="NAME...")
+    found = [open_results(runs_dir, name) for name in dict.fromkeys(names)]
+    page = write_comparison(found, reports_dir / "-vs-".join(results.name for results in found)[:120])
+    table = compare_table(found)
+    terminal.console().print(terminal.text_table(table.columns, table.itertuples(index=False)))
+    typer.echo(f"Comparison: {page}")
 
 
 @app.command()
@@ -266,9 +350,40 @@ def _kind(runner: str) -> str:
     return runner
 
 
+def _resume(
+    name: str,
+    runs_dir: Path,
+    reports_dir: Path,
+    data_dir: Path | None,
+    runner: str,
+    workers: int | None,
+    ray_address: str | None,
+    stage: str | None,
+    open_again: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    from sweeps.launch import Folders, Options, resume_study
+
+    study, workload = resume_study(runs_dir, name)
+    options = Options(
+        folders=Folders(runs_dir, reports_dir, data_dir),
+        runner=_kind(runner),
+        workers=workers,
+        ray_address=ray_address,
+        quiet=quiet,
+        stage=stage,
+        open_again=open_again,
+    )
+    _launch(study, workload, options, as_json, name)
+
+
 def _launch(study: Study, workload: Workload, options: Options, as_json: bool, name: str | None = None) -> None:
+    from sweeps.cautions import warnings
     from sweeps.launch import Stopped, launch
 
+    for warning in warnings(study):
+        typer.echo(f"warning: {warning}", err=True)
     try:
         launched = launch(study, workload, options, name)
     except KeyboardInterrupt:
@@ -288,31 +403,43 @@ def _launch(study: Study, workload: Workload, options: Options, as_json: bool, n
     if finish.signal is not None:
         typer.echo(f"stopped by {finish.signal.name}; {GO_ON}", err=True)
         raise typer.Exit(INTERRUPTED if finish.signal.name == "SIGINT" else RESUMABLE)
+    if finish.exhausted:
+        spent = f"{results.study.budget.gpu_hours:g} hours of budget.gpu_hours"
+        typer.echo(f"stopped in the {finish.exhausted}: {spent} are spent; raise them to go on", err=True)
+        raise typer.Exit(RESUMABLE)
 
 
 def _not_acted_on(study: Study) -> list[str]:
     """The parts of a study that this version reads but does not act on."""
-    stages = [name for name in ("confirm", "ablation", "final") if getattr(study, name) is not None]
-    limits = {"budget.gpu_hours": study.budget.gpu_hours, "trial_timeout": study.trial_timeout}
-    return stages + [name for name, limit in limits.items() if limit is not None]
+    return ["trial_timeout"] if study.trial_timeout is not None else []
 
 
 def _conclude(launched: Launched) -> None:
-    results = launched.finish.results
-    if launched.finish.complete and launched.counted_before == results.counted:
+    from sweeps.trial import Status
+
+    results, finish = launched.finish.results, launched.finish
+    ended = sum(trial.status is not Status.RUNNING for trial in results.everything)
+    if finish.complete and launched.ended_before == ended:
         typer.echo(f"{results.name} was finished already; nothing was run.")
     _show_best(results)
-    if launched.finish.complete and results.counted < results.study.run_cap:
+    if "search" in finish.cut:
+        typer.echo(f"The search ended at its share of the budget after {results.counted} trials.")
+    elif finish.complete and 0 < results.counted < results.study.run_cap:
         typer.echo(f"No configuration is left to try after {results.counted} of {results.study.run_cap} trials.")
     if ignored := _not_acted_on(results.study):
-        typer.echo(f"Not acted on by this version: {', '.join(ignored)}. The best is one run, chosen as a maximum.")
+        typer.echo(f"Not acted on by this version: {', '.join(ignored)}.")
     typer.echo(f"Report: {launched.report}")
 
 
 def _show_best(results: Results) -> None:
     from sweeps import terminal
+    from sweeps.report.findings import Findings
+    from sweeps.report.verdicts import evidence_answer
 
-    typer.echo(terminal.answer(results))
+    for sentence in evidence_answer(Findings.of(results)):
+        typer.echo(sentence)
+    if results.study.space.dimensions:
+        typer.echo(terminal.answer(results))
     if results.ranked():
         terminal.console().print(terminal.best_table(results))
 

@@ -1,7 +1,8 @@
-"""Run a study: settle where it runs, check that something fits its budget, reconcile, search, record."""
+"""Run a study: settle where it runs, check that something fits its budget, reconcile, train, record."""
 
 from __future__ import annotations
 
+import hashlib
 import random
 import signal
 from collections.abc import Callable, Iterator, Mapping
@@ -13,16 +14,17 @@ from types import FrameType
 from typing import Any
 
 from sweeps import site as sites
+from sweeps.allowance import Allowance
+from sweeps.cache import ResultCache
+from sweeps.course import Course, Wish
 from sweeps.errors import UserError
-from sweeps.gate import Assessment, Gate, smallest
+from sweeps.gate import Gate, smallest
+from sweeps.leg import Context, Observer
 from sweeps.lock import driver_lock
 from sweeps.results import Results
 from sweeps.runners.base import Runner
-from sweeps.sampler import Sampler
-from sweeps.search import Observer, Search
-from sweeps.space import Space
 from sweeps.store import Store
-from sweeps.study import Study
+from sweeps.study import Study, dump
 from sweeps.trial import stream
 from sweeps.workload import Site, Workload
 
@@ -39,16 +41,21 @@ class Gone(UserError):
 
 @dataclass(frozen=True)
 class Finish:
-    """How a run of a study ended: its results, the signal that ended it early, and why the search gave up."""
+    """How a run of a study ended: its results, the signal that ended it early, and why it gave up, if it did.
+
+    `exhausted` names the stage at which the budget was spent; `cut` the stages that ended at their share of it.
+    """
 
     results: Results
     signal: signal.Signals | None = None
     failure: str = ""
+    exhausted: str = ""
+    cut: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
         """Whether nothing is left to do."""
-        return self.signal is None and not self.failure
+        return self.signal is None and not self.failure and not self.exhausted
 
 
 @dataclass(frozen=True)
@@ -88,34 +95,61 @@ def settle(study: Study, workload: Workload, data_dir: Path, known: Mapping[str,
     return Plan(study, workload, place, gate, environment)
 
 
-def run(plan: Plan, folder: Path, runner: Callable[[], Runner], observer: Observer) -> Finish:
-    """Run or continue the study in `folder` to its end, or to a signal."""
+def run(
+    plan: Plan, folder: Path, runner: Callable[[], Runner], observer: Observer, wish: Wish, cache: bool = True
+) -> Finish:
+    """Run or continue the wanted stages of the study in `folder` to their end, or to a signal.
+
+    `cache`: whether runs that the runs folder has already are taken from there. Raises UserError where nothing of what
+    is wanted can begin.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     with driver_lock(folder):
         store = Store.open(folder, plan.study)
         try:
             store.reconcile()
-            store.write_environment(_provenance(store.environment(), plan.environment))
-            return _search(plan, store, runner, observer)
+            environment = _provenance(store.environment(), plan.environment)
+            store.write_environment(environment)
+            context = _context(plan, store, environment, observer, cache)
+            finish = _train(Course(context, wish, environment), store, runner)
+            if finish.complete:
+                store.write_environment({**environment, "complete": fingerprint(plan.study, wish)})
+            return finish
         finally:
             store.close()
 
 
-def _search(plan: Plan, store: Store, runner: Callable[[], Runner], observer: Observer) -> Finish:
-    sampler = Sampler(plan.study, store, plan.gate, observer.on_end)
-    search = Search(plan.study, plan.workload, store, sampler, plan.site, observer)
-    first = baseline_parameters(plan.study.space, plan.workload, plan.gate.baseline())
-    if first is not None and plan.study.method != "grid" and store.next_number() == 0:
-        sampler.enqueue(first)
+def fingerprint(study: Study, wish: Wish) -> str:
+    """What a run that came to its end had been asked for: a later one that asks for the same has nothing to do."""
+    asked = [dump(study), *(stage.name for stage in wish.stages)]
+    return hashlib.sha256("\n".join(asked).encode()).hexdigest()
+
+
+def _context(plan: Plan, store: Store, environment: Mapping[str, Any], observer: Observer, cache: bool) -> Context:
+    ledgers = [store.search, *(store.ledger(stage) for stage in store.begun())]
+    unfinished = sum(ledger.device_seconds(number) for ledger in ledgers for number, _ in ledger.unfinished())
+    return Context(
+        study=plan.study,
+        workload=plan.workload,
+        site=plan.site,
+        gate=plan.gate,
+        store=store,
+        cache=ResultCache(store.folder.parent, environment, cache),
+        allowance=Allowance(plan.study, plan.site.device, store.results(), unfinished),
+        observer=observer,
+    )
+
+
+def _train(course: Course, store: Store, runner: Callable[[], Runner]) -> Finish:
     received: list[signal.Signals] = []
-    if not search.done:
+    if not course.done and not course.failure:
         ready = runner()
-        with _signals(search, received):  # after Ray is up: it sets a handler of its own, which aborts
-            ready.run(search)
-    failure = search.failure
-    if not (failure or received or search.done):
-        failure = "the runner ended before the search was done; run the same command again to go on"
-    return Finish(store.results(), received[0] if received else None, failure)
+        with _signals(course, received):  # after Ray is up: it sets a handler of its own, which aborts
+            ready.run(course)
+    failure = course.failure
+    if not (failure or received or course.exhausted or course.done):
+        failure = "the runner ended before the study was done; run the same command again to go on"
+    return Finish(store.results(), received[0] if received else None, failure, course.exhausted, tuple(course.cut))
 
 
 def require_feasible(study: Study, gate: Gate) -> None:
@@ -131,23 +165,6 @@ def require_feasible(study: Study, gate: Gate) -> None:
     best = smallest(gate, study.space, draws[min(weighed)[1]])
     if not best.accepted:
         raise Infeasible(f"no configuration fits: the smallest one found has {best.reason}; widen parameters or limits")
-
-
-def baseline_parameters(space: Space, workload: Workload, baseline: Assessment) -> dict[str, Any] | None:
-    """The searched values that the baseline itself has; None where it lies outside the space."""
-    recipe = workload.schema.validate(baseline.settings)
-    chosen: dict[str, Any] = {}
-    for dimension in space.dimensions:
-        if not space.active(dimension, chosen):
-            continue
-        if dimension.key.startswith("toggle."):
-            chosen[dimension.key] = True
-            continue
-        try:
-            chosen[dimension.key] = workload.schema.get(recipe, dimension.key)
-        except KeyError:
-            return None
-    return chosen if chosen and space.contains(chosen) else None
 
 
 def _same_data(known: Mapping[str, Any], provenance: Mapping[str, Any]) -> None:
@@ -167,14 +184,14 @@ def _provenance(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, 
 
 
 @contextmanager
-def _signals(search: Search, received: list[signal.Signals]) -> Iterator[None]:
-    """The first signal asks the search to stop; a second one ends at once."""
+def _signals(course: Course, received: list[signal.Signals]) -> Iterator[None]:
+    """The first signal asks the study to stop; a second one ends at once."""
 
     def handle(number: int, frame: FrameType | None) -> None:
         if received:
             raise KeyboardInterrupt
         received.append(signal.Signals(number))
-        search.interrupt(received[0].name)
+        course.interrupt(received[0].name)
 
     watched = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
     before = {number: signal.signal(number, handle) for number in watched}

@@ -48,23 +48,24 @@ class Gate:
         """Weigh the configuration that `parameters` (searched values by dotted key) stand for."""
         key = json.dumps(parameters, sort_keys=True, default=str)
         if key not in self._known:
-            self._known[key] = self._weigh(self._study.space.overrides(parameters, self._toggles))
+            overrides = self._study.space.overrides(parameters, self._toggles)
+            self._known[key] = self.weigh(merge(self._baseline, overrides))
         return self._known[key]
 
     def baseline(self) -> Assessment:
         """Weigh the baseline itself."""
-        return self._weigh({})
+        return self.weigh(self._baseline)
 
-    def _weigh(self, overrides: Mapping[str, Any]) -> Assessment:
-        settings = merge(self._baseline, overrides)
+    def weigh(self, settings: Mapping[str, Any]) -> Assessment:
+        """Weigh a recipe given by its nested settings."""
         schema = self._workload.schema
         try:
             recipe = schema.validate(settings)
             cost = self._workload.cost(recipe)
         except (BadRecipe, ValueError) as error:
-            return Assessment(settings, {}, f"cannot be built: {error}", {"recipe": 1.0})
+            return Assessment(dict(settings), {}, f"cannot be built: {error}", {"recipe": 1.0})
         except Exception as error:  # noqa: BLE001  (a foreign `cost` that fails must not stop the study for ever)
-            return Assessment(settings, {}, f"cannot be built: {type(error).__name__}: {error}", {"recipe": 1.0})
+            return Assessment(dict(settings), {}, f"cannot be built: {type(error).__name__}: {error}", {"recipe": 1.0})
         _require_counted(self._study.constraints, cost)
         over = [constraint for constraint in self._study.constraints if constraint.violation(cost) > 0]
         reason = "; ".join(_over_budget(constraint, cost) for constraint in over)

@@ -13,8 +13,9 @@ from types import FrameType
 
 from sweeps import engine
 from sweeps.checks import accept
+from sweeps.course import Wish
 from sweeps.errors import UserError
-from sweeps.importance import importance
+from sweeps.importance import importances
 from sweeps.lock import driver_lock
 from sweeps.progress import Progress
 from sweeps.report import write
@@ -24,6 +25,7 @@ from sweeps.runs import open_results, study_document, study_folder
 from sweeps.search import epochs_of
 from sweeps.site import data_dir, gpu_count
 from sweeps.smoke import shrink
+from sweeps.stages import ABLATION, SEARCH, asked, stages_of
 from sweeps.store import STUDY_FILE
 from sweeps.study import Study, diff
 from sweeps.trial import Status
@@ -58,15 +60,18 @@ class Options:
     fresh: bool = False
     smoke: bool = False
     quiet: bool = False
+    stage: str | None = None
+    cache: bool = True
+    open_again: bool = False
 
 
 @dataclass(frozen=True)
 class Launched:
-    """A run that has ended, one way or another; its report; and how many trials had been counted before it."""
+    """A run that has ended, one way or another; its report; and how many runs had ended before it."""
 
     finish: engine.Finish
     report: Path
-    counted_before: int
+    ended_before: int
 
 
 def resume_study(runs: Path, name: str) -> tuple[Study, Workload]:
@@ -79,37 +84,58 @@ def launch(study: Study, workload: Workload, options: Options, name: str | None 
 
     Raises UserError for what keeps it from being run; then nothing has been created or moved. Raises Stopped.
     """
-    if not study.space.dimensions:
-        raise Refused(f"{study.name} searches nothing, and this version runs the search only: give it parameters")
     if options.smoke:
         study = shrink(study, workload)
+    wish = Wish(asked(study, options.stage), options.open_again)
     folder = study_folder(options.folders.runs, name or study.name)
     for written in (folder, options.folders.reports / folder.name):
         _require_writable(written)
     with _stoppable():
         known = None if options.fresh or options.smoke else _known(folder, study)
-        finish = _run(study, workload, folder, known, options)
+        _require_earlier_stages(study, wish, known)
+        finish = _run(study, workload, folder, known, wish, options)
         report = write_report(finish.results, options.folders.reports)
-    return Launched(finish, report, known.counted if known else 0)
+    return Launched(finish, report, _ended(known) if known else 0)
 
 
-def _run(study: Study, workload: Workload, folder: Path, known: Results | None, options: Options) -> engine.Finish:
+def _require_earlier_stages(study: Study, wish: Wish, known: Results | None) -> None:
+    """Raise Refused where the wanted stages go on from a search that has finished no trial and is not wanted itself."""
+    searched = SEARCH in stages_of(study)
+    given = study.ablation is not None and study.ablation.baseline == "given"
+    if not searched or SEARCH in wish.stages or (given and set(wish.stages) == {ABLATION}):
+        return
+    if known is None or not known.ranked():
+        stage = wish.stages[0].name
+        raise Refused(
+            f"{study.name}: {stage} goes on from the best trial of the search, but no trial has finished; "
+            f"run the search first, without --stage"
+        )
+
+
+def _ended(results: Results) -> int:
+    return sum(trial.status is not Status.RUNNING for trial in results.everything)
+
+
+def _run(
+    study: Study, workload: Workload, folder: Path, known: Results | None, wish: Wish, options: Options
+) -> engine.Finish:
     # A finished study needs no Ray to say so.
-    done = known is not None and known.counted >= study.run_cap and not known.counts()[Status.RUNNING]
+    done = known is not None and known.environment.get("complete") == engine.fingerprint(study, wish)
     runner = starting("inline" if done else options.runner, _share(study, options), options.ray_address)
+    cache = options.cache and not (options.fresh or options.smoke)
     try:
         with Progress(study, known, epochs_of(study, workload), quiet=options.quiet) as progress:
             plan = engine.settle(study, workload, data_dir(options.folders.data), known.environment if known else {})
             runner.ready()  # what keeps it from starting is to be known before anything is created or moved
             _make_room(folder, options)
-            return engine.run(plan, folder, runner.ready, progress)
+            return engine.run(plan, folder, runner.ready, progress, wish, cache)
     finally:
         runner.close()
 
 
 def write_report(results: Results, reports: Path) -> Path:
     """Write the report of a study into its folder below `reports`; the path of the page."""
-    return write(results, importance(results), reports / results.name)
+    return write(results, importances(results), reports / results.name)
 
 
 @contextmanager

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -14,30 +14,42 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from sweeps.results import Results
+from sweeps.allowance import device_share
+from sweeps.results import SEARCH, Results
 from sweeps.site import gpu_count
 from sweeps.study import Study
 from sweeps.trial import Status, Trial
-from sweeps.words import count, duration, measure, setting, status_name
+from sweeps.words import count, duration, measure, status_name
 
 SHOWN_RUNNING = 8
+STARTING = ""
+
+
+@dataclass(frozen=True)
+class Running:
+    """A trial on its way: what tells it from others, the epochs done, and its last metric."""
+
+    label: str
+    epoch: int
+    value: float | None = None
 
 
 class Progress:
-    """Follows a search as its observer. Used as a context manager around the run."""
+    """Follows a study as its observer. Used as a context manager around the run."""
 
     def __init__(self, study: Study, known: Results | None, epochs: int | None, *, quiet: bool = False) -> None:
         self._study = study
         self._measure = measure(study.metric)
-        # A device-hour is one of the device: half a GPU for an hour is half of one.
-        self._share = (study.resources.gpu or 1.0) if gpu_count() else 1.0
+        self._share = device_share(study, "cuda" if gpu_count() else "cpu")
         self._epochs = epochs
         self._console = Console(stderr=True, quiet=quiet)
-        self._ended: dict[int, Trial] = {trial.number: trial for trial in known.trials} if known else {}
-        self._running: dict[int, tuple[Mapping[str, Any], int, float | None]] = {}
-        self._heard = False  # whether any trial has started: until then data and runner are being made ready
+        self._stage = STARTING  # until a stage begins, data and runner are being made ready
+        self._wanted: dict[str, int] = {}
+        known_trials = known.everything if known else ()
+        self._ended: dict[tuple[str, int], Trial] = {(trial.stage, trial.number): trial for trial in known_trials}
+        self._running: dict[tuple[str, int], Running] = {}
         self._began = time.monotonic()
-        self._counted_before = self._counted()
+        self._stage_began, self._counted_before = self._began, 0
         # The last: it draws its first view at once.
         self._live = Live(console=self._console, get_renderable=self._view, transient=True, refresh_per_second=4)
 
@@ -52,28 +64,41 @@ class Progress:
         if self._console.is_terminal:
             self._live.stop()
 
-    def on_start(self, number: int, parameters: Mapping[str, Any], resumed_at: int) -> None:
-        """A trial starts, or goes on after epoch `resumed_at`."""
-        self._heard = True
-        self._running[number] = (parameters, resumed_at, None)
-        verb = f"goes on after epoch {resumed_at}" if resumed_at else "starts"
-        self._line(f"trial {number} {verb}: {_settings(parameters)}")
+    def on_stage(self, stage: str, wanted: int) -> None:
+        """A stage begins, goes on, or has grown to `wanted` runs."""
+        began = stage != self._stage and self._counted(stage) < wanted
+        if began and self._family(stage) != self._family(self._stage):
+            self._line(f"{self._family(stage)}: {count(wanted, 'run')}")
+        self._stage, self._wanted[stage] = stage, wanted
+        self._stage_began, self._counted_before = time.monotonic(), self._counted(stage)
 
-    def on_epoch(self, number: int, epoch: int, metrics: Mapping[str, float], seconds: float) -> None:
+    def on_start(self, stage: str, number: int, label: str, resumed_at: int) -> None:
+        """A trial starts, or goes on after epoch `resumed_at`."""
+        self._stage = stage
+        self._running[stage, number] = Running(label, resumed_at)
+        verb = f"goes on after epoch {resumed_at}" if resumed_at else "starts"
+        self._line(f"{self._name(stage, number)} {verb}: {label}")
+
+    def on_epoch(self, stage: str, number: int, epoch: int, metrics: Mapping[str, float]) -> None:
         """An epoch has been recorded."""
-        parameters, _, _ = self._running[number]
-        self._running[number] = (parameters, epoch, metrics.get(self._study.metric.name))
+        value = metrics.get(self._study.metric.name)
+        self._running[stage, number] = Running(self._running[stage, number].label, epoch, value)
 
     def on_end(self, trial: Trial) -> None:
         """A trial has ended, or was refused before it started."""
-        self._running.pop(trial.number, None)
-        self._ended[trial.number] = trial
-        result = self._metric(trial.value) if trial.status is Status.COMPLETE else trial.reason
+        self._running.pop((trial.stage, trial.number), None)
+        self._ended[trial.stage, trial.number] = trial
+        result = self._metric(trial) if trial.status is Status.COMPLETE else trial.reason
         after = f" after epoch {trial.epochs}" if trial.epochs else ""
-        self._line(f"trial {trial.number} {status_name(trial.status)}{after}: {result}")
+        taken = f" (taken from {trial.source})" if trial.source else ""
+        self._line(f"{self._name(trial.stage, trial.number)} {status_name(trial.status)}{after}: {result}{taken}")
+
+    def on_note(self, text: str) -> None:
+        """Something that a person is to know."""
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def on_interrupt(self, why: str) -> None:
-        """The search has been asked to end early."""
+        """The study has been asked to end early."""
         if not self._console.quiet:
             # Called inside a signal's handler, which may have broken into a print of rich's: past its buffers, then.
             os.write(2, f"{why}: stopping; once more to stop at once\n".encode())
@@ -87,57 +112,68 @@ class Progress:
         return Group(*rows, self._running_table(), Text(self._time(), style="dim"))
 
     def _title(self) -> Text:
-        title = Text(self._study.name, style="bold")
-        return title.append(f"  search · {self._study.method} · {self._study.question}", style="dim")
+        stage = self._family(self._stage) or "starting"
+        what = f"{stage} · {self._study.method}" if stage == SEARCH else stage
+        return Text(self._study.name, style="bold").append(f"  {what} · {self._study.question}", style="dim")
 
     def _bar(self) -> RenderableType:
-        done, cap = self._counted(), self._study.run_cap
+        done, wanted = self._counted(self._stage), self._wanted.get(self._stage, 0)
+        noun = "trial" if self._stage in (SEARCH, STARTING) else "run"
         grid = Table.grid(padding=(0, 1))
-        grid.add_row(ProgressBar(total=cap, completed=done, width=40), Text(f"{done}/{count(cap, 'trial')}"))
+        grid.add_row(ProgressBar(total=max(1, wanted), completed=done, width=40), Text(f"{done}/{count(wanted, noun)}"))
         return grid
 
     def _tally(self) -> str:
-        statuses = [trial.status for trial in list(self._ended.values())]
+        statuses = [trial.status for trial in list(self._ended.values()) if trial.stage == self._stage]
         counts = {status: statuses.count(status) for status in Status}
         counts[Status.RUNNING] = len(self._running)
         return " · ".join(f"{n} {status_name(status)}" for status, n in counts.items() if n)
 
     def _best(self) -> Text:
-        complete = [trial for trial in list(self._ended.values()) if trial.value is not None]
+        complete = [trial for trial in list(self._ended.values()) if trial.stage == SEARCH and trial.value is not None]
         if not complete:
-            return Text("best so far: none has finished")
+            return Text("best of the search: none has finished" if self._study.space.dimensions else "")
         sign = 1 if self._study.metric.goal == "maximize" else -1
         best = max(complete, key=lambda trial: sign * (trial.value or 0.0))
-        line = Text("best so far: ").append(f"{self._metric(best.value)}", style="bold green")
-        return line.append(f"  trial {best.number}  {_settings(best.parameters)}")
+        line = Text("best of the search: ").append(self._metric(best), style="bold green")
+        return line.append(f"  trial {best.number}, one run")
 
     def _running_table(self) -> Table:
         table = Table.grid(padding=(0, 2))
         if not self._running:
-            table.add_row(Text("  starting …" if not self._heard else "", style="dim"))
-        for number, (parameters, epoch, value) in list(self._running.items())[:SHOWN_RUNNING]:
+            table.add_row(Text("  starting …" if self._stage == STARTING else "", style="dim"))
+        for (stage, number), run in list(self._running.items())[:SHOWN_RUNNING]:
             of = f"/{self._epochs}" if self._epochs else ""
-            shown = self._measure.show(value)
-            row = (f"  trial {number}", f"epoch {epoch}{of}", shown, _settings(parameters))
+            shown = self._measure.show(run.value)
+            row = (f"  {self._name(stage, number)}", f"epoch {run.epoch}{of}", shown, run.label)
             table.add_row(*(Text(cell, overflow="ellipsis", no_wrap=True) for cell in row))
         return table
 
     def _time(self) -> str:
-        elapsed = time.monotonic() - self._began
+        now = time.monotonic()
         hours = self._share * sum(trial.seconds for trial in list(self._ended.values())) / 3600
-        line = f"{duration(elapsed)} so far · {hours:.3f} device-hours"
-        finished_now = self._counted() - self._counted_before
-        if not finished_now:
+        line = f"{duration(now - self._began)} so far · {hours:.3f} device-hours"
+        finished_now = self._counted(self._stage) - self._counted_before
+        if finished_now <= 0:
             return line
-        left = elapsed / finished_now * max(0, self._study.run_cap - self._counted())
-        return f"{line} · about {duration(left)} left"
+        left = self._wanted.get(self._stage, 0) - self._counted(self._stage)
+        about = duration((now - self._stage_began) / finished_now * max(0, left))
+        return f"{line} · about {about} left of this stage"
 
-    def _counted(self) -> int:
-        return sum(trial.status.counted for trial in list(self._ended.values()))
+    def _counted(self, stage: str) -> int:
+        """The runs of a stage that have ended; of a search those that count towards its `run_cap`."""
+        ended = [trial for trial in list(self._ended.values()) if trial.stage == stage]
+        return sum(trial.status.counted or (trial.status is Status.FAILED and trial.variant != "") for trial in ended)
 
-    def _metric(self, value: float | None) -> str:
-        return f"{self._measure.label} {self._measure.show(value)}"
+    def _metric(self, trial: Trial) -> str:
+        label = self._measure.label
+        if trial.metrics:  # only the stage final has opened anything
+            label = f"test {label.removeprefix('validation ')}"
+        return f"{label} {self._measure.show(trial.value)}"
 
+    def _name(self, stage: str, number: int) -> str:
+        return f"trial {number}" if stage == SEARCH else f"{self._family(stage)} {number}"
 
-def _settings(parameters: Mapping[str, Any]) -> str:
-    return "  ".join(f"{key}={setting(value)}" for key, value in parameters.items())
+    def _family(self, stage: str) -> str:
+        """The stage in words: the searches of all arms that are tuned again go by one name."""
+        return stage.partition("-")[0]

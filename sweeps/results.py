@@ -2,32 +2,70 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sweeps.curves import read_curves
 from sweeps.study import Study
 from sweeps.trial import Status, Trial
+from sweeps.variants import Arm
 
+SEARCH = "search"
 TRIALS = "trials"
 CURVES = "curves.csv"
 
 
-def trial_folder(folder: Path, number: int) -> Path:
-    """The folder of a search trial inside the study's folder."""
-    return folder / TRIALS / f"{number:04d}"
+def trial_folder(folder: Path, number: int, stage: str = SEARCH) -> Path:
+    """The folder of a trial inside the study's folder: those of the search in `trials`, others in their stage's."""
+    return folder / (TRIALS if stage == SEARCH else stage) / f"{number:04d}"
+
+
+@dataclass(frozen=True)
+class StageResults:
+    """A stage of replicates: its arms, its runs in the order of numbers, and the facts that it decided by.
+
+    `facts` by stage: ablation has `design`, `wanted` (arm -> replicates asked for), `first` (replicates of Stein's
+    first stage; absent with a fixed number), `generators` and `aliases` of a fraction, and `tuned` (arm -> settings that
+    re-tuning chose); final has `sets` (labels, "test" first), `openings` (those of the test set by this study) and
+    `earlier_openings` (how many there were by others).
+    """
+
+    name: str
+    arms: tuple[Arm, ...] = ()
+    trials: tuple[Trial, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def arm(self, name: str) -> Arm | None:
+        """The arm called `name`."""
+        return next((arm for arm in self.arms if arm.name == name), None)
+
+    def replicates(self, arm: Arm) -> dict[int, Trial]:
+        """The runs of the recipe that `arm` has now, by replicate. Arms of one recipe share their runs."""
+        runs = [trial for trial in self.trials if trial.recipe == arm.recipe]
+        return {trial.replicate: trial for trial in runs if trial.replicate is not None}
+
+    @property
+    def superseded(self) -> int:
+        """How many runs belong to no arm any more: another incumbent has taken the place of theirs."""
+        current = {arm.recipe for arm in self.arms}
+        return sum(trial.recipe not in current for trial in self.trials)
 
 
 @dataclass(frozen=True)
 class Results:
-    """A study's trials in the order of their numbers, with what is known of the machine and the data."""
+    """A study's search trials in the order of their numbers, its later stages, and what is known of machine and data.
+
+    `stages` holds those of "confirm", "race", "ablation", "final" that have begun, and one "retune-RECIPE" for each arm
+    that was tuned again.
+    """
 
     study: Study
     trials: tuple[Trial, ...]
     environment: Mapping[str, Any]
     folder: Path
+    stages: Mapping[str, StageResults] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -49,23 +87,15 @@ class Results:
         """The trials that count towards `run_cap`."""
         return sum(trial.status.counted for trial in self.trials)
 
-    def rows(self, number: int) -> list[dict[str, float]]:
+    @property
+    def everything(self) -> tuple[Trial, ...]:
+        """The trials of every stage."""
+        return (*self.trials, *(trial for stage in self.stages.values() for trial in stage.trials))
+
+    def rows(self, number: int, stage: str = SEARCH) -> list[dict[str, float]]:
         """Everything the workload yielded in trial `number`: one row per epoch with the key `epoch` first."""
-        return read_curves(self.trial_folder(number) / CURVES)
+        return read_curves(self.trial_folder(number, stage) / CURVES)
 
-    def trial_folder(self, number: int) -> Path:
-        """Where trial `number` keeps its files."""
-        return trial_folder(self.folder, number)
-
-
-def read_curves(path: Path) -> list[dict[str, float]]:
-    """The complete rows of a `curves.csv`, ascending by epoch. A last line torn by a kill is left out."""
-    if not path.exists():
-        return []
-    text = path.read_text(encoding="utf-8")
-    lines = text[: text.rfind("\n") + 1].splitlines()
-    rows = [
-        {name: float(cell) for name, cell in row.items() if name and cell not in (None, "")}
-        for row in csv.DictReader(lines)
-    ]
-    return sorted(rows, key=lambda row: row["epoch"])
+    def trial_folder(self, number: int, stage: str = SEARCH) -> Path:
+        """Where trial `number` of a stage keeps its files."""
+        return trial_folder(self.folder, number, stage)

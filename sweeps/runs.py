@@ -10,8 +10,9 @@ from ruamel.yaml import YAML
 
 from sweeps.errors import UserError
 from sweeps.grammar.document import Document, read
+from sweeps.ledger import RECIPE
 from sweeps.results import Results
-from sweeps.store import RECIPE, STUDY_FILE, Store
+from sweeps.store import STUDY_FILE, Store
 from sweeps.study import parse
 from sweeps.trial import Trial
 

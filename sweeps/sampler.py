@@ -16,8 +16,8 @@ from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 
 from sweeps.codec import decode, decode_value, encode, identity, label
 from sweeps.gate import Assessment, Gate
+from sweeps.ledger import Ledger
 from sweeps.space import Categorical, Dimension, Numeric, Space
-from sweeps.store import Store
 from sweeps.study import Study
 from sweeps.trial import Outcome, Status, Trial, stream
 
@@ -43,16 +43,16 @@ class Proposal:
 class Sampler:
     """Proposes configurations of one study. All it knows it reads from the storage: a restart loses nothing."""
 
-    def __init__(self, study: Study, store: Store, gate: Gate, on_refused: Callable[[Trial], None]) -> None:
+    def __init__(self, study: Study, ledger: Ledger, gate: Gate, on_refused: Callable[[Trial], None]) -> None:
         self._study = study
         self._space: Space = study.space
-        self._store = store
+        self._ledger = ledger
         self._gate = gate
         self._on_refused = on_refused
         self._seen: set[str] = set()
         self._failures: dict[str, int] = {}
         self._refused = 0
-        for trial in store.trials():
+        for trial in ledger.trials():
             self._remember(trial.parameters, trial.status)
 
     @property
@@ -62,7 +62,7 @@ class Sampler:
 
     def enqueue(self, parameters: Mapping[str, Any]) -> None:
         """Have `parameters` proposed before anything is sampled."""
-        self._store.optuna_study.enqueue_trial(encode(self._space, parameters))
+        self._ledger.optuna_study.enqueue_trial(encode(self._space, parameters))
 
     def propose(self) -> Proposal | None:
         """The next configuration that fits the budget and was not tried before; None when none is left.
@@ -85,7 +85,7 @@ class Sampler:
     def readopt(self, number: int, params: Mapping[str, Any]) -> Proposal | None:
         """The proposal of a trial that a dead driver left unfinished; None when it cannot or may not be trained."""
         if not self._complete(params):
-            self._on_refused(self._store.abandon(number, "half-sampled when the driver ended"))
+            self._on_refused(self._ledger.abandon(number, "half-sampled when the driver ended"))
             return None
         return self._weigh(number, decode(self._space, params))
 
@@ -100,14 +100,14 @@ class Sampler:
 
     def _weigh(self, number: int, parameters: Mapping[str, Any]) -> Proposal | None:
         if identity(parameters) in self._seen:
-            self._on_refused(self._store.finish(number, Outcome(Status.DUPLICATE, "tried before")))
+            self._on_refused(self._ledger.finish(number, Outcome(Status.DUPLICATE, "tried before")))
             return None
         self._seen.add(identity(parameters))
         assessment = self._gate.assess(parameters)
         if assessment.accepted:
             return Proposal(number, parameters, assessment)
         self._refused += 1
-        self._on_refused(self._store.reject(number, assessment))
+        self._on_refused(self._ledger.reject(number, assessment))
         return None
 
     def _remember(self, parameters: Mapping[str, Any], status: Status) -> None:
@@ -128,12 +128,12 @@ class Sampler:
 
     def _ask(self, stuck: bool) -> optuna.Trial:
         """A trial of the sampler's choice, or of a cell not seen yet in a grid and where the sampler repeats itself."""
-        study = self._store.optuna_study
+        study = self._ledger.optuna_study
         listed = stuck and (self._space.size or math.inf) <= MAX_GRID_CELLS
         # A driver may have been killed between enqueueing and asking: then a cell waits already.
-        if (listed or self._study.method == "grid") and not self._store.waiting():
+        if (listed or self._study.method == "grid") and not self._ledger.waiting():
             self.enqueue(self._unseen_cell())
-        study.sampler = self._optuna_sampler(self._store.next_number())
+        study.sampler = self._optuna_sampler(self._ledger.next_number())
         trial = study.ask()
         self._suggest(trial)
         return trial
@@ -150,7 +150,7 @@ class Sampler:
         unseen = (cell for cell in self._space.grid() if identity(cell) not in self._seen)
         if self._study.method == "grid":
             return min(unseen, key=lambda cell: self._failures.get(identity(cell), 0))
-        return random.Random(stream(self._study.seed, "cell", self._store.next_number())).choice(list(unseen))
+        return random.Random(stream(self._study.seed, "cell", self._ledger.next_number())).choice(list(unseen))
 
     def _optuna_sampler(self, number: int) -> BaseSampler:
         # Seeded by the trial's number: after a restart a fixed seed would draw the same again (optuna #3255).

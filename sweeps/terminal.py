@@ -109,6 +109,14 @@ def curve_table(rows: list[dict[str, float]]) -> Table:
     return table
 
 
+def text_table(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> Table:
+    """A table of text cells."""
+    table = _table(*map(str, columns))
+    for row in rows:
+        table.add_row(*(Text(str(cell)) for cell in row))
+    return table
+
+
 def _count(number: int | None) -> str:
     return MISSING if number is None else f"{number:,}"
 

@@ -51,7 +51,10 @@ class Trial:
 
     `parameters` holds the searched settings by dotted key; `curve` the study's metric by epoch, counted from 1;
     `cost` the workload's counts (`parameters`, `trainable_parameters`, `macs`); `seconds` the time that the trial
-    held its device.
+    held its device. A replicate (a run of confirm, ablation or final) names its arm in `variant` and its place among
+    the stage's seeds, from 0, in `replicate`; `recipe` is the digest of its resolved settings. `metrics` holds, in the
+    stage final, what each labelled set gave. `source` names the finished run (study/stage/number) that the result
+    cache took the figures from; `key` is the name under which that cache knows a run.
     """
 
     number: int
@@ -66,11 +69,27 @@ class Trial:
     seconds: float = 0.0
     started: datetime | None = None
     finished: datetime | None = None
+    variant: str = ""
+    replicate: int | None = None
+    recipe: str = ""
+    metrics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    source: str = ""
+    key: str = ""
 
     @property
     def epochs(self) -> int:
         """Epochs trained and recorded."""
         return max(self.curve, default=0)
+
+    @property
+    def figure(self) -> float | None:
+        """The metric that the run counts with in a comparison of arms: its value or, where it diverged, chance.
+
+        None for a run that has not ended, or of which a machine left no figure.
+        """
+        if self.status is Status.DIVERGED and self.curve:
+            return self.curve[max(self.curve)]
+        return self.value if self.status is Status.COMPLETE else None
 
 
 def stream(seed: int, *path: object) -> int:
@@ -84,8 +103,10 @@ class Run:
     """What a workload holds while it trains one trial.
 
     `seed` feeds initialisation, data order, augmentation and dropout; `split_seed` the train/validation split.
-    `device` is "cpu" or "cuda". `access` names the parts of the data that this run may read. `restored` is the folder
-    of the latest intact checkpoint, or None at a fresh start; `epoch` counts the epochs finished so far.
+    `device` is "cpu" or "cuda". `access` names the parts of the data that this run may read: "train", "validation",
+    "test". `final` asks to train on train and validation together, so that nothing is held out and no `val_` metric is
+    yielded. `restored` is the folder of the latest intact checkpoint, or None at a fresh start; `epoch` counts the
+    epochs finished so far.
     """
 
     seed: int
@@ -94,8 +115,15 @@ class Run:
     data_dir: Path
     folder: Path
     access: frozenset[str] = frozenset({"train", "validation"})
+    final: bool = False
     restored: Path | None = None
     epoch: int = 0
+
+    def require(self, *parts: str) -> None:
+        """Raise PermissionError unless this run may read these parts of the data."""
+        denied = [part for part in parts if part not in self.access]
+        if denied:
+            raise PermissionError(f"this run may not read the {denied[0]} part, only {', '.join(sorted(self.access))}")
 
     @contextmanager
     def checkpoint(self) -> Iterator[Path]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from sweeps.grammar.sections import Metric
 from sweeps.trial import Status
@@ -32,7 +33,7 @@ class Measure:
 
     label: str
     unit: str
-    goal: str
+    goal: Literal["maximize", "minimize"]
 
     @property
     def axis(self) -> str:
@@ -48,6 +49,36 @@ class Measure:
     def difference(self, value: float) -> str:
         """A signed difference of two values, in percentage points for accuracies."""
         return f"{value:+.2f} pp" if self.unit else f"{'+' if value >= 0 else ''}{significant(value)}"
+
+    def on(self, part: str) -> Measure:
+        """The same metric on another part of the data: "test accuracy" for "validation accuracy"."""
+        label = self.label.removeprefix("val_").removeprefix("validation ")
+        return replace(self, label=f"{part} {label}")
+
+    def gap(self, value: float, half: float) -> str:
+        """The size of a difference without its sign, with the digits that an interval of ±`half` leaves it."""
+        return self.digits(abs(value), half) + (" pp" if self.unit else "")
+
+    def digits(self, value: float, half: float) -> str:
+        """A figure without its unit, to the first digit that `half` makes uncertain and at least one decimal."""
+        if not half > 0:
+            return f"{value:.2f}" if self.unit else significant(value)
+        places = max(1, -math.floor(math.log10(half)) + (0 if self.unit else 1))
+        text = f"{value:,.{places}f}" if places <= 6 else significant(value)
+        return text.removeprefix("-") if not text.strip("-0.,") else text
+
+
+def chance(p: float) -> str:
+    """A p-value with its sign: "= 0.0003", "< 0.0001". It never rounds across 0.05."""
+    if p < 0.0001:
+        return "< 0.0001"
+    texts = (f"{p:.{digits}g}" for digits in range(2, 18))
+    return "= " + next((text for text in texts if (float(text) < 0.05) == (p < 0.05)), repr(p))
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in a sentence: "a", "a and b", "a, b and c"."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
 def measure(metric: Metric) -> Measure:

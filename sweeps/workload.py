@@ -1,9 +1,9 @@
 """What can be trained: the workload protocol, and the loader that finds a workload by its name.
 
 A workload is one object (a module will do) with the method `train` and, optionally, `cost`, `toggles`, `prepare`,
-`chance` and `smoke`. A bare generator function is a workload too. The annotation of `train`'s first argument, a
-pydantic model or a dataclass, is its recipe: the settings that a study file may name. Metrics whose names end in
-`accuracy` are in percent.
+`chance`, `smoke`, `scale`, `evaluations` and `evaluate`. A bare generator function is a workload too. The annotation of
+`train`'s first argument, a pydantic model or a dataclass, is its recipe: the settings that a study file may name.
+Metrics whose names end in `accuracy` are in percent.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import importlib.util
 import inspect
 import sys
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -90,6 +90,21 @@ class Workload:
     def smoke(self) -> dict[str, Any]:
         """Settings by dotted key that shrink a recipe to seconds: one epoch on few examples."""
         return dict(self._call("smoke", {}))
+
+    def scale(self, recipe: Any, factor: float) -> dict[str, Any]:
+        """Settings by dotted key that scale the recipe's widths by `factor` (0 < factor <= 1), for `over_budget`."""
+        return dict(self._call("scale", {}, recipe, factor))
+
+    def evaluations(self, recipe: Any, entry: Any) -> list[str]:
+        """The labelled sets that an entry of the study's `evaluate` stands for. Raises ValueError."""
+        return list(self._call("evaluations", [], recipe, entry))
+
+    def evaluate(self, recipe: Any, run: Run, entries: Sequence[Any]) -> Iterator[tuple[str, Metrics]]:
+        """Measure the model in `run.restored` on the test set and on what `entries` stand for: (name of set, metrics).
+
+        The test set comes first, as "test". A metric is named as `train` names it, but without the prefix `val_`.
+        """
+        yield from self._call("evaluate", (), recipe, run, entries)
 
     def has(self, capability: str) -> bool:
         """Whether the workload itself offers `capability`."""

@@ -11,7 +11,8 @@ import math
 import os
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,6 +43,9 @@ class Toy:
     fault_epoch: int = 2
     wait_for: str = ""  # a file in the data folder without which epochs do not end
     data: str = ""
+    handicap: float = 0.0  # points of accuracy that a part costs
+    unused: int = 0
+    spread: float = 0.0  # how far the seeds lie apart, in points
 
 
 def train(recipe: Toy, run: Run) -> Iterator[Mapping[str, float]]:
@@ -51,7 +55,9 @@ def train(recipe: Toy, run: Run) -> Iterator[Mapping[str, float]]:
         noise = np.random.default_rng([run.seed, epoch]).normal(0, 0.01)
         state = {"epoch": epoch, "sum": state["sum"] + noise}
         loss = (math.log10(recipe.lr) + 1) ** 2 + abs(state["sum"])
-        metrics = {"val_accuracy": 100 * math.exp(-loss) * epoch / recipe.epochs, "train_loss": loss}
+        metrics = {"val_accuracy": _accuracy(recipe, run, loss) * epoch / recipe.epochs, "train_loss": loss}
+        if run.final:
+            metrics = {"train_loss": loss}
         if recipe.fault and epoch >= recipe.fault_epoch:
             metrics = _go_wrong(recipe.fault, metrics, run)
         _wait(recipe, run)
@@ -61,6 +67,32 @@ def train(recipe: Toy, run: Run) -> Iterator[Mapping[str, float]]:
         yield metrics
         with run.checkpoint() as folder:
             (folder / "state.json").write_text(json.dumps(state))
+
+
+def evaluate(recipe: Toy, run: Run, entries: Sequence[Any]) -> Iterator[tuple[str, Mapping[str, float]]]:
+    """The test set, and a shifted set a point below it for each entry. What was opened is written down."""
+    run.require("test")
+    assert run.restored is not None
+    if recipe.fault == "no model":
+        raise RuntimeError("the model cannot be read")
+    with (run.data_dir / "opened.txt").open("a") as file:
+        file.write(f"{run.folder.name}\n")
+    state = json.loads((run.restored / "state.json").read_text())
+    loss = (math.log10(recipe.lr) + 1) ** 2 + abs(state["sum"])
+    for place, name in enumerate(("test", *entries)):
+        yield name, {"accuracy": _accuracy(recipe, run, loss) - place, "loss": loss}
+
+
+def evaluations(recipe: Toy, entry: Any) -> list[str]:
+    """A shifted set has any name that begins so."""
+    if not isinstance(entry, str) or not entry.startswith("shifted"):
+        raise ValueError(f"unknown set {entry!r}; valid: shifted, shifted-NAME")
+    return [entry]
+
+
+def scale(recipe: Toy, factor: float) -> dict[str, Any]:
+    """The width times `factor`."""
+    return {"net.width": max(1, round(recipe.net.width * factor))}
 
 
 def cost(recipe: Toy) -> dict[str, int]:
@@ -93,11 +125,22 @@ def smoke() -> dict[str, Any]:
     return {"epochs": 1}
 
 
+def _accuracy(recipe: Toy, run: Run, loss: float) -> float:
+    """Peaks at lr = 0.1, less the handicap; splits and seeds lie apart, and so do recipes, a tenth as far."""
+    if not recipe.spread:
+        return 100 * math.exp(-loss) - recipe.handicap
+    shared = np.random.default_rng(run.split_seed % 2**32).normal(0, recipe.spread)
+    own = np.random.default_rng([run.seed, zlib.crc32(repr(recipe).encode())]).normal(0, recipe.spread / 10)
+    return 100 * math.exp(-loss) - recipe.handicap + shared + own
+
+
 def _go_wrong(fault: str, metrics: dict[str, float], run: Run) -> dict[str, float]:
     if fault == "raise":
         raise RuntimeError("<b>the toy broke</b>")
     if fault == "exit":
         raise SystemExit(3)
+    if fault == "peek" or (fault == "peek later" and run.split_seed):  # only replicates have a split of their own
+        run.require("test")
     if fault == "memory":
         raise MemoryError("the toy is too large")
     if fault == "die" and not (run.folder / "died").exists():

@@ -138,7 +138,7 @@ def _needs_search(fields: Fields, searched: bool) -> Iterator[Found]:
             yield (section,), "needs a search: give parameters or toggles"
     if ablation is not None and ablation.baseline == "best":
         yield ("ablation", "baseline"), "best needs a search: give parameters or toggles, or write baseline: given"
-    if "ablation" in fields and ablation is None:
+    if "ablation" in fields and ablation is None and "final" in fields and fields["final"] is None:
         yield (
             ("parameters",),
             ("nothing to do: give parameters or toggles to search, or an ablation with baseline: given"),
@@ -157,6 +157,9 @@ def _names(fields: Fields, searched: Sequence[Dimension]) -> Iterator[Found]:
         for stage in budget.shares:
             if stage not in present:
                 yield ("budget", "shares", stage), unknown("stage of this study", stage, present)
+    final = fields.get("final")
+    if final is not None and final.arms == "all" and "ablation" in fields and ablation is None:
+        yield ("final", "arms"), "all are the arms of an ablation, which the study does not have: write arms: best"
     if confirm is not None and 0 < fields.get("run_cap", 0) < confirm.top:
         yield ("confirm", "top"), f"must not be above run_cap = {fields['run_cap']} but got {confirm.top}"
 

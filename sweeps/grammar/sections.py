@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema, model_validator
@@ -109,18 +109,33 @@ class Retune(Section):
     trials: Annotated[int, Field(ge=1)]
 
 
+_Part = Annotated[
+    Annotated[str, Tag("<scalar>")] | Annotated[dict[str, Any], Tag("<mapping>")],
+    Discriminator(lambda value: "<mapping>" if shape(value) == "mapping" else "<scalar>"),
+]
+_Component = Annotated[
+    Annotated[str, Tag("<scalar>")]
+    | Annotated[Annotated[Listed[_Part], Field(min_length=1)], Tag("<list>")]
+    | Annotated[dict[str, Any], Tag("<mapping>")],
+    Discriminator(lambda value: f"<{shape(value)}>"),
+]
+
+
 class Ablation(Section):
     """Which parts earn their place: the baseline against variants, over paired seeds."""
 
     baseline: Literal["best", "given"] = "best"
     """The confirmed best of the search, or the recipe as given under `baseline`."""
     design: Literal["leave_one_out", "add_one_in", "factorial", "path"] = "leave_one_out"
-    components: Annotated[
-        Annotated[Annotated[Listed[str], Field(min_length=1)], Tag("<list>")]
-        | Annotated[Annotated[dict[str, dict[str, Any]], Field(min_length=1)], Tag("<mapping>")],
-        Discriminator(lambda value: "<list>" if shape(value) == "list" else "<mapping>"),
-    ]
-    """Each part by name with the settings that remove it, or a list of the workload's toggles."""
+    components: (
+        Annotated[
+            Annotated[Annotated[Listed[str], Field(min_length=1)], Tag("<list>")]
+            | Annotated[Annotated[dict[str, _Component], Field(min_length=1)], Tag("<mapping>")],
+            Discriminator(lambda value: "<list>" if shape(value) == "list" else "<mapping>"),
+        ]
+        | None
+    ) = None
+    """Each part by name with what removes it: settings, a toggle, or a list of both; or a list of toggles."""
     seeds: Annotated[
         Annotated[Annotated[int, Field(ge=2)], Tag("<scalar>")] | Annotated[Seeds, Tag("<mapping>")],
         Discriminator(lambda value: "<mapping>" if shape(value) == "mapping" else "<scalar>"),
@@ -132,21 +147,34 @@ class Ablation(Section):
     retune: Retune | None = None
 
     @model_validator(mode="after")
-    def _distinct(self) -> Ablation:
-        names = list(self.components)
-        found: list[Found] = [
-            (("components", index), f"{name!r} is given twice")
-            for index, name in enumerate(names)
-            if name in names[:index]
-        ]
-        if isinstance(self.components, dict):
-            empty = (name for name, edit in self.components.items() if not edit)
-            found += [
-                (("components", name), "changes nothing: give the settings that remove the part") for name in empty
-            ]
-        if found:
+    def _consistent(self) -> Ablation:
+        if found := [*self._components_stand(), *self._design_stands()]:
             raise RuleError(found)
         return self
+
+    def _components_stand(self) -> Iterator[Found]:
+        names = list(self.components or ())
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                yield ("components", index), f"{name!r} is given twice"
+        for name, edit in self.components.items() if isinstance(self.components, dict) else ():
+            if isinstance(edit, Mapping) and not edit:
+                yield ("components", name), "changes nothing: give the settings that remove the part"
+
+    def _design_stands(self) -> Iterator[Found]:
+        if self.design != "path":
+            if self.components is None:
+                yield ("components",), f"is required with design: {self.design}"
+            if self.design == "factorial" and self.retune is not None:
+                yield ("retune",), "is offered with leave_one_out and add_one_in, not with factorial"
+            return
+        if self.components is not None:
+            yield ("components",), "path takes its steps from the searched settings: leave components out"
+        if self.baseline == "given":
+            yield ("baseline",), "path leads from the given baseline to the best: leave baseline out"
+        for name in ("retune", "over_budget"):
+            if getattr(self, name) is not None:
+                yield (name,), "is not offered with design: path"
 
 
 class Final(Section):

@@ -1,7 +1,8 @@
-"""The report of a study: `write` turns its results into a page, tables and a summary."""
+"""The report of a study: `write` turns its results into a page, tables, pictures and a summary."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from sweeps.report.importance import Importance
@@ -10,12 +11,14 @@ from sweeps.results import Results
 __all__ = ["Importance", "write"]
 
 
-def write(results: Results, importance: Importance | None, folder: Path) -> Path:
-    """Write `index.html`, `README.md` and `tables/*.csv` into `folder`, each atomically; returns the page's path.
+def write(results: Results, importances: Sequence[Importance], folder: Path) -> Path:
+    """Write `index.html`, `README.md`, `tables/` and `figures/` into `folder`, each file atomically; the page's path.
 
-    `importance` is computed elsewhere; None where there are too few trials for it.
+    Tables are written as CSV, Markdown and LaTeX, figures of the evidence also as SVG. `importances` are computed
+    elsewhere, one per method; there are none where there are too few trials.
     """
-    # Whoever borrows the report's words must not pay for pandas and plotly.
-    from sweeps.report.page import write_report
+    # Whoever borrows the report's words must not pay for pandas, plotly and scipy.
+    from sweeps.report.findings import Findings
+    from sweeps.report.folder import write_report
 
-    return write_report(results, importance, folder)
+    return write_report(Findings.of(results), importances, folder)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sweeps.report.cost import Cost
+from sweeps.report.findings import Findings
 from sweeps.report.table import baseline_trial
-from sweeps.results import Results
+from sweeps.report.verdicts import evidence_answer
+from sweeps.results import Results, StageResults
 from sweeps.trial import Status, Trial
 from sweeps.words import Measure, count, hours, measure, percent, status_name
 
@@ -35,27 +37,44 @@ def answer(results: Results) -> list[str]:
     return sentences
 
 
+def whole_answer(findings: Findings) -> list[str]:
+    """The evidence first, then what the search says by single runs; a study without a search has evidence alone."""
+    told, results = evidence_answer(findings), findings.results
+    if results.trials or not results.stages:
+        return [*told, *answer(results)]
+    return told or ["No answer yet: the stages have begun, but none has shown anything so far."]
+
+
 def tiles(results: Results, cost: Cost) -> tuple[list[Tile], list[Tile]]:
     """The headline figures: how the trials ended; and the limits, the time taken and the epochs that ASHA saved."""
     counts = results.counts()
     others = [status for status in Status if status not in TILED and counts[status]]
-    return [Tile(status_name(status), f"{counts[status]:,}") for status in (*TILED, *others)], _spent(results, cost)
+    note = "in the search" if results.stages else ""
+    ended = [Tile(status_name(status), f"{counts[status]:,}", note) for status in (*TILED, *others)]
+    return ended if results.trials or not results.stages else [], _spent(results, cost)
 
 
 def _spent(results: Results, cost: Cost) -> list[Tile]:
     shown = [Tile(f"limit on {limit.quantity}", f"{limit.limit:,}") for limit in results.study.constraints]
     per = f"{hours(cost.per_finished)} per completed trial" if cost.per_finished is not None else ""
+    shown += [_stage_tile(stage) for stage in results.stages.values() if not stage.name.startswith("retune-")]
     shown.append(Tile(cost.unit, hours(cost.total), per))
-    if results.study.early_terminate is not None and cost.epochs_saved is not None:
+    if results.study.early_terminate is not None and results.trials and cost.epochs_saved is not None:
         share = f"{percent(cost.epochs_saved, cost.epochs_full or 0)} of {cost.epochs_full or 0:,}"
         shown.append(Tile("epochs saved by ASHA", f"{cost.epochs_saved:,}", share))
     return shown
 
 
+def _stage_tile(stage: StageResults) -> Tile:
+    arms = sum(arm.applicable for arm in stage.arms)
+    finished = sum(trial.status is not Status.RUNNING for trial in stage.trials)
+    return Tile(f"{stage.name} runs", f"{finished:,}", count(arms, "arm"))
+
+
 def cost_sentences(cost: Cost) -> list[str]:
     """What the study has cost and what it was spared, in words."""
     per = f", {hours(cost.per_finished)} per completed trial" if cost.per_finished is not None else ""
-    return [f"{hours(cost.total)} {cost.unit} in all{per}.", _epochs(cost), *_never_trained(cost)]
+    return [f"{hours(cost.total)} {cost.unit} in all{per}.", _epochs(cost), *_never_trained(cost), *_cached(cost)]
 
 
 def _epochs(cost: Cost) -> str:
@@ -70,15 +89,17 @@ def _never_trained(cost: Cost) -> list[str]:
     return [f"{count(number, 'configuration')} turned away by the budget gate, untrained."] if number else []
 
 
+def _cached(cost: Cost) -> list[str]:
+    return [f"{count(cost.cached, 'run')} taken from the result cache, not trained again."] if cost.cached else []
+
+
 def _best(results: Results, best: Trial, words: Measure) -> str:
     among = "the only trial" if results.counted == 1 else count(results.counted, "trial")
     running = results.counts()[Status.RUNNING]
     start = f"Best so far ({running} still running) of" if running else "Best of"
     extreme = "minimum" if words.goal == "minimize" else "maximum"
-    if results.counted == 1:
-        trust = "a single run: confirm it over seeds"
-    else:
-        trust = f"a single run selected as a {extreme}, so optimistic: confirm it over seeds"
+    trust = "a single run" if results.counted == 1 else f"a single run selected as a {extreme}, so optimistic"
+    trust += ": what confirm measured over seeds stands above" if _confirmed(results) else ": confirm it over seeds"
     at = f"after {count(best.epochs, 'epoch')}"
     if results.study.metric.at == "best":
         at = f"at the best of {count(best.epochs, 'epoch')} (itself a {extreme} over epochs)"
@@ -86,6 +107,10 @@ def _best(results: Results, best: Trial, words: Measure) -> str:
         f"{start} {among}: trial {best.number}, {words.label} {words.show(best.value)} {at}"
         f"{_costs(results, best)}, {trust}."
     )
+
+
+def _confirmed(results: Results) -> bool:
+    return "confirm" in results.stages and bool(results.stages["confirm"].trials)
 
 
 def _costs(results: Results, best: Trial) -> str:

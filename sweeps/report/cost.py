@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
+from sweeps.report.table import frame_of
 from sweeps.results import Results
 from sweeps.trial import Status, Trial
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Device-hours are the time that the trials held their device times the share of it that each was given.
+    """Device-hours are the time that the trials of all stages held their device times the share that each was given.
 
     `unit` is "GPU-hours" when the trials trained on a GPU, else "device-hours" (each trial's own cores).
     `epochs_full` is what the trained trials would have come to had early termination stopped none; None while that
-    is not known. `never_trained` counts the configurations that the budget gate turned away.
+    is not known. `never_trained` counts the configurations that the budget gate turned away, `cached` the runs whose
+    figures the result cache supplied: they held no device here.
     """
 
     unit: str
@@ -25,6 +29,7 @@ class Cost:
     epochs: int
     epochs_full: int | None
     never_trained: int
+    cached: int = 0
 
     @property
     def epochs_saved(self) -> int | None:
@@ -33,25 +38,30 @@ class Cost:
 
     @property
     def per_finished(self) -> float | None:
-        """Hours of the whole study per completed trial; None without one."""
+        """Hours of everything per completed run; None without one."""
         finished = self.by_status.get(Status.COMPLETE, (0, 0, 0.0))[0]
         return self.total / finished if finished else None
 
 
 def cost_of(results: Results) -> Cost:
-    """The cost of a study so far."""
-    on_gpu = results.environment.get("device") == "cuda"
-    share = (results.study.resources.gpu or 1.0) if on_gpu else 1.0
-    by_status = {status: _sums(results, status, share) for status in Status if results.counts()[status]}
-    epochs = sum(trial.epochs for trial in results.trials)
-    return Cost(
-        unit="GPU-hours" if on_gpu else "device-hours",
-        total=sum(hours for _, _, hours in by_status.values()),
-        by_status=by_status,
-        epochs=epochs,
-        epochs_full=_epochs_full(results, epochs),
-        never_trained=results.counts()[Status.REJECTED],
-    )
+    """The cost of a study so far, every stage included."""
+    return _cost(results, results.everything)
+
+
+def stage_costs(results: Results) -> dict[str, Cost]:
+    """The cost of each stage that has begun, by its name; re-tuning is one stage over all arms."""
+    names = dict.fromkeys(_stage(trial) for trial in results.everything)
+    return {name: _cost(results, [trial for trial in results.everything if _stage(trial) == name]) for name in names}
+
+
+def stages_table(results: Results) -> pd.DataFrame:
+    """One row per stage and one for all: runs, complete ones, hours in all and per completed run, what was saved."""
+    costs = stage_costs(results)
+    whole = cost_of(results)
+    rows = [_stage_row(name, cost, whole) for name, cost in (*costs.items(), ("all", whole))]
+    saved = ["epochs saved by ASHA", "turned away by the budget gate", "from the result cache"]
+    columns = ["stage", "runs", "complete", "epochs", whole.unit, "share", "per completed run", *saved]
+    return frame_of(rows, columns)
 
 
 def cost_table(cost: Cost) -> pd.DataFrame:
@@ -63,14 +73,48 @@ def cost_table(cost: Cost) -> pd.DataFrame:
     return frame.astype(object)
 
 
-def _sums(results: Results, status: Status, share: float) -> tuple[int, int, float]:
-    trials = [trial for trial in results.trials if trial.status is status]
-    hours = sum(trial.seconds for trial in trials) * share / 3600
-    return len(trials), sum(trial.epochs for trial in trials), hours
+def _cost(results: Results, trials: Sequence[Trial]) -> Cost:
+    on_gpu = results.environment.get("device") == "cuda"
+    share = (results.study.resources.gpu or 1.0) if on_gpu else 1.0
+    present = {trial.status for trial in trials}
+    by_status = {status: _sums(trials, status, share) for status in Status if status in present}
+    epochs = sum(_trained(trial) for trial in trials)
+    return Cost(
+        unit="GPU-hours" if on_gpu else "device-hours",
+        total=sum(hours for _, _, hours in by_status.values()),
+        by_status=by_status,
+        epochs=epochs,
+        epochs_full=_epochs_full(results, trials, epochs),
+        never_trained=sum(trial.status is Status.REJECTED for trial in trials),
+        cached=sum(bool(trial.source) for trial in trials),
+    )
 
 
-def _epochs_full(results: Results, epochs: int) -> int | None:
-    pruned = [trial for trial in results.trials if trial.status is Status.PRUNED]
+def _stage(trial: Trial) -> str:
+    return "retune" if trial.stage.startswith("retune-") else trial.stage
+
+
+def _stage_row(name: str, cost: Cost, whole: Cost) -> tuple[Any, ...]:
+    runs = sum(trials for trials, _, _ in cost.by_status.values())
+    complete = cost.by_status.get(Status.COMPLETE, (0, 0, 0.0))[0]
+    share = cost.total / whole.total * 100 if whole.total else None
+    saved = (cost.epochs_saved or None, cost.never_trained or None, cost.cached or None)
+    return (name, runs, complete, cost.epochs, cost.total, share, cost.per_finished, *saved)
+
+
+def _sums(trials: Sequence[Trial], status: Status, share: float) -> tuple[int, int, float]:
+    chosen = [trial for trial in trials if trial.status is status]
+    hours = sum(trial.seconds for trial in chosen if not trial.source) * share / 3600
+    return len(chosen), sum(_trained(trial) for trial in chosen), hours
+
+
+def _trained(trial: Trial) -> int:
+    """Epochs trained here: those of a cached run were trained elsewhere."""
+    return 0 if trial.source else trial.epochs
+
+
+def _epochs_full(results: Results, trials: Sequence[Trial], epochs: int) -> int | None:
+    pruned = [trial for trial in trials if trial.status is Status.PRUNED]
     length = _full_length(results)
     if pruned and length is None:
         return None

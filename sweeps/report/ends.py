@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sweeps.report.table import NEVER_COMPLETED
+import pandas as pd
+
+from sweeps.report.table import NEVER_COMPLETED, frame_of
 from sweeps.results import Results
 from sweeps.trial import Status, Trial
 from sweeps.words import MEANING, status_name
@@ -16,16 +18,19 @@ OPEN_UP_TO = 8
 
 @dataclass(frozen=True)
 class Reason:
-    """A reason, the trials that ended so, and the epochs they had trained."""
+    """A reason, the stage and the trials that ended so, and the epochs they had trained."""
 
     text: str
+    stage: str
     numbers: tuple[int, ...]
     epochs: tuple[int, int]
+    arms: tuple[str, ...] = ()  # by number, for replicates
 
     @property
     def trials(self) -> str:
-        """The trials' numbers, the first few of many."""
-        shown = ", ".join(map(str, self.numbers[:NUMBERS_SHOWN]))
+        """The trials' numbers, the first few of many; replicates with their arm."""
+        named = [f"{number} ({arm})" for number, arm in zip(self.numbers, self.arms, strict=True)] if self.arms else ()
+        shown = ", ".join(list(named or map(str, self.numbers))[:NUMBERS_SHOWN])
         rest = len(self.numbers) - NUMBERS_SHOWN
         return f"{shown} and {rest:,} more" if rest > 0 else shown
 
@@ -52,19 +57,32 @@ class Ends:
 
 
 def ends(results: Results) -> list[Ends]:
-    """The trials that ended otherwise than complete: statuses that occur, the most frequent reasons first."""
-    grouped = {status: [trial for trial in results.trials if trial.status is status] for status in NEVER_COMPLETED}
+    """The trials of all stages that ended otherwise than complete, by status, the most frequent reasons first."""
+    grouped = {status: [trial for trial in results.everything if trial.status is status] for status in NEVER_COMPLETED}
     return [_end(status, trials) for status, trials in grouped.items() if trials]
 
 
+def ends_table(results: Results) -> pd.DataFrame:
+    """One row per status, stage and reason: how many trials, the epochs they had trained, and which they are."""
+    rows = [
+        (end.status, reason.stage, reason.text, len(reason.numbers), reason.span, reason.trials)
+        for end in ends(results)
+        for reason in end.reasons
+    ]
+    columns = ["status", "stage", "reason", "trials", "epochs trained", "which"]
+    return frame_of(rows, columns)
+
+
 def _end(status: Status, trials: list[Trial]) -> Ends:
-    texts = dict.fromkeys(trial.reason for trial in trials)
-    reasons = [_reason(text, (trial for trial in trials if trial.reason == text)) for text in texts]
+    kinds = dict.fromkeys((trial.stage, trial.reason) for trial in trials)
+    reasons = [_reason(kind, [trial for trial in trials if (trial.stage, trial.reason) == kind]) for kind in kinds]
     reasons.sort(key=lambda reason: (-len(reason.numbers), reason.numbers))
     return Ends(status_name(status), MEANING[status], len(trials), tuple(reasons))
 
 
-def _reason(text: str, trials: Iterable[Trial]) -> Reason:
-    chosen = list(trials)
+def _reason(kind: tuple[str, str], chosen: Sequence[Trial]) -> Reason:
+    stage, text = kind
     epochs = [trial.epochs for trial in chosen]
-    return Reason(text or "no reason recorded", tuple(trial.number for trial in chosen), (min(epochs), max(epochs)))
+    arms = tuple(f"{trial.variant}, replicate {trial.replicate}" for trial in chosen if trial.variant)
+    numbers = tuple(trial.number for trial in chosen)
+    return Reason(text or "no reason recorded", stage, numbers, (min(epochs), max(epochs)), arms)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 import re
+import unicodedata
 from typing import Any
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -15,6 +16,28 @@ _LINE_START = re.compile(r"^(\d*)([-+=#]|(?<=\d)[.)](?=\s|$))")
 _WEB_ADDRESS = re.compile(r"(?i)\b(https?|ftp|mailto|www)(?=[:.])")
 # Controls but tab and newline, lone surrogates, and right-to-left overrides, by which a text reads as what it is not.
 _HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+_ACCENTS = {"\u0300": "`", "\u0301": "'", "\u0302": "^", "\u0303": "~", "\u0308": '"', "\u030c": "v", "\u0327": "c"}
+_MINUS = re.compile(r"(?<![\w.-])-(?=\.?\d)")
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': "''",
+    "[": "{[}",  # after a line's end these two would be taken for its arguments
+    "*": "{*}",
+    "–": "--",
+    "—": "---",
+    "…": r"\ldots{}",
+    "±": r"$\pm$",
+    "×": r"$\times$",
+    "≤": r"$\leq$",
+    "≥": r"$\geq$",
+    **{letter: f"\\{letter}" for letter in "&%$#_{}"},
+}
 
 
 def visible(text: str) -> str:
@@ -52,12 +75,27 @@ def markdown_code(text: str) -> str:
     return f"{fence}\n{visible(text).rstrip()}\n{fence}"
 
 
+def latex_text(text: str) -> str:
+    """`text` for a cell of LaTeX: nothing in it is a command, and characters that no font may have are named."""
+    return _MINUS.sub("$-$", "".join(_LATEX.get(letter) or _letter(letter) for letter in one_line(text)))
+
+
 def csv_cell(value: Any) -> Any:
     """A cell that a spreadsheet does not take for a formula: a quote is put before text that begins like one."""
     if not isinstance(value, str):
         return value
     risky = value.startswith(_FORMULA) and not _is_number(value)
     return visible(f"'{value}" if risky else value)
+
+
+def _letter(letter: str) -> str:
+    """ASCII as it is; letters with the accents that LaTeX composes in every encoding; any other by its number."""
+    base = unicodedata.normalize("NFD", letter)
+    if letter.isascii():
+        return letter
+    if len(base) == 2 and base[0].isascii() and base[0].isalpha() and base[1] in _ACCENTS:
+        return rf"\{_ACCENTS[base[1]]}{{{base[0]}}}"
+    return f"{{[}}U+{ord(letter):04X}]"
 
 
 def _is_number(text: str) -> bool:

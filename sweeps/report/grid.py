@@ -8,7 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from sweeps.report.escape import markdown_text
+from sweeps.report.escape import latex_text, markdown_text
+from sweeps.report.interval import Interval
 from sweeps.report.table import COSTS, missing
 from sweeps.words import MISSING, Measure, duration, setting
 
@@ -16,14 +17,16 @@ from sweeps.words import MISSING, Measure, duration, setting
 Formats = Mapping[str, Callable[[Any], str]]
 # What a column is called on paper where its name in the CSV file is not the clearest.
 Titles = Mapping[str, str]
+LONGEST = 36
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column's title, and whether it holds numbers, which are aligned to the right."""
+    """A column's title, whether it holds numbers, which are aligned to the right, and whether its text needs lines."""
 
     title: str
     numeric: bool
+    wide: bool = False
 
 
 @dataclass(frozen=True)
@@ -38,11 +41,14 @@ class Grid:
     def of(cls, frame: pd.DataFrame, formats: Formats, titles: Titles, most: int | None = None) -> Grid:
         """The first `most` rows of `frame` as text; columns without any value are left out."""
         names = [name for name in frame.columns if not frame.empty and not frame[name].map(missing).all()]
-        columns = tuple(Column(titles.get(name, str(name)), _numeric(frame[name])) for name in names)
         shown = frame[names].head(most) if most is not None else frame[names]
         rows = tuple(
             tuple(_cell(value, formats.get(name, setting)) for name, value in zip(names, row, strict=True))
             for row in shown.itertuples(index=False, name=None)
+        )
+        columns = tuple(
+            Column(titles.get(name, str(name)), _numeric(frame[name]), any(len(row[place]) > LONGEST for row in rows))
+            for place, name in enumerate(names)
         )
         return cls(columns, rows, len(frame) - len(shown))
 
@@ -52,6 +58,14 @@ class Grid:
         rule = " | ".join("---:" if column.numeric else "---" for column in self.columns)
         lines = [titles, rule, *(" | ".join(map(markdown_text, row)) for row in self.rows)]
         return "\n".join(f"| {line} |" for line in lines)
+
+    def latex(self) -> str:
+        """A LaTeX tabular with the rules of booktabs, numbers aligned to the right; it compiles with any engine."""
+        kinds = "".join("r" if column.numeric else "l" for column in self.columns)
+        titles = " & ".join(latex_text(column.title) for column in self.columns)
+        body = [" & ".join(map(latex_text, row)) + r" \\" for row in self.rows]
+        lines = [rf"\begin{{tabular}}{{{kinds}}}", r"\toprule", rf"{titles} \\", r"\midrule", *body]
+        return "\n".join([r"% needs \usepackage{booktabs}", *lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
 
 
 def formats(words: Measure, metric: str) -> Formats:
@@ -76,4 +90,5 @@ def _cell(value: Any, write: Callable[[Any], str]) -> str:
 
 def _numeric(column: pd.Series[Any]) -> bool:
     present = [value for value in column if not missing(value)]
-    return bool(present) and all(isinstance(value, int | float) and not isinstance(value, bool) for value in present)
+    numbers = (int, float, Interval)
+    return bool(present) and all(isinstance(value, numbers) and not isinstance(value, bool) for value in present)

@@ -1,14 +1,15 @@
-"""The figures of the page in their order: for each its data, its drawing and what is said beneath it."""
+"""The figures of the search in the order of the page."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from sweeps.report import figures, series
+from sweeps.report import series
+from sweeps.report.figures import search
 from sweeps.report.importance import Importance
+from sweeps.report.panel import Panel
 from sweeps.results import Results
 from sweeps.words import count
 
@@ -18,89 +19,53 @@ LEFT_OUT = (
 )
 
 
-@dataclass(frozen=True)
-class Panel:
-    """A kind of figure. `absent` says why it is missing where its data are empty."""
-
-    key: str
-    title: str
-    compute: Callable[[Results], pd.DataFrame]
-    draw: Callable[[pd.DataFrame, Results], figures.Figure]
-    caption: Callable[[pd.DataFrame, Results], str]
-    absent: str
-
-
-@dataclass(frozen=True)
-class Plot:
-    """A figure of one study: `data` is what it was drawn from."""
-
-    key: str
-    title: str
-    caption: str
-    data: pd.DataFrame
-    figure: figures.Figure
-
-
-def plots(results: Results, importance: Importance | None) -> tuple[list[Plot], list[str]]:
-    """Every figure that the study has data for, and a line for each that it has not."""
-    drawn, absent = [], []
-    for panel in panels(importance):
-        data = panel.compute(results)
-        if data.empty:
-            absent.append(f"{panel.title}: {panel.absent}.")
-            continue
-        caption = panel.caption(data, results)
-        drawn.append(Plot(panel.key, panel.title, caption, data, panel.draw(data, results)))
-    return drawn, absent
-
-
-def panels(importance: Importance | None) -> Iterator[Panel]:
+def panels(importances: Sequence[Importance]) -> Iterator[Panel]:
     """The figures in the order of the page."""
     yield Panel(
         "tradeoff",
         "The metric against parameters",
         series.tradeoff,
-        figures.draw_tradeoff,
+        search.draw_tradeoff,
         _tradeoff,
         "no trial has a count of parameters",
     )
-    yield Panel("curves", "Learning curves", series.curves, figures.draw_curves, _curves, "no epoch was recorded")
-    yield Panel("history", "Search history", series.history, figures.draw_history, _history, "no value was recorded")
+    yield Panel("curves", "Learning curves", series.curves, search.draw_curves, _curves, "no epoch was recorded")
+    yield Panel("history", "Search history", series.history, search.draw_history, _history, "no value was recorded")
     yield Panel(
         "coordinates",
         "Settings of the completed trials",
         series.coordinates,
-        figures.draw_coordinates,
+        search.draw_coordinates,
         _coordinates,
         "no trial has completed, or nothing is searched",
     )
     yield Panel(
         "importance",
         "Importance of the settings (exploratory)",
-        lambda results: series.importance(importance),
-        figures.draw_importance,
-        lambda data, results: _importance(importance, results),
+        lambda results: series.importance(importances),
+        search.draw_importance,
+        lambda data, results: _importance(importances),
         "too few comparable trials",
     )
     yield Panel(
         "survivors",
         "Trials left at each epoch",
         series.survivors,
-        figures.draw_survivors,
+        search.draw_survivors,
         _survivors,
         "the study does not terminate trials early, or none has begun",
     )
-    yield Panel("timeline", "Timeline", series.timeline, figures.draw_timeline, _timeline, "no trial has begun")
+    yield Panel("timeline", "Timeline", series.timeline, search.draw_timeline, _timeline, "no trial has begun")
 
 
 def _evidence(results: Results, number: int, noun: str = "trial") -> str:
     """How much evidence a figure shows, and on which data it was measured."""
-    return f"n = {count(number, noun)}, one run each, on validation data (the test set stays sealed)."
+    return f"n = {count(number, noun)}, one run each, on validation data; the search never sees the test set."
 
 
 def _tradeoff(data: pd.DataFrame, results: Results) -> str:
     rejected = int((data["group"] == series.REJECTED).sum())
-    limits = figures.limits(results, "parameters")
+    limits = search.limits(results, "parameters")
     text = _evidence(results, len(data) - rejected, "completed trial")
     text += " Dashed: the Pareto front, on which fewer parameters cost some of the metric."
     text += f" Dotted: the budget, {limits[0]:,} parameters." if limits else ""
@@ -130,11 +95,12 @@ def _coordinates(data: pd.DataFrame, results: Results) -> str:
     )
 
 
-def _importance(found: Importance | None, results: Results) -> str:
-    assert found is not None, "drawn only where there is something to draw"
+def _importance(found: Sequence[Importance]) -> str:
+    methods = "; ".join(f"{one.method} over n = {count(one.trials, 'trial')}" for one in found)
+    bootstrapped = all(one.lows for one in found)
+    whiskers = "the 95 % bootstrap interval over trials" if bootstrapped else "one standard deviation to either side"
     return (
-        f"Exploratory: {found.method} over n = {count(found.trials, 'trial')}, "
-        "on validation data (the test set stays sealed). Bars: mean; whiskers: one standard deviation. "
+        f"Exploratory: {methods}, on validation data; the search never sees the test set. Whiskers: {whiskers}. "
         "It describes where the search went, not what a setting causes: an ablation answers that."
     )
 
@@ -147,5 +113,7 @@ def _survivors(data: pd.DataFrame, results: Results) -> str:
 
 
 def _timeline(data: pd.DataFrame, results: Results) -> str:
-    text = f"n = {count(len(data), 'trial')}. From the start to the end of each, by the clock of the machine"
-    return f"{text}; a trial that was resumed spans its interruption. Validation runs only: the test set stays sealed."
+    return (
+        f"n = {count(len(data), 'trial')} of the search, judged on validation data. From the start to the end of each, "
+        "by the clock of the machine; a trial that was resumed spans its interruption."
+    )

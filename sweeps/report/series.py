@@ -126,13 +126,20 @@ def position_of(dimension: Dimension, value: Any) -> float | None:
     return (at - low) / (high - low)
 
 
-def importance(found: Importance | None) -> pd.DataFrame:
-    """The searched settings, most important first. Columns: setting, importance, standard deviation."""
-    if found is None:
-        return _frame([], ["setting", "importance", "standard deviation"])
-    rows = [(key, mean, found.deviations.get(key, 0.0)) for key, mean in found.means.items()]
-    rows.sort(key=lambda row: (-row[1], row[0]))
-    return _frame(rows, ["setting", "importance", "standard deviation"])
+def importance(found: Sequence[Importance]) -> pd.DataFrame:
+    """The searched settings by method, most important by the first method first.
+
+    Columns: method, setting, importance, low, high. The ends are the 95 % bootstrap interval or, where that was not
+    computed, one standard deviation to either side.
+    """
+    columns = ["method", "setting", "importance", "low", "high"]
+    first = found[0].means if found else {}
+    rows = []
+    for one in found:
+        ends = [(key, mean, *_ends(one, key, mean)) for key, mean in one.means.items()]
+        ends.sort(key=lambda row: (-first.get(row[0], 0.0), row[0]))
+        rows += [(one.method, *row) for row in ends]
+    return _frame(rows, columns)
 
 
 def survivors(results: Results) -> pd.DataFrame:
@@ -217,6 +224,13 @@ def _rank_group(trial: Trial, ranked: list[Trial], upper: set[int]) -> str:
     if trial is ranked[0]:
         return BEST
     return UPPER if trial.number in upper else COMPLETE
+
+
+def _ends(found: Importance, key: str, mean: float) -> tuple[float, float]:
+    if key in found.lows and key in found.highs:
+        return found.lows[key], found.highs[key]
+    deviation = found.deviations.get(key, 0.0)
+    return mean - deviation, mean + deviation
 
 
 def _spread(values: list[float]) -> list[float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -30,6 +30,11 @@ NEVER_COMPLETED = (
     Status.DUPLICATE,
     Status.ABANDONED,
 )
+
+
+def frame_of(rows: Sequence[Sequence[Any]], columns: Sequence[str]) -> pd.DataFrame:
+    """A data frame of cells as they are, whatever their types."""
+    return pd.DataFrame(rows, columns=pd.Index(list(columns), dtype=object), dtype=object)
 
 
 def missing(value: Any) -> bool:
@@ -84,7 +89,7 @@ def trials_table(results: Results, trials: Iterable[Trial] | None = None) -> pd.
     ]
     baseline = baseline_trial(results)
     rows = [_row(trial, keys, BASELINE if trial is baseline else None) for trial in chosen]
-    return pd.DataFrame(rows, columns=pd.Index(columns, dtype=object), dtype=object)
+    return frame_of(rows, columns)
 
 
 def best_table(results: Results, top: int = TOP) -> pd.DataFrame:
@@ -110,10 +115,33 @@ def curves_table(results: Results) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=pd.Index(["trial", "epoch", results.study.metric.name], dtype=object))
 
 
+def replicates_table(results: Results) -> pd.DataFrame:
+    """Every run of the stages after the search, in the order of stages and numbers; empty cells are None."""
+    columns = ["stage", "trial", "arm", "replicate", "status", results.study.metric.name, "epochs trained", "seconds"]
+    rows = [
+        (
+            *(trial.stage, trial.number, trial.variant or None, trial.replicate, trial.status.value),
+            *(last_value(trial), trial.epochs, trial.seconds),
+            *(trial.seed, trial.recipe or None, trial.source or None, trial.reason or None),
+        )
+        for stage in results.stages.values()
+        for trial in stage.trials
+    ]
+    names = [*columns, "seed", "recipe", "taken from", "reason"]
+    return frame_of(rows, names)
+
+
+def openings_table(openings: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Each opening of the test set: when, by which command, of which study, for how many runs."""
+    names = ["at", "command", "study", "runs"]
+    rows = [[_text(opening.get(name)) for name in names] for opening in openings]
+    return frame_of(rows, names)
+
+
 def provenance_table(environment: Mapping[str, Any]) -> pd.DataFrame:
     """A nested mapping as two columns: `what`, the dotted key, and `value`, as text."""
     rows = [(key, setting(value)) for key, value in _flat(environment)]
-    return pd.DataFrame(rows, columns=pd.Index(["what", "value"], dtype=object), dtype=object)
+    return frame_of(rows, ["what", "value"])
 
 
 def _row(trial: Trial, keys: list[str], role: str | None) -> list[Any]:
@@ -126,6 +154,12 @@ def _row(trial: Trial, keys: list[str], role: str | None) -> list[Any]:
         *(json.dumps(value) if isinstance(value, list | tuple | dict) else value for value in settings),
         *(trial.seed, *times, trial.reason or None),
     ]
+
+
+def _text(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return len(value)
+    return value if value is None or isinstance(value, int) else setting(value)
 
 
 def _flat(node: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:

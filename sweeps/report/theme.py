@@ -48,6 +48,18 @@ MARKS: dict[str, Mark] = {
     "best": Mark(VERMILLION, "star", "solid", 14),
 }
 
+# Arms of a stage, told apart by symbol and dash as well; more of them begin again.
+ARM_MARKS: tuple[Mark, ...] = (
+    Mark(BLUE, "circle", "solid"),
+    Mark(VERMILLION, "diamond", "dash"),
+    Mark(GREEN, "square", "dot"),
+    Mark(PURPLE, "triangle-up", "dashdot"),
+    Mark(ORANGE, "cross", "longdash"),
+    Mark(SKY, "triangle-down", "longdashdot"),
+    Mark(INK, "star", "solid"),
+    Mark(GREY, "hexagon", "dash"),
+)
+
 
 def axis(title: str, **rest: Any) -> dict[str, Any]:
     """An axis with a quiet grid."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Any, Protocol
@@ -34,8 +34,13 @@ class Share:
 
 @dataclass(frozen=True)
 class Job:
-    """One trial to train: plain data, so that it travels to another process. `settings` is the resolved recipe."""
+    """One trial to train: plain data, so that it travels to another process. `settings` is the resolved recipe.
 
+    `final` trains on all but the test set. With `evaluate`, nothing is trained: the trial's latest checkpoint is
+    measured on the test set and on the labelled sets that these entries of the study stand for.
+    """
+
+    stage: str
     number: int
     workload: str
     settings: Mapping[str, Any]
@@ -45,6 +50,8 @@ class Job:
     data_dir: Path
     folder: Path
     access: frozenset[str]
+    final: bool = False
+    evaluate: tuple[Any, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -58,10 +65,11 @@ class Epoch:
 
 @dataclass(frozen=True)
 class End:
-    """The end of a job, and the device time since the last event."""
+    """The end of a job, the device time since the last event, and what each labelled set gave where it was measured."""
 
     outcome: Outcome
     seconds: float
+    metrics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 class Scheduler(Protocol):
@@ -74,11 +82,11 @@ class Scheduler(Protocol):
     def suggest(self) -> Job | None:
         """A job to start now, or None: there is none unless a running one fails."""
 
-    def on_epoch(self, number: int, epoch: Epoch) -> Decision:
-        """Record an epoch of trial `number`; STOP means that the trial has been ended and its job is to leave."""
+    def on_epoch(self, job: Job, epoch: Epoch) -> Decision:
+        """Record an epoch of a job; STOP means that its trial has been ended and the job is to leave."""
 
-    def on_end(self, number: int, end: End) -> None:
-        """Record how trial `number` ended."""
+    def on_end(self, job: Job, end: End) -> None:
+        """Record how a job ended."""
 
 
 class Runner(Protocol):

@@ -24,6 +24,6 @@ def _train(job: Job, scheduler: Scheduler) -> None:
     with closing(execute(job)) as events:  # type: ignore[type-var]
         for event in events:
             if isinstance(event, End):
-                scheduler.on_end(job.number, event)
-            elif scheduler.on_epoch(job.number, event) is Decision.STOP or scheduler.stopping:
+                scheduler.on_end(job, event)
+            elif scheduler.on_epoch(job, event) is Decision.STOP or scheduler.stopping:
                 return

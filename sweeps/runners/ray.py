@@ -163,7 +163,7 @@ class _Jobs(_Unpicklable, Searcher):
         job = self._live.pop(trial_id)
         if error and not self._scheduler.stopping:
             reason = f"its worker died {WORKER_DEATHS_ALLOWED + 1} times (killed, or out of host memory)"
-            self._scheduler.on_end(job.number, End(Outcome(Status.FAILED, reason), 0.0))
+            self._scheduler.on_end(job, End(Outcome(Status.FAILED, reason), 0.0))
 
     def save(self, checkpoint_path: str) -> None:
         """The storage holds everything."""
@@ -182,11 +182,11 @@ class _Decisions(_Unpicklable, FIFOScheduler):
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         if self._scheduler.stopping:
             return str(TrialScheduler.STOP)
-        event, number = result["event"], trial.config["job"].number
+        event, job = result["event"], trial.config["job"]
         if isinstance(event, Epoch):
-            decision = self._scheduler.on_epoch(number, event)
+            decision = self._scheduler.on_epoch(job, event)
             return str(TrialScheduler.STOP if decision is Decision.STOP else TrialScheduler.CONTINUE)
-        self._scheduler.on_end(number, event)
+        self._scheduler.on_end(job, event)
         return str(TrialScheduler.STOP)
 
 

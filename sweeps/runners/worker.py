@@ -15,18 +15,22 @@ from sweeps.trial import Outcome, Run, Status
 
 
 def execute(job: Job) -> Iterator[Epoch | End]:
-    """Train `job`, yielding its epochs as they end and, last, an End.
+    """Train or evaluate `job`, yielding its epochs as they end and, last, an End.
 
     An error of the workload is an outcome, not an exception: the worker stays fit for the next job.
     """
     clock = _Stopwatch()
+    measured: dict[str, dict[str, float]] = {}
     try:
-        for epoch, metrics in _epochs(job):
-            yield Epoch(epoch, metrics, clock.lap())
+        if job.evaluate is None:
+            for epoch, metrics in _epochs(job):
+                yield Epoch(epoch, metrics, clock.lap())
+        else:
+            measured = _evaluated(job, job.evaluate)
     except (Exception, SystemExit) as error:  # noqa: BLE001  (whatever a foreign workload raises is its trial's outcome)
         yield End(failure(error), clock.lap())
     else:
-        yield End(Outcome(Status.COMPLETE), clock.lap())
+        yield End(Outcome(Status.COMPLETE), clock.lap(), measured)
 
 
 def failure(error: BaseException) -> Outcome:
@@ -44,6 +48,14 @@ def _epochs(job: Job) -> Iterator[tuple[int, dict[str, float]]]:
         yield run.epoch, _numbers(metrics)
 
 
+def _evaluated(job: Job, entries: tuple[Any, ...]) -> dict[str, dict[str, float]]:
+    workload, run = workloads.load(job.workload), open_run(job)
+    if run.restored is None:
+        raise FileNotFoundError(f"no intact checkpoint in {job.folder}: there is no model to evaluate")
+    recipe = workload.schema.validate(job.settings)
+    return {name: _numbers(metrics) for name, metrics in workload.evaluate(recipe, run, entries)}
+
+
 def open_run(job: Job) -> Run:
     """The handle that the workload of `job` trains with, at its latest intact checkpoint."""
     saved = CheckpointFolder(job.folder / "checkpoint").restore()
@@ -55,6 +67,7 @@ def open_run(job: Job) -> Run:
         data_dir=job.data_dir,
         folder=job.folder,
         access=job.access,
+        final=job.final,
         restored=restored,
         epoch=epoch,
     )

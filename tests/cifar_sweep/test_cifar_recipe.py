@@ -17,7 +17,8 @@ SCHEMA = RecipeSchema(Recipe)
 def test_importing_recipe_and_workload_loads_no_torch():
     code = (
         "import sys; from cifar_sweep import workload; workload.toggles(), workload.smoke(), "
-        "workload.chance(workload.Recipe()); "
+        "workload.chance(workload.Recipe()), workload.scale(workload.Recipe(), 0.5), "
+        "workload.evaluations(workload.Recipe(), 'corruptions'); "
         "print([name for name in ('torch', 'torchvision', 'sklearn', 'ray') if name in sys.modules])"
     )
     result = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
@@ -54,6 +55,10 @@ def test_importing_recipe_and_workload_loads_no_torch():
         ({"data": {"validation": True}}, "data.validation", "count of images"),
         ({"data": {"name": "npz"}}, "data", "name is npz but path is missing"),
         ({"data": {"classes": 5}}, "data", "classes is 5 but name is cifar10"),
+        ({"data": {"label_noise": 1.0}}, "data.label_noise", "less than 1"),
+        ({"data": {"label_noise": -0.1}}, "data.label_noise", "greater than or equal to 0"),
+        ({"draws": -1}, "draws", "greater than or equal to 0"),
+        ({"draws": 0.5}, "draws", "valid integer"),
         ({"data": {"train_limit": 100}}, "", "batch_size is 128 but data.train_limit is 100"),
         ({"epochs": 3, "schedule": {"warmup_epochs": 4}}, "", "schedule.warmup_epochs is 4 but epochs is 3"),
         ({"batch_size": 1}, "", "batch_size is 1 but model.norm is batch"),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +23,36 @@ ALL_ON = {
 def test_the_engine_finds_every_capability_by_the_package_name():
     found = load("cifar_sweep")
     assert found.schema.type is Recipe
-    assert all(found.has(name) for name in ("train", "cost", "toggles", "prepare", "chance", "smoke"))
+    assert all(found.has(name) for name in workload.__all__)
+    assert set(workload.__all__) == {
+        "train", "cost", "toggles", "prepare", "chance", "smoke", "scale", "evaluations", "evaluate",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("factor", "widths"), [
+    (1, [3, 16, 100]), (0.5, [2, 8, 50]), (0.26, [1, 4, 26]), (0.001, [1, 1, 1]), (1.5, [4, 24, 150]),
+])  # fmt: skip
+def test_scale_multiplies_every_width_and_keeps_one_channel(make_recipe, factor: float, widths: list[int]):
+    model = {"widths": [3, 16, 100], "blocks": [1, 1, 1], "strides": [1, 2, 1]}
+    recipe = make_recipe(model=model)
+    edit = workload.scale(recipe, factor)
+    assert edit == {"model.widths": widths}
+    assert SCHEMA.validate(merge(SCHEMA.dump(recipe), edit)).model.widths == tuple(widths)
+
+
+def test_a_larger_factor_never_makes_a_width_smaller(make_recipe):
+    recipe = make_recipe(model__widths=[5, 131])
+    scaled = [workload.scale(recipe, step / 256)["model.widths"] for step in range(1, 257)]
+    assert all(
+        smaller <= larger for low, high in itertools.pairwise(scaled) for smaller, larger in zip(low, high, strict=True)
+    )
+    assert scaled[-1] == [5, 131]
+
+
+def test_draws_and_label_noise_cost_nothing_and_keep_the_data_s_name(make_recipe, data_dir: Path):
+    plain, other = make_recipe(), make_recipe(draws=1, data__label_noise=0.3)
+    assert workload.cost(plain) == workload.cost(other)
+    assert workload.prepare(plain, Site(data_dir, "cpu")) == workload.prepare(other, Site(data_dir, "cpu"))
 
 
 @pytest.mark.parametrize("name", workload.toggles())

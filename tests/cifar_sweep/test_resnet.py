@@ -141,6 +141,18 @@ def test_weights_that_agree_in_name_and_shape_start_equal_whatever_part_differs(
     assert all(torch.equal(ours[name], theirs[name]) for name in common)
 
 
+@pytest.mark.parametrize("place", ["stem.norm", "stages.0.0.norm1", "stages.0.1.norm2", "stages.1.0.shortcut.norm"])
+def test_removing_one_norm_layer_leaves_every_other_initial_weight_as_it_was(place: str):
+    whole, without = (build(ResNetRecipe(**SMALL), DIGITS) for _ in range(2))
+    parent, _, child = place.rpartition(".")
+    setattr(without.get_submodule(parent), child, nn.Identity())
+    for net in (whole, without):
+        initialise(net, 0)
+    ours, theirs = dict(whole.named_parameters()), dict(without.named_parameters())
+    assert ours.keys() - theirs.keys() == {f"{place}.weight", f"{place}.bias"}
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
 def test_another_seed_draws_other_weights_and_no_two_layers_share_theirs():
     ours, theirs = weights(network(seed=0)), weights(network(seed=1))
     assert not any(torch.equal(ours[name], theirs[name]) for name in ours)

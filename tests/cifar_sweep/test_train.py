@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from cifar_sweep import measure as measuring
 from cifar_sweep import train as trainer_module
 from cifar_sweep.precision import resolve_precision
 from cifar_sweep.recipe import Recipe
@@ -161,13 +162,13 @@ def test_a_diverging_run_does_not_finish_its_epoch(make_recipe, make_run, monkey
 def test_weights_that_break_only_after_the_last_step_show_in_the_validation(make_recipe, make_run):
     trainer = Trainer.start(make_recipe(), make_run())
     trainer.network.classifier.weight.data.fill_(math.nan)
-    assert all(math.isnan(value) for value in trainer.evaluate())
+    assert all(math.isnan(value) for value in trainer.validate())
 
 
 def test_validation_counts_every_image_once_with_a_plain_loss(make_recipe, make_run, monkeypatch):
-    monkeypatch.setattr(trainer_module, "EVALUATION_BATCH", 70)
+    monkeypatch.setattr(measuring, "BATCH", 70)
     trainer = Trainer.start(make_recipe(regularization__label_smoothing=0.4), make_run())
-    loss, accuracy = trainer.evaluate()
+    loss, accuracy = trainer.validate()
     images, labels = trainer.source.batch(trainer.validation_index)
     with torch.no_grad():
         logits = trainer.network(images)
@@ -179,7 +180,7 @@ def test_validation_counts_every_image_once_with_a_plain_loss(make_recipe, make_
 def test_validation_uses_the_running_statistics_and_no_dropout(make_recipe, make_run):
     trainer = Trainer.start(make_recipe(model__dropout=0.9), make_run())
     trainer.run_epoch()
-    assert trainer.evaluate() == trainer.evaluate()
+    assert trainer.validate() == trainer.validate()
     assert not trainer.network.training
 
 

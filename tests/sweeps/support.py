@@ -12,9 +12,11 @@ from typing import Any
 
 from sweeps import engine
 from sweeps.checks import check
+from sweeps.course import Wish
 from sweeps.gate import Gate
 from sweeps.grammar.document import from_text
 from sweeps.runners.inline import InlineRunner
+from sweeps.stages import asked
 from sweeps.study import Study, parse
 from sweeps.trial import Trial
 from sweeps.workload import load
@@ -56,30 +58,47 @@ class Events:
     """An observer that keeps what it hears."""
 
     def __init__(self) -> None:
+        self.stages: list[tuple[str, int]] = []
         self.started: list[tuple[int, int]] = []
         self.epochs: list[tuple[int, int]] = []
         self.ended: list[Trial] = []
+        self.notes: list[str] = []
         self.interrupted = ""
 
-    def on_start(self, number: int, parameters: Mapping[str, Any], resumed_at: int) -> None:
+    def on_stage(self, stage: str, wanted: int) -> None:
+        self.stages.append((stage, wanted))
+
+    def on_start(self, stage: str, number: int, label: str, resumed_at: int) -> None:
         self.started.append((number, resumed_at))
 
-    def on_epoch(self, number: int, epoch: int, metrics: Mapping[str, float], seconds: float) -> None:
+    def on_epoch(self, stage: str, number: int, epoch: int, metrics: Mapping[str, float]) -> None:
         self.epochs.append((number, epoch))
 
     def on_end(self, trial: Trial) -> None:
         self.ended.append(trial)
 
+    def on_note(self, text: str) -> None:
+        self.notes.append(text)
+
     def on_interrupt(self, why: str) -> None:
         self.interrupted = why
 
 
-def run_inline(study: Study, folder: Path, events: Events | None = None) -> engine.Finish:
+def run_inline(
+    study: Study,
+    folder: Path,
+    events: Events | None = None,
+    stage: str | None = None,
+    *,
+    cache: bool = False,
+    open_again: bool = False,
+) -> engine.Finish:
     """Run or continue `study` in this process; `folder` is the runs folder and holds the toy's data too."""
     known = folder / study.name / "environment.json"
     environment = json.loads(known.read_text()) if known.exists() else {}
     plan = engine.settle(study, load(study.workload), folder / "data", environment)
-    return engine.run(plan, folder / study.name, InlineRunner, events or Events())
+    wish = Wish(asked(study, stage), open_again)
+    return engine.run(plan, folder / study.name, InlineRunner, events or Events(), wish, cache)
 
 
 def acknowledged(folder: Path) -> list[tuple[int, int]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from sweeps.importance import comparable, importance
+from sweeps.importance import comparable, importance, importances
 from sweeps.results import Results
 from sweeps.trial import Status, Trial
 from tests.sweeps.support import toy_study
@@ -53,3 +53,25 @@ def test_equal_metrics_give_none(tmp_path: Path) -> None:
         Trial(n, "search", Status.COMPLETE, {"lr": 0.1 + n / 100, "momentum": 0.5}, 1.0, {1: 1.0}) for n in range(12)
     ]
     assert importance(results(flat, tmp_path)) is None
+
+
+def test_both_methods_agree_on_what_matters_with_intervals_around_it(tmp_path: Path) -> None:
+    found = importances(results(made(45), tmp_path))
+    assert [each.method for each in found] == [
+        "PED-ANOVA on the metric after 2 epochs",
+        "fANOVA on the metric after 2 epochs",
+    ]
+    for each in found:
+        assert each.means["lr"] > 3 * each.means["momentum"]
+        assert each.lows["lr"] > each.highs["momentum"]
+        assert all(0 <= each.lows[key] <= each.highs[key] <= 1 for key in each.means)
+
+
+def test_importances_are_the_same_each_time_and_begin_with_ped_anova(tmp_path: Path) -> None:
+    first, again = importances(results(made(30), tmp_path)), importances(results(made(30), tmp_path))
+    assert first == again
+    assert first[0] == importance(results(made(30), tmp_path))
+
+
+def test_too_few_trials_give_no_importances(tmp_path: Path) -> None:
+    assert importances(results(made(9), tmp_path)) == []

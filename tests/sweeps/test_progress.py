@@ -17,11 +17,11 @@ from tests.sweeps.support import ASHA, clean, command, toy_study, toy_text
 
 def test_off_a_terminal_every_event_is_a_line(capfd: pytest.CaptureFixture[str]) -> None:
     with Progress(toy_study(), None, 4) as progress:
-        progress.on_start(3, {"lr": 0.1}, 0)
-        progress.on_epoch(3, 1, {"val_accuracy": 50.0}, 0.1)
+        progress.on_start("search", 3, "lr=0.1", 0)
+        progress.on_epoch("search", 3, 1, {"val_accuracy": 50.0})
         progress.on_end(Trial(3, "search", Status.COMPLETE, {"lr": 0.1}, 61.5, {1: 61.5}))
         progress.on_end(Trial(4, "search", Status.REJECTED, {}, reason="[bold]too large[/bold]"))
-        progress.on_start(5, {"lr": 0.2}, 2)
+        progress.on_start("search", 5, "lr=0.2", 2)
     assert capfd.readouterr().err.splitlines() == [
         "trial 3 starts: lr=0.1",
         "trial 3 complete after epoch 1: validation accuracy 61.50 %",
@@ -32,7 +32,7 @@ def test_off_a_terminal_every_event_is_a_line(capfd: pytest.CaptureFixture[str])
 
 def test_quiet_says_nothing(capfd: pytest.CaptureFixture[str]) -> None:
     with Progress(toy_study(), None, 4, quiet=True) as progress:
-        progress.on_start(0, {}, 0)
+        progress.on_start("search", 0, "", 0)
         progress.on_interrupt("SIGTERM")
     assert capfd.readouterr().err == ""
 
@@ -64,8 +64,8 @@ def test_on_a_terminal_a_live_view_shows_progress_best_and_time(tmp_path: Path) 
     assert "search · random · Does the toy learn?" in seen
     assert re.search(r"\d+/30 trials", seen)
     assert re.search(r"\d+ complete · \d+ pruned", seen)
-    assert re.search(r"best so far: validation accuracy \d+\.\d\d %\s+trial \d+\s+lr=", seen)
-    assert re.search(r"so far · 0\.\d+ device-hours · about \d+ s left", seen)
+    assert re.search(r"best of the search: validation accuracy \d+\.\d\d %\s+trial \d+, one run", seen)
+    assert re.search(r"so far · 0\.\d+ device-hours · about \d+(\.\d)? s left of this stage", seen)
     assert "trial 0 starts" not in seen
 
 

@@ -198,11 +198,11 @@ class Interrupting(Events):
         super().__init__()
         self.left = after
 
-    def on_start(self, number: int, parameters: Mapping[str, Any], resumed_at: int) -> None:
+    def on_start(self, stage: str, number: int, label: str, resumed_at: int) -> None:
         self._tick()
-        super().on_start(number, parameters, resumed_at)
+        super().on_start(stage, number, label, resumed_at)
 
-    def on_epoch(self, number: int, epoch: int, metrics: Mapping[str, float], seconds: float) -> None:
+    def on_epoch(self, stage: str, number: int, epoch: int, metrics: Mapping[str, float]) -> None:
         self._tick()
 
     def on_end(self, trial: Trial) -> None:
@@ -251,4 +251,4 @@ def test_records_agree_with_the_storage(tmp_path: Path) -> None:
     run_inline(study, tmp_path)
     store = Store(tmp_path / "toy", study)
     store.reconcile()
-    assert any(trial.status is Status.REJECTED for trial in store.trials())
+    assert any(trial.status is Status.REJECTED for trial in store.search.trials())

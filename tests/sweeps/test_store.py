@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from sweeps.curves import append_curve, read_curves
+from sweeps.ledger import Damaged
 from sweeps.record import BadRecord, read_record, write_record
-from sweeps.results import read_curves
-from sweeps.store import Damaged, Store, append_curve
+from sweeps.store import Store
 from sweeps.trial import Status, Trial
 from tests.sweeps.support import run_inline, toy_study
 
@@ -40,7 +41,7 @@ def test_missing_record_is_written_at_the_next_start(finished: Path) -> None:
 def test_edited_storage_is_refused(finished: Path) -> None:
     with sqlite3.connect(finished / "study.db") as database:
         database.execute("UPDATE trial_values SET value = value + 1 WHERE trial_id = 2")
-    with pytest.raises(Damaged, match="trial 1 differs"):
+    with pytest.raises(Damaged, match="trial 1 of the search differs"):
         Store(finished, toy_study(run_cap=3)).reconcile()
 
 
@@ -69,7 +70,7 @@ def test_folder_with_a_question_mark_holds_its_own_database(tmp_path: Path) -> N
     store = Store.open(tmp_path, toy_study())
     odd = tmp_path / "a?b#c"
     odd.mkdir()
-    assert Store.open(odd, toy_study()).next_number() == store.next_number() == 0
+    assert Store.open(odd, toy_study()).search.next_number() == store.search.next_number() == 0
     assert (odd / "study.db").exists()
 
 

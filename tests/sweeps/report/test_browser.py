@@ -10,11 +10,14 @@ from pathlib import Path
 import pytest
 
 from sweeps.report import Importance, theme, write
+from sweeps.report.findings import Findings
+from sweeps.report.folder import write_report
 from sweeps.results import Results
 from sweeps.trial import Status
 
 from .conftest import trial_of
 from .reading import Element, read_page
+from .staged import factorial, staged, stepped
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="needs chromium, which is not on the PATH")
@@ -47,7 +50,7 @@ def _drawn(page: Element) -> list[Element]:
 
 
 def test_the_policy_lets_every_figure_be_drawn(results: Results, importance: Importance, tmp_path: Path) -> None:
-    page = _rendered(write(results, importance, tmp_path / "report"), tmp_path)
+    page = _rendered(write(results, (importance,), tmp_path / "report"), tmp_path)
     assert len(_drawn(page)) == len(page.find("figure")) == 7
 
 
@@ -55,11 +58,19 @@ def test_the_policy_lets_every_figure_be_drawn(results: Results, importance: Imp
 def test_figures_take_the_colours_of_the_readers_scheme(
     scheme: str, colour: str, make_results: Callable[..., Results], tmp_path: Path
 ) -> None:
-    written = write(make_results(trial_of(0)), None, tmp_path / "report")
+    written = write(make_results(trial_of(0)), (), tmp_path / "report")
     page = _rendered(written, tmp_path, f"--blink-settings=preferredColorScheme={scheme}")
     red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
     styles = [path.attributes.get("style") or "" for path in _drawn(page)[1].find("path")]
     assert any(f"stroke: rgb({red}, {green}, {blue})" in style for style in styles)
+
+
+@pytest.mark.parametrize(("build", "count"), [(staged, 11), (factorial, 3), (stepped, 11)])
+def test_the_evidences_figures_are_drawn_too(
+    build: Callable[[Path], Findings], count: int, importance: Importance, tmp_path: Path
+) -> None:
+    page = _rendered(write_report(build(tmp_path), (importance,), tmp_path / "report"), tmp_path)
+    assert len(_drawn(page)) == len(page.find("figure")) == count
 
 
 def test_hostile_strings_stay_text_everywhere(make_results: Callable[..., Results], tmp_path: Path) -> None:
@@ -75,7 +86,7 @@ def test_hostile_strings_stay_text_everywhere(make_results: Callable[..., Result
         environment={"command": HOSTILE[0], HOSTILE[1]: {"classes": HOSTILE}},
     )
     importance = Importance(HOSTILE[0], dict.fromkeys(HOSTILE, 0.2), dict.fromkeys(HOSTILE, 0.1), trials=3)
-    page = _rendered(write(results, importance, tmp_path / "report"), tmp_path)
+    page = _rendered(write(results, (importance,), tmp_path / "report"), tmp_path)
     assert page.find("title")[0].text == "budget_demo: report of a study"
     assert page.find("p", **{"class": "question"})[0].text == " ".join(HOSTILE)
     assert len(_drawn(page)) == 7
@@ -89,7 +100,7 @@ def test_hostile_strings_stay_text_everywhere(make_results: Callable[..., Result
 
 
 def test_the_policy_stops_a_script_that_got_in(make_results: Callable[..., Results], tmp_path: Path) -> None:
-    page = write(make_results(trial_of(0)), None, tmp_path / "report")
+    page = write(make_results(trial_of(0)), (), tmp_path / "report")
     text = page.read_text(encoding="utf-8")
     page.write_text(text.replace("</main>", f"<script>{SPELL}</script><img src=x onerror={SPELL}></main>"), "utf-8")
     assert _rendered(page, tmp_path).find("title")[0].text == "budget_demo: report of a study"

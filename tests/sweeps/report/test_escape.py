@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from sweeps.report.escape import csv_cell, markdown_code, markdown_text, plotly_text, visible
+from sweeps.report.escape import csv_cell, latex_text, markdown_code, markdown_text, plotly_text, visible
 
 
 @pytest.mark.parametrize(
@@ -64,3 +64,23 @@ def test_markdown_reads_foreign_text_as_text(text: str, safe: str) -> None:
 
 def test_a_fence_is_longer_than_any_inside() -> None:
     assert markdown_code("a\n````\n# out") == "`````\na\n````\n# out\n`````"
+
+
+@pytest.mark.parametrize(
+    ("text", "safe"),
+    [
+        ("a_b & 5 % of $x", r"a\_b \& 5 \% of \$x"),
+        (r"\input{x}", r"\textbackslash{}input\{x\}"),
+        ("[a] *b", "{[}a] {*}b"),
+        ("-7.10 pp [-8.00, +1.20]", "$-$7.10 pp {[}$-$8.00, +1.20]"),
+        ("2026-03-01 e-4 re-tuned", "2026-03-01 e-4 re-tuned"),
+        ("± × ≤ –", r"$\pm$ $\times$ $\leq$ --"),
+        ("é ü č", r"\'{e} \"{u} \v{c}"),
+        ("网", "{[}U+7F51]"),
+        ("two\nlines", "two lines"),
+        ("a~b^c", r"a\textasciitilde{}b\textasciicircum{}c"),
+    ],
+)
+def test_latex_sees_text_and_no_command(text: str, safe: str) -> None:
+    assert latex_text(text) == safe
+    assert latex_text(text).isascii()

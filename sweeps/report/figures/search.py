@@ -1,23 +1,19 @@
-"""The figures, drawn: each function takes the data that `series` computed and returns a plotly figure.
-
-Text reaches a figure only through `plotly_text`, as plotly reads tags in any text, and never in a template, where it
-reads `%{...}`. A new figure is a function in `series`, one here, and an entry in `panels`.
-"""
+"""The figures of the search: each function takes the data that `series` computed and returns a plotly figure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.offline import get_plotlyjs
 
 from sweeps.report import theme
 from sweeps.report.escape import plotly_text
+from sweeps.report.figures.drawing import column, whiskers
 from sweeps.report.series import BASELINE, BEST, COMPLETE, REJECTED, UPPER, metric_row, ticks
 from sweeps.report.table import last_value, missing
-from sweeps.report.theme import MARKS, axis, layout
+from sweeps.report.theme import ARM_MARKS, MARKS, axis, layout
 from sweeps.results import Results
 from sweeps.trial import Trial
 from sweeps.words import Measure, measure, setting
@@ -28,21 +24,13 @@ ROW_PX = 64
 CATEGORIES_LABELLED = 8
 
 
-Figure: TypeAlias = go.Figure
-
-
-def bundle() -> str:
-    """The source of plotly.js, which a page carries once."""
-    return str(get_plotlyjs())
-
-
 def draw_tradeoff(data: pd.DataFrame, results: Results) -> go.Figure:
     """The metric against the number of parameters, with the budget line; rejected ones in a strip at the top."""
     words, hover = measure(results.study.metric), hovers(results)
     figure = go.Figure()
     front = data[data["front"].astype(bool)].sort_values("parameters")
     line = {"color": theme.GREEN, "width": 2, "dash": "dash"}
-    figure.add_scatter(x=_list(front, "parameters"), y=_list(front, "value"), mode="lines+markers", line=line)
+    figure.add_scatter(x=column(front, "parameters"), y=column(front, "value"), mode="lines+markers", line=line)
     ring = {"symbol": "circle-open", "size": 19, "line": {"width": 1.5}}
     figure.data[0].update(name="Pareto front", hoverinfo="skip", marker=ring)
     for group, rows in _groups(data[data["group"] != REJECTED]):
@@ -83,7 +71,7 @@ def draw_history(data: pd.DataFrame, results: Results) -> go.Figure:
     figure = go.Figure()
     best = data[~data["best so far"].map(missing)]
     line = {"color": theme.INK, "width": 1.5, "shape": "hv"}
-    figure.add_scatter(x=_list(best, "trial"), y=_list(best, "best so far"), mode="lines", line=line)
+    figure.add_scatter(x=column(best, "trial"), y=column(best, "best so far"), mode="lines", line=line)
     figure.data[0].update(name="best so far", hoverinfo="skip")
     for group, rows in _groups(data):
         figure.add_trace(_points(group, rows, "trial", "value", hover))
@@ -133,22 +121,38 @@ def draw_coordinates(data: pd.DataFrame, results: Results) -> go.Figure:
 
 
 def draw_importance(data: pd.DataFrame, results: Results) -> go.Figure:
-    """Bars of the mean with one standard deviation to either side."""
+    """The share of each setting by each method, with its whiskers; methods lie apart and differ in symbol."""
     figure = go.Figure()
-    figure.add_bar(
-        x=_list(data, "importance"),
-        y=[plotly_text(key, 30) for key in data["setting"]],
-        orientation="h",
-        marker={"color": theme.BLUE},
-        error_x={"type": "data", "array": _list(data, "standard deviation"), "color": theme.INK, "thickness": 1.5},
-        hovertext=[f"{plotly_text(row[0])}<br>{row[1]:.2f} ± {row[2]:.2f}" for row in data.to_numpy()],
-        hoverinfo="text",
-    )
+    settings = list(dict.fromkeys(data["setting"]))
+    methods = list(dict.fromkeys(data["method"]))
+    for place, (method, mark) in enumerate(zip(methods, ARM_MARKS, strict=False)):
+        rows = data[data["method"] == method]
+        figures = rows.to_numpy()
+        apart = (place - (len(methods) - 1) / 2) * 0.26
+        figure.add_scatter(
+            x=column(rows, "importance"),
+            y=[settings.index(key) + apart for key in rows["setting"]],
+            mode="markers",
+            name=plotly_text(method.partition(" on ")[0], 40),
+            marker={"color": mark.colour, "symbol": mark.symbol, "size": 11},
+            error_x=whiskers(rows, "importance", mark.colour),
+            hovertext=[
+                f"{plotly_text(key)}<br>{mean:.2f} [{low:.2f}, {high:.2f}]" for _, key, mean, low, high in figures
+            ],
+            hoverinfo="text",
+        )
     return figure.update_layout(
-        layout(90 + 34 * len(data)),
-        bargap=0.45,
+        layout(90 + 40 * len(settings)),
+        showlegend=True,
         xaxis=axis("share of the explained variance", rangemode="tozero"),
-        yaxis={"autorange": "reversed", "automargin": True, "type": "category"},
+        yaxis={
+            "tickvals": [*range(len(settings))],
+            "ticktext": [plotly_text(key, 30) for key in settings],
+            "range": [len(settings) - 0.5, -0.5],
+            "gridcolor": theme.GRID,
+            "zeroline": False,
+            "automargin": True,
+        },
     )
 
 
@@ -156,10 +160,10 @@ def draw_survivors(data: pd.DataFrame, results: Results) -> go.Figure:
     """How many trials reached each epoch, with the rungs at which they were judged."""
     figure = go.Figure()
     line = {"color": theme.BLUE, "width": 2.5, "shape": "vh"}
-    figure.add_scatter(x=_list(data, "epoch"), y=_list(data, "reached"), mode="lines", line=line, fill="tozeroy")
+    figure.add_scatter(x=column(data, "epoch"), y=column(data, "reached"), mode="lines", line=line, fill="tozeroy")
     figure.data[0].update(name="trials that reached the epoch", fillcolor="rgba(0,114,178,0.12)", hoverinfo="x+y")
     rungs = data[data["rung"].astype(bool)]
-    figure.add_scatter(x=_list(rungs, "epoch"), y=_list(rungs, "reached"), mode="markers+text", name="rung")
+    figure.add_scatter(x=column(rungs, "epoch"), y=column(rungs, "reached"), mode="markers+text", name="rung")
     figure.data[1].update(
         marker={"symbol": "diamond", "size": 11, "color": theme.VERMILLION},
         text=[f"{reached:,}" for reached in rungs["reached"]],
@@ -225,8 +229,8 @@ def _points(group: str, rows: pd.DataFrame, x: str, y: str, hover: Mapping[int, 
     # Thin symbols consist of their outline alone.
     outline = {"color": mark.colour, "width": 2 if "open" in mark.symbol else 0}
     return go.Scatter(
-        x=_list(rows, x),
-        y=_list(rows, y),
+        x=column(rows, x),
+        y=column(rows, y),
         mode="markers",
         name=_name(group),
         marker={"color": mark.colour, "symbol": mark.symbol, "size": mark.size, "line": outline},
@@ -241,14 +245,10 @@ def _gapped(rows: pd.DataFrame, x: str, y: str, hover: Mapping[int, str]) -> go.
     up: list[Any] = []
     texts: list[str] = []
     for number, line in rows.groupby("trial", sort=False):
-        across += [*_list(line, x), None]
-        up += [*_list(line, y), None]
+        across += [*column(line, x), None]
+        up += [*column(line, y), None]
         texts += [hover[int(number)]] * (len(line) + 1)
     return go.Scatter(x=across, y=up, hovertext=texts, hoverinfo="text", connectgaps=False)
-
-
-def _list(rows: pd.DataFrame, column: str) -> list[Any]:
-    return [None if missing(value) else value for value in rows[column]]
 
 
 def _name(group: str) -> str:

@@ -1,0 +1,85 @@
+"""The result cache: a run that was made before, in any study of the runs folder, is taken from there.
+
+Two runs are the same run when stage, recipe, seeds, data, training code, device kind and library versions are equal.
+An entry only points to a finished trial; what it says is read from that trial's own record, which proves itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sweeps.curves import read_curves
+from sweeps.files import write_atomic
+from sweeps.ledger import RECORD
+from sweeps.record import BadRecord, read_record
+from sweeps.results import CURVES, trial_folder
+from sweeps.trial import Status, Trial
+
+FOLDER = ".cache"
+# What training computes with; the engine's own libraries change no figure.
+NUMERICAL = ("python", "torch", "torchvision", "numpy", "scikit-learn")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A finished run: its record, every row of its curve, and its name (study/stage/number)."""
+
+    trial: Trial
+    rows: list[dict[str, float]]
+    source: str
+
+
+@dataclass(frozen=True)
+class ResultCache:
+    """The cache of a runs folder. `environment` is that of the study that asks; a cache that is off finds nothing."""
+
+    runs: Path
+    environment: Mapping[str, Any]
+    on: bool = True
+
+    def key(self, stage: str, settings: Mapping[str, Any], seed: int, split_seed: int, entries: Any = ()) -> str:
+        """The name of a run; `entries` are the labelled sets that it is evaluated on."""
+        versions = self.environment.get("versions", {})
+        facts = {
+            "stage": stage,
+            "settings": settings,
+            "seeds": [seed, split_seed],
+            "entries": entries,
+            "data": self.environment.get("data", {}).get("fingerprint"),
+            "code": self.environment.get("workload"),
+            "device": self.environment.get("device"),
+            "versions": {name: versions[name] for name in NUMERICAL if name in versions},
+        }
+        return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
+
+    def find(self, key: str) -> Found | None:
+        """The finished run called `key`, where its record is still there and says so."""
+        if not self.on:
+            return None
+        try:
+            entry = json.loads((self.runs / FOLDER / f"{key}.json").read_text(encoding="utf-8"))
+            study, stage, number = str(entry["study"]), str(entry["stage"]), int(entry["number"])
+            if not all(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", part) for part in (study, stage)):
+                return None
+            folder = trial_folder(self.runs / study, number, stage)
+            trial = read_record(folder / RECORD)
+            rows = read_curves(folder / CURVES)
+        except (OSError, ValueError, KeyError, TypeError, BadRecord):
+            return None
+        whole = trial.status is Status.COMPLETE and trial.key == key and rows
+        return Found(trial, rows, trial.source or f"{study}/{stage}/{number}") if whole else None
+
+    def note(self, trial: Trial, study: str) -> None:
+        """Make a finished run of the study in folder `study` known."""
+        if trial.status is not Status.COMPLETE or not trial.key or trial.source:
+            return
+        folder = self.runs / FOLDER
+        folder.mkdir(exist_ok=True)
+        entry = {"study": study, "stage": trial.stage, "number": trial.number}
+        write_atomic(folder / f"{trial.key}.json", json.dumps(entry) + "\n")

@@ -1,0 +1,8 @@
+"""Designs of an ablation: pure functions from a baseline and its components to the arms that are set side by side."""
+
+from sweeps.designs.arms import Design, TooLarge, arms, require_affordable
+from sweeps.designs.components import components_of
+from sweeps.designs.fractions import Fraction, fraction
+from sweeps.designs.path import path_steps
+
+__all__ = ["Design", "Fraction", "TooLarge", "arms", "components_of", "fraction", "path_steps", "require_affordable"]

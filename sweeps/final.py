@@ -1,0 +1,177 @@
+"""The stage final: train on all but the test set, then open that once for all the trained models together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sweeps.errors import UserError
+from sweeps.incumbent import INCUMBENT, incumbent
+from sweeps.leg import Context, Task
+from sweeps.openings import Opening, Openings, fingerprint
+from sweeps.replication import Replication
+from sweeps.results import Results
+from sweeps.runners.base import End, Job
+from sweeps.stages import ABLATION, FINAL, OPENED
+from sweeps.trial import Outcome, Status
+from sweeps.variants import BASELINE, Arm
+from sweeps.words import count
+
+TEST = "test"
+
+
+class Opened(UserError):
+    """The test set was opened for this study before, and something new asks for it."""
+
+
+class Final(Replication):
+    """The scheduler of the stage. `again` allows a further opening of the test set by the same study."""
+
+    def __init__(self, context: Context, environment: Mapping[str, Any], again: bool) -> None:
+        rule = context.study.final
+        assert rule is not None
+        self._seeds = rule.seeds
+        self._environment = environment
+        self._openings = Openings(context.store.folder.parent)
+        self._trained: list[Task] = []  # models that wait for the test set to be opened
+        self._evaluating: set[int] = set()
+        self._tails: dict[int, float] = {}  # device seconds after a model's last recorded epoch
+        super().__init__(context, FINAL, context.store.ledger(FINAL.name), final_arms(context))
+        context.observer.on_stage(FINAL.name, self.total())
+        self._require_consent(again)
+
+    def wanted(self) -> Mapping[str, int]:
+        """The same number of replicates for every arm."""
+        return {arm.name: self._seeds for arm in self._active}
+
+    def pending(self) -> bool:
+        """Whether a model is left to train or to evaluate."""
+        return bool(self._trained) or super().pending()
+
+    def on_end(self, job: Job, end: End) -> None:
+        """A model has been trained, and waits for the others; or it has been evaluated."""
+        failed = end.outcome.status is not Status.COMPLETE
+        if job.evaluate is not None or failed or end.metrics:
+            self._context.allowance.spend(self._ledger.stage, job.number, end.seconds)
+            self._evaluating.discard(job.number)
+            self._conclude(job.number, end)
+            return
+        if not self._ledger.rows(job.number):
+            reason = "the workload ended without yielding any metric"
+            super().on_end(job, replace(end, outcome=Outcome(Status.FAILED, reason)))
+            return
+        self._tails[job.number] = end.seconds
+        self._ledger.annotate(job.number, trained=True)
+        self._context.allowance.spend(self._ledger.stage, job.number, end.seconds)
+        self._trained.append(self._running.pop(job.number))
+
+    def _next(self) -> Task | None:
+        self._skip_trained()
+        task = super()._next()
+        if task is not None or self._running.keys() - self._evaluating or not self._trained:
+            return task
+        if not self._evaluating:
+            self._open()
+        task = self._trained.pop(0)
+        self._evaluating.add(task.number)
+        return replace(task, label=f"{task.label}, evaluated")
+
+    def _skip_trained(self) -> None:
+        """Models that a dead driver left trained wait for the opening as they are."""
+        for left in list(self._left_behind):
+            if self._ledger.noted(left[0], "trained"):
+                self._left_behind.remove(left)
+                self._trained.append(self._task(*left))
+
+    def _entries(self) -> Sequence[object]:
+        return (TEST, *self._study.evaluate)
+
+    def _job(self, task: Task) -> Job:
+        job = replace(super()._job(task), final=True)
+        if task.number not in self._evaluating:
+            return job
+        return replace(job, access=OPENED, evaluate=tuple(self._study.evaluate))
+
+    def _open(self) -> None:
+        """Record the opening, unless a driver was killed in the middle of this very one."""
+        runs = tuple(task.number for task in self._trained)
+        own, others = self._known()
+        if own and set(runs) <= set(own[-1].runs):
+            return
+        if others:
+            times, last = count(len(others), "time"), others[-1]
+            note = f"this test set was opened {times} before, last by {last.study} at {last.at}"
+            self._context.observer.on_note(note)
+        self._openings.record(self._context.store.folder.name, self._environment, runs)
+
+    def _known(self) -> tuple[list[Opening], list[Opening]]:
+        """The openings of this test set by this study, and those by others."""
+        name, known = self._context.store.folder.name, self._openings.of(fingerprint(self._environment))
+        return [each for each in known if each.study == name], [each for each in known if each.study != name]
+
+    def _remember(self) -> None:
+        """What the report says of the openings and the sets."""
+        own, others = self._known()
+        recipe = self._context.workload.schema.validate(self._active[0].settings)
+        entries = self._study.evaluate
+        labels = (label for entry in entries for label in self._context.workload.evaluations(recipe, entry))
+        plain = [opening.plain() for opening in own]
+        self._ledger.set_facts({"sets": [TEST, *labels], "openings": plain, "earlier_openings": len(others)})
+
+    def _conclude(self, number: int, end: End) -> None:
+        name = self._study.metric.name.removeprefix("val_")
+        outcome, value = end.outcome, None
+        if outcome.status is Status.COMPLETE:
+            measured = end.metrics.get(TEST, {})
+            value = measured.get(name)
+            if value is not None and not math.isfinite(value):
+                outcome, value = Outcome(Status.DIVERGED, f"{name} was {value} on the test set"), None
+                self._count_as_chance(number)
+            elif value is None:
+                known = ", ".join(measured) or "nothing"
+                outcome = Outcome(Status.FAILED, f"evaluate gave no {name!r} for the test set; it gave: {known}")
+            else:
+                self._remember()
+                self._ledger.annotate(number, metrics={label: dict(found) for label, found in end.metrics.items()})
+        self._finish(number, outcome, value, end.seconds + self._tails.pop(number, 0.0))
+
+    def _count_as_chance(self, number: int) -> None:
+        recipe = self._context.workload.schema.validate(self._running[number].settings)
+        guessed = self._context.workload.chance(recipe).get(self._study.metric.name)
+        if guessed is not None:
+            self._ledger.record_chance(number, guessed)
+
+    def _require_consent(self, again: bool) -> None:
+        """A second opening by the same study is never a matter of course. Raises Opened."""
+        own, _ = self._known()
+        new = list(self._missing())
+        if own and new and not again:
+            raise Opened(
+                f"{own[-1].study}: its test set was opened at {own[-1].at} by `{own[-1].command}`; "
+                f"{count(len(new), 'further run')} would open it again; if that is meant, say --open-again"
+            )
+
+
+def final_arms(context: Context) -> list[Arm]:
+    """The incumbent and, with `arms: all`, every applicable arm of the ablation; each recipe once."""
+    study, results = context.study, context.store.results()
+    assert study.final is not None
+    best = incumbent(results, context.gate).arm
+    name = BASELINE if best.name == BASELINE else INCUMBENT
+    if study.final.arms == "best":
+        return [Arm(name, best.settings, cost=best.cost)]
+    arms = _ablated(results)
+    known = any(arm.recipe == best.recipe for arm in arms)
+    return arms if known else [Arm(name, best.settings, cost=best.cost), *arms]
+
+
+def _ablated(results: Results) -> list[Arm]:
+    stage = results.stages.get(ABLATION.name)
+    found: list[Arm] = []
+    for arm in stage.arms if stage else ():
+        if arm.applicable and all(arm.recipe != other.recipe for other in found):
+            found.append(arm)
+    names = {arm.name for arm in found}
+    return [arm if arm.reference in names else replace(arm, reference="") for arm in found]

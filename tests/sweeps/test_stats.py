@@ -1,0 +1,362 @@
+"""Statistics: worked examples of the literature, scipy and statsmodels as references, and defined edge cases."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats as scipy_stats
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.power import TTestPower
+from statsmodels.stats.proportion import proportion_confint
+from statsmodels.stats.weightstats import ttost_paired
+
+from sweeps.stats import (
+    contrasts,
+    detectable,
+    equivalence_rows,
+    expected_n,
+    holm,
+    holm_rows,
+    interval,
+    location,
+    needed_n,
+    paired,
+    power,
+    samples,
+    seed_effects,
+    seeds_for_sign_flip,
+    share_interval,
+    sign_flip,
+    simultaneous,
+    smallest_holm_sign_flip_p,
+    standardized,
+    stein_total,
+    stein_totals,
+)
+
+# Extra hours of sleep of ten patients under two drugs: Student (1908), "The probable error of a mean", Biometrika 6;
+# R's data set `sleep`. The figures are those of R's t.test(extra ~ group, paired = TRUE).
+DRUG_1 = [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0]
+DRUG_2 = [1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4]
+
+FIGURES = st.lists(st.integers(-400, 400).map(lambda x: x / 8), min_size=2, max_size=9)
+P_VALUES = st.lists(st.floats(0, 1), min_size=1, max_size=8)
+
+
+def drawn(n: int, seed: int = 0, shift: float = 0.5) -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(seed)
+    common = generator.normal(size=n)
+    return common + generator.normal(scale=0.5, size=n), common + generator.normal(shift, 0.5, size=n)
+
+
+def test_students_sleep_data() -> None:
+    found = paired(DRUG_2, DRUG_1)
+    assert found is not None
+    assert (found.n, found.df) == (10, 9)
+    assert found.t == pytest.approx(-4.0621, abs=5e-5)
+    assert found.p == pytest.approx(0.002833, abs=5e-7)
+    assert (found.mean, found.low, found.high) == pytest.approx((-1.58, -2.4598858, -0.7001142), abs=5e-8)
+
+
+@pytest.mark.parametrize("n", [2, 3, 6, 12, 30])
+def test_paired_t_is_scipys(n: int) -> None:
+    before, after = drawn(n, n)
+    found = paired(list(before), list(after))
+    reference = scipy_stats.ttest_rel(after, before)
+    ends = reference.confidence_interval()
+    assert found is not None
+    assert (found.t, found.p, found.low, found.high) == pytest.approx(
+        (reference.statistic, reference.pvalue, ends.low, ends.high)
+    )
+    assert found.correlation == pytest.approx(np.corrcoef(before, after)[0, 1])
+    assert found.estimate == location(after - before).estimate
+
+
+@pytest.mark.parametrize("margin", [0.2, 0.8, 2.0])
+def test_equivalence_is_that_of_statsmodels(margin: float) -> None:
+    before, after = drawn(9)
+    found = paired(list(before), list(after), margin=margin)
+    assert found is not None
+    assert found.equivalence_p == pytest.approx(ttost_paired(after, before, -margin, margin)[0])
+    rows = samples(np.stack([after - before] * 2))
+    assert equivalence_rows(rows.mean, rows.sd / 3, 8, margin) == pytest.approx(found.equivalence_p)
+
+
+@pytest.mark.parametrize("n", [3, 5, 8])
+def test_exact_sign_flip_counts_all_flips_and_is_scipys(n: int) -> None:
+    differences = np.random.default_rng(n).normal(0.6, size=n)
+    flips = [
+        abs(sum(s * d for s, d in zip(signs, differences, strict=True)))
+        for signs in itertools.product((1, -1), repeat=n)
+    ]
+    found = sign_flip(differences)
+    reference = scipy_stats.permutation_test(
+        (differences,), np.mean, permutation_type="samples", n_resamples=np.inf, alternative="two-sided"
+    )
+    assert found.exact
+    assert found.p == pytest.approx(np.mean(np.array(flips) >= abs(differences.sum()) - 1e-12))
+    assert found.p == pytest.approx(reference.pvalue)
+    assert found.smallest == 2 / 2**n
+
+
+def test_sign_flip_of_one_sided_differences_is_the_smallest_there_is() -> None:
+    for n in (2, 6, 20):
+        assert sign_flip(np.linspace(1, 2, n)).p == pytest.approx(2 / 2**n)
+
+
+def test_sampled_sign_flip_is_seeded_never_0_and_near_the_normal_tail() -> None:
+    clear = sign_flip(np.linspace(1, 2, 21))
+    assert (clear.exact, clear.p, clear.smallest) == (False, 1 / 100_001, 1 / 100_001)
+    differences = np.random.default_rng(1).normal(0.3, size=40)
+    found = sign_flip(differences)
+    assert found == sign_flip(differences)
+    assert found.p == pytest.approx(scipy_stats.ttest_1samp(differences, 0).pvalue, abs=0.01)
+
+
+@pytest.mark.parametrize(("comparisons", "n", "p"), [(1, 6, 2 / 64), (3, 6, 6 / 64), (5, 8, 10 / 256), (40, 2, 1.0)])
+def test_smallest_sign_flip_p_after_holm(comparisons: int, n: int, p: float) -> None:
+    assert smallest_holm_sign_flip_p(comparisons, n) == p
+
+
+@pytest.mark.parametrize(("comparisons", "n"), [(1, 6), (2, 7), (3, 7), (4, 8), (6, 8), (7, 9)])
+def test_pairs_that_the_sign_flip_needs(comparisons: int, n: int) -> None:
+    assert seeds_for_sign_flip(comparisons) == n
+    assert smallest_holm_sign_flip_p(comparisons, n) <= 0.05 < smallest_holm_sign_flip_p(comparisons, n - 1)
+
+
+@given(P_VALUES)
+def test_holm_is_that_of_statsmodels_and_keeps_the_order(p: list[float]) -> None:
+    adjusted = holm(p)
+    assert adjusted == pytest.approx(tuple(multipletests(p, method="holm")[1]))
+    assert all(0 <= before <= after <= 1 for before, after in zip(p, adjusted, strict=True))
+    order = np.argsort(p, kind="stable")
+    assert np.all(np.diff(np.array(adjusted)[order]) >= 0)
+    assert holm_rows(np.array([p, p])).tolist() == [list(adjusted)] * 2
+
+
+def test_holm_by_hand() -> None:
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx((0.03, 0.06, 0.06))
+    assert holm([]) == ()
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        holm([0.5, math.nan])
+
+
+@pytest.mark.parametrize(("t", "n"), [(0.0, 5), (-4.0621, 10), (2.5, 6), (30.0, 4), (900.0, 3), (-1100.0, 8)])
+def test_d_z_interval_inverts_the_noncentral_t(t: float, n: int) -> None:
+    found = standardized(t, n, n - 1)
+    assert found.mean == pytest.approx(t / math.sqrt(n))
+    tails = [scipy_stats.nct.cdf(t, n - 1, end * math.sqrt(n)) for end in (found.low, found.high)]
+    assert tails == pytest.approx([0.975, 0.025], abs=2e-4)
+
+
+@pytest.mark.parametrize(("difference", "n"), [(0.5, 6), (1.0, 6), (1.0, 12), (-2.0, 4), (0.0, 6)])
+def test_power_is_that_of_statsmodels(difference: float, n: int) -> None:
+    assert power(2 * difference, 2.0, n) == pytest.approx(TTestPower().power(difference, n, 0.05), abs=1e-7)
+
+
+@pytest.mark.parametrize("n", [3, 6, 8, 24])
+def test_detectable_difference_has_power_80_percent(n: int) -> None:
+    assert detectable(1.0, n) == pytest.approx(TTestPower().solve_power(nobs=n, alpha=0.05, power=0.8), abs=1e-4)
+    assert power(detectable(3.0, n), 3.0, n) == pytest.approx(0.8, abs=1e-4)
+    assert detectable(3.0, n, df=2) >= detectable(3.0, n)
+
+
+@pytest.mark.parametrize(("difference", "sd"), [(1.0, 1.0), (0.3, 1.0), (-5.0, 1.0), (2.0, 0.0)])
+def test_needed_n_is_the_fewest_that_reach_80_percent(difference: float, sd: float) -> None:
+    n = needed_n(difference, sd)
+    assert power(difference, sd, n) >= 0.8
+    assert n == 2 or power(difference, sd, n - 1) < 0.8
+
+
+def test_no_n_finds_no_difference() -> None:
+    with pytest.raises(ValueError, match="difference of 0"):
+        needed_n(0.0, 1.0)
+    with pytest.raises(ValueError, match="over 1,000,000 pairs"):
+        needed_n(1e-6, 1.0)
+
+
+def test_stein_total_makes_the_interval_as_narrow_as_asked() -> None:
+    first = [0.2, 1.4, -0.6, 0.9, 0.1, 1.1]
+    half = scipy_stats.t.ppf(0.975, 5) * np.std(first, ddof=1)
+    n = stein_total(first, 0.3, 1000)
+    assert half / math.sqrt(n) <= 0.3 < half / math.sqrt(n - 1)
+    assert stein_total(first, 0.3, 20) == 20
+    assert stein_total(first, 100.0, 1000) == 6
+    assert stein_total([1.0, 1.0, 1.0], 0.1, 50) == 3
+    assert stein_totals(np.array([first, first]), 0.3, 1000).tolist() == [n, n]
+
+
+def test_stein_keeps_the_first_variance_and_its_degrees_of_freedom() -> None:
+    before, after = drawn(10)
+    found = paired(list(before), list(after), first=6)
+    assert found is not None
+    sd = np.std((after - before)[:6], ddof=1)
+    half = scipy_stats.t.ppf(0.975, 5) * sd / math.sqrt(10)
+    assert (found.first, found.df) == (6, 5)
+    assert found.sd == pytest.approx(sd)
+    assert found.high - found.mean == pytest.approx(half)
+    assert found.p == pytest.approx(2 * scipy_stats.t.sf(abs(found.mean) / (sd / math.sqrt(10)), 5))
+    assert found.d_z == pytest.approx(found.mean / np.std(after - before, ddof=1))
+
+
+@pytest.mark.parametrize("first", [None, 0, 1, 10, 12])
+def test_a_first_stage_that_is_no_part_changes_nothing(first: int | None) -> None:
+    before, after = drawn(10)
+    assert paired(list(before), list(after), first=first) == paired(list(before), list(after))
+
+
+@pytest.mark.parametrize(
+    ("sd", "precision", "most"), [(1.0, 0.5, 24), (1.0, 1.0, 1000), (0.1, 1.0, 24), (0.0, 0.5, 24)]
+)
+def test_expected_n_is_the_mean_of_simulated_totals(sd: float, precision: float, most: int) -> None:
+    totals = stein_totals(np.random.default_rng(0).normal(0, sd, size=(40_000, 6)), precision, most)
+    assert expected_n(sd, precision, 6, most) == pytest.approx(totals.mean(), rel=0.01)
+
+
+@pytest.mark.parametrize(("successes", "n"), [(0, 6), (3, 6), (6, 6), (1, 40)])
+def test_share_interval_is_clopper_pearson(successes: int, n: int) -> None:
+    assert share_interval(successes, n) == pytest.approx(proportion_confint(successes, n, method="beta"), nan_ok=True)
+
+
+def test_half_a_success_widens_the_share_to_whole_counts() -> None:
+    assert share_interval(2.5, 6) == (share_interval(2, 6)[0], share_interval(3, 6)[1])
+    with pytest.raises(ValueError, match="0 to n"):
+        share_interval(7, 6)
+
+
+@pytest.mark.parametrize(("goal", "share"), [("maximize", 0.625), ("minimize", 0.375)])
+def test_superiority_counts_wins_by_the_goal_and_ties_as_half(goal: str, share: float) -> None:
+    found = paired([1.0, 1.0, 1.0, 1.0], [2.0, 0.5, 1.0, 3.0], goal=goal)  # type: ignore[arg-type]
+    assert found is not None
+    assert found.p_superior == share
+    assert found.p_superior_low < share < found.p_superior_high
+
+
+def test_bonferroni_interval_of_one_is_the_plain_one_and_widens_with_the_family() -> None:
+    found = interval([1.0, 2.0, 4.0, 3.0])
+    assert found is not None
+    assert simultaneous(found, 1) == pytest.approx((found.low, found.high))
+    half = scipy_stats.t.ppf(1 - 0.025 / 4, 3) * found.sd / 2
+    assert simultaneous(found, 4) == pytest.approx((found.mean - half, found.mean + half))
+
+
+def test_identical_pairs_have_p_1_and_a_point_at_0() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = paired([90.1, 91.7, 92.3], [90.1, 91.7, 92.3], margin=0.5)
+    assert found is not None
+    assert (found.mean, found.low, found.high, found.sd, found.p, found.t) == (0, 0, 0, 0, 1, None)
+    assert (found.d_z, found.p_superior, found.detectable, found.equivalence_p) == (None, 0.5, 0, 1 / 8)
+
+
+def test_equal_differences_take_p_from_the_sign_flip_test_even_when_rounding_blurs_them() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = paired([80.1, 90.3, 70.7, 60.9], [80.0, 90.2, 70.6, 60.8], margin=0.05)
+    assert found is not None
+    assert (found.sd, found.t, found.p) == (0, None, 2 / 16)
+    assert found.low == found.high == pytest.approx(-0.1)
+    assert found.equivalence_p == 1
+
+
+def test_one_side_without_variance_has_no_correlation() -> None:
+    found = paired([1.0, 1.0, 1.0], [2.0, 3.0, 5.0])
+    assert found is not None
+    assert found.correlation is None
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_below_two_values_there_is_no_figure(n: int) -> None:
+    assert paired([1.0] * n, [2.0] * n, margin=1) is None
+    assert interval([1.0] * n) is None
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "margin", "rule"),
+    [
+        ([1.0], [1.0, 2.0], None, "equal length"),
+        ([1.0, math.nan], [1.0, 2.0], None, "finite"),
+        ([1.0], [1.0], 0, "above 0"),
+    ],
+)
+def test_wrong_pairs_are_refused(before: list[float], after: list[float], margin: float | None, rule: str) -> None:
+    with pytest.raises(ValueError, match=rule):
+        paired(before, after, margin=margin)
+
+
+@given(FIGURES, st.integers(-1000, 1000))
+def test_a_shift_of_both_sides_changes_nothing(values: list[float], shift: int) -> None:
+    zeros = [0.0] * len(values)
+    plain, moved = paired(zeros, values), paired([float(shift)] * len(values), [value + shift for value in values])
+    assert plain is not None
+    assert moved is not None
+    assert (plain.mean, plain.p, plain.low, plain.sign_flip_p) == pytest.approx(
+        (moved.mean, moved.p, moved.low, moved.sign_flip_p)
+    )
+
+
+@given(FIGURES)
+def test_swapping_the_sides_swaps_the_signs_and_p_stays_within_bounds(values: list[float]) -> None:
+    zeros = [0.0] * len(values)
+    one, other = paired(zeros, values, margin=1), paired(values, zeros, margin=1)
+    assert one is not None
+    assert other is not None
+    assert (one.mean, one.low, one.high, one.p) == pytest.approx((-other.mean, -other.high, -other.low, other.p))
+    assert one.p_superior == pytest.approx(1 - other.p_superior)
+    assert one.equivalence_p == pytest.approx(other.equivalence_p)
+    assert all(0 <= p <= 1 for p in (one.p, one.sign_flip_p, one.equivalence_p or 0))
+    assert one.sign_flip_p >= one.smallest_sign_flip_p
+
+
+FULL = np.array(list(itertools.product((1.0, -1.0), repeat=3)))
+
+
+def cells(seeds: int, noise: float) -> np.ndarray:
+    """A 2^3 with effects a = 4, b = -2, c = 0, ab = 1, ac = bc = 0: half of each contrast at +1, minus half at -1."""
+    a, b, _ = FULL.T
+    means = 90 + 2 * a - b + 0.5 * a * b
+    generator = np.random.default_rng(3)
+    return means + generator.normal(size=(seeds, 1)) + noise * generator.normal(size=(seeds, 8))
+
+
+def test_full_factorial_gives_its_known_effects() -> None:
+    found = contrasts(cells(5, 0.0), FULL)
+    assert [one.factors for one in found] == [(0,), (1,), (2,), (0, 1), (0, 2), (1, 2)]
+    assert [one.location.estimate.mean for one in found] == pytest.approx([4, -2, 0, 1, 0, 0], abs=1e-9)
+
+
+def test_effects_are_means_at_present_minus_removed_and_half_differences_of_effects() -> None:
+    values = cells(6, 0.4)
+    a, b = FULL[:, 0], FULL[:, 1]
+    main = values[:, a > 0].mean(axis=1) - values[:, a < 0].mean(axis=1)
+    with_b = values[:, (a > 0) & (b > 0)].mean(axis=1) - values[:, (a < 0) & (b > 0)].mean(axis=1)
+    without = values[:, (a > 0) & (b < 0)].mean(axis=1) - values[:, (a < 0) & (b < 0)].mean(axis=1)
+    found = contrasts(values, FULL)
+    assert found[0].location.t == pytest.approx(location(main).t)
+    assert found[0].location.estimate.low == pytest.approx(location(main).estimate.low)
+    assert found[3].location.estimate.mean == pytest.approx(((with_b - without) / 2).mean())
+    assert found[3].location.p == pytest.approx(scipy_stats.ttest_1samp((with_b - without) / 2, 0).pvalue)
+
+
+def test_opposite_columns_share_an_estimate_with_the_sign() -> None:
+    half = FULL[FULL.prod(axis=1) < 0]  # c = -ab
+    found = contrasts(cells(5, 0.1)[:, FULL.prod(axis=1) < 0], half)
+    assert [(one.factors, one.aliases) for one in found] == [
+        ((0,), (((1, 2), -1),)),
+        ((1,), (((0, 2), -1),)),
+        ((2,), (((0, 1), -1),)),
+    ]
+
+
+def test_too_few_arms_or_seeds_leave_effects_undetermined() -> None:
+    assert contrasts(cells(5, 0.1)[:, :5], FULL[:5]) == ()
+    assert seed_effects(cells(5, 0.1)[:, :5], FULL[:5]) is None
+    assert contrasts(cells(1, 0.1), FULL) == ()
+    with pytest.raises(ValueError, match="arms and factors"):
+        contrasts(np.ones((3, 4)), FULL)
