@@ -27,9 +27,9 @@ class StageResults:
     """A stage of replicates: its arms, its runs in the order of numbers, and the facts that it decided by.
 
     `facts` by stage: ablation has `design`, `wanted` (arm -> replicates asked for), `first` (replicates of Stein's
-    first stage; absent with a fixed number), `generators` and `aliases` of a fraction, and `tuned` (arm -> settings that
-    re-tuning chose); final has `sets` (labels, "test" first), `openings` (those of the test set by this study) and
-    `earlier_openings` (how many there were by others).
+    first stage; absent with a fixed number), `generators` and `aliases` of a fraction, and `tuned` (arm -> settings
+    that re-tuning chose); final has `sets` (labels, "test" first), `openings` (those of the test set by this study)
+    and `earlier_openings` (how many there were by others).
     """
 
     name: str

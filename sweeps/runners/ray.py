@@ -12,7 +12,9 @@ import os
 import shutil
 import socket
 import tempfile
+import time
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,20 @@ from sweeps.trial import Outcome, Status
 WORKER_DEATHS_ALLOWED = 3
 CONNECT_S = 5.0
 OBJECT_STORE_BYTES = 100 * 2**20  # jobs and metrics are small; the data is memory-mapped
+
+
+SHORTEST_REST_S, LONGEST_REST_S = 0.25, 4.0
+
+
+@dataclass(frozen=True)
+class _Rest:
+    """A pause in a worker that has nothing to do while another still trains.
+
+    Tune gives up a worker that is idle even for a moment, and starts a new one only when it is faster up than a running
+    trial ends: between two stages of short runs a study would go on with one worker for good.
+    """
+
+    seconds: float
 
 
 class RayRunner:
@@ -92,7 +108,7 @@ class RayRunner:
                 scheduler=_Decisions(scheduler),
                 num_samples=-1,
                 reuse_actors=True,
-                trial_dirname_creator=lambda trial: f"{trial.config['job'].number:04d}-{trial.trial_id}",
+                trial_dirname_creator=lambda trial: str(trial.trial_id),
             ),
             run_config=tune.RunConfig(
                 name="run",
@@ -129,6 +145,10 @@ def _require_listening(address: str) -> None:
 
 def _trainable(config: dict[str, Any]) -> None:
     """Runs in a worker: one job, its events reported as they come."""
+    if isinstance(config["job"], _Rest):
+        time.sleep(config["job"].seconds)
+        tune.report({"event": config["job"]})
+        return
     with closing(execute(config["job"])) as events:  # type: ignore[type-var]
         for event in events:
             tune.report({"event": event})
@@ -148,19 +168,31 @@ class _Jobs(_Unpicklable, Searcher):
         super().__init__()
         self._scheduler = scheduler
         self._slots = slots
-        self._live: dict[str, Job] = {}
+        self._live: dict[str, Job | _Rest] = {}
+        self._rest_s = SHORTEST_REST_S
 
     def suggest(self, trial_id: str) -> Any:
         if len(self._live) >= self._slots:
             return None
-        job = self._scheduler.suggest()
+        job = self._scheduler.suggest() or self._rest()
         if job is None:
-            return None if self._live else str(Searcher.FINISHED)
+            return str(Searcher.FINISHED)
         self._live[trial_id] = job
         return {"job": job}
 
+    def _rest(self) -> _Rest | None:
+        """A pause, each longer than the one before it; None when no job runs any more."""
+        if all(isinstance(job, _Rest) for job in self._live.values()):
+            return None
+        rest = _Rest(self._rest_s)
+        self._rest_s = min(2 * self._rest_s, LONGEST_REST_S)
+        return rest
+
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         job = self._live.pop(trial_id)
+        if isinstance(job, _Rest):
+            return
+        self._rest_s = SHORTEST_REST_S
         if error and not self._scheduler.stopping:
             reason = f"its worker died {WORKER_DEATHS_ALLOWED + 1} times (killed, or out of host memory)"
             self._scheduler.on_end(job, End(Outcome(Status.FAILED, reason), 0.0))
@@ -183,6 +215,8 @@ class _Decisions(_Unpicklable, FIFOScheduler):
         if self._scheduler.stopping:
             return str(TrialScheduler.STOP)
         event, job = result["event"], trial.config["job"]
+        if isinstance(job, _Rest):
+            return str(TrialScheduler.CONTINUE)
         if isinstance(event, Epoch):
             decision = self._scheduler.on_epoch(job, event)
             return str(TrialScheduler.STOP if decision is Decision.STOP else TrialScheduler.CONTINUE)
