@@ -28,7 +28,7 @@ from sweeps.words import count
 if TYPE_CHECKING:
     from optuna.importance import BaseImportanceEvaluator
 
-MIN_TRIALS = 10
+MIN_TRIALS = 20  # with fewer the shares are noise, and loading the estimators takes seconds
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sweeps.results import StageResults
 from sweeps.stats import Estimate, interval
@@ -36,10 +36,14 @@ class Level:
 
 @dataclass(frozen=True)
 class Figure:
-    """Which figure of a run counts: its value or, in the stage final, `metric` on the labelled set `part`."""
+    """Which figure of a run counts: its value or, in the stage final, `metric` on the labelled set `part`.
+
+    `percent`: the figure lies between 0 and 100, and so does every mean of it.
+    """
 
     part: str = ""
     metric: str = ""
+    percent: bool = False
 
     def of(self, trial: Trial) -> float | None:
         """The figure of a run that has ended: a diverged run's is what guessing reaches. None where there is none."""
@@ -69,7 +73,13 @@ def level(stage: StageResults, arm: Arm, figure: Figure = VALUE) -> Level:
     values = {replicate: value for replicate, value in found.items() if value is not None}
     missing = tuple(Missing(n, figure.why_missing(run)) for n, run in ended.items() if n not in values)
     diverged = sum(run.status is Status.DIVERGED for run in ended.values())
-    return Level(arm, values, interval(list(values.values())), diverged, missing)
+    return Level(arm, values, _mean(values, figure.percent), diverged, missing)
+
+
+def _mean(values: Mapping[int, float], percent: bool) -> Estimate | None:
+    """The mean with its interval, which is cut where no mean of percentages can lie."""
+    mean = interval(list(values.values()))
+    return replace(mean, low=max(0.0, mean.low), high=min(100.0, mean.high)) if mean and percent else mean
 
 
 def levels(stage: StageResults, figure: Figure = VALUE) -> tuple[Level, ...]:

@@ -69,7 +69,7 @@ def confirmation(results: Results) -> Confirmation | None:
     if stage is None:
         return None
     sign = -1.0 if results.study.metric.goal == "maximize" else 1.0
-    found = sorted(levels(stage), key=lambda each: (not each.values, sign * _mean(each)))
+    found = sorted(levels(stage, _figure(results)), key=lambda each: (not each.values, sign * _mean(each)))
     searched = {arm.name: value for arm in stage.arms if (value := _searched(results, arm)) is not None}
     return Confirmation(tuple(found), searched, _complete(results, stage))
 
@@ -79,7 +79,7 @@ def ablation(results: Results) -> Ablation | None:
     stage = results.stages.get(ABLATION)
     if stage is None:
         return None
-    found, terms = levels(stage), _terms(results)
+    found, terms = levels(stage, _figure(results)), _terms(results)
     fixed = [each for each in found if not each.arm.tuned]
     factorial = terms.design == FACTORIAL
     return Ablation(
@@ -114,8 +114,13 @@ def _terms(results: Results) -> Terms:
     return Terms(measure(results.study.metric), design, rule.margin if rule else None, facts.get("first"), components)
 
 
+def _figure(results: Results, part: str = "") -> Figure:
+    name = results.study.metric.name
+    return Figure(part, name.removeprefix("val_"), percent=name.endswith("accuracy"))
+
+
 def _shift(results: Results, stage: StageResults, name: str) -> Shift:
-    found = levels(stage, Figure(name, results.study.metric.name.removeprefix("val_")))
+    found = levels(stage, _figure(results, name))
     about = _terms(results)
     return Shift(name, found, comparisons(found, Terms(about.measure.on(name), about.design, about.margin)))
 
@@ -127,7 +132,7 @@ def _validation(results: Results, arm: Arm) -> Level | None:
     same = [pair for pair in known if pair[1].recipe == arm.recipe] or [
         pair for pair in known if pair[1].name == arm.name
     ]
-    return level(*same[0]) if same else None
+    return level(*same[0], _figure(results)) if same else None
 
 
 def _complete(results: Results, stage: StageResults) -> bool:

@@ -44,13 +44,13 @@ def test_trials_are_compared_at_the_latest_epoch_that_half_of_them_reached(tmp_p
 
 
 def test_too_few_trials_give_none(tmp_path: Path) -> None:
-    assert importance(results(made(9), tmp_path)) is None
+    assert importance(results(made(19), tmp_path)) is None
     assert importance(results([], tmp_path)) is None
 
 
 def test_equal_metrics_give_none(tmp_path: Path) -> None:
     flat = [
-        Trial(n, "search", Status.COMPLETE, {"lr": 0.1 + n / 100, "momentum": 0.5}, 1.0, {1: 1.0}) for n in range(12)
+        Trial(n, "search", Status.COMPLETE, {"lr": 0.1 + n / 100, "momentum": 0.5}, 1.0, {1: 1.0}) for n in range(24)
     ]
     assert importance(results(flat, tmp_path)) is None
 
@@ -74,4 +74,4 @@ def test_importances_are_the_same_each_time_and_begin_with_ped_anova(tmp_path: P
 
 
 def test_too_few_trials_give_no_importances(tmp_path: Path) -> None:
-    assert importances(results(made(9), tmp_path)) == []
+    assert importances(results(made(19), tmp_path)) == []
