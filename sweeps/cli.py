@@ -200,12 +200,13 @@ def compare(
 @app.command()
 def validate(study: StudyFile, sets: Sets = None) -> None:
     """Check a study file against its workload: every mistake at once, or "ok"."""
+    from sweeps.cautions import warnings
     from sweeps.request import Edits, load_study
 
     loaded, _ = load_study(study, Edits(sets or ()))
-    size = loaded.space.size
-    configurations = "infinitely many" if size is None else f"{size:,}"
-    typer.echo(f"ok: {study}: {loaded.method} over {configurations} configurations, {loaded.run_cap} trials")
+    typer.echo(f"ok: {study}: {'; '.join(_stages_in_words(loaded))}")
+    for warning in warnings(loaded):
+        typer.echo(f"warning: {warning}", err=True)
 
 
 @app.command()
@@ -269,8 +270,13 @@ def status(name: Name, runs_dir: RunsDir = RUNS, as_json: Json = False) -> None:
         return
     out = terminal.console()
     by = f"run by process {driver.get('pid')} on {driver.get('host')}" if driver else "not running"
-    out.print(f"{results.name}: {results.counted}/{results.study.run_cap} trials, {by}", highlight=False)
-    out.print(terminal.tally(results), highlight=False)
+    searched = bool(results.study.space.dimensions)
+    trials = f"{results.counted}/{results.study.run_cap} trials, " if searched else ""
+    out.print(f"{results.name}: {trials}{by}", highlight=False)
+    if searched:
+        out.print(terminal.tally(results), highlight=False)
+    for line in terminal.stage_lines(results):
+        out.print(line, highlight=False)
     _show_best(results)
 
 
@@ -301,6 +307,7 @@ def list_studies(runs_dir: RunsDir = RUNS, as_json: Json = False) -> None:
 def show(
     name: Name,
     trial: Annotated[int, typer.Argument(metavar="TRIAL", help="The trial's number.", show_default=False)],
+    stage: Annotated[str, typer.Option("--stage", metavar="NAME", help="The stage that the trial is of.")] = "search",
     runs_dir: RunsDir = RUNS,
     as_json: Json = False,
 ) -> None:
@@ -310,8 +317,8 @@ def show(
     from sweeps.runs import find_trial, open_results, recipe_of
 
     results = open_results(runs_dir, name)
-    found = find_trial(results, trial)
-    rows, recipe = results.rows(trial), recipe_of(results, trial) or dict(found.parameters)
+    found = find_trial(results, trial, stage)
+    rows, recipe = results.rows(trial, stage), recipe_of(results, trial, stage) or dict(found.parameters)
     if as_json:
         _print_json({**plain(found), "recipe": recipe, "curves": rows})
         return
@@ -444,8 +451,24 @@ def _show_best(results: Results) -> None:
         terminal.console().print(terminal.best_table(results))
 
 
+def _stages_in_words(study: Study) -> list[str]:
+    size, confirm, ablation, final = study.space.size, study.confirm, study.ablation, study.final
+    configurations = "infinitely many" if size is None else f"{size:,}"
+    said = [f"{study.method} over {configurations} configurations, {study.run_cap} trials"]
+    if not study.space.dimensions:
+        said.clear()
+    if confirm is not None:
+        said.append(f"confirm the best {confirm.top} on {confirm.seeds} seeds")
+    if ablation is not None:
+        seeds = ablation.seeds if isinstance(ablation.seeds, int) else f"{ablation.seeds.min} to {ablation.seeds.max}"
+        said.append(f"ablation ({ablation.design}) on {seeds} seeds")
+    return [*said, f"final on {final.seeds} seeds"] if final is not None else said
+
+
 def _summary(results: Results) -> dict[str, Any]:
     from sweeps.record import plain
+    from sweeps.report.findings import Findings
+    from sweeps.report.verdicts import evidence_answer
 
     ranked = results.ranked()
     return {
@@ -456,6 +479,8 @@ def _summary(results: Results) -> dict[str, Any]:
         "counted": results.counted,
         "counts": {status.value: n for status, n in results.counts().items()},
         "best": plain(ranked[0]) if ranked else None,
+        "stages": {name: len(stage.trials) for name, stage in results.stages.items()},
+        "answer": evidence_answer(Findings.of(results)),
     }
 
 

@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 from sweeps.errors import UserError
 from sweeps.grammar.document import Document, read
 from sweeps.ledger import RECIPE
-from sweeps.results import Results
+from sweeps.results import SEARCH, Results
 from sweeps.store import STUDY_FILE, Store
 from sweeps.study import parse
 from sweeps.trial import Trial
@@ -50,18 +50,23 @@ def open_results(runs: Path, name: str) -> Results:
         store.close()
 
 
-def find_trial(results: Results, number: int) -> Trial:
-    """Trial `number` of a study. Raises NotFound."""
-    for trial in results.trials:
+def find_trial(results: Results, number: int, stage: str = SEARCH) -> Trial:
+    """Trial `number` of a stage. Raises NotFound."""
+    begun = {SEARCH: results.trials, **{name: each.trials for name, each in results.stages.items()}}
+    if stage not in begun:
+        raise NotFound(f"{results.study.name} has no stage {stage!r}; there are: {', '.join(begun)}")
+    trials = begun[stage]
+    for trial in trials:
         if trial.number == number:
             return trial
-    known = f"0 to {results.trials[-1].number}" if results.trials else "none yet"
-    raise NotFound(f"{results.study.name} has no trial {number}; there are: {known}")
+    known = f"0 to {trials[-1].number}" if trials else "none yet"
+    of = "" if stage == SEARCH else f" of the stage {stage}"
+    raise NotFound(f"{results.study.name} has no trial {number}{of}; there are: {known}")
 
 
-def recipe_of(results: Results, number: int) -> dict[str, Any]:
+def recipe_of(results: Results, number: int, stage: str = SEARCH) -> dict[str, Any]:
     """The whole recipe of a trial by dotted key; empty for a trial that never started."""
-    file = results.trial_folder(number) / RECIPE
+    file = results.trial_folder(number, stage) / RECIPE
     if not file.exists():
         return {}
     return dict(_dotted(YAML(typ="safe", pure=True).load(file), ""))

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from sweeps.grammar.document import from_text
+from sweeps.grammar.sections import Confirm
 from sweeps.recipe import merge
 from sweeps.study import Study, dump, parse
 from sweeps.workload import Workload
 
 TRIALS = 2
+SEEDS = 2
 SUFFIX = "-smoke"
 NAME_LENGTH = 64
 
@@ -17,7 +19,8 @@ NAME_LENGTH = 64
 def shrink(study: Study, workload: Workload) -> Study:
     """`study` with two trials of the size that the workload calls `smoke`: another experiment, so another name.
 
-    What `smoke` sets is not searched, and stages that are not run yet are left out.
+    What `smoke` sets is not searched. Confirm and ablation have two seeds; final is left out, for it would open the
+    test set.
     """
     shrunk = workload.smoke()
     conditions = {parent for item in study.parameters.values() for parent in item.when}
@@ -29,8 +32,8 @@ def shrink(study: Study, workload: Workload) -> Study:
         "method": "random" if study.method == "grid" else study.method,
         "run_cap": min(TRIALS, study.run_cap),
         "early_terminate": None,  # nothing to terminate within one epoch
-        "confirm": None,
-        "ablation": None,
+        "confirm": study.confirm and Confirm(top=min(TRIALS, study.confirm.top), seeds=SEEDS),
+        "ablation": study.ablation and study.ablation.model_copy(update={"seeds": SEEDS, "retune": None}),
         "final": None,
         "evaluate": (),
         "budget": type(study.budget)(),

@@ -46,6 +46,18 @@ def tally(results: Results) -> str:
     return ", ".join(shown) or "no trial yet"
 
 
+def stage_lines(results: Results) -> list[str]:
+    """One line for each stage that has begun after the search: its arms and how its runs stand."""
+    lines = []
+    for name, stage in results.stages.items():
+        if not stage.arms:  # the small searches of a re-tuned ablation
+            continue
+        statuses = [trial.status for trial in stage.trials]
+        counts = ", ".join(f"{n} {status_name(each)}" for each in Status if (n := statuses.count(each)))
+        lines.append(f"{name}: {count(sum(arm.applicable for arm in stage.arms), 'arm')}, {counts or 'no run yet'}")
+    return lines
+
+
 def best_table(results: Results, top: int = TOP) -> Table:
     """The best completed trials side by side: one column each, one row per figure and searched setting."""
     ranked, words = results.ranked()[:top], measure(results.study.metric)
