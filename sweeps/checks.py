@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from sweeps.designs.components import components_of
+from sweeps.designs import components_of, require_affordable
 from sweeps.grammar.combinations import refused
 from sweeps.grammar.document import TOP_LEVEL, Document
 from sweeps.grammar.explain import as_written
 from sweeps.grammar.mistakes import Found, KeyPath, Mistake, StudyError, dotted, settled, unknown
+from sweeps.grammar.sections import Seeds
 from sweeps.grammar.settings import nested_in, unknown_setting, unknown_settings
 from sweeps.grammar.values import wrong_values
 from sweeps.recipe import BadRecipe, merge
@@ -158,15 +159,18 @@ def _changes_nothing(case: _Case, edit: Mapping[str, Any]) -> bool:
 
 
 def _components(case: _Case) -> Iterator[Found]:
-    components = case.study.ablation.components if case.study.ablation is not None else None
-    if components is None:
+    rule = case.study.ablation
+    components = rule.components if rule is not None else None
+    if rule is None or components is None:
         return
     path: KeyPath = ("ablation", "components")
     wrong = [found for inner, part in _parts(components) for found in _wrong_part(case, (*path, *inner), part)]
     yield from wrong
     if not wrong:
         try:
-            components_of(components, case.toggles)
+            named = components_of(components, case.toggles)
+            if rule.design == "factorial":
+                require_affordable(len(named), rule.seeds.min if isinstance(rule.seeds, Seeds) else rule.seeds)
         except ValueError as error:
             yield path, str(error)
 

@@ -1,0 +1,119 @@
+"""How a command ends: what is printed, and the exit code."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from sweeps.launch import Launched, Options
+    from sweeps.results import Results
+    from sweeps.study import Study
+    from sweeps.workload import Workload
+
+COMPLETE, FAILED, BAD_INPUT, RESUMABLE, INTERRUPTED = 0, 1, 2, 75, 130
+GO_ON = "run the same command again to go on"
+
+
+def carry_out(study: Study, workload: Workload, options: Options, as_json: bool, name: str | None = None) -> None:
+    """Run a study, print what it found, and end with the exit code that says how it went."""
+    from sweeps.cautions import warnings
+    from sweeps.launch import Stopped, launch
+
+    for warning in warnings(study):
+        typer.echo(f"warning: {warning}", err=True)
+    try:
+        launched = launch(study, workload, options, name)
+    except KeyboardInterrupt:
+        typer.echo(f"stopped at once; {GO_ON}", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    except Stopped as stopped:
+        typer.echo(f"stopped by {stopped}; {GO_ON}", err=True)
+        raise typer.Exit(RESUMABLE) from None
+    results, finish = launched.finish.results, launched.finish
+    if as_json:
+        print_json({**summary(results), "report": str(launched.report), "complete": finish.complete})
+    else:
+        _conclude(launched)
+    if finish.failure:
+        typer.echo(f"error: {finish.failure}", err=True)
+        raise typer.Exit(FAILED)
+    if finish.signal is not None:
+        typer.echo(f"stopped by {finish.signal.name}; {GO_ON}", err=True)
+        raise typer.Exit(INTERRUPTED if finish.signal.name == "SIGINT" else RESUMABLE)
+    if finish.exhausted:
+        spent = f"{results.study.budget.gpu_hours:g} hours of budget.gpu_hours"
+        typer.echo(f"stopped in the {finish.exhausted}: {spent} are spent; raise them to go on", err=True)
+        raise typer.Exit(RESUMABLE)
+
+
+def show_best(results: Results) -> None:
+    from sweeps import terminal
+    from sweeps.report.findings import Findings
+    from sweeps.report.verdicts import evidence_answer
+
+    for sentence in evidence_answer(Findings.of(results)):
+        typer.echo(sentence)
+    if results.study.space.dimensions:
+        typer.echo(terminal.answer(results))
+    if results.ranked():
+        terminal.console().print(terminal.best_table(results))
+
+
+def summary(results: Results) -> dict[str, Any]:
+    from sweeps.record import plain
+    from sweeps.report.findings import Findings
+    from sweeps.report.verdicts import evidence_answer
+
+    ranked = results.ranked()
+    return {
+        "study": results.name,
+        "question": results.study.question,
+        "metric": results.study.metric.name,
+        "run_cap": results.study.run_cap,
+        "counted": results.counted,
+        "counts": {status.value: n for status, n in results.counts().items()},
+        "best": plain(ranked[0]) if ranked else None,
+        "stages": {name: len(stage.trials) for name, stage in results.stages.items()},
+        "answer": evidence_answer(Findings.of(results)),
+    }
+
+
+def print_json(content: Any) -> None:
+    json.dump(_finite(content), sys.stdout, indent=2, allow_nan=False)
+    sys.stdout.write("\n")
+
+
+def _conclude(launched: Launched) -> None:
+    from sweeps.trial import Status
+
+    results, finish = launched.finish.results, launched.finish
+    ended = sum(trial.status is not Status.RUNNING for trial in results.everything)
+    if finish.complete and launched.ended_before == ended:
+        typer.echo(f"{results.name} was finished already; nothing was run.")
+    show_best(results)
+    if "search" in finish.cut:
+        typer.echo(f"The search ended at its share of the budget after {results.counted} trials.")
+    elif finish.complete and 0 < results.counted < results.study.run_cap:
+        typer.echo(f"No configuration is left to try after {results.counted} of {results.study.run_cap} trials.")
+    if ignored := _not_acted_on(results.study):
+        typer.echo(f"Not acted on by this version: {', '.join(ignored)}.")
+    typer.echo(f"Report: {launched.report}")
+
+
+def _not_acted_on(study: Study) -> list[str]:
+    """The parts of a study that this version reads but does not act on."""
+    return ["trial_timeout"] if study.trial_timeout is not None else []
+
+
+def _finite(content: Any) -> Any:
+    """`content` with null for NaN and infinity, which JSON does not have."""
+    if isinstance(content, dict):
+        return {key: _finite(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_finite(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content

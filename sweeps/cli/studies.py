@@ -1,0 +1,161 @@
+"""Commands that run studies: run, resume, final, plan."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sweeps.cli.options import (
+    REPORTS,
+    RUNS,
+    Address,
+    Budget,
+    DataDir,
+    Fresh,
+    Json,
+    Name,
+    NoCache,
+    OpenAgain,
+    Quiet,
+    ReportsDir,
+    RunnerKind,
+    RunsDir,
+    Searches,
+    Sets,
+    Smoke,
+    StageName,
+    StudyFile,
+    Toggles,
+    Workers,
+)
+from sweeps.cli.outcome import carry_out, print_json
+
+if TYPE_CHECKING:
+    pass
+
+app = typer.Typer()
+
+
+@app.command()
+def run(
+    study: StudyFile,
+    sets: Sets = None,
+    search: Searches = None,
+    toggle: Toggles = None,
+    budget: Budget = None,
+    runner: RunnerKind = "ray",
+    workers: Workers = None,
+    data_dir: DataDir = None,
+    runs_dir: RunsDir = RUNS,
+    reports_dir: ReportsDir = REPORTS,
+    ray_address: Address = None,
+    fresh: Fresh = False,
+    smoke: Smoke = False,
+    stage: StageName = None,
+    no_cache: NoCache = False,
+    open_again: OpenAgain = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Run a study, or continue it where it was interrupted; then write its report."""
+    from sweeps.request import Edits, load_study
+
+    loaded, workload = load_study(study, Edits(sets or (), search or (), toggle or (), budget))
+    options = _options(runs_dir, reports_dir, data_dir, runner, workers, ray_address, quiet)
+    wishes = {"fresh": fresh, "smoke": smoke, "stage": stage, "cache": not no_cache, "open_again": open_again}
+    carry_out(loaded, workload, replace(options, **wishes), as_json)
+
+
+@app.command()
+def resume(
+    name: Name,
+    runner: RunnerKind = "ray",
+    workers: Workers = None,
+    data_dir: DataDir = None,
+    runs_dir: RunsDir = RUNS,
+    reports_dir: ReportsDir = REPORTS,
+    ray_address: Address = None,
+    stage: StageName = None,
+    open_again: OpenAgain = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Continue a study by its name."""
+    options = _options(runs_dir, reports_dir, data_dir, runner, workers, ray_address, quiet)
+    _resume(name, replace(options, stage=stage, open_again=open_again), as_json)
+
+
+@app.command()
+def final(
+    name: Name,
+    runner: RunnerKind = "ray",
+    workers: Workers = None,
+    data_dir: DataDir = None,
+    runs_dir: RunsDir = RUNS,
+    reports_dir: ReportsDir = REPORTS,
+    ray_address: Address = None,
+    open_again: OpenAgain = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train a study's incumbent on all but the test set, then open that once."""
+    options = _options(runs_dir, reports_dir, data_dir, runner, workers, ray_address, quiet)
+    _resume(name, replace(options, stage="final", open_again=open_again), as_json)
+
+
+@app.command()
+def plan(
+    study: StudyFile,
+    sets: Sets = None,
+    search: Searches = None,
+    toggle: Toggles = None,
+    budget: Budget = None,
+    workers: Workers = None,
+    data_dir: DataDir = None,
+    no_probe: Annotated[bool, typer.Option("--no-probe", help="Train no epoch to see how long it takes.")] = False,
+    as_json: Json = False,
+) -> None:
+    """What a study will take and what it could show, before anything is spent."""
+    from sweeps.plan import plan as planned
+    from sweeps.plan import render
+    from sweeps.request import Edits, load_study
+    from sweeps.site import data_dir as data_folder
+    from sweeps.terminal import console
+
+    loaded, workload = load_study(study, Edits(sets or (), search or (), toggle or (), budget))
+    found = planned(loaded, workload, data_folder(data_dir), probing=not no_probe, workers=workers)
+    if as_json:
+        print_json(found.plain())
+    else:
+        console().print(render(found))
+
+
+def _resume(name: str, options: Options, as_json: bool) -> None:
+    from sweeps.launch import resume_study
+
+    study, workload = resume_study(options.folders.runs, name)
+    carry_out(study, workload, options, as_json, name)
+
+
+def _options(
+    runs_dir: Path,
+    reports_dir: Path,
+    data_dir: Path | None,
+    runner: str,
+    workers: int | None,
+    ray_address: str | None,
+    quiet: bool,
+) -> Options:
+    from sweeps.launch import Folders, Options
+
+    folders = Folders(runs_dir, reports_dir, data_dir)
+    return Options(folders, _kind(runner), workers, ray_address, quiet=quiet)
+
+
+def _kind(runner: str) -> str:
+    if runner not in ("ray", "inline"):
+        raise typer.BadParameter(f"{runner!r} is not a runner; choose ray or inline", param_hint="--runner")
+    return runner
