@@ -52,6 +52,7 @@ def carry_out(study: Study, workload: Workload, options: Options, as_json: bool,
 
 
 def show_best(results: Results) -> None:
+    """Print what a study has found so far: the evidence, then the best of the search."""
     from sweeps import terminal
     from sweeps.report.findings import Findings
     from sweeps.report.verdicts import evidence_answer
@@ -65,6 +66,7 @@ def show_best(results: Results) -> None:
 
 
 def summary(results: Results) -> dict[str, Any]:
+    """What a study has found so far, for JSON."""
     from sweeps.record import plain
     from sweeps.report.findings import Findings
     from sweeps.report.verdicts import evidence_answer
@@ -84,6 +86,7 @@ def summary(results: Results) -> dict[str, Any]:
 
 
 def print_json(content: Any) -> None:
+    """Print plain data as JSON, null for what JSON does not have."""
     json.dump(_finite(content), sys.stdout, indent=2, allow_nan=False)
     sys.stdout.write("\n")
 

@@ -36,6 +36,9 @@ from sweeps.cli.outcome import carry_out, print_json
 if TYPE_CHECKING:
     pass
 
+if TYPE_CHECKING:
+    from sweeps.launch import Options
+
 app = typer.Typer()
 
 
