@@ -72,7 +72,7 @@ class ResultCache:
             rows = read_curves(folder / CURVES)
         except (OSError, ValueError, KeyError, TypeError, BadRecord):
             return None
-        whole = trial.status is Status.COMPLETE and trial.key == key and rows
+        whole = trial.status is Status.COMPLETE and trial.key == key and rows and _agree(rows, trial.curve)
         return Found(trial, rows, trial.source or f"{study}/{stage}/{number}") if whole else None
 
     def note(self, trial: Trial, study: str) -> None:
@@ -83,3 +83,9 @@ class ResultCache:
         folder.mkdir(exist_ok=True)
         entry = {"study": study, "stage": trial.stage, "number": trial.number}
         write_atomic(folder / f"{trial.key}.json", json.dumps(entry) + "\n")
+
+
+def _agree(rows: list[dict[str, float]], curve: Mapping[int, float]) -> bool:
+    """Whether a column of the rows, which no hash protects, is the record's curve; of a final there is none."""
+    columns = ({int(row["epoch"]): row.get(name) for row in rows} for name in rows[0])
+    return not curve or any(column == curve for column in columns)

@@ -34,7 +34,7 @@ from sweeps.cli.options import (
 from sweeps.cli.outcome import carry_out, print_json
 
 if TYPE_CHECKING:
-    pass
+    from sweeps.launch import Options
 
 if TYPE_CHECKING:
     from sweeps.launch import Options
@@ -68,8 +68,8 @@ def run(
 
     loaded, workload = load_study(study, Edits(sets or (), search or (), toggle or (), budget))
     options = _options(runs_dir, reports_dir, data_dir, runner, workers, ray_address, quiet)
-    wishes = {"fresh": fresh, "smoke": smoke, "stage": stage, "cache": not no_cache, "open_again": open_again}
-    carry_out(loaded, workload, replace(options, **wishes), as_json)
+    options = replace(options, fresh=fresh, smoke=smoke, stage=stage, cache=not no_cache, open_again=open_again)
+    carry_out(loaded, workload, options, as_json)
 
 
 @app.command()
