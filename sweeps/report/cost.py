@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from sweeps.allowance import device_share
 from sweeps.report.table import frame_of
 from sweeps.results import Results
 from sweeps.trial import Status, Trial
@@ -17,7 +18,7 @@ from sweeps.trial import Status, Trial
 class Cost:
     """Device-hours are the time that the trials of all stages held their device times the share that each was given.
 
-    `unit` is "GPU-hours" when the trials trained on a GPU, else "device-hours" (each trial's own cores).
+    `unit` is "GPU-hours" when the trials trained on a GPU, else "CPU-hours".
     `epochs_full` is what the trained trials would have come to had early termination stopped none; None while that
     is not known. `never_trained` counts the configurations that the budget gate turned away, `cached` the runs whose
     figures the result cache supplied: they held no device here.
@@ -75,12 +76,12 @@ def cost_table(cost: Cost) -> pd.DataFrame:
 
 def _cost(results: Results, trials: Sequence[Trial]) -> Cost:
     on_gpu = results.environment.get("device") == "cuda"
-    share = (results.study.resources.gpu or 1.0) if on_gpu else 1.0
+    share = device_share(results.study, "cuda" if on_gpu else "cpu")
     present = {trial.status for trial in trials}
     by_status = {status: _sums(trials, status, share) for status in Status if status in present}
     epochs = sum(_trained(trial) for trial in trials)
     return Cost(
-        unit="GPU-hours" if on_gpu else "device-hours",
+        unit="GPU-hours" if on_gpu else "CPU-hours",
         total=sum(hours for _, _, hours in by_status.values()),
         by_status=by_status,
         epochs=epochs,

@@ -71,7 +71,7 @@ def test_cost_counts_hours_and_what_pruning_saved(make_results: Make) -> None:
     trials = [trial_of(0, curve=whole), trial_of(1, Status.PRUNED), trial_of(2, Status.REJECTED)]
     cost = cost_of(make_results(*trials))
     assert (cost.unit, cost.epochs, cost.epochs_full, cost.epochs_saved, cost.never_trained) == (
-        "device-hours",
+        "CPU-hours",
         11,
         18,
         7,

@@ -101,7 +101,7 @@ def test_a_long_list_of_reasons_is_collapsed(make_results: Make, tmp_path: Path)
 def test_cost_and_provenance_are_told(page: Element, results: Results) -> None:
     hours = sum(trial.seconds for trial in results.trials) / 3600
     epochs = sum(trial.epochs for trial in results.trials)
-    assert f"{hours:.2f} device-hours" in _section(page, "cost").text
+    assert f"{hours:.2f} CPU-hours" in _section(page, "cost").text
     assert _section(page, "cost").rows()[-1][:3] == ["all", str(len(results.trials)), str(epochs)]
     assert dict(_section(page, "provenance").rows())["data.fingerprint"] == ENVIRONMENT["data"]["fingerprint"]
     assert "sweep run studies/budget.yaml" in _section(page, "provenance").text
@@ -148,7 +148,7 @@ def test_the_summary_for_git_says_answer_best_cost_and_provenance(results: Resul
     best = results.ranked()[0]
     assert f"trial {best.number}, validation accuracy {best.value:.2f} %" in text
     assert f"| 1 | {best.number} |" in text
-    for words in ("## Cost", "device-hours in all", "## Provenance", "sha256:ab12", "sweep run studies/budget.yaml"):
+    for words in ("## Cost", "CPU-hours in all", "## Provenance", "sha256:ab12", "sweep run studies/budget.yaml"):
         assert words in text
 
 
