@@ -81,12 +81,14 @@ def _epochs(cost: Cost) -> str:
     if cost.epochs_full is None or not cost.epochs_saved:
         return f"{count(cost.epochs, 'epoch')} trained."
     full, share = count(cost.epochs_full, "epoch"), percent(cost.epochs_saved, cost.epochs_full)
-    return f"{cost.epochs:,} of {full} trained: early termination saved {cost.epochs_saved:,} ({share})."
+    saved = f"early termination saved {cost.epochs_saved:,} ({share}), about {hours(cost.asha_hours)} {cost.unit}"
+    return f"{cost.epochs:,} of {full} trained: {saved}."
 
 
 def _never_trained(cost: Cost) -> list[str]:
     number = cost.never_trained
-    return [f"{count(number, 'configuration')} turned away by the budget gate, untrained."] if number else []
+    saved = f": about {hours(cost.gate_hours)} {cost.unit} saved" if cost.gate_hours else ""
+    return [f"{count(number, 'configuration')} turned away by the budget gate, untrained{saved}."] if number else []
 
 
 def _cached(cost: Cost) -> list[str]:

@@ -21,7 +21,9 @@ class Cost:
     `unit` is "GPU-hours" when the trials trained on a GPU, else "CPU-hours".
     `epochs_full` is what the trained trials would have come to had early termination stopped none; None while that
     is not known. `never_trained` counts the configurations that the budget gate turned away, `cached` the runs whose
-    figures the result cache supplied: they held no device here.
+    figures the result cache supplied: they held no device here. `asha_hours` is what the rest of the pruned trials
+    would have taken at each one's own pace, `gate_hours` what the refused configurations would have taken to the end,
+    at the completed trials' pace per MAC; None where that is not known.
     """
 
     unit: str
@@ -31,6 +33,8 @@ class Cost:
     epochs_full: int | None
     never_trained: int
     cached: int = 0
+    asha_hours: float = 0.0
+    gate_hours: float | None = None
 
     @property
     def epochs_saved(self) -> int | None:
@@ -80,6 +84,8 @@ def _cost(results: Results, trials: Sequence[Trial]) -> Cost:
     present = {trial.status for trial in trials}
     by_status = {status: _sums(trials, status, share) for status in Status if status in present}
     epochs = sum(_trained(trial) for trial in trials)
+    pace = _pace(results.trials)
+    refused = [trial for trial in trials if trial.status is Status.REJECTED and trial.cost.get("macs")]
     return Cost(
         unit="GPU-hours" if on_gpu else "CPU-hours",
         total=sum(hours for _, _, hours in by_status.values()),
@@ -88,7 +94,25 @@ def _cost(results: Results, trials: Sequence[Trial]) -> Cost:
         epochs_full=_epochs_full(results, trials, epochs),
         never_trained=sum(trial.status is Status.REJECTED for trial in trials),
         cached=sum(bool(trial.source) for trial in trials),
+        asha_hours=sum(_stopped_seconds(trial, _full_length(results) or 0) for trial in trials) * share / 3600,
+        gate_hours=pace and pace * sum(trial.cost["macs"] for trial in refused) * share / 3600,
     )
+
+
+def _stopped_seconds(trial: Trial, length: int) -> float:
+    """What a pruned trial's missing epochs would have taken at its own pace."""
+    if trial.status is not Status.PRUNED or not trial.epochs:
+        return 0.0
+    return trial.seconds / trial.epochs * _rest(trial, length)
+
+
+def _pace(trials: Sequence[Trial]) -> float | None:
+    """Seconds per MAC of a trial that was trained to the end; None where none says."""
+    whole = [
+        trial for trial in trials if trial.status is Status.COMPLETE and trial.cost.get("macs") and not trial.source
+    ]
+    macs = sum(trial.cost["macs"] for trial in whole)
+    return sum(trial.seconds for trial in whole) / macs if macs else None
 
 
 def _stage(trial: Trial) -> str:

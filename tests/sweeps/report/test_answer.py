@@ -86,10 +86,24 @@ def test_a_share_of_a_gpu_costs_that_share(make_results: Make) -> None:
     assert (cost_of(results).unit, cost_of(results).total) == ("GPU-hours", 0.5)
 
 
+def test_refused_configurations_are_priced_by_their_macs(make_results: Make) -> None:
+    complete = replace(trial_of(0), seconds=3600.0, cost={"parameters": 10, "macs": 100})
+    refused = [
+        replace(trial_of(n, Status.REJECTED), cost={"parameters": 90, "macs": macs}) for n, macs in ((1, 300), (2, 50))
+    ]
+    cost = cost_of(make_results(complete, *refused))
+    assert cost.gate_hours == pytest.approx(3.5)
+    assert "2 configurations turned away by the budget gate, untrained: about 3.50 CPU-hours saved." in cost_sentences(
+        cost
+    )
+
+
 def test_only_pruned_trials_are_weighed_against_the_written_epochs(make_results: Make) -> None:
     results = make_results(trial_of(0, Status.PRUNED), early_terminate={"type": "asha", "min_iter": 1, "max_iter": 9})
     assert cost_of(results).epochs_saved == 7
-    assert "2 of 9 epochs trained: early termination saved 7 (78 %)." in cost_sentences(cost_of(results))
+    assert "2 of 9 epochs trained: early termination saved 7 (78 %), about 0.12 CPU-hours." in cost_sentences(
+        cost_of(results)
+    )
 
 
 def test_tiles_show_every_status_that_occurs(make_results: Make) -> None:
