@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sweeps.results import Results
-from sweeps.stages import limits
+from sweeps.stages import STAGES, Stage, limits, stage_of
 from sweeps.study import Study
 from sweeps.trial import Status, Trial
 
@@ -18,29 +20,39 @@ def device_share(study: Study, device: str) -> float:
 class Allowance:
     """Device-seconds spent and promised, against the limits of the stages."""
 
-    def __init__(self, study: Study, device: str, results: Results, unfinished_s: float) -> None:
-        """`unfinished_s` is the device time of the recorded epochs of trials that have not ended."""
+    def __init__(self, study: Study, device: str, results: Results, unfinished: Mapping[str, float]) -> None:
+        """`unfinished` is the device time, by ledger, of the recorded epochs of trials that have not ended."""
         self._limits = limits(study)
         self._share = device_share(study, device)
-        self._spent = sum(trial.seconds for trial in results.everything) + unfinished_s
+        self._spent: dict[str, float] = {}
         self._running: dict[tuple[str, int], float] = {}
         self._longest: dict[str, float] = {}
+        for ledger, seconds in unfinished.items():
+            self._book(ledger, seconds)
         for trial in results.everything:
+            self._book(trial.stage, trial.seconds)
             self._learn(trial)
 
     @property
     def spent(self) -> float:
         """Device-hours spent so far."""
-        return self._spent * self._share / 3600
+        return sum(self._spent.values()) * self._share / 3600
 
-    def admits(self, stage: str, ledger: str) -> bool:
-        """Whether another run would end within its stage's limit, if it takes as long as the longest of its ledger."""
-        limit = self._limits.get(stage)
-        if limit is None:
+    def admits(self, stage: Stage, ledger: str, used: float = 0.0) -> bool:
+        """Whether another run would end in time, if it takes as long as the longest of its ledger did.
+
+        In time is: within the limit of its stage, for what this stage and those before it have spent, and within the
+        whole budget. `used` are the seconds that the run itself has had already.
+        """
+        if not self._limits:
             return True
-        expected = self._expected(ledger)
-        promised = sum(max(0.0, self._expected(key[0]) - used) for key, used in self._running.items())
-        return (self._spent + promised + expected) * self._share <= limit
+        expected = max(0.0, self._expected(ledger) - used)
+        promised = sum(max(0.0, self._expected(key[0]) - spent) for key, spent in self._running.items())
+        names = [each.name for each in STAGES]
+        before = sum(self._spent.get(name, 0.0) for name in names[: names.index(stage.name) + 1])
+        limit, whole = self._limits.get(stage.name, 0.0), max(self._limits.values())
+        ahead = (promised + expected) * self._share
+        return before * self._share + ahead <= limit and sum(self._spent.values()) * self._share + ahead <= whole
 
     def is_last(self, stage: str) -> bool:
         """Whether nothing would be left for any stage when this one has reached its limit."""
@@ -52,7 +64,7 @@ class Allowance:
 
     def spend(self, ledger: str, number: int, seconds: float) -> None:
         """A run has held its device for `seconds` more."""
-        self._spent += seconds
+        self._book(ledger, seconds)
         if (ledger, number) in self._running:
             self._running[ledger, number] += seconds
 
@@ -60,6 +72,10 @@ class Allowance:
         """A run has ended."""
         self._running.pop((trial.stage, trial.number), None)
         self._learn(trial)
+
+    def _book(self, ledger: str, seconds: float) -> None:
+        stage = stage_of(ledger)
+        self._spent[stage] = self._spent.get(stage, 0.0) + seconds
 
     def _learn(self, trial: Trial) -> None:
         if trial.status is Status.COMPLETE and not trial.source:

@@ -44,7 +44,12 @@ class ResultCache:
     on: bool = True
 
     def key(self, stage: str, settings: Mapping[str, Any], seed: int, split_seed: int, entries: Any = ()) -> str:
-        """The name of a run; `entries` are the labelled sets that it is evaluated on."""
+        """The name of a run; `entries` are the labelled sets that it is evaluated on.
+
+        Empty where the workload does not name its data: then nothing says that two runs are the same.
+        """
+        if not self.environment.get("data", {}).get("fingerprint"):
+            return ""
         versions = self.environment.get("versions", {})
         facts = {
             "stage": stage,
@@ -60,7 +65,7 @@ class ResultCache:
 
     def find(self, key: str) -> Found | None:
         """The finished run called `key`, where its record is still there and says so."""
-        if not self.on:
+        if not self.on or not key:
             return None
         try:
             entry = json.loads((self.runs / FOLDER / f"{key}.json").read_text(encoding="utf-8"))

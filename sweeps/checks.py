@@ -7,9 +7,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations
 from typing import Any
 
 from sweeps.designs import components_of, require_affordable
+from sweeps.designs.components import conflict
 from sweeps.grammar.combinations import refused
 from sweeps.grammar.document import TOP_LEVEL, Document
 from sweeps.grammar.explain import as_written
@@ -169,10 +171,19 @@ def _components(case: _Case) -> Iterator[Found]:
     if not wrong:
         try:
             named = components_of(components, case.toggles)
+            if rule.design in ("factorial", "add_one_in"):
+                _together(rule.design, named)
             if rule.design == "factorial":
                 require_affordable(len(named), rule.seeds.min if isinstance(rule.seeds, Seeds) else rule.seeds)
         except ValueError as error:
             yield path, str(error)
+
+
+def _together(design: str, components: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raise ValueError where components that a design removes together contradict each other."""
+    for (first, edit), (second, other) in combinations(components.items(), 2):
+        if found := conflict(edit, other):
+            raise ValueError(f"{design}: {first} and {second} cannot both be removed: {found}")
 
 
 def _parts(components: Any) -> Iterator[tuple[KeyPath, str | Mapping[str, Any]]]:
@@ -218,6 +229,8 @@ def _capabilities(case: _Case) -> Iterator[Found]:
         yield ("ablation", "over_budget"), f"workload {name} cannot scale widths: it has no 'scale'"
     if study.final is not None and not case.workload.has("evaluate"):
         yield ("final",), f"workload {name} cannot open a test set: it has no 'evaluate'"
+    if study.final is not None and study.metric.name.startswith("train_"):
+        yield ("final",), f"{study.metric.name} is a figure of the training data: no test set has it"
 
 
 def _evaluated(case: _Case) -> Iterator[Found]:

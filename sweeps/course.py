@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sweeps.ablation import Ablation, design_of, facts_of
-from sweeps.confirm import Confirm
+from sweeps.confirm import Confirm, NoCandidate
 from sweeps.designs import Design
 from sweeps.errors import UserError
 from sweeps.final import Final
-from sweeps.incumbent import parameters_of
+from sweeps.incumbent import NotYet, parameters_of
 from sweeps.leg import Context
 from sweeps.race import Race
 from sweeps.results import SEARCH as TRIALS_OF_SEARCH
@@ -117,17 +117,22 @@ class Course:
             if self._part.cut:
                 name = self._part.stage.name
                 self.cut.append(name)
+                # A search may end at its share; of the other stages every run was asked for.
+                if name != SEARCH.name or self._context.allowance.is_last(name):
+                    self.exhausted = self.exhausted or name
                 if self._context.allowance.is_last(name):
-                    self.exhausted, self._part = name, None
+                    self._part = None
                     return
             try:
                 self._part = next(self._parts, None)
-            except UserError as error:
+            except (NoCandidate, NotYet) as error:
                 self._part = None
                 if self.cut:  # what the next stage needs was not to be had within the budget
                     self.exhausted = self.cut[-1]
                 else:
                     self.failure = str(error)
+            except UserError as error:
+                self._part, self.failure = None, str(error)
 
 
 def parts(context: Context, wish: Wish, environment: Mapping[str, Any]) -> Iterator[Part]:
@@ -159,16 +164,24 @@ def _ablation(context: Context) -> Iterator[Part]:
     if rule.design == "path":
         race = Race(context)
         yield race
+        _require_whole(race, "the race for the order of the path")
         design = race.design()
     else:
         design = design_of(context)
     if rule.retune is None:
         yield Ablation(context, design.arms, facts_of(design))
         return
-    yield Retuning(context, design.arms)
+    retuning = Retuning(context, design.arms)
+    yield retuning
+    _require_whole(retuning, "re-tuning")
     yield _with_retuned(context, design)
 
 
+def _require_whole(part: Part, name: str) -> None:
+    if part.cut:
+        raise NotYet(f"{name} has not ended")
+
+
 def _with_retuned(context: Context, design: Design) -> Ablation:
-    tuned, chosen = tuned_arms(context.store.results(), context.gate, design.arms)
+    tuned, chosen = tuned_arms(context, design.arms)
     return Ablation(context, [*design.arms, *tuned], {**facts_of(design), "tuned": chosen})

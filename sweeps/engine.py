@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import random
 import signal
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -28,6 +29,10 @@ from sweeps.study import Study, dump
 from sweeps.trial import stream
 from sweeps.workload import Site, Workload
 
+CODE_CHANGED = (
+    "the code of the workload has changed since the last run: older runs are compared with newer ones as if it had "
+    "not; --fresh begins anew"
+)
 DRAWS = 64  # random configurations tried before the smallest one is looked for
 
 
@@ -51,6 +56,7 @@ class Finish:
     failure: str = ""
     exhausted: str = ""
     cut: tuple[str, ...] = ()
+    spent: float = 0.0  # device-hours of the whole study
 
     @property
     def complete(self) -> bool:
@@ -108,10 +114,13 @@ def run(
         store = Store.open(folder, plan.study)
         try:
             store.reconcile()
-            environment = _provenance(store.environment(), plan.environment)
+            before = store.environment()
+            environment = _provenance(before, plan.environment)
             store.write_environment(environment)
+            if len(environment.get("code_changed", ())) > len(before.get("code_changed", ())):
+                observer.on_note(CODE_CHANGED)
             context = _context(plan, store, environment, observer, cache)
-            finish = _train(Course(context, wish, environment), store, runner)
+            finish = replace(_train(Course(context, wish, environment), store, runner), spent=context.allowance.spent)
             if finish.complete:
                 store.write_environment({**environment, "complete": fingerprint(plan.study, wish)})
             return finish
@@ -127,7 +136,9 @@ def fingerprint(study: Study, wish: Wish) -> str:
 
 def _context(plan: Plan, store: Store, environment: Mapping[str, Any], observer: Observer, cache: bool) -> Context:
     ledgers = [store.search, *(store.ledger(stage) for stage in store.begun())]
-    unfinished = sum(ledger.device_seconds(number) for ledger in ledgers for number, _ in ledger.unfinished())
+    unfinished = {
+        ledger.stage: sum(ledger.device_seconds(number) for number, _ in ledger.unfinished()) for ledger in ledgers
+    }
     return Context(
         study=plan.study,
         workload=plan.workload,
@@ -180,7 +191,15 @@ def _provenance(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, 
     moment = datetime.now(UTC).isoformat("T", "seconds")
     started = before.get("started", moment)
     commands = [*before.get("commands", []), {"at": moment, "command": now["command"]}]
-    return {**now, "started": started, "updated": moment, "commands": commands}
+    changed = list(before.get("code_changed", []))
+    if _code(before) and _code(before) != _code(now):
+        changed.append({"at": moment, "before": _code(before), "after": _code(now)})
+    kept = {"id": before.get("id") or uuid.uuid4().hex, **({"code_changed": changed} if changed else {})}
+    return {**now, **kept, "started": started, "updated": moment, "commands": commands}
+
+
+def _code(environment: Mapping[str, Any]) -> str:
+    return str(environment.get("workload", {}).get("code_sha256", ""))
 
 
 @contextmanager

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from sweeps.checkpoint import CheckpointFolder
 from sweeps.errors import UserError
-from sweeps.incumbent import INCUMBENT, incumbent
+from sweeps.incumbent import INCUMBENT, NotYet, incumbent
 from sweeps.leg import Context, Task
 from sweeps.openings import Opening, Openings, fingerprint
 from sweeps.replication import Replication
-from sweeps.results import Results
+from sweeps.results import Results, StageResults
 from sweeps.runners.base import End, Job
 from sweeps.stages import ABLATION, FINAL, OPENED
 from sweeps.trial import Outcome, Status
@@ -38,9 +39,10 @@ class Final(Replication):
         self._trained: list[Task] = []  # models that wait for the test set to be opened
         self._evaluating: set[int] = set()
         self._tails: dict[int, float] = {}  # device seconds after a model's last recorded epoch
-        super().__init__(context, FINAL, context.store.ledger(FINAL.name), final_arms(context))
+        arms, ledger = final_arms(context), context.store.ledger(FINAL.name)
+        self._require_consent(context, arms, ledger.results(), again)
+        super().__init__(context, FINAL, ledger, arms)
         context.observer.on_stage(FINAL.name, self.total())
-        self._require_consent(again)
 
     def wanted(self) -> Mapping[str, int]:
         """The same number of replicates for every arm."""
@@ -58,14 +60,23 @@ class Final(Replication):
             self._evaluating.discard(job.number)
             self._conclude(job.number, end)
             return
-        if not self._ledger.rows(job.number):
+        rows = self._ledger.rows(job.number)
+        if not rows:
             reason = "the workload ended without yielding any metric"
             super().on_end(job, replace(end, outcome=Outcome(Status.FAILED, reason)))
             return
+        if CheckpointFolder(job.folder / "checkpoint").restore() is None:
+            reason = "the workload left no checkpoint, so there is no model to evaluate"
+            super().on_end(job, replace(end, outcome=Outcome(Status.FAILED, reason)))
+            return
         self._tails[job.number] = end.seconds
-        self._ledger.annotate(job.number, trained=True)
+        self._ledger.annotate(job.number, trained=len(rows))
         self._context.allowance.spend(self._ledger.stage, job.number, end.seconds)
         self._trained.append(self._running.pop(job.number))
+
+    def _affordable(self) -> bool:
+        """A model that has been trained is evaluated in any case."""
+        return bool(self._trained and not next(self._missing(), None)) or super()._affordable()
 
     def _next(self) -> Task | None:
         self._skip_trained()
@@ -108,17 +119,20 @@ class Final(Replication):
 
     def _known(self) -> tuple[list[Opening], list[Opening]]:
         """The openings of this test set by this study, and those by others."""
-        name, known = self._context.store.folder.name, self._openings.of(fingerprint(self._environment))
-        return [each for each in known if each.study == name], [each for each in known if each.study != name]
+        name, known = self._environment.get("id"), self._openings.of(fingerprint(self._environment))
+        return [each for each in known if each.id == name], [each for each in known if each.id != name]
 
     def _remember(self) -> None:
         """What the report says of the openings and the sets."""
         own, others = self._known()
-        recipe = self._context.workload.schema.validate(self._active[0].settings)
-        entries = self._study.evaluate
-        labels = (label for entry in entries for label in self._context.workload.evaluations(recipe, entry))
-        plain = [opening.plain() for opening in own]
-        self._ledger.set_facts({"sets": [TEST, *labels], "openings": plain, "earlier_openings": len(others)})
+        plain, labels = [opening.plain() for opening in own], self._labels(self._context, self._active[0])
+        self._ledger.set_facts({"sets": labels, "openings": plain, "earlier_openings": len(others)})
+
+    @staticmethod
+    def _labels(context: Context, arm: Arm) -> list[str]:
+        """The names of the sets, the test set first."""
+        recipe, entries = context.workload.schema.validate(arm.settings), context.study.evaluate
+        return [TEST, *(label for entry in entries for label in context.workload.evaluations(recipe, entry))]
 
     def _conclude(self, number: int, end: End) -> None:
         name = self._study.metric.name.removeprefix("val_")
@@ -134,6 +148,7 @@ class Final(Replication):
                 outcome = Outcome(Status.FAILED, f"evaluate gave no {name!r} for the test set; it gave: {known}")
             else:
                 self._remember()
+                self._ledger.annotate(number, trained=len(self._ledger.rows(number)))
                 self._ledger.annotate(number, metrics={label: dict(found) for label, found in end.metrics.items()})
         self._finish(number, outcome, value, end.seconds + self._tails.pop(number, 0.0))
 
@@ -143,14 +158,24 @@ class Final(Replication):
         if guessed is not None:
             self._ledger.record_chance(number, guessed)
 
-    def _require_consent(self, again: bool) -> None:
+    def _require_consent(self, context: Context, arms: Sequence[Arm], known: StageResults, again: bool) -> None:
         """A second opening by the same study is never a matter of course. Raises Opened."""
         own, _ = self._known()
-        new = list(self._missing())
-        if own and new and not again:
+        if not own:
+            return
+        opened = f"{own[-1].study}: its test set was opened at {own[-1].at} by `{own[-1].command}`"
+        labels = self._labels(context, arms[0])
+        measured = (run for arm in arms for run in known.replicates(arm).values() if run.metrics)
+        if any(set(labels) - set(run.metrics) for run in measured):
             raise Opened(
-                f"{own[-1].study}: its test set was opened at {own[-1].at} by `{own[-1].command}`; "
-                f"{count(len(new), 'further run')} would open it again; if that is meant, say --open-again"
+                f"{opened}; the sets of evaluate are measured when it is opened, and have been changed since: "
+                f"undo that, or begin anew with --fresh"
+            )
+        runs = {(arm.recipe, replicate) for arm in arms for replicate in range(self._seeds)}
+        new = runs - {(arm.recipe, replicate) for arm in arms for replicate in known.replicates(arm)}
+        if new and not again:
+            raise Opened(
+                f"{opened}; {count(len(new), 'further run')} would open it again; if that is meant, say --open-again"
             )
 
 
@@ -163,8 +188,23 @@ def final_arms(context: Context) -> list[Arm]:
     if study.final.arms == "best":
         return [Arm(name, best.settings, cost=best.cost)]
     arms = _ablated(results)
+    if not _ablation_ended(results):
+        raise NotYet(f"{results.name}: final.arms is all, but the ablation has not ended; run it first")
     known = any(arm.recipe == best.recipe for arm in arms)
     return arms if known else [Arm(name, best.settings, cost=best.cost), *arms]
+
+
+def _ablation_ended(results: Results) -> bool:
+    stage = results.stages.get(ABLATION.name)
+    wanted = stage.facts.get("wanted", {}) if stage else {}
+    if stage is None or not wanted:
+        return False
+    runs = {arm.name: stage.replicates(arm) for arm in stage.arms if arm.applicable}
+    return all(
+        number in found and found[number].status is not Status.RUNNING
+        for name, found in runs.items()
+        for number in range(wanted.get(name, 0))
+    )
 
 
 def _ablated(results: Results) -> list[Arm]:

@@ -41,11 +41,13 @@ def incumbent(results: Results, gate: Gate) -> Incumbent:
         given = gate.baseline()
         return Incumbent(Arm(BASELINE, given.settings, cost=given.cost), BASELINE)
     if CONFIRM not in stages:
-        best = candidates(results, gate, top=1)[0]
-        return Incumbent(best, f"{best.name}, one run")
+        leader = candidates(results, gate, top=1)[0]
+        return Incumbent(leader, f"{leader.name}, one run")
     found = confirmation(results)
-    if found is None or not found.complete:
-        candidates(results, gate, top=1)
+    rule = results.study.confirm
+    best = candidates(results, gate, top=rule.top if rule else 1)
+    confirmed = {level.arm.recipe for level in found.levels} if found else set()
+    if found is None or not found.complete or confirmed != {arm.recipe for arm in best}:
         raise NotYet(f"{results.name}: the stage confirm has not ended, so there is no incumbent yet; run it first")
     level = next((level for level in found.levels if level.values), None)
     if level is None:

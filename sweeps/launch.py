@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 
@@ -26,7 +27,7 @@ from sweeps.search import epochs_of
 from sweeps.site import data_dir, gpu_count
 from sweeps.smoke import shrink
 from sweeps.stages import ABLATION, SEARCH, asked, stages_of
-from sweeps.store import STUDY_FILE
+from sweeps.store import ENVIRONMENT, STUDY_FILE
 from sweeps.study import Study, diff
 from sweeps.trial import Status
 from sweeps.workload import Workload
@@ -72,6 +73,7 @@ class Launched:
     finish: engine.Finish
     report: Path
     ended_before: int
+    searched: bool  # whether the search was among the wanted stages
 
 
 def resume_study(runs: Path, name: str) -> tuple[Study, Workload]:
@@ -95,7 +97,7 @@ def launch(study: Study, workload: Workload, options: Options, name: str | None 
         _require_earlier_stages(study, wish, known)
         finish = _run(study, workload, folder, known, wish, options)
         report = write_report(finish.results, options.folders.reports)
-    return Launched(finish, report, _ended(known) if known else 0)
+    return Launched(finish, report, _ended(known) if known else 0, SEARCH in wish.stages)
 
 
 def _require_earlier_stages(study: Study, wish: Wish, known: Results | None) -> None:
@@ -128,6 +130,8 @@ def _run(
             plan = engine.settle(study, workload, data_dir(options.folders.data), known.environment if known else {})
             runner.ready()  # what keeps it from starting is to be known before anything is created or moved
             _make_room(folder, options)
+            if options.smoke:
+                plan = replace(plan, environment={**plan.environment, "smoke": True})
             return engine.run(plan, folder, runner.ready, progress, wish, cache)
     finally:
         runner.close()
@@ -179,12 +183,21 @@ def _make_room(folder: Path, options: Options) -> None:
     if not folder.exists() or not (options.fresh or options.smoke):
         return
     with driver_lock(folder):
-        pass
+        if options.smoke:
+            _require_smoke(folder)
     if options.smoke:
         shutil.rmtree(folder)
         return
     number = next(n for n in range(1, 10_000) if not folder.with_name(f"{folder.name}.{n}").exists())
     folder.rename(folder.with_name(f"{folder.name}.{number}"))
+
+
+def _require_smoke(folder: Path) -> None:
+    """Raise Refused where `folder` is that of a study which is no smoke run."""
+    file = folder / ENVIRONMENT
+    kept = file.exists() and not json.loads(file.read_text(encoding="utf-8")).get("smoke")
+    if kept:
+        raise Refused(f"{folder} holds a study of its own, which a smoke run would replace; give one another name")
 
 
 def _require_writable(folder: Path) -> None:

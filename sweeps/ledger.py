@@ -156,7 +156,7 @@ class Ledger:
     def abandon(self, number: int, reason: str) -> Trial:
         """Record that a trial was given up before it trained; what was enqueued for it is enqueued again."""
         enqueued = self._frozen(number).system_attrs.get("fixed_params")
-        trial = self.finish(number, Outcome(Status.ABANDONED, reason))
+        trial = self.finish(number, Outcome(Status.ABANDONED, reason), seconds=round(self.device_seconds(number), 4))
         if enqueued:
             self.optuna_study.enqueue_trial(enqueued)
         return trial
@@ -223,6 +223,7 @@ class Ledger:
             reason=attributes.get("reason", ""),
             source=attributes.get("source", ""),
             key=attributes.get("key", ""),
+            trained=attributes.get("trained", 0),
             seed=attributes.get("seed", 0),
             seconds=attributes.get("seconds", 0.0),
             started=_aware(frozen.datetime_start),

@@ -85,6 +85,7 @@ class Leg(ABC):
         self._curves = {trial.number: dict(trial.curve) for trial in trials}
         self._running: dict[int, Task] = {}
         self._failures_in_a_row = 0
+        self._sources: dict[int, str] = {}  # what the result cache gave, until it has ended
 
     @property
     def done(self) -> bool:
@@ -102,7 +103,7 @@ class Leg(ABC):
     def suggest(self) -> Job | None:
         """A job to start now; None when there is none until a running one ends, or at all."""
         while not self.failure:
-            if not self._context.allowance.admits(self.stage.name, self._ledger.stage):
+            if not self._affordable():
                 self.cut = self.pending()
                 return None
             task = self._next()
@@ -144,6 +145,14 @@ class Leg(ABC):
         value = self._value(job.number) if outcome.status is Status.COMPLETE else None
         self._finish(job.number, outcome, value, end.seconds)
 
+    def _affordable(self) -> bool:
+        """Whether the budget admits another run; one that a dead driver left behind needs only its rest."""
+        return self._context.allowance.admits(self.stage, self._ledger.stage, self._used_by_next())
+
+    def _used_by_next(self) -> float:
+        """The device seconds that the next trial has used already."""
+        return 0.0
+
     def _judged(self, number: int) -> Outcome | None:
         """Why a trial stops after the epoch just recorded, if it does."""
         return None
@@ -164,7 +173,7 @@ class Leg(ABC):
 
     def _replay(self, task: Task, found: Found) -> None:
         job = self._start(task)
-        self._ledger.annotate(task.number, source=found.source)
+        self._sources[task.number] = found.source
         for row in found.rows:
             metrics = {name: value for name, value in row.items() if name not in ("epoch", "device_seconds")}
             if self.on_epoch(job, Epoch(int(row["epoch"]), metrics, 0.0)) is Decision.STOP:
@@ -192,6 +201,9 @@ class Leg(ABC):
     def _finish(self, number: int, outcome: Outcome, value: float | None, seconds: float) -> None:
         """End a trial; `seconds` are those since its last recorded epoch."""
         task = self._running.pop(number)
+        self.cut = False  # what it did not use may admit another
+        if number in self._sources:
+            self._ledger.annotate(number, source=self._sources.pop(number))
         device_seconds = seconds + self._ledger.device_seconds(number)
         trial = self._ledger.finish(number, outcome, value, round(device_seconds, 4))
         self._context.allowance.end(trial)
@@ -202,8 +214,12 @@ class Leg(ABC):
 
     def _give_up_after_failures(self, trial: Trial) -> None:
         self._failures_in_a_row = self._failures_in_a_row + 1 if trial.status is Status.FAILED else 0
-        if self._failures_in_a_row >= MAX_FAILURES_IN_A_ROW:
+        if self._failures_in_a_row >= self._patience():
             self.failure = f"{self._failures_in_a_row} trials in a row failed, the last one with: {trial.reason}"
+
+    def _patience(self) -> int:
+        """How many failures in a row are no accident any more."""
+        return MAX_FAILURES_IN_A_ROW
 
     def _value(self, number: int) -> float:
         curve = self._curves[number]
@@ -214,20 +230,19 @@ class Leg(ABC):
     def _as_if_guessed(self, number: int, metrics: Mapping[str, float]) -> dict[str, float]:
         """The metrics with the study's metric as a guessing model has it, which a diverged run counts with.
 
-        Where the workload does not say what guessing reaches: the worst value seen; before any, without the metric.
+        Without the metric where neither the workload nor the stage says what that is.
         """
         name = self._study.metric.name
         recipe = self._context.workload.schema.validate(self._running[number].settings)
         guessed = self._context.workload.chance(recipe).get(name)
         if guessed is None:
-            guessed = self._worst()
+            guessed = self._instead_of_chance()
         others = {key: value for key, value in metrics.items() if key != name}
         return others if guessed is None else {**others, name: guessed}
 
-    def _worst(self) -> float | None:
-        seen = [value for curve in self._curves.values() for value in curve.values()]
-        worst = min if self._study.metric.goal == "maximize" else max
-        return worst(seen, default=None)
+    def _instead_of_chance(self) -> float | None:
+        """What a diverged run is told with where the workload does not say what guessing reaches."""
+        return None
 
 
 def _diverged(broken: str, epoch: Epoch) -> Outcome:

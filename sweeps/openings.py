@@ -14,14 +14,18 @@ from filelock import FileLock
 from sweeps.files import write_atomic
 from sweeps.ledger import Damaged
 
-FILE = "openings.json"
+FILE = ".openings.json"  # no study can have this name
 
 
 @dataclass(frozen=True)
 class Opening:
-    """One opening: when, by which study and command, of which data, for how many trained models (their numbers)."""
+    """One opening: when, by which study and command, of which data, for which trained models (their numbers).
+
+    `id` is that of the study's folder: a study that was begun anew under the same name is another one.
+    """
 
     at: str
+    id: str
     study: str
     command: str
     fingerprint: str
@@ -45,8 +49,9 @@ class Openings:
     def record(self, study: str, environment: Mapping[str, Any], runs: tuple[int, ...]) -> Opening:
         """Write an opening down, before anything is opened."""
         moment = datetime.now(UTC).isoformat("T", "seconds")
-        opening = Opening(moment, study, str(environment.get("command", "")), fingerprint(environment), runs)
-        with FileLock(self.runs / f".{FILE}.lock"):
+        command = str(environment.get("command", ""))
+        opening = Opening(moment, str(environment.get("id", "")), study, command, fingerprint(environment), runs)
+        with FileLock(self.runs / f"{FILE}.lock"):
             known = [other.plain() for other in self._read()]
             write_atomic(self.runs / FILE, json.dumps([*known, opening.plain()], indent=1) + "\n")
         return opening

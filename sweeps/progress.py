@@ -40,7 +40,7 @@ class Progress:
     def __init__(self, study: Study, known: Results | None, epochs: int | None, *, quiet: bool = False) -> None:
         self._study = study
         self._measure = measure(study.metric)
-        self._share = device_share(study, "cuda" if gpu_count() else "cpu")
+        self._share = device_share(study, "cuda" if gpu_count() and study.resources.gpu != 0 else "cpu")
         self._epochs = epochs
         self._console = Console(stderr=True, quiet=quiet)
         self._stage = STARTING  # until a stage begins, data and runner are being made ready

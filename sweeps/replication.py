@@ -78,12 +78,21 @@ class Replication(Leg):
         """The labelled sets that the runs are evaluated on after training."""
         return ()
 
+    def _used_by_next(self) -> float:
+        return self._ledger.device_seconds(self._left_behind[0][0]) if self._left_behind else 0.0
+
+    def _patience(self) -> int:
+        """An arm that is broken fails in every seed: only a whole round of failures is the machine's."""
+        return max(super()._patience(), len(self._active) + 1)
+
     def _ended(self, task: Task, trial: Trial) -> None:
         if trial.replicate is not None:
             self._runs[trial.recipe, trial.replicate] = trial
 
     def _take_over(self, trial: Trial) -> None:
-        """Count a run of an earlier start in, unless its arm has another recipe now."""
+        """Count a run of an earlier start in, unless its arm has another recipe now, or it was given up."""
+        if trial.status is Status.ABANDONED:
+            return
         arm = next((arm for arm in self._active if arm.recipe == trial.recipe), None)
         running = trial.status is Status.RUNNING
         if arm is None or trial.replicate is None:

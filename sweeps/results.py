@@ -43,7 +43,7 @@ class StageResults:
 
     def replicates(self, arm: Arm) -> dict[int, Trial]:
         """The runs of the recipe that `arm` has now, by replicate. Arms of one recipe share their runs."""
-        runs = [trial for trial in self.trials if trial.recipe == arm.recipe]
+        runs = [trial for trial in self.trials if trial.recipe == arm.recipe and trial.status is not Status.ABANDONED]
         return {trial.replicate: trial for trial in runs if trial.replicate is not None}
 
     @property

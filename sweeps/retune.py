@@ -17,11 +17,12 @@ from sweeps.results import Results
 from sweeps.runners.base import Decision, End, Epoch, Job
 from sweeps.sampler import Sampler
 from sweeps.search import Search
+from sweeps.space import TOGGLE
 from sweeps.stages import ABLATION
 from sweeps.store import RETUNE
 from sweeps.study import Study, dump, parse
 from sweeps.trial import Status
-from sweeps.variants import Arm
+from sweeps.variants import Arm, digest
 
 SUFFIX = " (re-tuned)"
 
@@ -34,9 +35,9 @@ class Retuning:
     def __init__(self, context: Context, arms: Sequence[Arm]) -> None:
         self._searches: dict[str, Search] = {}
         for arm in arms:
-            study = tuning_study(context.study, context, arm)
-            if arm.applicable and study is not None and ledger_name(arm) not in self._searches:
-                self._searches[ledger_name(arm)] = _search(context, arm, study)
+            study = tuning_study(context, arm)
+            if arm.applicable and study is not None and ledger_name(study) not in self._searches:
+                self._searches[ledger_name(study)] = _search(context, study)
 
     @property
     def failure(self) -> str:
@@ -66,8 +67,9 @@ class Retuning:
         self._searches[job.stage].on_end(job, end)
 
 
-def tuned_arms(results: Results, gate: Gate, arms: Sequence[Arm]) -> tuple[list[Arm], dict[str, dict[str, Any]]]:
+def tuned_arms(context: Context, arms: Sequence[Arm]) -> tuple[list[Arm], dict[str, dict[str, Any]]]:
     """Each arm again at the best settings of its own search, and those settings by the new arm's name."""
+    results = context.store.results()
     found: list[Arm] = []
     chosen: dict[str, dict[str, Any]] = {}
     for arm in arms:
@@ -76,8 +78,9 @@ def tuned_arms(results: Results, gate: Gate, arms: Sequence[Arm]) -> tuple[list[
         if not arm.applicable:
             found.append(replace(arm, name=name, reference=reference, tuned=True))
             continue
-        best = _best(results, arm)
-        weighed = gate.weigh(merge(arm.settings, best))
+        study = tuning_study(context, arm)
+        best = _best(results, ledger_name(study)) if study is not None else {}
+        weighed = context.gate.weigh(merge(arm.settings, best))
         chosen[name] = dict(best)
         found.append(
             replace(arm, name=name, reference=reference, tuned=True, settings=weighed.settings, cost=weighed.cost)
@@ -85,24 +88,25 @@ def tuned_arms(results: Results, gate: Gate, arms: Sequence[Arm]) -> tuple[list[
     return found, chosen
 
 
-def ledger_name(arm: Arm) -> str:
-    """The stage under which the trials of an arm's search are kept: that of its recipe."""
-    return f"{RETUNE}{arm.recipe}"
+def ledger_name(study: Study) -> str:
+    """The stage under which the trials of an arm's search are kept: that of its recipe and its space."""
+    space = {key: parameter.model_dump(mode="json") for key, parameter in study.parameters.items()}
+    return f"{RETUNE}{digest({'recipe': study.baseline, 'space': space})}"
 
 
-def tuning_study(study: Study, context: Context, arm: Arm) -> Study | None:
+def tuning_study(context: Context, arm: Arm) -> Study | None:
     """The study that tunes `arm`: its recipe as the baseline, some of the parameters as the space.
 
     Settings that the ablation of the arm itself has set are not touched. None where nothing is left to tune.
     """
+    study = context.study
     assert study.ablation is not None
     rule = study.ablation.retune
     assert rule is not None
-    settings = context.workload.schema.validate(arm.settings)
     kept: dict[str, Parameter] = {}
     for key in rule.parameters:
         conditions = study.parameters[key].when
-        holds = all(context.workload.schema.get(settings, parent) in values for parent, values in conditions.items())
+        holds = all(_has(context, arm, parent) in values for parent, values in conditions.items())
         if holds and not any(nested_in(key, edit) or nested_in(edit, key) for edit in arm.edits):
             kept[key] = study.parameters[key].model_copy(update={"when": {}})
     if not kept:
@@ -123,9 +127,18 @@ def tuning_study(study: Study, context: Context, arm: Arm) -> Study | None:
     return parse(from_text(dump(study.model_copy(update=changes)), f"{study.name} (re-tuning)"))
 
 
-def _search(context: Context, arm: Arm, study: Study) -> Search:
+def _has(context: Context, arm: Arm, key: str) -> Any:
+    """The value that an arm has of a searched setting; of a toggle, whether it has the part."""
+    settings = context.workload.schema.validate(arm.settings)
+    if not key.startswith(TOGGLE):
+        return context.workload.schema.get(settings, key)
+    without = merge(arm.settings, context.workload.toggles()[key.removeprefix(TOGGLE)])
+    return context.workload.schema.dump(context.workload.schema.validate(without)) != dict(arm.settings)
+
+
+def _search(context: Context, study: Study) -> Search:
     gate = Gate(study, context.workload, {})
-    ledger = context.store.ledger(ledger_name(arm), study.space)
+    ledger = context.store.ledger(ledger_name(study), study.space)
     sampler = Sampler(study, ledger, gate, context.observer.on_end)
     own = parameters_of(study.space, context.workload, gate.baseline().settings)
     if own and ledger.next_number() == 0 and study.space.contains(own):
@@ -133,9 +146,9 @@ def _search(context: Context, arm: Arm, study: Study) -> Search:
     return Search(replace(context, study=study, gate=gate), ABLATION, ledger, sampler, purpose="retune")
 
 
-def _best(results: Results, arm: Arm) -> Mapping[str, Any]:
+def _best(results: Results, ledger: str) -> Mapping[str, Any]:
     """The searched values of the best trial of an arm's search; nothing where none completed."""
-    stage = results.stages.get(ledger_name(arm))
+    stage = results.stages.get(ledger)
     complete = [trial for trial in (stage.trials if stage else ()) if trial.status is Status.COMPLETE]
     ranked = Results(results.study, tuple(complete), {}, results.folder).ranked()
     return dict(ranked[0].parameters) if ranked else {}

@@ -85,6 +85,15 @@ class Search(Leg):
             return Outcome(Status.PRUNED, f"behind at the rung of epoch {max(curve)}")
         return None
 
+    def _instead_of_chance(self) -> float | None:
+        """The worst value seen, for the sampler to keep away; no comparison is ever made with it."""
+        seen = [value for curve in self._curves.values() for value in curve.values()]
+        worst = min if self._study.metric.goal == "maximize" else max
+        return worst(seen, default=None)
+
+    def _used_by_next(self) -> float:
+        return self._ledger.device_seconds(self._left_behind[0][0]) if self._left_behind else 0.0
+
     def _ended(self, task: Task, trial: Trial) -> None:
         proposal = self._proposals.pop(task.number)
         self._counted += trial.status.counted

@@ -52,6 +52,11 @@ def asked(study: Study, name: str | None) -> tuple[Stage, ...]:
     return chosen
 
 
+def stage_of(ledger: str) -> str:
+    """The stage that a ledger's trials belong to: races and re-tuning are parts of the ablation."""
+    return ledger if ledger in {stage.name for stage in STAGES} else ABLATION.name
+
+
 def limits(study: Study) -> Mapping[str, float]:
     """The device-seconds at which each stage starts no more work; empty without a budget.
 

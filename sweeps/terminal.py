@@ -82,8 +82,10 @@ def studies_table(rows: Iterable[Results]) -> Table:
     for results in rows:
         ranked, words = results.ranked(), measure(results.study.metric)
         best = words.show(ranked[0].value) if ranked else MISSING
-        progress = f"{results.counted}/{results.study.run_cap}"
-        table.add_row(*map(Text, (results.name, progress, best, tally(results), results.study.question)))
+        searched = bool(results.study.space.dimensions)
+        progress = f"{results.counted}/{results.study.run_cap}" if searched else MISSING
+        statuses = "; ".join([*([tally(results)] if searched else []), *stage_lines(results)])
+        table.add_row(*map(Text, (results.name, progress, best, statuses, results.study.question)))
     return table
 
 

@@ -75,11 +75,12 @@ class Trial:
     metrics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     source: str = ""
     key: str = ""
+    trained: int = 0  # epochs of a run of the stage final, whose curve is empty: nothing is held out
 
     @property
     def epochs(self) -> int:
         """Epochs trained and recorded."""
-        return max(self.curve, default=0)
+        return max(self.curve, default=self.trained)
 
     @property
     def figure(self) -> float | None:

@@ -45,6 +45,7 @@ class Toy:
     data: str = ""
     handicap: float = 0.0  # points of accuracy that a part costs
     unused: int = 0
+    meet: int = 0  # how many runs must be inside their first epoch at once before one of them ends
     spread: float = 0.0  # how far the seeds lie apart, in points
 
 
@@ -80,7 +81,9 @@ def evaluate(recipe: Toy, run: Run, entries: Sequence[Any]) -> Iterator[tuple[st
     state = json.loads((run.restored / "state.json").read_text())
     loss = (math.log10(recipe.lr) + 1) ** 2 + abs(state["sum"])
     for place, name in enumerate(("test", *entries)):
-        yield name, {"accuracy": _accuracy(recipe, run, loss) - place, "loss": loss}
+        measured = {"accuracy": _accuracy(recipe, run, loss) - place, "loss": loss}
+        if measured := _mismeasure(recipe.fault, measured):
+            yield name, measured
 
 
 def evaluations(recipe: Toy, entry: Any) -> list[str]:
@@ -130,7 +133,8 @@ def _accuracy(recipe: Toy, run: Run, loss: float) -> float:
     if not recipe.spread:
         return 100 * math.exp(-loss) - recipe.handicap
     shared = np.random.default_rng(run.split_seed % 2**32).normal(0, recipe.spread)
-    own = np.random.default_rng([run.seed, zlib.crc32(repr(recipe).encode())]).normal(0, recipe.spread / 10)
+    told_apart = repr((recipe.lr, recipe.momentum, recipe.handicap, recipe.unused, recipe.net))
+    own = np.random.default_rng([run.seed, zlib.crc32(told_apart.encode())]).normal(0, recipe.spread / 10)
     return 100 * math.exp(-loss) - recipe.handicap + shared + own
 
 
@@ -159,8 +163,33 @@ def _go_wrong(fault: str, metrics: dict[str, float], run: Run) -> dict[str, floa
     return metrics
 
 
+def _mismeasure(fault: str, measured: dict[str, float]) -> dict[str, float]:
+    """What an evaluation that goes wrong gives instead; nothing for a set that it leaves out."""
+    if fault == "sets left out":
+        return {}
+    if fault == "accuracy left out":
+        return {"loss": measured["loss"]}
+    if fault == "accuracy nan":
+        return {**measured, "accuracy": math.nan}
+    if fault == "test loss nan":
+        return {**measured, "loss": math.nan}
+    return measured
+
+
 def _wait(recipe: Toy, run: Run) -> None:
     """Block until the file that the test holds back is there."""
     pause = threading.Event()
     while recipe.wait_for and not (run.data_dir / recipe.wait_for).exists():
+        pause.wait(0.02)
+    if recipe.meet and not run.epoch:
+        _meet(recipe.meet, run, pause)
+
+
+def _meet(runs: int, run: Run, pause: threading.Event) -> None:
+    """Block until the run's turn of `runs` has come together: those of one stage, in the order of their numbers."""
+    place, number = run.data_dir / "met" / run.folder.parent.name, int(run.folder.name)
+    place.mkdir(parents=True, exist_ok=True)
+    (place / run.folder.name).touch()
+    first = number - number % runs
+    while not all((place / f"{other:04d}").exists() for other in range(first, first + runs)):
         pause.wait(0.02)

@@ -46,8 +46,9 @@ def carry_out(study: Study, workload: Workload, options: Options, as_json: bool,
         typer.echo(f"stopped by {finish.signal.name}; {GO_ON}", err=True)
         raise typer.Exit(INTERRUPTED if finish.signal.name == "SIGINT" else RESUMABLE)
     if finish.exhausted:
-        spent = f"{results.study.budget.gpu_hours:g} hours of budget.gpu_hours"
-        typer.echo(f"stopped in the {finish.exhausted}: {spent} are spent; raise them to go on", err=True)
+        limit = f"budget.gpu_hours is {results.study.budget.gpu_hours:g}"
+        why = f"the stage {finish.exhausted} has no budget left for another run ({limit}, {finish.spent:.3g} spent)"
+        typer.echo(f"stopped: {why}; raise it to go on", err=True)
         raise typer.Exit(RESUMABLE)
 
 
@@ -97,11 +98,12 @@ def _conclude(launched: Launched) -> None:
     results, finish = launched.finish.results, launched.finish
     ended = sum(trial.status is not Status.RUNNING for trial in results.everything)
     if finish.complete and launched.ended_before == ended:
-        typer.echo(f"{results.name} was finished already; nothing was run.")
+        typer.echo(f"{results.name}: nothing was left to run.")
     show_best(results)
-    if "search" in finish.cut:
-        typer.echo(f"The search ended at its share of the budget after {results.counted} trials.")
-    elif finish.complete and 0 < results.counted < results.study.run_cap:
+    for stage in finish.cut:
+        typer.echo(f"The stage {stage} ended at its share of the budget; not all of its runs were made.")
+    whole = finish.complete and "search" not in finish.cut
+    if launched.searched and whole and 0 < results.counted < results.study.run_cap:
         typer.echo(f"No configuration is left to try after {results.counted} of {results.study.run_cap} trials.")
     if ignored := _not_acted_on(results.study):
         typer.echo(f"Not acted on by this version: {', '.join(ignored)}.")

@@ -28,7 +28,8 @@ class Change:
 def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
     """The differences between two studies as plain data, in the order of their keys."""
     return [
-        Change(".".join(path), before, after, _may_grow(path, before)) for path, before, after in _walk(old, new, ())
+        Change(".".join(path), before, after, may_grow=_may_grow(path, before, after))
+        for path, before, after in _walk(old, new, ())
     ]
 
 
@@ -40,7 +41,7 @@ def _walk(old: Any, new: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str
         yield path, old, new
 
 
-def _may_grow(path: tuple[str, ...], old: Any) -> bool:
+def _may_grow(path: tuple[str, ...], old: Any, new: Any) -> bool:
     if path[:2] == ("ablation", "components") and len(path) > 2:
-        return old is None
+        return old is None or (new is None and len(path) == 3)
     return path[0] in MAY_GROW

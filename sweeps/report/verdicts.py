@@ -41,6 +41,9 @@ def opened(findings: Findings) -> str:
     here, before = len(findings.openings), findings.earlier_openings
     if not here + before:
         return ""
+    if not here:
+        by = "by others" if before > 1 else "by another study"
+        return f"This study has not opened the test set: its figures are those of a run that was opened before ({by})."
     text = f"This test set has been opened {_times(here + before)}"
     if not before:
         return f"{text}, by this study."

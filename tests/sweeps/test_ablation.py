@@ -84,20 +84,41 @@ def test_each_arm_is_tuned_again_and_set_beside_the_fixed_one(tmp_path: Path) ->
     assert first.parameters["lr"] == baseline.settings["lr"]
     tuned = [arm for arm in results.stages["ablation"].arms if arm.tuned]
     assert [arm.name for arm in tuned] == ["baseline (re-tuned)", "rate (re-tuned)"]
-    for arm in tuned:
-        trials = searches[RETUNE + (baseline.recipe if "baseline" in arm.name else stage_recipe(results))].trials
-        assert arm.settings["lr"] == max(trials, key=lambda trial: trial.value or 0.0).parameters["lr"]
+    for arm, stage in zip(tuned, searches.values(), strict=True):
+        assert arm.settings["lr"] == max(stage.trials, key=lambda trial: trial.value or 0.0).parameters["lr"]
     found = evidence.ablation(results)
     assert found is not None
     assert [comparison.arm.name for comparison in found.retuned] == ["rate (re-tuned)"]
     assert [comparison.arm.name for comparison in found.comparisons] == ["rate"]
 
 
-def stage_recipe(results: Any) -> str:
-    """The recipe of the fixed arm called rate."""
-    arm = results.stages["ablation"].arm("rate")
-    assert arm is not None
-    return str(arm.recipe)
+def test_retuning_of_other_settings_is_another_search(tmp_path: Path) -> None:
+    settings = {**LR, "momentum": {"min": 0.1, "max": 0.9}}
+    rule = {"components": {"rate": {"handicap": 1.0}}, "seeds": 2, "retune": {"parameters": ["lr"], "trials": 2}}
+    base: dict[str, Any] = {"run_cap": 2, "baseline": {"epochs": 1}, "parameters": settings}
+    run_inline(toy_study(**base, ablation=rule), tmp_path)
+    more = {**rule, "retune": {"parameters": ["lr", "momentum"], "trials": 3}}
+    results = run_inline(toy_study(**base, ablation=more), tmp_path).results
+    searches = [stage for name, stage in results.stages.items() if name.startswith(RETUNE)]
+    assert [len(stage.trials) for stage in searches] == [2, 2, 3, 3]
+    assert set(searches[-1].trials[0].parameters) == {"lr", "momentum"}
+    grown = {**more, "retune": {"parameters": ["lr", "momentum"], "trials": 4}}
+    again = Events()
+    run_inline(toy_study(**base, ablation=grown), tmp_path, again)
+    assert sum(trial.stage.startswith(RETUNE) for trial in again.ended) == 2
+
+
+def test_setting_under_the_condition_of_a_toggle_is_tuned_where_the_part_is_there(tmp_path: Path) -> None:
+    parameters = {**LR, "momentum": {"min": 0.1, "max": 0.9, "when": {"toggle.relu": [True]}}}
+    rule = {"components": ["relu"], "seeds": 2, "retune": {"parameters": ["momentum"], "trials": 2}}
+    study = toy_study(run_cap=2, baseline={"epochs": 1}, parameters=parameters, toggles=["relu"], ablation=rule)
+    results = run_inline(study, tmp_path).results
+    tuned = results.stages["ablation"].facts["tuned"]
+    baseline = results.stages["ablation"].arm("baseline")
+    assert baseline is not None
+    with_relu = baseline.settings["net"]["act"] == "relu"
+    assert ("momentum" in tuned["baseline (re-tuned)"]) == with_relu
+    assert tuned.get("relu (re-tuned)", {}) == {}
 
 
 def test_setting_that_the_component_removes_is_not_tuned_back(tmp_path: Path) -> None:

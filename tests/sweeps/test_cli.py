@@ -53,6 +53,11 @@ def listing(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
+def studies(folder: Path) -> list[str]:
+    """The studies of the runs folder, beside which the result cache is kept."""
+    return sorted(path.name for path in (folder / "runs").iterdir() if not path.name.startswith("."))
+
+
 @pytest.fixture(scope="module")
 def three_trials(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a finished study of three trials, for tests that only read it."""
@@ -166,7 +171,7 @@ def test_changed_study_is_refused_with_a_diff_and_fresh_keeps_the_old(finished: 
     ]
     fresh = run(finished, "--fresh", run_cap=1, seed=5)
     assert fresh.returncode == 0
-    assert sorted(path.name for path in (finished / "runs").iterdir()) == ["toy", "toy.1"]
+    assert studies(finished) == ["toy", "toy.1"]
     assert json.loads(sweep("status", "toy.1", "--json", cwd=finished).stdout)["counted"] == 3
     page = finished / "reports" / "toy" / "index.html"
     newest = page.read_bytes()
@@ -179,7 +184,7 @@ def test_changed_study_is_refused_with_a_diff_and_fresh_keeps_the_old(finished: 
 def test_fresh_start_that_is_refused_moves_nothing(finished: Path) -> None:
     refused = run(finished, "--fresh", run_cap=3, baseline={"data": "missing"})
     assert refused.returncode == 2
-    assert [path.name for path in (finished / "runs").iterdir()] == ["toy"]
+    assert studies(finished) == ["toy"]
 
 
 def test_unreadable_study_does_not_hide_the_others(finished: Path) -> None:
@@ -198,9 +203,9 @@ def test_space_that_is_used_up_is_said(tmp_path: Path) -> None:
 
 
 def test_parts_that_are_not_acted_on_are_said(tmp_path: Path) -> None:
-    done = run(tmp_path, run_cap=2, confirm={"top": 2, "seeds": 3}, final={"seeds": 2}, trial_timeout=60)
+    done = run(tmp_path, run_cap=2, trial_timeout=60)
     assert done.returncode == 0, done.stderr
-    assert "Not acted on by this version: confirm, final, trial_timeout." in done.stdout
+    assert "Not acted on by this version: trial_timeout." in done.stdout
 
 
 def test_smoke_runs_small_in_a_folder_of_its_own_again_and_again(tmp_path: Path) -> None:
@@ -208,10 +213,20 @@ def test_smoke_runs_small_in_a_folder_of_its_own_again_and_again(tmp_path: Path)
         done = run(tmp_path, "--smoke", "--json", run_cap=9, early_terminate=ASHA, confirm={"top": 5, "seeds": 3})
         summary = json.loads(done.stdout)
         assert (summary["study"], summary["counted"], len(summary["best"]["curve"])) == ("toy-smoke", 2, 1)
-    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["toy-smoke"]
+    assert studies(tmp_path) == ["toy-smoke"]
     assert sweep("status", "toy-smoke", cwd=tmp_path).returncode == 0
 
 
+ABLATION = {"components": ["relu"], "seeds": 6}
+SEVEN = {
+    "width": {"net.width": 4},
+    "depth": {"net.depth": 1},
+    "relu": "relu",
+    "momentum": "momentum",
+    "handicap": {"handicap": 1.0},
+    "unused": {"unused": 1},
+    "spread": {"spread": 1.0},
+}
 BAD: list[tuple[str, dict[str, Any], str]] = [
     ("unknown key", {"run_cpa": 3}, r"toy\.yaml:\d+.*run_cpa.*run_cap"),
     ("unknown setting", {"baseline": {"net": {"widht": 3}}}, r"toy\.yaml:\d+.*widht.*width"),
@@ -239,6 +254,33 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
         r"yaml:\d+: constraints: .*has no .cost",
     ),
     ("nothing to search", {"parameters": {"lr": {"value": 0.1}}}, r"toy"),
+    (
+        "component with an unknown key",
+        {"ablation": {"components": {"norm": {"net.nrom": "none"}}, "seeds": 6}},
+        r"toy\.yaml:\d+: ablation\.components\.norm.*net\.nrom",
+    ),
+    (
+        "component that is an unknown toggle",
+        {"ablation": {"components": ["rely"], "seeds": 6}},
+        r"toy\.yaml:\d+: ablation\.components.*unknown toggle 'rely'.*'relu'",
+    ),
+    (
+        "factorial too large",
+        {"ablation": {"design": "factorial", "seeds": 20, "components": SEVEN}},
+        r"toy\.yaml:\d+: ablation\.components: a factorial of 7 components is 64 recipes × 20 seeds = 1,280 runs",
+    ),
+    ("one seed", {"ablation": {"components": ["relu"], "seeds": 1}}, r"toy\.yaml:\d+: ablation\.seeds.*2.*1"),
+    (
+        "no precision",
+        {"ablation": {"components": ["relu"], "seeds": {"min": 4, "max": 8, "precision": 0}}},
+        r"toy\.yaml:\d+: ablation\.seeds\.precision.*0",
+    ),
+    ("no margin", {"ablation": {"components": ["relu"], "seeds": 6, "margin": -0.5}}, r"ablation\.margin.*-0\.5"),
+    (
+        "shares that do not add up",
+        {"budget": {"gpu_hours": 1, "shares": {"search": 0.5, "ablation": 0.4}}, "ablation": ABLATION},
+        r"toy\.yaml:\d+: budget\.shares: must sum to 1 but sum to 0\.9",
+    ),
     ("missing data", {"baseline": {"data": "missing"}}, r"no data in .*; put it there or give --data-dir"),
     ("unknown workload", {"workload": "no_such.thing"}, r"no module 'no_such'"),
 ]
@@ -275,11 +317,19 @@ def test_bad_study_is_one_message_exit_2_and_nothing_created(
         (["resume", "nothing"], "no study 'nothing' in runs; there are: none yet"),
         (["status", "../../etc"], "'../../etc' is not a study's name"),
         (["show", "nothing", "3"], "no study 'nothing'"),
+        (["final", "nothing"], "no study 'nothing'"),
+        (["run", "toy.yaml", "--stage", "finale"], "toy has no stage 'finale'; it has: search, confirm, ablation"),
+        (
+            ["run", "toy.yaml", "--stage", "ablation"],
+            "ablation goes on from the best trial of the search, but no trial",
+        ),
+        (["compare", "toy"], "name two studies or more that differ"),
+        (["compare", "toy", "nothing"], "no study 'toy' in runs; there are: none yet"),
         (["toggles", "--workload", "nowhere"], "no module 'nowhere'"),
     ],
 )
 def test_bad_request_is_one_message_exit_2_and_nothing_created(tmp_path: Path, words: list[str], said: str) -> None:
-    write(tmp_path)
+    write(tmp_path, ablation=ABLATION, confirm={"top": 2, "seeds": 2})
     anchors = "\n".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12))
     (tmp_path / "bomb.yaml").write_text(f"a0: &a0 [lol]\n{anchors}\n")
     (tmp_path / "tag.yaml").write_text("name: !!python/object/apply:os.system ['true']\n")
@@ -396,3 +446,71 @@ def test_interrupted_inline_run_goes_on(tmp_path: Path) -> None:
     (tmp_path / "data" / "go").touch()
     assert sweep(*words, cwd=tmp_path).returncode == 0
     assert len(acknowledged(tmp_path)) == 3 * 4
+
+
+def test_spent_budget_is_said_and_a_larger_one_goes_on_to_the_end(tmp_path: Path) -> None:
+    spent = run(tmp_path, run_cap=3, budget={"gpu_hours": 1e-9})
+    assert spent.returncode == 75, spent.stderr
+    assert "stopped in the search: 1e-09 hours of budget.gpu_hours are spent; raise them to go on" in spent.stderr
+    assert "The search ended at its share of the budget after 1 trials." in spent.stdout
+    done = run(tmp_path, run_cap=3, budget={"gpu_hours": 1})
+    assert done.returncode == 0, done.stderr
+    assert sorted(acknowledged(tmp_path)) == [(number, epoch) for number in range(3) for epoch in range(1, 5)]
+
+
+FINAL = {"run_cap": 2, "final": {"seeds": 2}}
+
+
+def test_final_opens_the_test_set_once_and_again_only_when_told(tmp_path: Path) -> None:
+    assert run(tmp_path, "--stage", "search", **FINAL).returncode == 0
+    assert not (tmp_path / "runs" / "openings.json").exists()
+    options = ("--runner", "inline", "--data-dir", tmp_path / "data")
+    done = sweep("final", "toy", *options, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "On the sealed test set the incumbent reaches" in done.stdout
+    assert "This test set has been opened once, by this study." in done.stdout
+    trained = acknowledged(tmp_path)
+    grown = {**FINAL, "final": {"seeds": 3}}
+    refused = run(tmp_path, "--stage", "final", **grown)
+    assert refused.returncode == 2
+    assert "1 further run would open it again; if that is meant, say --open-again" in refused.stderr
+    assert acknowledged(tmp_path) == trained
+    again = run(tmp_path, "--stage", "final", "--open-again", **grown)
+    assert again.returncode == 0, again.stderr
+    assert "This test set has been opened twice, by this study." in again.stdout
+
+
+def test_seeds_too_few_for_the_check_are_a_warning_and_the_run_goes_on(tmp_path: Path) -> None:
+    rule = {"baseline": "given", "components": ["relu"], "seeds": 2}
+    done = run(tmp_path, parameters={}, run_cap=0, ablation=rule)
+    assert done.returncode == 0, done.stderr
+    assert "warning: ablation: with 2 seeds the exact sign-flip check cannot confirm any difference" in done.stderr
+    assert "6 seeds or more are needed" in done.stderr
+
+
+def test_run_of_another_study_is_taken_unless_the_cache_is_off_and_studies_compare(finished: Path) -> None:
+    trained = len(acknowledged(finished))
+    taken = run(finished, run_cap=3, name="second")
+    assert "trial 0 complete after epoch 4" in taken.stderr
+    assert "(taken from toy/search/0)" in taken.stderr
+    assert len(acknowledged(finished)) == trained
+    assert run(finished, "--no-cache", run_cap=3, name="third").returncode == 0
+    assert len(acknowledged(finished)) == 2 * trained
+    done = sweep("compare", "toy", "second", cwd=finished)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "Comparison: reports/toy-vs-second/compare.html"
+    assert (finished / "reports" / "toy-vs-second" / "compare.html").exists()
+
+
+def test_plan_says_what_a_study_takes_and_spends_nothing(tmp_path: Path) -> None:
+    words = ("plan", write(tmp_path, ablation=ABLATION), "--no-probe", "--data-dir", tmp_path / "data")
+    before = listing(tmp_path)
+    shown = sweep(*words, cwd=tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    assert "6 trials + 12 ablation runs" in shown.stdout
+    content = json.loads(sweep(*words, "--json", cwd=tmp_path).stdout)
+    assert [(stage["name"], stage["runs"]["likely"]) for stage in content["stages"]] == [
+        ("search", 6),
+        ("ablation", 12),
+    ]
+    assert listing(tmp_path) == before

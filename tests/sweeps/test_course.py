@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from sweeps import evidence
+from sweeps.incumbent import NotYet
 from sweeps.results import Results
 from sweeps.trial import Status
 from tests.sweeps.support import Events, acknowledged, run_inline, toy_study
@@ -215,6 +217,59 @@ def test_diverged_run_counts_with_chance_and_a_machine_failure_leaves_its_pair_o
     assert (nan.diverged, [pair.value for pair in nan.pairs]) == (4, [10.0] * 4)
     assert (len(broken.pairs), len(broken.missing)) == (0, 4)
     assert "the toy broke" in broken.missing[0].why
+
+
+def test_broken_arms_do_not_keep_a_sound_one_from_being_measured(tmp_path: Path) -> None:
+    broken = {f"broken {n}": {"fault": "raise", "fault_epoch": 1, "unused": n} for n in range(4)}
+    finish = run_inline(toy_study(**ablation(components={**broken, "sound": {"unused": 9}}, seeds=3)), tmp_path)
+    assert finish.complete
+    found = evidence.ablation(finish.results)
+    assert found is not None
+    assert [len(comparison.pairs) for comparison in found.comparisons] == [0, 0, 0, 0, 3]
+
+
+def test_diverged_run_of_a_workload_without_chance_is_missing_and_named(tmp_path: Path) -> None:
+    rule = {"baseline": "given", "components": {"nan": {"fault": "nan", "fault_epoch": 1}}, "seeds": 2}
+    study = toy_study(workload="tests.toy:train", parameters={}, run_cap=0, ablation=rule)
+    found = evidence.ablation(run_inline(study, tmp_path).results)
+    assert found is not None
+    assert not found.comparisons[0].pairs
+    assert "does not say what guessing reaches" in found.comparisons[0].missing[0].why
+
+
+def test_abandoned_run_is_made_again(tmp_path: Path) -> None:
+    study = toy_study(**ablation(components={"null": {"unused": 3}}))
+    with pytest.raises(KeyboardInterrupt):
+        run_inline(study, tmp_path, Interrupting(5))  # while the second run, of the null component, trains
+    run_inline(toy_study(**ablation(components={"handicap": {"handicap": 4.0}})), tmp_path)
+    stage = run_inline(study, tmp_path).results.stages["ablation"]
+    arm = stage.arm("null")
+    assert arm is not None
+    assert sorted(stage.replicates(arm)) == [0, 1, 2, 3]
+    assert any(trial.status is Status.ABANDONED and trial.seconds > 0 for trial in stage.trials)
+
+
+def test_grown_confirm_is_run_before_an_ablation_goes_on_from_it(tmp_path: Path) -> None:
+    settings = {**WHOLE, "final": None, "evaluate": []}
+    study = toy_study(**{key: value for key, value in settings.items() if value is not None})
+    run_inline(study, tmp_path, stage="search")
+    run_inline(study, tmp_path, stage="confirm")
+    settings["confirm"] = {"top": 3, "seeds": 3}
+    grown = toy_study(**{key: value for key, value in settings.items() if value is not None})
+    with pytest.raises(NotYet, match="confirm has not ended"):
+        run_inline(grown, tmp_path, stage="ablation")
+
+
+def test_changed_code_of_the_workload_is_noted(tmp_path: Path) -> None:
+    folder = tmp_path / "toy"
+    run_inline(toy_study(run_cap=1), tmp_path)
+    environment = json.loads((folder / "environment.json").read_text())
+    environment["workload"]["code_sha256"] = "another"
+    (folder / "environment.json").write_text(json.dumps(environment))
+    events = Events()
+    results = run_inline(toy_study(run_cap=2), tmp_path, events).results
+    assert "the code of the workload has changed" in events.notes[0]
+    assert results.environment["code_changed"][0]["before"] == "another"
 
 
 def test_search_without_a_finished_trial_leaves_no_incumbent_and_says_so(tmp_path: Path) -> None:

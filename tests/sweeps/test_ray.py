@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 
 from sweeps import engine
+from sweeps.course import Wish
 from sweeps.results import Results
 from sweeps.runners.base import RunnerError, Share
 from sweeps.runs import open_results
+from sweeps.stages import stages_of
 from sweeps.trial import Status
 from sweeps.workload import load
 from tests.sweeps.support import ASHA, Events, acknowledged, clean, command, sweep, toy_study, toy_text
@@ -41,7 +43,8 @@ def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 def run_ray(runner: Any, folder: Path, events: Events | None = None, **settings: Any) -> engine.Finish:
     study = toy_study(**settings)
     plan = engine.settle(study, load(study.workload), folder / "data", {})
-    return engine.run(plan, folder / study.name, lambda: runner, events or Events())
+    wish = Wish(stages_of(study))
+    return engine.run(plan, folder / study.name, lambda: runner, events or Events(), wish)
 
 
 def test_search_through_ray_is_pruned_rejected_and_counted_exactly(tmp_path: Path, runner: Any) -> None:
@@ -100,6 +103,55 @@ def test_resources_that_do_not_fit_are_refused(tmp_path: Path, runner: Any) -> N
     greedy._share = Share(cpu=4096, gpu=0)
     with pytest.raises(RunnerError, match=r"cpu: 4096, gpu: 0.*lower resources"):
         run_ray(greedy, tmp_path)
+
+
+PARTS: dict[str, Any] = {"handicap": {"handicap": 4.0}, "null": {"unused": 3}}
+GIVEN: dict[str, Any] = {
+    "parameters": {},
+    "run_cap": 0,
+    "baseline": {"epochs": 2, "spread": 1.0},
+    "ablation": {"baseline": "given", "components": PARTS, "seeds": 2},
+}
+
+
+def test_every_stage_keeps_both_workers_at_work(tmp_path: Path, runner: Any) -> None:
+    # An epoch ends only when another run is inside one: a stage on one worker would never come to its end.
+    results = run_ray(
+        runner, tmp_path, method="grid", run_cap=4, baseline={"epochs": 2, "meet": 2, "lr": 0.1},
+        parameters={"unused": {"values": [1, 2, 3, 4]}}, confirm={"top": 2, "seeds": 2},
+        ablation={"components": {"null": {"momentum": 0.1}}, "seeds": 2}, final={"seeds": 2},
+    ).results  # fmt: skip
+    assert {trial.status for trial in results.everything} == {Status.COMPLETE}
+    assert {name: len(stage.trials) for name, stage in results.stages.items()} == {
+        "confirm": 4, "ablation": 4, "final": 2,
+    }  # fmt: skip
+
+
+def test_stages_through_ray_give_what_they_give_inline(tmp_path: Path, runner: Any) -> None:
+    from tests.sweeps.support import run_inline
+
+    settings = {**GIVEN, "final": {"seeds": 2, "arms": "all"}, "evaluate": ["shifted"]}
+    ray = run_ray(runner, tmp_path / "ray", **settings).results
+    inline = run_inline(toy_study(**settings), tmp_path / "inline").results
+    for name in ("ablation", "final"):
+        found, expected = (
+            {(trial.variant, trial.replicate): (trial.value, trial.metrics) for trial in results.stages[name].trials}
+            for results in (ray, inline)
+        )
+        assert found == expected
+    opened = (tmp_path / "ray" / "data" / "opened.txt").read_text().split()
+    assert sorted(opened) == [f"{number:04d}" for number in range(6)]
+    assert len(ray.stages["final"].facts["openings"]) == 1
+
+
+@pytest.mark.parametrize(("fault", "reason"), [("no model", "cannot be read"), ("accuracy left out", "it gave: loss")])
+def test_evaluation_that_goes_wrong_in_a_worker_is_recorded(
+    tmp_path: Path, runner: Any, fault: str, reason: str
+) -> None:
+    settings = {"parameters": {}, "run_cap": 0, "baseline": {"epochs": 1, "fault": fault}, "final": {"seeds": 2}}
+    trials = run_ray(runner, tmp_path, **settings).results.stages["final"].trials
+    assert [trial.status for trial in trials] == [Status.FAILED] * 2
+    assert all(reason in trial.reason for trial in trials)
 
 
 # -- a driver of its own, killed --------------------------------------------------------------------------------------
@@ -196,3 +248,28 @@ def test_signal_ends_the_driver_with_its_code_and_the_study_goes_on(
     last = sweep("resume", "toy", "--data-dir", tmp_path / "data", cwd=tmp_path)
     assert last.returncode == 0, last.stderr
     check_whole(tmp_path, kills=1)
+
+
+def test_driver_killed_in_the_ablation_leaves_every_pair_complete_and_none_run_twice(tmp_path: Path) -> None:
+    settings = {**GIVEN, "ablation": {**GIVEN["ablation"], "seeds": 4}}
+    finished: dict[int, object] = {}
+    # When a run has just ended, and while a restart takes up what was left.
+    for moment in ("ablation 1 complete", "ablation "):
+        with Driver(tmp_path, **settings) as driver:
+            driver.heard(moment)
+            assert driver.end(signal.SIGKILL) == -signal.SIGKILL
+        trials = open_results(tmp_path / "runs", "toy").stages["ablation"].trials
+        assert all(trials[number] == trial for number, trial in finished.items())
+        finished |= {trial.number: trial for trial in trials if trial.status is not Status.RUNNING}
+    assert finished
+    last = sweep("run", tmp_path / "toy.yaml", "--data-dir", tmp_path / "data", cwd=tmp_path)
+    assert last.returncode == 0, last.stderr
+    stage = open_results(tmp_path / "runs", "toy").stages["ablation"]
+    assert {trial.status for trial in stage.trials} == {Status.COMPLETE}
+    pairs = sorted((trial.variant, trial.replicate) for trial in stage.trials)
+    assert pairs == [(name, seed) for name in ("baseline", "handicap", "null") for seed in range(4)]
+    assert all(stage.trials[number] == trial for number, trial in finished.items())
+    times = Counter(acknowledged(tmp_path))
+    assert set(times) == {(number, epoch) for number in range(12) for epoch in (1, 2)}
+    assert sum(times.values()) - len(times) <= 2 * 2  # an epoch of each worker for each kill
+    assert all(times[trial.number, epoch] == 1 for trial in finished.values() for epoch in (1, 2))  # type: ignore[attr-defined]
