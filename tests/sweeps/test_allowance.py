@@ -17,7 +17,7 @@ from sweeps.course import Wish
 from sweeps.results import Results
 from sweeps.runners.base import Decision, End, Scheduler
 from sweeps.runners.worker import execute
-from sweeps.stages import stages_of
+from sweeps.stages import SEARCH, stages_of
 from sweeps.study import Study
 from sweeps.trial import Status, Trial
 from sweeps.workload import load
@@ -111,24 +111,24 @@ def trial(number: int, seconds: float, **facts: Any) -> Trial:
     )
 
 
-def allowance(seconds: float, *trials: Trial, unfinished_s: float = 0.0) -> Allowance:
+def allowance(seconds: float, *trials: Trial) -> Allowance:
     study = budgeted(seconds)
-    return Allowance(study, "cpu", Results(study, trials, {}, Path("toy")), unfinished_s)
+    return Allowance(study, "cpu", Results(study, trials, {}, Path("toy")), {})
 
 
 def test_what_runs_has_its_time_set_aside() -> None:
     budget = allowance(10.0, trial(0, 3.0))
     budget.start("search", 1, 0.0)
-    assert budget.admits("search", "search")  # 3 spent, 3 promised, 3 more
+    assert budget.admits(SEARCH, "search")  # 3 spent, 3 promised, 3 more
     budget.start("search", 2, 0.0)
-    assert not budget.admits("search", "search")
+    assert not budget.admits(SEARCH, "search")
     budget.spend("search", 1, 2.0)
-    assert not budget.admits("search", "search")  # 2 of what was promised are spent now: the same sum
+    assert not budget.admits(SEARCH, "search")  # 2 of what was promised are spent now: the same sum
     budget.spend("search", 1, 0.5)
     budget.end(trial(1, 2.5, status=Status.PRUNED))  # half a second less than was promised
-    assert not budget.admits("search", "search")  # 5.5 spent, 3 promised, 3 more
+    assert not budget.admits(SEARCH, "search")  # 5.5 spent, 3 promised, 3 more
     budget.end(trial(2, 1.0, status=Status.PRUNED))
-    assert budget.admits("search", "search")
+    assert budget.admits(SEARCH, "search")
 
 
 @pytest.mark.parametrize(
@@ -144,20 +144,20 @@ def test_what_runs_has_its_time_set_aside() -> None:
 def test_next_run_is_expected_to_take_as_long_as_the_longest_complete_one(
     known: tuple[Trial, ...], admitted: bool
 ) -> None:
-    assert allowance(9.0, *known).admits("search", "search") is admitted
+    assert allowance(9.0, *known).admits(SEARCH, "search") is admitted
 
 
 def test_stage_has_its_own_longest_run_once_it_has_one() -> None:
     budget = allowance(10.0, trial(0, 6.0), trial(0, 2.0, stage="final"))
-    assert budget.admits("search", "final")
-    assert not budget.admits("search", "search")
+    assert budget.admits(SEARCH, "final")
+    assert not budget.admits(SEARCH, "search")
 
 
 def test_spent_is_in_device_hours_of_the_share() -> None:
     study = budgeted(10.0, resources={"cpu": 2, "gpu": 0.25})
     known = Results(study, (trial(0, 3600.0),), {}, Path("toy"))
-    assert Allowance(study, "cpu", known, 1800.0).spent == pytest.approx(3.0)
-    assert Allowance(study, "cuda", known, 0.0).spent == pytest.approx(0.25)
+    assert Allowance(study, "cpu", known, {"search": 1800.0}).spent == pytest.approx(3.0)
+    assert Allowance(study, "cuda", known, {}).spent == pytest.approx(0.25)
     assert device_share(toy_study(), "cuda") == 1.0
 
 

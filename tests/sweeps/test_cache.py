@@ -163,7 +163,7 @@ def point_elsewhere(runs: Path) -> None:
         entry.write_text(json.dumps({**json.loads(entry.read_text()), "study": "../toy"}))
 
 
-def each(pattern: str, change: Callable[[Path], None]) -> Callable[[Path], None]:
+def each(pattern: str, change: Callable[[Path], object]) -> Callable[[Path], None]:
     """A change of every file of the runs folder that matches."""
 
     def changed(runs: Path) -> None:

@@ -88,7 +88,7 @@ def test_run_answers_on_stdout_tells_events_on_stderr_and_writes_the_report(tmp_
 def test_finished_study_says_so_and_shows_the_result(finished: Path) -> None:
     again = run(finished, run_cap=3)
     assert again.returncode == 0
-    assert "toy was finished already; nothing was run." in again.stdout
+    assert "toy: nothing was left to run." in again.stdout
     assert "Best of 3 trials" in again.stdout
     assert len(acknowledged(finished)) == 3 * 4
 
@@ -176,7 +176,7 @@ def test_changed_study_is_refused_with_a_diff_and_fresh_keeps_the_old(finished: 
     page = finished / "reports" / "toy" / "index.html"
     newest = page.read_bytes()
     kept = sweep("resume", "toy.1", "--runner", "inline", "--data-dir", finished / "data", cwd=finished)
-    assert "toy.1 was finished already" in kept.stdout
+    assert "toy.1: nothing was left to run." in kept.stdout
     assert "Report: reports/toy.1/index.html" in kept.stdout
     assert page.read_bytes() == newest
 
@@ -266,8 +266,8 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ),
     (
         "factorial too large",
-        {"ablation": {"design": "factorial", "seeds": 20, "components": SEVEN}},
-        r"toy\.yaml:\d+: ablation\.components: a factorial of 7 components is 64 recipes × 20 seeds = 1,280 runs",
+        {"ablation": {"design": "factorial", "seeds": 80, "components": SEVEN}},
+        r"toy\.yaml:\d+: ablation\.components: a factorial of 7 components is 16 recipes × 80 seeds = 1,280 runs",
     ),
     ("one seed", {"ablation": {"components": ["relu"], "seeds": 1}}, r"toy\.yaml:\d+: ablation\.seeds.*2.*1"),
     (
@@ -451,8 +451,8 @@ def test_interrupted_inline_run_goes_on(tmp_path: Path) -> None:
 def test_spent_budget_is_said_and_a_larger_one_goes_on_to_the_end(tmp_path: Path) -> None:
     spent = run(tmp_path, run_cap=3, budget={"gpu_hours": 1e-9})
     assert spent.returncode == 75, spent.stderr
-    assert "stopped in the search: 1e-09 hours of budget.gpu_hours are spent; raise them to go on" in spent.stderr
-    assert "The search ended at its share of the budget after 1 trials." in spent.stdout
+    assert "stopped: the stage search has no budget left for another run (budget.gpu_hours is 1e-09" in spent.stderr
+    assert "The stage search ended at its share of the budget; not all of its runs were made." in spent.stdout
     done = run(tmp_path, run_cap=3, budget={"gpu_hours": 1})
     assert done.returncode == 0, done.stderr
     assert sorted(acknowledged(tmp_path)) == [(number, epoch) for number in range(3) for epoch in range(1, 5)]

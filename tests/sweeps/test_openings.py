@@ -224,7 +224,7 @@ def test_evaluation_that_goes_wrong_is_recorded_and_was_an_opening(
 
 
 def test_figure_that_is_no_number_beside_a_sound_one_is_kept_and_the_study_can_be_read_again(tmp_path: Path) -> None:
-    settings = {"baseline": {"epochs": 2, "fault": "test loss nan"}}
+    settings: dict[str, Any] = {"baseline": {"epochs": 2, "fault": "test loss nan"}}
     first = final(tmp_path, **settings)
     again = final(tmp_path, **settings)
     for results in (first, again):

@@ -148,7 +148,12 @@ def test_stages_through_ray_give_what_they_give_inline(tmp_path: Path, runner: A
 def test_evaluation_that_goes_wrong_in_a_worker_is_recorded(
     tmp_path: Path, runner: Any, fault: str, reason: str
 ) -> None:
-    settings = {"parameters": {}, "run_cap": 0, "baseline": {"epochs": 1, "fault": fault}, "final": {"seeds": 2}}
+    settings: dict[str, Any] = {
+        "parameters": {},
+        "run_cap": 0,
+        "baseline": {"epochs": 1, "fault": fault},
+        "final": {"seeds": 2},
+    }
     trials = run_ray(runner, tmp_path, **settings).results.stages["final"].trials
     assert [trial.status for trial in trials] == [Status.FAILED] * 2
     assert all(reason in trial.reason for trial in trials)
