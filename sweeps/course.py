@@ -62,6 +62,7 @@ class Course:
 
     def __init__(self, context: Context, wish: Wish, environment: Mapping[str, Any]) -> None:
         self.failure = ""  # why the study cannot go on, if so
+        self.refusal: UserError | None = None  # the same, where a stage could not begin
         self.exhausted = ""  # the stage at which the whole budget was spent
         self.cut: list[str] = []  # stages that ended at their share of the budget
         self._observer = context.observer
@@ -130,9 +131,9 @@ class Course:
                 if self.cut:  # what the next stage needs was not to be had within the budget
                     self.exhausted = self.cut[-1]
                 else:
-                    self.failure = str(error)
+                    self.refusal, self.failure = error, str(error)
             except UserError as error:
-                self._part, self.failure = None, str(error)
+                self._part, self.refusal, self.failure = None, error, str(error)
 
 
 def parts(context: Context, wish: Wish, environment: Mapping[str, Any]) -> Iterator[Part]:

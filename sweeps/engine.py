@@ -19,12 +19,13 @@ from sweeps.allowance import Allowance
 from sweeps.cache import ResultCache
 from sweeps.course import Course, Wish
 from sweeps.errors import UserError
+from sweeps.files import write_atomic
 from sweeps.gate import Gate, smallest
 from sweeps.leg import Context, Observer
 from sweeps.lock import driver_lock
 from sweeps.results import Results
 from sweeps.runners.base import Runner
-from sweeps.store import Store
+from sweeps.store import STUDY_FILE, Store
 from sweeps.study import Study, dump
 from sweeps.trial import stream
 from sweeps.workload import Site, Workload
@@ -111,6 +112,8 @@ def run(
     """
     folder.mkdir(parents=True, exist_ok=True)
     with driver_lock(folder):
+        file = folder / STUDY_FILE
+        earlier = file.read_text(encoding="utf-8") if file.exists() else None
         store = Store.open(folder, plan.study)
         try:
             store.reconcile()
@@ -124,6 +127,10 @@ def run(
             if finish.complete:
                 store.write_environment({**environment, "complete": fingerprint(plan.study, wish)})
             return finish
+        except UserError:
+            if earlier is not None:  # what was refused is not what the study has become
+                write_atomic(file, earlier)
+            raise
         finally:
             store.close()
 
@@ -153,7 +160,10 @@ def _context(plan: Plan, store: Store, environment: Mapping[str, Any], observer:
 
 def _train(course: Course, store: Store, runner: Callable[[], Runner]) -> Finish:
     received: list[signal.Signals] = []
-    if not course.done and not course.failure:
+    done = course.done
+    if course.refusal:  # nothing has been spent by this start
+        raise course.refusal
+    if not done and not course.failure:
         ready = runner()
         with _signals(course, received):  # after Ray is up: it sets a handler of its own, which aborts
             ready.run(course)

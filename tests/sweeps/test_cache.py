@@ -89,11 +89,11 @@ def test_taken_run_holds_no_device_and_has_every_row(runs: Path) -> None:
 def test_cached_final_opens_no_test_set_and_counts_the_opening_as_the_other_studys(tmp_path: Path) -> None:
     settings = {**GIVEN, "final": {"seeds": 2, "arms": "all"}}
     run_inline(toy_study(**settings), tmp_path, cache=True)
-    before = (tmp_path / "openings.json").read_text()
+    before = (tmp_path / ".openings.json").read_text()
     events = Events()
     results = other(tmp_path, events, final=settings["final"])
     assert all(trial.source for trial in results.stages["final"].trials)
-    assert (tmp_path / "openings.json").read_text() == before
+    assert (tmp_path / ".openings.json").read_text() == before
     assert results.stages["final"].facts["openings"] == []
     assert results.stages["final"].facts["earlier_openings"] == 1
     assert events.notes == []

@@ -12,7 +12,15 @@ from sweeps.study import Study
 from tests.sweeps.support import toy_study
 
 PARTS = ["relu", "momentum", "depth"]
-EDITS: dict[str, Any] = {name: {"epochs": index} for index, name in enumerate("abcdefg", 5)}
+EDITS = {
+    "a": {"lr": 0.1},
+    "b": {"momentum": 0.1},
+    "c": {"net.act": "none"},
+    "d": {"net.width": 4},
+    "e": {"net.depth": 3},
+    "f": {"unused": 1},
+    "g": {"handicap": 1.0},
+}
 
 
 def ablating(seeds: Any, **settings: Any) -> Study:

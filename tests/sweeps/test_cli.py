@@ -434,6 +434,7 @@ def test_interrupted_inline_run_goes_on(tmp_path: Path) -> None:
     driver = subprocess.Popen(command(*words), cwd=tmp_path, env=clean({}), stderr=subprocess.PIPE, text=True)
     try:
         assert driver.stderr is not None
+        assert driver.stderr.readline() == "search: 3 runs\n"
         assert "trial 0 starts" in driver.stderr.readline()
         driver.send_signal(signal.SIGINT)
         assert "SIGINT: stopping" in driver.stderr.readline()
@@ -463,7 +464,7 @@ FINAL = {"run_cap": 2, "final": {"seeds": 2}}
 
 def test_final_opens_the_test_set_once_and_again_only_when_told(tmp_path: Path) -> None:
     assert run(tmp_path, "--stage", "search", **FINAL).returncode == 0
-    assert not (tmp_path / "runs" / "openings.json").exists()
+    assert not (tmp_path / "runs" / ".openings.json").exists()
     options = ("--runner", "inline", "--data-dir", tmp_path / "data")
     done = sweep("final", "toy", *options, cwd=tmp_path)
     assert done.returncode == 0, done.stderr

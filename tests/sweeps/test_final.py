@@ -46,7 +46,7 @@ def test_training_may_not_read_the_test_set_of_the_stage_that_opens_it(tmp_path:
     reason = "PermissionError: this run may not read the test part, only train, validation"
     assert [(trial.status, trial.reason) for trial in stage.trials] == [(Status.FAILED, reason)] * 2
     assert not (tmp_path / "data" / "opened.txt").exists()
-    assert not (tmp_path / "openings.json").exists()
+    assert not (tmp_path / ".openings.json").exists()
 
 
 def test_runs_of_one_seed_are_paired_over_the_arms_and_no_seed_is_one_of_the_ablation(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_model_that_cannot_be_trained_does_not_keep_the_others_from_the_test_set
 def test_workload_that_trains_no_epoch_has_no_model_to_measure(tmp_path: Path) -> None:
     _, stage = final(tmp_path, baseline={"epochs": 0})
     assert {trial.reason for trial in stage.trials} == {"the workload ended without yielding any metric"}
-    assert not (tmp_path / "openings.json").exists()
+    assert not (tmp_path / ".openings.json").exists()
 
 
 def test_measuring_counts_as_device_time(tmp_path: Path) -> None:

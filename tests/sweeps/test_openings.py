@@ -178,10 +178,12 @@ def test_growth_without_consent_is_refused_and_trains_nothing(tmp_path: Path) ->
 def test_growth_after_other_stages_is_refused_too(tmp_path: Path) -> None:
     settings = {**FINAL, "ablation": {"baseline": "given", "components": ["relu"], "seeds": 2}}
     run_inline(toy_study(**settings), tmp_path)
-    finish = run_inline(toy_study(**{**settings, "final": {"seeds": 3}}), tmp_path)
-    assert "say --open-again" in finish.failure
-    assert not finish.complete
-    assert len(finish.results.stages["final"].trials) == 2
+    before = (tmp_path / "toy" / "study.yaml").read_text()
+    trained = acknowledged(tmp_path)
+    with pytest.raises(Opened, match="say --open-again"):
+        run_inline(toy_study(**{**settings, "final": {"seeds": 3}}), tmp_path)
+    assert acknowledged(tmp_path) == trained
+    assert (tmp_path / "toy" / "study.yaml").read_text() == before
 
 
 def test_with_consent_a_second_opening_measures_the_new_runs_alone_and_is_counted(tmp_path: Path) -> None:

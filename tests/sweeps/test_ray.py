@@ -24,6 +24,7 @@ from sweeps.workload import load
 from tests.sweeps.support import ASHA, Events, acknowledged, clean, command, sweep, toy_study, toy_text
 
 PATIENCE_S = 120
+pytestmark = pytest.mark.xdist_group("ray")  # one Ray at a time on a small machine
 
 
 @pytest.fixture(scope="module")

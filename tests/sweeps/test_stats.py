@@ -8,7 +8,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 from statsmodels.stats.multitest import multipletests
@@ -130,6 +130,7 @@ def test_pairs_that_the_sign_flip_needs(comparisons: int, n: int) -> None:
     assert smallest_holm_sign_flip_p(comparisons, n) <= 0.05 < smallest_holm_sign_flip_p(comparisons, n - 1)
 
 
+@settings(max_examples=25, deadline=None)
 @given(P_VALUES)
 def test_holm_is_that_of_statsmodels_and_keeps_the_order(p: list[float]) -> None:
     adjusted = holm(p)
