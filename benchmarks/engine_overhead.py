@@ -42,10 +42,16 @@ class Clock:
     def __init__(self) -> None:
         self.ends: list[float] = []
 
-    def on_start(self, number: int, parameters: Mapping[str, Any], resumed_at: int) -> None:
+    def on_stage(self, stage: str, wanted: int) -> None:
+        """Not timed."""
+
+    def on_note(self, text: str) -> None:
+        """Not timed."""
+
+    def on_start(self, stage: str, number: int, label: str, resumed_at: int) -> None:
         """A trial starts."""
 
-    def on_epoch(self, number: int, epoch: int, metrics: Mapping[str, float], seconds: float) -> None:
+    def on_epoch(self, stage: str, number: int, epoch: int, metrics: Mapping[str, float]) -> None:
         """An epoch ends."""
 
     def on_end(self, trial: object) -> None:
@@ -64,15 +70,18 @@ class Clock:
 def ours(trials: int, folder: Path, kind: str) -> float:
     """`sweeps.engine.run` with its storage, records and curves."""
     from sweeps import engine
+    from sweeps.course import Wish
     from sweeps.grammar.document import from_text
     from sweeps.runners import Share, starting
+    from sweeps.stages import stages_of
     from sweeps.study import parse
     from sweeps.workload import load
 
     study = parse(from_text(STUDY.format(trials=trials), "noop.yaml"))
     starts = starting(kind, Share(cpu=1, gpu=0, workers=2), None)
     clock = Clock()
-    engine.run(engine.settle(study, load(study.workload), folder, {}), folder / "noop", starts.ready, clock)
+    plan = engine.settle(study, load(study.workload), folder, {})
+    engine.run(plan, folder / "noop", starts.ready, clock, Wish(stages_of(study)))
     starts.close()
     return clock.seconds_per_trial(trials)
 
