@@ -89,7 +89,7 @@ def launch(study: Study, workload: Workload, options: Options, name: str | None 
     if options.smoke:
         study = shrink(study, workload)
     wish = Wish(asked(study, options.stage), options.open_again)
-    folder = study_folder(options.folders.runs, name or study.name)
+    folder = study_folder(options.folders.runs.absolute(), name or study.name)  # workers may stand elsewhere
     for written in (folder, options.folders.reports / folder.name):
         _require_writable(written)
     with _stoppable():

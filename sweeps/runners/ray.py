@@ -24,6 +24,7 @@ os.environ.update(
     RAY_AUTH_MODE="disabled",
     RAY_AIR_NEW_OUTPUT="0",
     RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0",
+    RAY_ENABLE_UV_RUN_RUNTIME_ENV="0",  # under `uv run` workers would work in a copy of the folder, and save there
     RAY_CHDIR_TO_TRIAL_DIR="0",  # workloads are found from the folder in which the command was given
     TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1",
     TUNE_DISABLE_SIGINT_HANDLER="1",
