@@ -89,7 +89,7 @@ def launch(study: Study, workload: Workload, options: Options, name: str | None 
     if options.smoke:
         study = shrink(study, workload)
     wish = Wish(asked(study, options.stage), options.open_again)
-    folder = study_folder(options.folders.runs.absolute(), name or study.name)  # workers may stand elsewhere
+    folder = study_folder(options.folders.runs, name or study.name)
     for written in (folder, options.folders.reports / folder.name):
         _require_writable(written)
     with _stoppable():
@@ -132,7 +132,8 @@ def _run(
             _make_room(folder, options)
             if options.smoke:
                 plan = replace(plan, environment={**plan.environment, "smoke": True})
-            return engine.run(plan, folder, runner.ready, progress, wish, cache)
+            # Workers may stand in another folder.
+            return engine.run(plan, folder.absolute(), runner.ready, progress, wish, cache)
     finally:
         runner.close()
 
