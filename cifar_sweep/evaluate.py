@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from torch import nn
 
-from cifar_sweep.augment import Scaling, Source
+from cifar_sweep.augment import Source
 from cifar_sweep.corruptions import corrupt
 from cifar_sweep.data import load_test
 from cifar_sweep.formats import Images, class_names
 from cifar_sweep.labelled import TEST, Corrupted, LabelledSet, labelled_sets
 from cifar_sweep.measure import measure
-from cifar_sweep.models import build
-from cifar_sweep.precision import resolve_precision
 from cifar_sweep.recipe import DataRecipe, Recipe
-from cifar_sweep.train import STATE
+from cifar_sweep.trained import Trained
 from sweeps.workload import Run
 
 
@@ -40,41 +35,22 @@ def evaluate_network(recipe: Recipe, run: Run, entries: Sequence[Any]) -> Iterat
         trained = Trained.load(recipe, run.restored, torch.device(run.device))
         collections = _collections(sets, recipe.data, run)
         test = load_test(recipe.data, run)
-        yield TEST, trained.measure(test)
+        yield TEST, _measured(trained, test)
         for each in sets:
             source = each.source
             images = _corrupted(test, source, channels) if isinstance(source, Corrupted) else collections[each.name]
-            yield each.name, trained.measure(images)
+            yield each.name, _measured(trained, images)
     finally:
         if run.device == "cuda":
             torch.cuda.empty_cache()  # the process may wait for its next trial while others share the device
 
 
-@dataclass(frozen=True)
-class Trained:
-    """A network as training left it, with the scaling of pixels that it was trained with."""
-
-    network: nn.Module
-    scaling: Scaling
-    device: torch.device
-    precision: Literal["fp32", "bf16"]
-
-    @classmethod
-    def load(cls, recipe: Recipe, folder: Path, device: torch.device) -> Trained:
-        """What the trainer saved in `folder`, on `device`."""
-        state = torch.load(folder / STATE, map_location=device, weights_only=True)
-        network = build(recipe.model, recipe.data.shape)
-        network.load_state_dict(state["network"])
-        network = network.to(device).to(memory_format=torch.channels_last)
-        precision = resolve_precision(recipe.precision, device.type)
-        return cls(network, Scaling(**state["scaling"]), device, precision)
-
-    def measure(self, images: Images) -> dict[str, float]:
-        """The accuracy in percent and the mean loss over all of `images`."""
-        pixels, labels = (torch.from_numpy(array).to(self.device) for array in (images.pixels, images.labels))
-        index = torch.arange(len(labels), device=self.device)
-        loss, accuracy = measure(self.network, Source(pixels, labels, self.scaling), index, self.precision)
-        return {"accuracy": accuracy, "loss": loss}
+def _measured(trained: Trained, images: Images) -> dict[str, float]:
+    """The accuracy in percent and the mean loss over all of `images`."""
+    pixels, labels = (torch.from_numpy(array).to(trained.device) for array in (images.pixels, images.labels))
+    index = torch.arange(len(labels), device=trained.device)
+    loss, accuracy = measure(trained.network, Source(pixels, labels, trained.scaling), index, trained.precision)
+    return {"accuracy": accuracy, "loss": loss}
 
 
 def _corrupted(test: Images, how: Corrupted, channels: int) -> Images:

@@ -23,18 +23,24 @@ class Tally:
     loss: Tensor
     correct: Tensor
     count: int = 0
+    confusion: Tensor | None = None  # (classes, classes) int64: true class by row, predicted by column
 
     @classmethod
-    def empty(cls, device: torch.device) -> Tally:
-        """A tally of nothing yet."""
+    def empty(cls, device: torch.device, classes: int = 0) -> Tally:
+        """A tally of nothing yet, which also counts what is taken for what where it is told the number of classes."""
         zero = torch.zeros((), device=device, dtype=torch.float64)
-        return cls(zero, zero.long())
+        counts = torch.zeros(classes, classes, device=device, dtype=torch.int64) if classes else None
+        return cls(zero, zero.long(), confusion=counts)
 
     def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
         """Count a batch in: its mean loss, its logits (B, classes) and its labels (B,)."""
+        predicted = logits.detach().argmax(dim=1)
         self.loss += loss.detach().double() * len(labels)
-        self.correct += (logits.detach().argmax(dim=1) == labels).sum()
+        self.correct += (predicted == labels).sum()
         self.count += len(labels)
+        if self.confusion is not None:
+            size = len(self.confusion)
+            self.confusion += torch.bincount(labels * size + predicted, minlength=size * size).view(size, size)
 
     def finite(self) -> bool:
         """Whether the loss is still a number: once NaN or infinite, the sum stays so."""
@@ -47,7 +53,6 @@ class Tally:
         return float(self.loss) / self.count, 100 * float(self.correct) / self.count
 
 
-@torch.inference_mode()
 def measure(
     network: nn.Module, source: Source, index: Tensor, precision: Literal["fp32", "bf16"]
 ) -> tuple[float, float]:
@@ -55,11 +60,19 @@ def measure(
 
     The network is left in evaluation mode.
     """
+    return count_up(network, source, index, precision).means()
+
+
+@torch.inference_mode()
+def count_up(
+    network: nn.Module, source: Source, index: Tensor, precision: Literal["fp32", "bf16"], classes: int = 0
+) -> Tally:
+    """The tally of what `measure` gives the means of; with `classes` also of what is taken for what."""
     network.eval()
-    tally = Tally.empty(index.device)
+    tally = Tally.empty(index.device, classes)
     for batch in torch.split(index, BATCH):
         images, labels = source.batch(batch)
         with autocast(precision, index.device):
             logits = network(images)
         tally.add(cross_entropy(logits.float(), labels), logits, labels)
-    return tally.means()
+    return tally

@@ -13,9 +13,9 @@ import torch
 from cifar_sweep import measure as measuring
 from cifar_sweep import workload
 from cifar_sweep.cache import FOLDER
-from cifar_sweep.evaluate import Trained
 from cifar_sweep.recipe import Recipe
 from cifar_sweep.train import STATE, Trainer
+from cifar_sweep.trained import Trained
 from sweeps.checkpoint import CheckpointFolder
 from sweeps.workload import Run, Unavailable
 
