@@ -39,7 +39,7 @@ def comparisons(study: Study) -> int:
         return 0
     names = list(study.ablation.components or ())
     match study.ablation.design:
-        case "leave_one_out":
+        case "leave_one_out" | "alternatives":
             return len(names)
         case "add_one_in":
             return len(names) + 1

@@ -15,6 +15,7 @@ from sweeps.words import Measure, chance, count, listed, setting
 
 LEVEL = 0.05
 PATH = "path"
+ALTERNATIVES = "alternatives"
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,8 @@ def action(arm: Arm, reference: Arm, design: str) -> str:
     again = " (both tuned again)" if arm.tuned else ""
     if design == PATH:
         return _change(arm, reference) + again
+    if design == ALTERNATIVES:
+        return f"Replacing the {reference.name} by {arm.name}{again}"
     taken = [name for name in arm.removed if name not in reference.removed]
     added = [name for name in reference.removed if name not in arm.removed]
     if added and not taken:

@@ -17,7 +17,7 @@ from sweeps.variants import BASELINE, Arm
 Weigh: TypeAlias = Callable[[Mapping[str, Any]], Assessment]
 Fit: TypeAlias = Callable[[Assessment], Fitted]
 Components: TypeAlias = Mapping[str, Mapping[str, Any]]
-DesignName: TypeAlias = Literal["leave_one_out", "add_one_in", "factorial"]
+DesignName: TypeAlias = Literal["leave_one_out", "add_one_in", "factorial", "alternatives"]
 
 MOST_RUNS = 1024
 
@@ -59,8 +59,9 @@ def arms(
     start = bench.arm(BASELINE, ())
     if start.reason:
         raise ValueError(f"the baseline of the ablation is not applicable: {start.reason}")
-    make = {"leave_one_out": _leave_one_out, "add_one_in": _add_one_in}.get(design)
-    return make(bench, start) if make else _factorial(bench, start, seeds)
+    if design == "factorial":
+        return _factorial(bench, start, seeds)
+    return _add_one_in(bench, start) if design == "add_one_in" else _one_at_a_time(design, bench, start)
 
 
 def require_affordable(components: int, seeds: int) -> None:
@@ -116,8 +117,9 @@ def _value(settings: Mapping[str, Any], key: str, like: Any) -> Any:
     return {name: node.get(name) for name in like} if isinstance(node, Mapping) and isinstance(like, Mapping) else node
 
 
-def _leave_one_out(bench: _Bench, start: Arm) -> Design:
-    return Design("leave_one_out", (start, *(bench.arm(name, (name,), start) for name in bench.components)))
+def _one_at_a_time(design: DesignName, bench: _Bench, start: Arm) -> Design:
+    """Each component by itself: taken out of the baseline (leave_one_out) or set in its place (alternatives)."""
+    return Design(design, (start, *(bench.arm(name, (name,), start) for name in bench.components)))
 
 
 def _add_one_in(bench: _Bench, start: Arm) -> Design:

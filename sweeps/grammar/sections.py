@@ -126,7 +126,8 @@ class Ablation(Section):
 
     baseline: Literal["best", "given"] = "best"
     """The confirmed best of the search, or the recipe as given under `baseline`."""
-    design: Literal["leave_one_out", "add_one_in", "factorial", "path"] = "leave_one_out"
+    design: Literal["leave_one_out", "add_one_in", "factorial", "path", "alternatives"] = "leave_one_out"
+    """alternatives: components are not parts but other recipes, each set in the place of the baseline."""
     components: (
         Annotated[
             Annotated[Annotated[Listed[str], Field(min_length=1)], Tag("<list>")]
@@ -166,7 +167,7 @@ class Ablation(Section):
             if self.components is None:
                 yield ("components",), f"is required with design: {self.design}"
             if self.design == "factorial" and self.retune is not None:
-                yield ("retune",), "is offered with leave_one_out and add_one_in, not with factorial"
+                yield ("retune",), "is offered with leave_one_out, add_one_in and alternatives, not with factorial"
             return
         if self.components is not None:
             yield ("components",), "path takes its steps from the searched settings: leave components out"

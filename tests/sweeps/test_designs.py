@@ -37,8 +37,9 @@ def named(found: tuple[Arm, ...]) -> dict[str, Arm]:
     return {arm.name: arm for arm in found}
 
 
-def test_leave_one_out_sets_each_component_s_removal_against_the_baseline() -> None:
-    made = arms("leave_one_out", baseline(), PARTS, gate().weigh).arms
+@pytest.mark.parametrize("design", ["leave_one_out", "alternatives"])
+def test_each_component_by_itself_is_set_against_the_baseline(design: Any) -> None:
+    made = arms(design, baseline(), PARTS, gate().weigh).arms
     assert [(arm.name, arm.reference, arm.removed) for arm in made] == [
         ("baseline", "", ()),
         ("relu", "baseline", ("relu",)),

@@ -150,6 +150,12 @@ SETTINGS = {"optimizer": {"lr": 0.1}, "norm": "batch"}
             "Removing relu (both tuned again)",
         ),
         (Arm("b", {}), Arm("a", {}), "", "Replacing a by b"),
+        (
+            Arm("lenet5", {}, removed=("lenet5",)),
+            Arm("baseline", {}),
+            "alternatives",
+            "Replacing the baseline by lenet5",
+        ),
     ],
 )
 def test_sentence_begins_with_what_was_done(arm: Arm, reference: Arm, design: str, said: str) -> None:
