@@ -15,6 +15,7 @@ from sweeps.files import fsync_path, write_atomic
 
 KEEP = 2
 MANIFEST = "manifest.json"
+REPLACED = ".replaced"  # follows the epoch in the name of a checkpoint that a newer one of the same epoch displaces
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,12 @@ class CheckpointFolder:
         return None
 
     def _saved(self) -> list[Path]:
+        """The sealed checkpoints, oldest first; one that was being replaced comes before its replacement."""
         if not self.path.is_dir():
             return []
-        return sorted((path for path in self.path.iterdir() if path.name.isdigit()), key=lambda path: int(path.name))
+        named = [(path.name.removesuffix(REPLACED), path) for path in self.path.iterdir()]
+        ordered = [(int(epoch), path.name == epoch, path) for epoch, path in named if epoch.isdigit()]
+        return [path for _, _, path in sorted(ordered)]
 
     def _seal(self, partial: Path, epoch: int) -> None:
         hashes = {}
@@ -61,10 +65,14 @@ class CheckpointFolder:
             fsync_path(file)
         write_atomic(partial / MANIFEST, json.dumps({"epoch": epoch, "sha256": hashes}, indent=1))
         final = self.path / f"{epoch:04d}"
-        if final.exists():  # it was damaged, or the run would not have come to this epoch again
-            shutil.rmtree(final)
+        # No two folders can be exchanged at once: the one before stays restorable until its replacement has its name.
+        replaced = final.with_name(final.name + REPLACED)
+        if final.exists():
+            shutil.rmtree(replaced, ignore_errors=True)
+            final.rename(replaced)
         partial.rename(final)
         fsync_path(self.path)
+        shutil.rmtree(replaced, ignore_errors=True)
 
     def _prune(self) -> None:
         for folder in self._saved()[:-KEEP]:

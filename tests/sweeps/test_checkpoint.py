@@ -79,3 +79,36 @@ def test_repeated_epoch_replaces_its_checkpoint(folder: CheckpointFolder) -> Non
     save(folder, 1)
     save(folder, 1)
     assert content(folder.restore()) == (1, 1)
+
+
+@pytest.mark.parametrize("killed_after", [0, 1])
+def test_kill_while_an_epoch_replaces_its_checkpoint_leaves_one_of_the_two(
+    folder: CheckpointFolder, monkeypatch: pytest.MonkeyPatch, killed_after: int
+) -> None:
+    save(folder, 0)
+    rename, done = Path.rename, []
+
+    def kill(path: Path, target: Path) -> Path:
+        if target.parent != folder.path:
+            return rename(path, target)
+        if len(done) == killed_after:
+            raise SystemExit
+        done.append(target)
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", kill)
+    with pytest.raises(SystemExit), folder.save(0) as target:
+        (target / "state.bin").write_bytes(b"\x07" * 64)
+    monkeypatch.undo()
+    assert content(folder.restore()) == (0, 0)
+    save(folder, 0)
+    assert [path.name for path in folder.path.iterdir()] == ["0000"]
+
+
+def test_leftover_of_a_replaced_checkpoint_gives_way_to_its_replacement(folder: CheckpointFolder) -> None:
+    save(folder, 7)
+    (folder.path / "0007").rename(folder.path / "0007.replaced")
+    with folder.save(7) as target:
+        (target / "state.bin").write_bytes(b"\x08" * 64)
+        (folder.path / "0007.replaced").rename(folder.path / "0007")
+    assert content(folder.restore()) == (7, 8)
