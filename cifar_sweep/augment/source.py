@@ -96,6 +96,16 @@ class Scaling:
         channels = len(self.factor)
         return torch.addcmul(self.offset, images[..., :channels].float(), self.factor).permute(0, 3, 1, 2)
 
+    def to_fractions(self, images: Tensor) -> Tensor:
+        """(B, size, size, stored channels) uint8 -> (B, channels, size, size) float32 in 0..1, for the operations."""
+        planes = images[..., : len(self.factor)].permute(0, 3, 1, 2)
+        return planes.to(torch.float32, memory_format=torch.contiguous_format).div_(255)
+
+    def of_fractions(self, images: Tensor) -> Tensor:
+        """What `__call__` gives, from `to_fractions` of the same pixels."""
+        scaled = torch.addcmul(self.offset, images.permute(0, 2, 3, 1), self.factor * 255)
+        return scaled.contiguous().permute(0, 3, 1, 2)
+
 
 @dataclass(frozen=True)
 class Source:
