@@ -1,18 +1,16 @@
-"""Which images, and how they are divided."""
+"""Which images, at which size, and how they are divided."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, PlainValidator, model_validator
 
+from cifar_sweep.recipe.datasets import CLASS_NAMES, SHAPES, chosen_classes
 from cifar_sweep.section import Section, Shape
 
-SHAPES = {
-    "digits": Shape(channels=1, size=8, classes=10),
-    "cifar10": Shape(channels=3, size=32, classes=10),
-    "cifar100": Shape(channels=3, size=32, classes=100),
-}
+__all__ = ["SHAPES", "DataRecipe", "Fit", "UnlabelledRecipe"]
 
 
 def _validation(value: Any) -> int | float:
@@ -26,22 +24,90 @@ def _validation(value: Any) -> int | float:
 Validation = Annotated[int | float, PlainValidator(_validation, json_schema_input_type=int | float)]
 
 
-class DataRecipe(Section):
-    """Which images, and how their training part is divided."""
+def _class(value: Any) -> int | str:
+    if isinstance(value, int | str) and not isinstance(value, bool):
+        return value
+    raise ValueError("give the name of a class or its index from 0")
 
-    name: Literal["digits", "cifar10", "cifar100", "npz", "folder"] = Field(
+
+Class = Annotated[int | str, PlainValidator(_class, json_schema_input_type=int | str)]
+Subset = Annotated[tuple[Class, ...], Field(strict=False, min_length=2)]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How stored images are brought to the network's size: to `resize` pixels a side, then their middle `crop` of it.
+
+    None leaves the step out.
+    """
+
+    resize: int | None
+    crop: int | None
+
+
+class UnlabelledRecipe(Section):
+    """Where images without labels come from: a collection of their own, or training images without their labels."""
+
+    path: str | None = Field(
+        default=None,
+        description="A pickle, .npz, .npy, image folder or STL-10's unlabeled_X.bin: absolute, or below the data "
+        "folder. Instead of share.",
+    )
+    share: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="Share of the training images (after the split and train_limit), stratified, whose labels training "
+        "never sees. Instead of path.",
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> UnlabelledRecipe:
+        if (self.path is None) == (self.share is None):
+            raise ValueError(f"give either path or share; path is {self.path!r} and share is {self.share}")
+        return self
+
+
+class DataRecipe(Section):
+    """Which images, at which size, and how their training part is divided."""
+
+    name: Literal["digits", "cifar10", "cifar100", "stl10", "npz", "folder"] = Field(
         default="cifar10",
-        description="The data set. digits comes with scikit-learn; npz: arrays x_train, y_train, x_test, y_test; "
-        "folder: train/ and test/ with one sub-folder of images per class.",
+        description="The data set. digits comes with scikit-learn; npz: arrays x_train, y_train, x_test, y_test and, "
+        "if wanted, class_names; folder: train/ and test/ with one sub-folder of images per class.",
     )
     path: str | None = Field(
         default=None, description="Where npz or folder is: absolute, or below the data folder. Not for the other names."
     )
     size: int | None = Field(
-        default=None, ge=1, description="Side of the images of npz or folder, in pixels; a folder's are resized to it."
+        default=None,
+        ge=1,
+        description="Side of the images of npz or folder, in pixels; a folder's are resized to it. A folder with "
+        "resize needs none: its images are then decoded straight to that side.",
     )
     channels: Literal[1, 3] | None = Field(default=None, description="Channels of the images of npz or folder: 1 or 3.")
-    classes: int | None = Field(default=None, ge=2, description="How many classes npz or folder has.")
+    classes: int | None = Field(
+        default=None, ge=2, description="How many classes npz or folder has, before any subset is taken."
+    )
+    subset: Subset | None = Field(
+        default=None,
+        description="Only these classes, by name or by index from 0, relabelled 0, 1, ... in the order given; "
+        "null: all of them.",
+    )
+    resize: int | None = Field(
+        default=None,
+        ge=1,
+        le=4096,
+        description="Bring the images to this many pixels a side (bilinear, antialiased) before anything else; "
+        "null: as they are.",
+    )
+    center_crop: int | None = Field(
+        default=None,
+        ge=1,
+        le=4096,
+        description="Keep only the middle of each image, this many pixels a side, after resize; a folder decoded "
+        "straight to resize then keeps its proportions. null: the whole image.",
+    )
     validation: Validation = Field(
         default=0.1, description="Training images held out for validation, stratified: a count, or a fraction below 1."
     )
@@ -55,14 +121,33 @@ class DataRecipe(Section):
         description="Share of the training labels replaced by another class at random; "
         "those of validation and test stay.",
     )
+    unlabelled: UnlabelledRecipe | None = Field(
+        default=None, description="Images without labels, for techniques that learn from them; null: none."
+    )
+
+    @property
+    def stored(self) -> Shape:
+        """The images as they are read, with all classes; `shape` is what becomes of them."""
+        if self.name in SHAPES:
+            return SHAPES[self.name]
+        size = self.size or self.center_crop or self.resize
+        described = self.channels, size, self.classes
+        return Shape(*(number or 0 for number in described))  # the validator has seen to it that none is missing
 
     @property
     def shape(self) -> Shape:
-        """The images' shape and number of classes."""
-        if self.name in SHAPES:
-            return SHAPES[self.name]
-        described = self.channels, self.size, self.classes
-        return Shape(*(number or 0 for number in described))  # the validator has seen to it that none is missing
+        """What the network sees: the images' shape after `resize` and `center_crop`, and the classes of `subset`."""
+        stored = self.stored
+        size = self.center_crop or self.resize or stored.size
+        return Shape(stored.channels, size, len(self.subset) if self.subset else stored.classes)
+
+    @property
+    def fit(self) -> Fit | None:
+        """What is left to do with a stored image; None where it is as the network wants it."""
+        decoded_to_size = self.name == "folder" and self.size is None
+        resize = self.resize if self.resize != self.stored.size else None
+        crop = self.center_crop if self.center_crop != (self.resize or self.stored.size) else None
+        return None if decoded_to_size or (resize is None and crop is None) else Fit(resize, crop)
 
     @model_validator(mode="after")
     def _own_data_is_described(self) -> DataRecipe:
@@ -71,6 +156,23 @@ class DataRecipe(Section):
             if self.name in SHAPES and given:
                 value = getattr(self, key)
                 raise ValueError(f"{key} is {value!r} but name is {self.name}: only npz and folder take it")
-            if self.name not in SHAPES and not given:
+            decoded_to_size = key == "size" and self.name == "folder" and self.resize is not None
+            if self.name not in SHAPES and not given and not decoded_to_size:
                 raise ValueError(f"name is {self.name} but {key} is missing")
+        return self
+
+    @model_validator(mode="after")
+    def _the_crop_fits(self) -> DataRecipe:
+        side = self.resize or self.stored.size
+        if self.center_crop is not None and self.center_crop > side:
+            raise ValueError(f"center_crop is {self.center_crop} but the images have {side} pixels a side")
+        return self
+
+    @model_validator(mode="after")
+    def _the_subset_is_there(self) -> DataRecipe:
+        if self.subset is not None:
+            names = CLASS_NAMES.get(self.name, ())
+            # What npz and folder call their classes is known when they are read.
+            by_index = [each for each in self.subset if names or isinstance(each, int)]
+            chosen_classes(by_index, names, self.stored.classes)
         return self
