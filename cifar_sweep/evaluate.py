@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from cifar_sweep.augment import Source
+from cifar_sweep.classes import names_of
 from cifar_sweep.corruptions import corrupt
 from cifar_sweep.data import load_test
 from cifar_sweep.formats import Images, class_names
 from cifar_sweep.labelled import TEST, Corrupted, LabelledSet, labelled_sets
-from cifar_sweep.measure import measure
+from cifar_sweep.measure import count_up
 from cifar_sweep.recipe import DataRecipe, Recipe
 from cifar_sweep.trained import Trained
 from sweeps.workload import Run
@@ -21,9 +24,10 @@ from sweeps.workload import Run
 def evaluate_network(recipe: Recipe, run: Run, entries: Sequence[Any]) -> Iterator[tuple[str, dict[str, float]]]:
     """Measure the network in `run.restored`: ("test", {"accuracy": percent, "loss": nats}), then each set of `entries`.
 
-    The test set is opened last, when everything else has been found. Raises PermissionError, before a file is opened,
-    unless the run may read the test part; ValueError without a checkpoint, for a wrong entry or images that do not
-    match; else as `cache.load_images` does.
+    Records what is taken for what on the test set and on other collections, not on corruptions. The test set is opened
+    last, when everything else has been found. Raises PermissionError, before a file is opened, unless the run may read
+    the test part; ValueError without a checkpoint, for a wrong entry or images that do not match; else as
+    `cache.load_images` does.
     """
     run.require("test")
     sets, channels = labelled_sets(recipe.data, entries), recipe.data.shape.channels
@@ -33,23 +37,42 @@ def evaluate_network(recipe: Recipe, run: Run, entries: Sequence[Any]) -> Iterat
         torch.set_num_threads(1)
     try:
         trained = Trained.load(recipe, run.restored, torch.device(run.device))
-        collections = _collections(sets, recipe.data, run)
+        collections, names = _collections(sets, recipe.data, run), names_of(recipe.data, run.data_dir)
         test = load_test(recipe.data, run)
-        yield TEST, _measured(trained, test)
+        yield TEST, _measured(trained, test, Record(run, TEST, names))
         for each in sets:
             source = each.source
-            images = _corrupted(test, source, channels) if isinstance(source, Corrupted) else collections[each.name]
-            yield each.name, _measured(trained, images)
+            if isinstance(source, Corrupted):
+                yield each.name, _measured(trained, _corrupted(test, source, channels))
+            else:
+                yield each.name, _measured(trained, collections[each.name], Record(run, each.name, names))
     finally:
         if run.device == "cuda":
             torch.cuda.empty_cache()  # the process may wait for its next trial while others share the device
 
 
-def _measured(trained: Trained, images: Images) -> dict[str, float]:
+@dataclass(frozen=True)
+class Record:
+    """Where what is taken for what on a labelled set is to be left: the run, the set's name, the classes' names."""
+
+    run: Run
+    set_name: str
+    names: tuple[str, ...]
+
+    def leave(self, confusion: Tensor) -> None:
+        """Leave the counts (K, K)."""
+        self.run.record_confusion(self.set_name, self.names, confusion.tolist())
+
+
+def _measured(trained: Trained, images: Images, record: Record | None = None) -> dict[str, float]:
     """The accuracy in percent and the mean loss over all of `images`."""
     pixels, labels = (torch.from_numpy(array).to(trained.device) for array in (images.pixels, images.labels))
     index = torch.arange(len(labels), device=trained.device)
-    loss, accuracy = measure(trained.network, Source(pixels, labels, trained.scaling), index, trained.precision)
+    source, classes = Source(pixels, labels, trained.scaling), len(record.names) if record else 0
+    tally = count_up(trained.network, source, index, trained.precision, classes)
+    if record is not None and tally.confusion is not None:
+        record.leave(tally.confusion)
+    loss, accuracy = tally.means()
     return {"accuracy": accuracy, "loss": loss}
 
 

@@ -68,7 +68,7 @@ class Trained:
 
 
 def _view(pixels: Tensor, shift: int, mirrored: bool) -> Tensor:
-    """`pixels` (B, size, size, channels) moved by `shift` pixels down and right, zeros coming in; then perhaps mirrored."""
+    """`pixels` (B, size, size, channels) moved by `shift` pixels down and right, zeros coming in, then mirrored."""
     if not shift and not mirrored:
         return pixels
     shifts = torch.full((len(pixels),), -shift, device=pixels.device)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sweeps.checkpoint import CheckpointFolder
+from sweeps.confusion import Confusion, write_confusion
 
 
 class Status(StrEnum):
@@ -135,6 +136,14 @@ class Run:
         """
         with CheckpointFolder(self.folder / "checkpoint").save(self.epoch) as folder:
             yield folder
+
+    def record_confusion(self, set_name: str, names: Iterable[Any], counts: Iterable[Iterable[Any]]) -> None:
+        """Leave beside the trial's curve what is taken for what on a labelled set ("validation", "test", another).
+
+        `counts` (K, K) are numbers of images by true class (row) and predicted class (column), `names` (K,) those of
+        the classes. A later call for the same set replaces the earlier one. Raises ValueError for another shape.
+        """
+        write_confusion(self.folder, set_name, Confusion.of(names, counts))
 
     def log(self, text: str) -> None:
         """Append a line to the trial's `log.txt`."""

@@ -17,6 +17,7 @@ from cifar_sweep.recipe import Recipe
 from cifar_sweep.train import STATE, Trainer
 from cifar_sweep.trained import Trained
 from sweeps.checkpoint import CheckpointFolder
+from sweeps.confusion import read_confusion
 from sweeps.workload import Run, Unavailable
 
 OPEN = frozenset({"train", "validation", "test"})
@@ -176,6 +177,24 @@ def test_a_missing_collection_is_named_before_the_test_set_is_opened(make_recipe
         next(workload.evaluate(recipe, run, ["noise", {"name": "far", "data": {"name": "npz", "path": "far.npz"}}]))
 
 
+def test_what_is_taken_for_what_is_left_for_the_test_set_and_collections_but_not_for_corruptions(
+    learned, figures, data_dir: Path
+):
+    from cifar_sweep.cache import load_images
+
+    recipe, folder = learned
+    test = load_images(recipe.data, data_dir, "test")
+    np.savez(data_dir / "half.npz", x_test=test.pixels[:150], y_test=test.labels[:150])
+    reached = figures("noise:3", {"name": "Half of it", "data": {"name": "npz", "path": "half.npz"}})
+    assert len(list(folder.glob("confusion-*.csv"))) == 2
+    for name, labels in (("test", test.labels), ("Half of it", test.labels[:150])):
+        found = read_confusion(folder, name)
+        assert found is not None
+        assert found.names == tuple("0123456789")
+        assert found.images == tuple(np.bincount(labels, minlength=10))
+        assert 100 * sum(found.correct) / len(labels) == pytest.approx(reached[name]["accuracy"])
+
+
 def test_without_a_checkpoint_there_is_nothing_to_evaluate(make_recipe, make_run):
     with pytest.raises(ValueError, match="there is no checkpoint to evaluate"):
         next(workload.evaluate(make_recipe(), make_run(access=OPEN), []))
@@ -240,7 +259,7 @@ def test_a_network_that_broke_gives_nan(learned, make_run, tmp_path: Path):
     saved = CheckpointFolder(folder / "checkpoint").restore()
     assert saved is not None
     state = torch.load(saved[0] / STATE, weights_only=True)
-    state["network"]["classifier.weight"].fill_(math.nan)
+    state["network"]["head.output.weight"].fill_(math.nan)
     torch.save(state, tmp_path / STATE)
     reached = dict(workload.evaluate(recipe, make_run(access=OPEN, restored=tmp_path), []))
     assert all(math.isnan(value) for value in reached["test"].values())

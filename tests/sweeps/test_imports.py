@@ -36,7 +36,7 @@ LAYERS = (
     ("sweeps.constraints", "sweeps.grammar"),
     ("sweeps.asha", "sweeps.space", "sweeps.stats", "sweeps.variants", "sweeps.workload"),
     ("sweeps.recipe", "sweeps.trial"),
-    ("sweeps.checkpoint", "sweeps.curves"),
+    ("sweeps.checkpoint", "sweeps.confusion", "sweeps.curves"),
     ("sweeps.errors", "sweeps.files", "sweeps"),
 )
 DOORS = {
