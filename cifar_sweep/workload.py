@@ -15,7 +15,7 @@ TOGGLES: Mapping[str, Mapping[str, Any]] = {
     "relu": {"model.activation": "identity"},
     "batch_norm": {"model.norm": "none"},
     "residual": {"model.residual": False},
-    "dropout": {"model.dropout": 0.0},
+    "dropout": {"model.head.dropout": 0.0},
     "zero_init": {"model.zero_init": False},
     "crop": {"augment.crop": 0},
     "flip": {"augment.flip": False},

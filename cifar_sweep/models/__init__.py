@@ -1,7 +1,16 @@
-"""The models by name. To add one: its settings in `recipes.py`, its network in a module named after it, a line here.
+"""The models by name. To add one, say `tiny_net`:
 
-The module has the function `build(recipe, shape) -> nn.Module`, from images (B, channels, size, size) to logits
-(B, classes). It is imported when a network is built, so that recipes load no torch.
+1. its settings in `recipes/`, and the class in the list of `recipes/__init__.py`:
+       class TinyNetRecipe(NetworkRecipe):
+           name: Literal["tiny_net"] = Field(default="tiny_net", description="The model's name.")
+           width: Width = Field(default=32, description="Channels of the one convolution.")
+           head: Head = Field(default=Head(), description="The classifier on the pooled features.")
+2. its network in `tiny_net.py`: a `Network` (network.py), whose submodule `head` is the classifier:
+       def build(recipe: TinyNetRecipe, shape: Shape) -> Network: ...
+3. a line below, in `SingleRecipe`; `scaled` in the recipe lets `over_budget: shrink` scale it.
+
+A network takes images (B, channels, size, size) to logits (B, classes). Its module is imported when one is built, so
+that recipes load no torch.
 """
 
 from __future__ import annotations
@@ -13,13 +22,15 @@ from cifar_sweep.models.recipes import ResNetRecipe
 from cifar_sweep.section import Shape
 
 if TYPE_CHECKING:
-    from torch import nn
+    from cifar_sweep.models.network import Network
 
-# A second model makes this Annotated[ResNetRecipe | OtherRecipe, Field(discriminator="name")].
-ModelRecipe = ResNetRecipe
+SingleRecipe = ResNetRecipe
+
+# The settings of a network of any name; without a name those of a resnet.
+ModelRecipe = SingleRecipe
 
 
-def build(recipe: ModelRecipe, shape: Shape) -> nn.Module:
+def build(recipe: ModelRecipe, shape: Shape) -> Network:
     """The untrained network of `recipe` for images of `shape`. Raises ValueError when the images are too small."""
-    network: nn.Module = importlib.import_module(f"cifar_sweep.models.{recipe.name}").build(recipe, shape)
+    network: Network = importlib.import_module(f"cifar_sweep.models.{recipe.name}").build(recipe, shape)
     return network

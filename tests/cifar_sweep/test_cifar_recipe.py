@@ -47,7 +47,7 @@ def test_importing_recipe_and_workload_loads_no_torch():
         ({"model": {"stem": {"kernel": 4}}}, "model.stem.kernel", "1, 3, 5 or 7"),
         ({"model": {"activation": "tanh"}}, "model.activation", "'relu'"),
         ({"model": {"name": "vgg"}}, "model.name", "'resnet'"),
-        ({"model": {"dropout": 1.0}}, "model.dropout", "less than 1"),
+        ({"model": {"head": {"dropout": 1.0}}}, "model.head.dropout", "less than 1"),
         ({"model": {"widths": [8, 16, 32], "strides": [1, 2, 2]}}, "model", "widths has 3 stages but blocks has 4"),
         ({"model": {"strides": [1]}}, "model", "widths has 4 stages but strides has 1"),
         ({"data": {"validation": 0}}, "data.validation", "count of images (1 or more) or a fraction"),

@@ -15,7 +15,7 @@ from sweeps.workload import Site, Unavailable, load
 
 SCHEMA = RecipeSchema(Recipe)
 ALL_ON = {
-    "model": {"dropout": 0.1, "zero_init": True},
+    "model": {"head": {"dropout": 0.1}, "zero_init": True},
     "regularization": {"label_smoothing": 0.1, "grad_clip": 1.0},
 }
 

@@ -76,7 +76,7 @@ def test_normalisation_is_measured_on_what_a_final_run_trains_on(make_recipe, ma
 def test_a_resumed_final_run_equals_the_uninterrupted_one(
     make_recipe, make_run, curve, tmp_path: Path, stop_after: int
 ):
-    recipe = make_recipe(data__train_limit=None, data__label_noise=0.1, model__dropout=0.3, augment__flip=True)
+    recipe = make_recipe(data__train_limit=None, data__label_noise=0.1, model__head__dropout=0.3, augment__flip=True)
     uninterrupted = exact(curve(recipe, make_run(folder=tmp_path / "whole", final=True)))
     killed = exact(curve(recipe, make_run(folder=tmp_path / "killed", final=True), stop_after=stop_after))
     resumed = exact(curve(recipe, make_run(folder=tmp_path / "killed", final=True)))

@@ -40,7 +40,7 @@ def sides(make_run: Callable[..., Run], recipe: Recipe, **fields: Any) -> tuple[
 
 
 def test_recipes_that_differ_only_in_dropout_start_from_identical_weights(make_recipe, make_run):
-    ours, theirs = (initial(make_run, make_recipe(model__dropout=rate)) for rate in (0.0, 0.5))
+    ours, theirs = (initial(make_run, make_recipe(model__head__dropout=rate)) for rate in (0.0, 0.5))
     assert ours.keys() == theirs.keys()
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
@@ -112,7 +112,7 @@ def test_zero_draws_leave_the_seed_as_it_is(make_recipe, make_run):
 
 
 def test_draws_are_paired_within_one_value_and_differ_between_seeds(make_recipe, make_run):
-    recipe, dropout = make_recipe(draws=3), make_recipe(draws=3, model__dropout=0.5)
+    recipe, dropout = make_recipe(draws=3), make_recipe(draws=3, model__head__dropout=0.5)
     assert torch.equal(shown(make_run, recipe), shown(make_run, dropout))
     assert not torch.equal(shown(make_run, recipe, seed=1), shown(make_run, recipe, seed=2))
 

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from cifar_sweep.models import build
 from cifar_sweep.models.init import initialise
+from cifar_sweep.models.layers import SampledConv2d
 from cifar_sweep.models.recipes import ResNetRecipe
-from cifar_sweep.models.resnet import SampledConv2d
 from cifar_sweep.section import Shape
 
 CIFAR = Shape(channels=3, size=32, classes=10)
@@ -19,7 +19,7 @@ SMALL = {"blocks": (2, 1), "widths": (8, 16), "strides": (1, 2)}
 
 
 def network(shape: Shape = DIGITS, seed: int = 0, **settings: Any) -> nn.Module:
-    built = build(ResNetRecipe(**(SMALL | settings)), shape)
+    built = build(ResNetRecipe.model_validate(SMALL | settings), shape)
     initialise(built, seed)
     return built
 
@@ -40,7 +40,7 @@ def weights(net: nn.Module) -> dict[str, Tensor]:
         ({"stem": {"kernel": 1}}, DIGITS, 4),
         ({"norm": "group"}, DIGITS, 4),
         ({"norm": "none", "residual": False}, DIGITS, 4),
-        ({"activation": "gelu", "dropout": 0.5}, DIGITS, 4),
+        ({"activation": "gelu", "head": {"dropout": 0.5}}, DIGITS, 4),
     ],
 )
 def test_logits_and_feature_maps_have_the_expected_shapes(settings: dict, shape: Shape, side_before_pooling: int):
@@ -131,7 +131,7 @@ def test_no_strided_pointwise_convolution_is_left_to_onednn():
 
 
 @pytest.mark.parametrize("change", [
-    {"dropout": 0.5}, {"norm": "none"}, {"norm": "group"}, {"activation": "identity"}, {"zero_init": True},
+    {"head": {"dropout": 0.5}}, {"norm": "none"}, {"norm": "group"}, {"activation": "identity"}, {"zero_init": True},
     {"residual": False}, {"strides": (2, 2)}, {"blocks": (1, 1)}, {"blocks": (2, 3)},
 ])  # fmt: skip
 def test_weights_that_agree_in_name_and_shape_start_equal_whatever_part_differs(change: dict[str, Any]):
@@ -143,7 +143,7 @@ def test_weights_that_agree_in_name_and_shape_start_equal_whatever_part_differs(
 
 @pytest.mark.parametrize("place", ["stem.norm", "stages.0.0.norm1", "stages.0.1.norm2", "stages.1.0.shortcut.norm"])
 def test_removing_one_norm_layer_leaves_every_other_initial_weight_as_it_was(place: str):
-    whole, without = (build(ResNetRecipe(**SMALL), DIGITS) for _ in range(2))
+    whole, without = (build(ResNetRecipe.model_validate(SMALL), DIGITS) for _ in range(2))
     parent, _, child = place.rpartition(".")
     setattr(without.get_submodule(parent), child, nn.Identity())
     for net in (whole, without):
@@ -160,7 +160,7 @@ def test_another_seed_draws_other_weights_and_no_two_layers_share_theirs():
 
 
 def test_initial_weights_do_not_touch_the_global_generator():
-    net = build(ResNetRecipe(**SMALL), DIGITS)
+    net = build(ResNetRecipe.model_validate(SMALL), DIGITS)
     before = torch.get_rng_state()
     initialise(net, 0)
     assert torch.equal(torch.get_rng_state(), before)

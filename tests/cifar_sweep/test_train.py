@@ -55,7 +55,7 @@ def test_figures_are_plain_finite_numbers_in_their_units(make_recipe, make_run, 
 
 
 @pytest.mark.parametrize("overrides", [
-    {"model__dropout": 0.3, "augment__flip": True},
+    {"model__head__dropout": 0.3, "augment__flip": True},
     {"optimizer__name": "adamw", "optimizer__lr": 0.01, "schedule__name": "step", "model__norm": "group"},
     {"precision": "bf16", "optimizer__name": "adam", "optimizer__lr": 0.01},
 ])  # fmt: skip
@@ -71,7 +71,7 @@ def test_resumed_curve_equals_uninterrupted(make_recipe, make_run, curve, tmp_pa
 
 
 def test_weights_after_a_resume_are_those_of_the_uninterrupted_run(make_recipe, make_run, curve, tmp_path):
-    recipe = make_recipe(model__dropout=0.3)
+    recipe = make_recipe(model__head__dropout=0.3)
     curve(recipe, make_run(folder=tmp_path / "whole"))
     curve(recipe, make_run(folder=tmp_path / "killed"), stop_after=2)
     curve(recipe, make_run(folder=tmp_path / "killed"))
@@ -94,9 +94,9 @@ def test_a_seed_repeats_its_curve_and_another_does_not(make_recipe, make_run, cu
 
 
 def test_trials_in_one_process_do_not_influence_each_other(make_recipe, make_run, curve):
-    recipe = make_recipe(model__dropout=0.5, augment__flip=True)
+    recipe = make_recipe(model__head__dropout=0.5, augment__flip=True)
     alone = exact(curve(recipe, make_run()))
-    curve(make_recipe(epochs=1, model__dropout=0.2), make_run(seed=9))
+    curve(make_recipe(epochs=1, model__head__dropout=0.2), make_run(seed=9))
     assert exact(curve(recipe, make_run())) == alone
     left, right = (Trainer.start(recipe, make_run()) for _ in range(2))
     interleaved = [(left.run_epoch(), right.run_epoch()) for _ in range(3)]
@@ -110,7 +110,7 @@ def test_training_leaves_python_and_numpy_generators_alone(make_recipe, make_run
 
 
 @pytest.mark.parametrize("change", [
-    {"model__dropout": 0.5}, {"model__norm": "none"}, {"model__widths": [4, 8]}, {"optimizer__name": "adam"},
+    {"model__head__dropout": 0.5}, {"model__norm": "none"}, {"model__widths": [4, 8]}, {"optimizer__name": "adam"},
     {"regularization__label_smoothing": 0.1}, {"optimizer__lr": 0.01},
 ])  # fmt: skip
 def test_recipes_of_one_seed_see_the_same_images_in_the_same_order(make_recipe, make_run, change):
@@ -161,7 +161,7 @@ def test_a_diverging_run_does_not_finish_its_epoch(make_recipe, make_run, monkey
 
 def test_weights_that_break_only_after_the_last_step_show_in_the_validation(make_recipe, make_run):
     trainer = Trainer.start(make_recipe(), make_run())
-    trainer.network.classifier.weight.data.fill_(math.nan)
+    trainer.network.head.output.weight.data.fill_(math.nan)
     assert all(math.isnan(value) for value in trainer.validate())
 
 
@@ -178,7 +178,7 @@ def test_validation_counts_every_image_once_with_a_plain_loss(make_recipe, make_
 
 
 def test_validation_uses_the_running_statistics_and_no_dropout(make_recipe, make_run):
-    trainer = Trainer.start(make_recipe(model__dropout=0.9), make_run())
+    trainer = Trainer.start(make_recipe(model__head__dropout=0.9), make_run())
     trainer.run_epoch()
     assert trainer.validate() == trainer.validate()
     assert not trainer.network.training
@@ -188,7 +188,7 @@ def test_validation_uses_the_running_statistics_and_no_dropout(make_recipe, make
     ("smoothing", {"regularization__label_smoothing": 0.2}),
     ("clipping", {"regularization__grad_clip": 0.01}),
     ("decay", {"optimizer__weight_decay": 0.1}),
-    ("dropout", {"model__dropout": 0.5}),
+    ("dropout", {"model__head__dropout": 0.5}),
     ("warmup", {"schedule__warmup_epochs": 0}),
     ("momentum", {"optimizer__momentum": 0.5}),
 ])  # fmt: skip

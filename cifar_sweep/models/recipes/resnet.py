@@ -1,29 +1,26 @@
-"""The settings of each model. No torch here: a recipe is validated long before anything trains."""
+"""The settings of the residual networks."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from cifar_sweep.models.recipes.head import Head
+from cifar_sweep.models.recipes.literals import Activation, Blocks, Kernel, Norm, Stride, Width
+from cifar_sweep.models.recipes.network import NetworkRecipe, scale_widths
 from cifar_sweep.section import Section
-
-Activation = Literal["relu", "gelu", "silu", "leaky_relu", "identity"]
-Norm = Literal["batch", "group", "none"]
-Blocks = Annotated[int, Field(ge=1, le=1000)]
-Width = Annotated[int, Field(ge=1, le=8192)]
-Stride = Annotated[int, Field(ge=1, le=4)]
 
 
 class Stem(Section):
     """The first convolution, from pixels to features."""
 
-    kernel: Literal[1, 3, 5, 7] = Field(default=3, description="Side of the first convolution's kernel, in pixels.")
+    kernel: Kernel = Field(default=3, description="Side of the first convolution's kernel, in pixels.")
     stride: int = Field(default=1, ge=1, le=4, description="Stride of the first convolution.")
     pool: bool = Field(default=False, description="Whether a 3x3 max-pool of stride 2 follows the first convolution.")
 
 
-class ResNetRecipe(Section):
+class ResNetRecipe(NetworkRecipe):
     """A residual network of basic blocks (He et al. 2015, arXiv:1512.03385) with a stem for small images."""
 
     name: Literal["resnet"] = Field(default="resnet", description="The model's name.")
@@ -47,16 +44,27 @@ class ResNetRecipe(Section):
         default="relu", description="Non-linearity after each normalisation; identity: none."
     )
     norm: Norm = Field(
-        default="batch", description="Normalisation after each convolution; with none, convolutions get a bias instead."
+        default="batch",
+        description="Normalisation after each convolution; with none, convolutions get a bias instead and the head "
+        "has no batch norm.",
     )
     residual: bool = Field(default=True, description="Whether each block adds its input to its output.")
-    dropout: float = Field(
-        default=0.0, ge=0, lt=1, description="Probability of dropping a feature before the classifier."
+    stochastic_depth: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Probability that a training image skips the last block's convolutions; it grows linearly from the "
+        "first block to the last. Without residual nothing is skipped.",
     )
     zero_init: bool = Field(
         default=False,
         description="Whether the last gain of each residual block starts at zero (needs norm and residual).",
     )
+    head: Head = Field(default=Head(), description="The classifier on the pooled features.")
+
+    def scaled(self, factor: float) -> dict[str, Any]:
+        """Every stage's width times `factor`."""
+        return {"widths": scale_widths(self.widths, factor)}
 
     @model_validator(mode="after")
     def _stages_agree(self) -> ResNetRecipe:

@@ -1,0 +1,81 @@
+"""The layers that several networks share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import conv2d
+
+from cifar_sweep.models.recipes import Norm
+
+GROUP_CHANNELS = 16  # channels per group of group norm (Wu & He 2018, arXiv:1803.08494)
+
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "relu": nn.ReLU,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+    "leaky_relu": nn.LeakyReLU,
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+    "identity": nn.Identity,
+}
+
+
+class SampledConv2d(nn.Conv2d):
+    """A 1x1 convolution with a stride, as one without on every stride-th pixel: the same numbers.
+
+    oneDNN's strided kernel corrupts the heap in its backward pass (found with valgrind: torch 2.15, AVX2 without
+    AVX-512, one thread, channels last, fewer than 8 input channels).
+    """
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, width, H, W) -> (B, out, H / stride, W / stride), rounded up."""
+        rows, columns = self.stride
+        sampled = features[:, :, ::rows, ::columns].contiguous(memory_format=torch.channels_last)
+        return conv2d(sampled, self.weight, self.bias)
+
+
+class StochasticDepth(nn.Module):
+    """Drops a whole branch for some images of a training batch, and scales it up for the others (arXiv:1603.09382).
+
+    Draws from torch's global generator, as dropout does, and only where `probability` is above 0.
+    """
+
+    def __init__(self, probability: float) -> None:
+        super().__init__()
+        self.probability = probability
+
+    def forward(self, branch: Tensor) -> Tensor:
+        """(B, ...) -> (B, ...): zero for an image with `probability`, else divided by 1 - probability."""
+        if not self.training or self.probability == 0:
+            return branch
+        shape = (len(branch), *[1] * (branch.ndim - 1))
+        kept = torch.rand(shape, device=branch.device) >= self.probability
+        return branch * (kept / (1 - self.probability)).to(branch.dtype)
+
+    def extra_repr(self) -> str:
+        """The probability."""
+        return f"probability={self.probability:g}"
+
+
+def depth_rates(last: float, blocks: int) -> Iterator[float]:
+    """Stochastic depth's probability of each block: linear from last / blocks to `last` (Huang et al. 2016)."""
+    return (last * index / blocks for index in range(1, blocks + 1))
+
+
+def make_conv(norm: Norm, width: int, out: int, kernel: int, stride: int = 1, padding: int | None = None) -> nn.Conv2d:
+    """A convolution that `norm` follows; it keeps the map's size at stride 1 unless `padding` is given."""
+    # A norm has its own shift, so a bias before it would do nothing; without one, the bias is the only shift there is.
+    kind = SampledConv2d if kernel == 1 and stride > 1 else nn.Conv2d
+    return kind(width, out, kernel, stride, kernel // 2 if padding is None else padding, bias=norm == "none")
+
+
+def make_norm(norm: Norm, width: int) -> nn.Module:
+    """The normalisation of maps with `width` channels."""
+    if norm == "batch":
+        return nn.BatchNorm2d(width)
+    if norm == "group":
+        return nn.GroupNorm(width // GROUP_CHANNELS if width % GROUP_CHANNELS == 0 else 1, width)
+    return nn.Identity()

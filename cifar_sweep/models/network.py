@@ -1,0 +1,30 @@
+"""The form of every network: a body that makes features, and the submodule `head` that makes logits of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from cifar_sweep.models.drawn import Draw
+from cifar_sweep.models.head import Classifier
+
+
+class Network(nn.Module):
+    """Parameters named `head.*` are the classifier's, all others the body's."""
+
+    head: Classifier
+
+    @property
+    def draws(self) -> Mapping[str, tuple[Draw, ...]]:
+        """How the architecture itself draws its initial weights, by parameter name; the others are drawn as He's."""
+        return {}
+
+    def features(self, images: Tensor) -> Tensor:
+        """What the head gets, (B, head.in_features), of images (B, channels, size, size)."""
+        raise NotImplementedError
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits (B, classes) of images (B, channels, size, size)."""
+        logits: Tensor = self.head(self.features(images))
+        return logits

@@ -1,0 +1,82 @@
+"""The settings of the classifier on top of a network's features."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from cifar_sweep.models.recipes.literals import Squashing, Width
+from cifar_sweep.section import Section
+
+TEXT_DIMENSIONS = {"words": 256, "clip": 512}
+
+
+class TextHead(Section):
+    """Classes by their names: logits are similarities of the features with text embeddings (CLIP, arXiv:2103.00020)."""
+
+    encoder: Literal["words", "clip", "file"] = Field(
+        default="words",
+        description="What embeds the class names. words: 256 numbers from the words' letters; clip: CLIP's text "
+        "encoder, 512 numbers; file: embeddings made elsewhere.",
+    )
+    path: str | None = Field(
+        default=None, description="Where encoder file finds its embeddings, an .npz; null for the other encoders."
+    )
+    dimensions: int | None = Field(
+        default=None,
+        ge=1,
+        le=65536,
+        description="Numbers per embedding: needed for encoder file; null for the others, which have 256 and 512.",
+    )
+    temperature: float = Field(
+        default=0.07,
+        ge=0.01,
+        le=1000,
+        description="What the similarities (-1 to 1) are divided by at the start; it is learned, and never below 0.01.",
+    )
+
+    @property
+    def width(self) -> int:
+        """Numbers per embedding."""
+        return TEXT_DIMENSIONS.get(self.encoder) or self.dimensions or 0  # the validator has seen to it: one is given
+
+    @model_validator(mode="after")
+    def _file_is_described(self) -> TextHead:
+        for key in ("path", "dimensions"):
+            given = getattr(self, key) is not None
+            if self.encoder == "file" and not given:
+                raise ValueError(f"encoder is file but {key} is missing: give {key}, or encoder words or clip")
+            if self.encoder != "file" and given:
+                value = getattr(self, key)
+                raise ValueError(f"{key} is {value!r} but encoder is {self.encoder}: only file takes it; take it away")
+        return self
+
+
+class Head(Section):
+    """The classifier: hidden layers, dropout, batch norm, a last linear layer, batch norm of the scores, in this order.
+
+    Dropout + linear, dropout + BatchNorm1d + linear and multi-layer heads are all of this form.
+    """
+
+    hidden: tuple[Width, ...] = Field(
+        default=(),
+        strict=False,
+        description="Widths of fully connected layers, each with an activation, before the last one; []: none.",
+    )
+    dropout: float = Field(
+        default=0.0, ge=0, lt=1, description="Probability of dropping a number just before the last linear layer."
+    )
+    dropout_hidden: float = Field(
+        default=0.0, ge=0, lt=1, description="Probability of dropping a number after each hidden layer but the last."
+    )
+    batch_norm: bool = Field(
+        default=False, description="Whether a BatchNorm1d stands between the dropout and the last linear layer."
+    )
+    batch_norm_logits: bool = Field(default=False, description="Whether a BatchNorm1d follows the last linear layer.")
+    activation: Squashing | None = Field(
+        default=None, description="Non-linearity of the hidden layers; null: the network's own, relu where it has none."
+    )
+    text: TextHead | None = Field(
+        default=None, description="Compare with embeddings of the class names; null: one learned vector per class."
+    )

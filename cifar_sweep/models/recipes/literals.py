@@ -1,0 +1,16 @@
+"""Values that the settings of several models share."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+Activation = Literal["relu", "gelu", "silu", "leaky_relu", "identity"]
+Squashing = Literal["tanh", "sigmoid", "relu", "gelu", "silu", "leaky_relu", "identity"]
+Norm = Literal["batch", "group", "none"]
+Blocks = Annotated[int, Field(ge=1, le=1000)]
+Width = Annotated[int, Field(ge=1, le=8192)]
+Stride = Annotated[int, Field(ge=1, le=4)]
+Kernel = Literal[1, 3, 5, 7]
+Probability = Annotated[float, Field(ge=0, lt=1)]
