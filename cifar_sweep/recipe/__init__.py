@@ -2,28 +2,49 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, PlainValidator, model_validator
 
 from cifar_sweep.models import ModelRecipe
 from cifar_sweep.models.recipes import ResNetRecipe
-from cifar_sweep.recipe.augment import AugmentRecipe
+from cifar_sweep.recipe.augment import AugmentRecipe, check
 from cifar_sweep.recipe.data import SHAPES, DataRecipe
 from cifar_sweep.recipe.optim import OptimizerRecipe, ScheduleRecipe
-from cifar_sweep.recipe.regularization import RegularizationRecipe
+from cifar_sweep.recipe.pretrain import PretrainRecipe
+from cifar_sweep.recipe.pseudo import PseudoLabelRecipe
+from cifar_sweep.recipe.regularization import EarlyStopping, RegularizationRecipe
+from cifar_sweep.recipe.techniques import DistillationRecipe
+from cifar_sweep.recipe.transfer import TransferRecipe
 from cifar_sweep.section import Section
 
 __all__ = [
+    "AUTO",
     "SHAPES",
     "AugmentRecipe",
     "DataRecipe",
+    "DistillationRecipe",
+    "EarlyStopping",
     "ModelRecipe",
     "OptimizerRecipe",
+    "PretrainRecipe",
+    "PseudoLabelRecipe",
     "Recipe",
     "RegularizationRecipe",
     "ScheduleRecipe",
+    "TransferRecipe",
 ]
+
+AUTO = "auto"
+
+
+def _batch_size(value: Any) -> int | str:
+    if value == AUTO or (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
+        return value  # type: ignore[no-any-return]
+    raise ValueError(f"give a number of images (1 or more) or {AUTO}")
+
+
+BatchSize = Annotated[int | Literal["auto"], PlainValidator(_batch_size, json_schema_input_type=int | Literal["auto"])]
 
 
 class Recipe(Section):
@@ -32,11 +53,23 @@ class Recipe(Section):
     data: DataRecipe = Field(default=DataRecipe(), description="Which images.")
     augment: AugmentRecipe = Field(default=AugmentRecipe(), description="What happens to the pixels.")
     model: ModelRecipe = Field(default=ResNetRecipe(), description="The network.")
+    transfer: TransferRecipe = Field(default=TransferRecipe(), description="Weights to start from, and frozen ones.")
     optimizer: OptimizerRecipe = Field(default=OptimizerRecipe(), description="The optimizer.")
     schedule: ScheduleRecipe = Field(default=ScheduleRecipe(), description="The learning rate over the steps.")
     regularization: RegularizationRecipe = Field(default=RegularizationRecipe(), description="Against overfitting.")
+    distillation: DistillationRecipe | None = Field(default=None, description="A teacher to learn from; null: none.")
+    pseudo_labels: PseudoLabelRecipe | None = Field(
+        default=None, description="Labels that the network gives to data.unlabelled itself; null: none."
+    )
+    pretrain: PretrainRecipe | None = Field(
+        default=None, description="Self-supervised training of the body before the first epoch; null: none."
+    )
     epochs: int = Field(default=30, ge=1, description="Passes over the training images.")
-    batch_size: int = Field(default=128, ge=1, description="Images per step; a last incomplete batch is left out.")
+    batch_size: BatchSize = Field(
+        default=128,
+        description="Images per step; a last incomplete batch is left out. auto: the largest that fits on the device, "
+        "found once for the whole study, in its baseline only.",
+    )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         default="auto", description="Arithmetic of the network; auto: bf16 where the device computes in it, else fp32."
     )
@@ -47,15 +80,25 @@ class Recipe(Section):
         "augmentation, dropout and label noise anew, but not the split. A null component to check an ablation with.",
     )
 
+    @property
+    def images_per_step(self) -> int:
+        """`batch_size` as a number. Raises ValueError for auto, which is settled before anything trains."""
+        if isinstance(self.batch_size, int):
+            return self.batch_size
+        raise ValueError("batch_size is auto, which is settled for the study's baseline only: give a number here")
+
     @model_validator(mode="after")
     def _parts_agree(self) -> Recipe:
-        limit, shape = self.data.train_limit, self.data.shape
+        limit = self.data.train_limit
         if self.schedule.warmup_epochs > self.epochs:
             raise ValueError(f"schedule.warmup_epochs is {self.schedule.warmup_epochs} but epochs is {self.epochs}")
-        if limit is not None and self.batch_size > limit:
+        if limit is not None and isinstance(self.batch_size, int) and self.batch_size > limit:
             raise ValueError(f"batch_size is {self.batch_size} but data.train_limit is {limit}")
-        if self.batch_size == 1 and self.model.norm == "batch":
-            raise ValueError("batch_size is 1 but model.norm is batch, which needs 2 images or more")
-        if self.augment.crop >= shape.size:
-            raise ValueError(f"augment.crop is {self.augment.crop} but the images have {shape.size} pixels a side")
+        if self.batch_size == 1 and self.model.batch_statistics:
+            raise ValueError("batch_size is 1 but the network normalises over the batch, which needs 2 images or more")
+        check(self.augment, self.data.shape)
+        if self.pseudo_labels is not None:
+            self.pseudo_labels.check(self.epochs, self.data.unlabelled)
+        if self.pretrain is not None:
+            self.pretrain.check(self.data.shape)
         return self

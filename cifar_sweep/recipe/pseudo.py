@@ -1,0 +1,39 @@
+"""Pseudo-labels: unlabelled images that the network labels itself while it trains."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from cifar_sweep.section import Section
+
+
+class PseudoLabelRecipe(Section):
+    """When unlabelled images join the training with the class that the network is sure of (Lee 2013)."""
+
+    threshold: float = Field(
+        default=0.95,
+        ge=0,
+        le=1,
+        description="Least softmax probability of a class that makes it an image's label; 0: every image gets one.",
+    )
+    start_epoch: int = Field(
+        default=10, ge=1, description="The first labelling comes after this many epochs of training on the true labels."
+    )
+    every: int | None = Field(
+        default=1,
+        ge=1,
+        description="Epochs between two labellings, each of which replaces the one before; null: a single one.",
+    )
+
+    def check(self, epochs: int, unlabelled: object) -> None:
+        """Raise ValueError where a recipe of `epochs` epochs with these `data.unlabelled` images has no use for it."""
+        if unlabelled is None:
+            raise ValueError(
+                "pseudo_labels is set but data.unlabelled is null: say which images have no labels "
+                "(data.unlabelled.path or data.unlabelled.share), or set pseudo_labels to null"
+            )
+        if self.start_epoch >= epochs:
+            raise ValueError(
+                f"pseudo_labels.start_epoch is {self.start_epoch} but epochs is {epochs}: "
+                "no epoch would be left to train on pseudo-labels"
+            )
