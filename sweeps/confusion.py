@@ -119,6 +119,8 @@ def read_confusion(folder: Path, set_name: str) -> Confusion | None:
 
 
 def _body(rows: Sequence[Sequence[str]]) -> list[Sequence[str]]:
+    if rows[0][0] != CORNER:
+        raise ValueError(f"its first cell is not {CORNER!r}")
     if [row[0] for row in rows[1:]] != list(rows[0][1:]):
         raise ValueError("its rows and columns have different names")
     return [row[1:] for row in rows[1:]]

@@ -9,9 +9,11 @@ import pandas as pd
 
 from sweeps.evidence import Comparison
 from sweeps.report import effects, levels
+from sweeps.report.classes import Classes, classes_of, classes_table, matrix, pairs_table
 from sweeps.report.cost import cost_of, cost_table, stages_table
 from sweeps.report.ends import ends_table
 from sweeps.report.findings import TEST, VALIDATION, Findings
+from sweeps.report.further import further_table
 from sweeps.report.grid import Formats, Grid, Titles, formats
 from sweeps.report.grid import titles as titles_of
 from sweeps.report.interval import difference, expanded, level, plain, probability
@@ -31,9 +33,12 @@ from sweeps.words import Measure, hours, percent
 NAMES = (
     *("ablation", "ablation_checks", "ablation_retuned", "not_applicable", "effects", "arms"),
     *("confirmed", "test", "test_differences", "test_checks", "shifts", "openings"),
+    *("classes", "confused", "confusion", "further_validation", "further_test"),
     *("best", "ends", "stages", "cost", "provenance"),
     *("trials", "replicates", "not_completed", "curves", "pairs"),
 )
+ACCURACY = Measure("accuracy", "%", "maximize")
+CLASSES_SHOWN = 30  # more of them are folded away
 UNSHOWN = ["status", "seed", "started", "finished", "reason", "trainable_parameters"]
 
 
@@ -72,6 +77,7 @@ def ablation_tables(findings: Findings) -> list[Table]:
         _retuned(findings),
         _checks("ablation_checks", "Checks and counts", found.comparisons, words),
         _levels("arms", "The arms by themselves", findings),
+        _further("further_validation", findings, "ablation"),
         Table(
             "not_applicable",
             "Not applicable",
@@ -115,6 +121,34 @@ def final_tables(findings: Findings) -> list[Table]:
         _comparisons("test_differences", "Differences on the test set", found.sets[0].comparisons, words, TEST),
         _checks("test_checks", "Checks and counts on the test set", found.sets[0].comparisons, words),
         Table("shifts", "Validation, test and further sets", shifts, {**kinds, "set": str}),
+        _further("further_test", findings, "final"),
+    ]
+    return [table for table in tables if len(table.frame)]
+
+
+def class_tables(found: Classes | None) -> list[Table]:
+    """How well each class is recognised, and which are taken for which; none where no run left counts."""
+    if found is None:
+        return []
+    share: Formats = dict.fromkeys(("of all errors", "of the class"), lambda value: f"{value:.1f} %")
+    about = f"{found.evidence}."
+    tables = [
+        Table(
+            "confused",
+            "Most confused classes",
+            pairs_table(found),
+            {**share, **dict.fromkeys(("class", "taken for"), str)},
+            note=f"{about} Times: in all runs. The other way: the same two classes with their parts exchanged.",
+        ),
+        Table(
+            "classes",
+            "Accuracy of each class",
+            classes_table(found),
+            {"accuracy": level(ACCURACY), "class": str},
+            {"accuracy": "accuracy [95 % CI]"},
+            f"{about} Images: in one run, for which the exact interval is.",
+            folded=len(found.confusion.names) > CLASSES_SHOWN,
+        ),
     ]
     return [table for table in tables if len(table.frame)]
 
@@ -157,6 +191,7 @@ def tables(findings: Findings) -> Iterator[Table]:
     yield from confirmed_tables(findings)
     yield from ablation_tables(findings)
     yield from final_tables(findings)
+    yield from class_tables(classes_of(findings))
     yield best(findings)
     yield Table("ends", "Pruned, failed, rejected", ends_table(findings.results))
     yield from cost_tables(findings)
@@ -176,7 +211,15 @@ def data(findings: Findings) -> dict[str, pd.DataFrame]:
     }
     if results.stages:
         frames |= {"replicates": replicates_table(results), "pairs": pairs(findings)}
-    return frames
+    found = classes_of(findings)
+    return frames | {"confusion": matrix(found)} if found else frames
+
+
+def _further(name: str, findings: Findings, stage: str) -> Table:
+    title = "Further accuracies"
+    kinds: Formats = {"mean": level(ACCURACY), **dict.fromkeys(("arm", "data", "figure"), str)}
+    note = "Means over the runs that completed, with 95 % intervals; of training, those of the last epoch."
+    return Table(name, title, further_table(findings, stage), kinds, {"mean": "mean [95 % CI]"}, note, folded=True)
 
 
 _COUNTS: Formats = dict.fromkeys(("parameters", "macs"), lambda number: f"{int(number):,}")

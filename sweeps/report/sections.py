@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sweeps.report.catalogue import Table, ablation_tables, confirmed_tables, final_tables, openings_tables
+from sweeps.report.catalogue import (
+    Table,
+    ablation_tables,
+    class_tables,
+    confirmed_tables,
+    final_tables,
+    openings_tables,
+)
+from sweeps.report.class_panels import class_panels
+from sweeps.report.classes import classes_of
 from sweeps.report.evidence_panels import ablation_panels, bands_panel, final_panels
 from sweeps.report.findings import Findings
 from sweeps.report.panel import Plot, plots
@@ -30,7 +39,7 @@ class Section:
 
 
 def evidence_sections(findings: Findings) -> Iterator[Section]:
-    """Confirm, ablation and final, as far as they have begun."""
+    """Confirm, ablation and final, as far as they have begun; then the classes, where a run has left their counts."""
     results = findings.results
     if findings.confirmation is not None:
         panels = [] if findings.ablation is not None else [bands_panel(findings)]
@@ -53,6 +62,9 @@ def evidence_sections(findings: Findings) -> Iterator[Section]:
         tables = (*final_tables(findings), *openings_tables(findings))
         sentences = tuple(one.verdict for one in (findings.final.sets[0].comparisons if findings.final.sets else ()))
         yield Section("test", "Test", "The sealed test set", sentences, tables, tuple(drawn), tuple(absent))
+    if (found := classes_of(findings)) is not None:
+        drawn, _ = plots(class_panels(found), results)
+        yield Section("classes", "Classes", "Classes", (), tuple(class_tables(found)), tuple(drawn), found.broken)
 
 
 def _design(findings: Findings) -> list[str]:
