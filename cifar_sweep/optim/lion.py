@@ -1,0 +1,51 @@
+"""Lion: the sign of an interpolated momentum (Chen et al. 2023, arXiv:2302.06675)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cifar_sweep.optim.groups import with_gradients
+
+
+class Lion(torch.optim.Optimizer):
+    """Every weight moves by exactly the learning rate, so that wants to be 3 to 10 times smaller than AdamW's.
+
+    Weight decay is decoupled: weights shrink by `lr * weight_decay` per step, which wants to be as much larger.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-4,
+        betas: tuple[float, float] = (0.9, 0.99),
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(params, {"lr": lr, "betas": betas, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """Update every parameter that has a gradient. A closure is not taken."""
+        for group in self.param_groups:
+            parameters, gradients = with_gradients(group["params"])
+            if parameters:
+                self._update(group, parameters, gradients)
+
+    def _update(self, group: dict[str, Any], parameters: list[Tensor], gradients: list[Tensor]) -> None:
+        momenta = [self._momentum(parameter) for parameter in parameters]
+        interpolation, decay = group["betas"]
+        directions = torch._foreach_lerp(momenta, gradients, 1 - interpolation)
+        torch._foreach_sign_(directions)
+        torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
+        torch._foreach_add_(parameters, directions, alpha=-group["lr"])
+        torch._foreach_lerp_(momenta, gradients, 1 - decay)
+
+    def _momentum(self, parameter: Tensor) -> Tensor:
+        state = self.state[parameter]
+        if not state:
+            state["momentum"] = torch.zeros_like(parameter)
+        momentum: Tensor = state["momentum"]
+        return momentum
