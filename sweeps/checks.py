@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import combinations
 from typing import Any
 
@@ -19,7 +19,8 @@ from sweeps.grammar.mistakes import Found, KeyPath, Mistake, StudyError, dotted,
 from sweeps.grammar.sections import Seeds
 from sweeps.grammar.settings import nested_in, unknown_setting, unknown_settings
 from sweeps.grammar.values import wrong_values
-from sweeps.recipe import BadRecipe, merge
+from sweeps.misfits import ELSEWHERE, UNKNOWN_KEY
+from sweeps.recipe import BadRecipe
 from sweeps.study import Study, parse, standing
 from sweeps.workload import BadWorkload, Workload, load
 
@@ -99,14 +100,15 @@ class _Case:
     def recipe(self) -> Any:
         """The recipe of `settings`; None when it is refused."""
         try:
-            return self.workload.schema.validate(self.study.settings)
+            return self.workload.schema.validate(self.study.settings(self.workload.schema))
         except BadRecipe:
             return None
 
     def wrong(self, overrides: Mapping[str, Any]) -> list[tuple[str, str]]:
         """What the recipe says against the baseline with `overrides`, as (dotted key, rule)."""
+        schema = self.workload.schema
         try:
-            self.workload.schema.validate(merge(self.study.baseline, overrides))
+            schema.validate(schema.merge(self.study.baseline, overrides))
         except BadRecipe as error:
             return [(key, re.sub(r"^input should be", "must be", rule)) for key, rule in error.mistakes]
         return []
@@ -131,8 +133,23 @@ def _parameters(case: _Case) -> Iterator[Found]:
         if key not in case.keys:
             yield path, unknown_setting(key, case.keys)
         else:
-            found = wrong_values(key, parameter, case.keys, case.wrong)
+            found = wrong_values(key, parameter, case.keys, partial(_wrong_where, case, _conditions(case, key)))
             yield from (((*path, *inner), rule) for inner, rule in found)
+
+
+def _conditions(case: _Case, key: str) -> dict[str, Any]:
+    """Values of other settings under which the parameter `key` exists; toggles keep their part."""
+    found: dict[str, Any] = {}
+    for parent, values in case.study.parameters[key].when.items():
+        if parent in case.study.parameters and values:
+            found |= {**_conditions(case, parent), parent: values[0]}
+    return found
+
+
+def _wrong_where(case: _Case, conditions: Mapping[str, Any], overrides: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What the recipe says against overrides under `conditions`; which type has a setting is for the combinations."""
+    found = case.wrong({**conditions, **overrides})
+    return [(key, rule) for key, rule in found if not rule.startswith(ELSEWHERE)]
 
 
 def _toggles(case: _Case) -> Iterator[Found]:
@@ -154,7 +171,7 @@ def _changes_nothing(case: _Case, edit: Mapping[str, Any]) -> bool:
     if case.recipe is None:
         return False
     try:
-        without = schema.validate(merge(case.study.settings, edit))
+        without = schema.validate(schema.merge(case.study.settings(schema), edit))
     except BadRecipe:
         return False
     return schema.dump(without) == schema.dump(case.recipe)
@@ -166,7 +183,7 @@ def _components(case: _Case) -> Iterator[Found]:
     if rule is None or components is None:
         return
     path: KeyPath = ("ablation", "components")
-    wrong = [found for inner, part in _parts(components) for found in _wrong_part(case, (*path, *inner), part)]
+    wrong = [((*path, *inner), rule) for parts in _removals(components) for inner, rule in _wrong_removal(case, parts)]
     yield from wrong
     if not wrong:
         try:
@@ -186,38 +203,52 @@ def _together(design: str, components: Mapping[str, Mapping[str, Any]]) -> None:
             raise ValueError(f"{design}: {first} and {second} cannot both be removed: {found}")
 
 
-def _parts(components: Any) -> Iterator[tuple[KeyPath, str | Mapping[str, Any]]]:
-    """Every toggle and every mapping of settings that `components` holds, with its place."""
+def _removals(components: Any) -> Iterator[dict[KeyPath, str | Mapping[str, Any]]]:
+    """The toggles and settings that remove each component, by their places."""
     if not isinstance(components, dict):
-        yield from (((index,), name) for index, name in enumerate(components))
+        for index, name in enumerate(components):
+            yield {(index,): name}
         return
     for name, given in components.items():
         if isinstance(given, str | Mapping):
-            yield (name,), given
+            yield {(name,): given}
         else:
-            yield from (((name, index), part) for index, part in enumerate(given))
+            yield {(name, index): part for index, part in enumerate(given)}
 
 
-def _wrong_part(case: _Case, path: KeyPath, part: str | Mapping[str, Any]) -> Iterator[Found]:
-    """What is wrong with a toggle, or with the settings that remove a part."""
-    if isinstance(part, str):
-        if part not in case.toggles:
-            yield path, unknown("toggle", part, case.toggles)
-        return
-    for key, value in part.items():
-        yield from (((*path, *inner), rule) for inner, rule in _wrong_edit(case, key, value))
-
-
-def _wrong_edit(case: _Case, key: str, value: Any) -> Iterator[Found]:
-    if key not in case.keys:
-        yield (key,), unknown_setting(key, case.keys)
-        return
-    if isinstance(value, Mapping):
-        yield from (((key, *path), rule) for path, rule in unknown_settings(value, case.keys, f"{key}."))
+def _wrong_removal(case: _Case, parts: Mapping[KeyPath, str | Mapping[str, Any]]) -> Iterator[Found]:
+    """What is wrong with the toggles and the settings that together remove a part."""
+    edit: dict[str, Any] = {}
+    for path, part in parts.items():
+        if isinstance(part, str):
+            if part not in case.toggles:
+                yield path, unknown("toggle", part, case.toggles)
+            edit |= case.toggles.get(part, {})
+            continue
+        yield from (((*path, *inner), rule) for inner, rule in _unknown_in(case, part))
+        edit |= part
     before = case.wrong({})
-    for wrong, rule in case.wrong({key: value}):
-        if nested_in(wrong, key) and (wrong, rule) not in before and rule != "unknown key":
-            yield (key,), f"{wrong} {rule}" if wrong != key else rule
+    places = {key: (*path, key) for path, part in parts.items() if not isinstance(part, str) for key in part}
+    for wrong, rule in case.wrong(edit):
+        key = next((key for key in places if nested_in(wrong, key)), None)
+        if key is not None and (wrong, rule) not in before and not _told_elsewhere(case, wrong, rule):
+            yield places[key], f"{wrong} {rule}" if wrong != key else rule
+
+
+def _unknown_in(case: _Case, part: Mapping[str, Any]) -> Iterator[Found]:
+    for key, value in part.items():
+        if key not in case.keys:
+            yield (key,), unknown_setting(key, case.keys)
+        elif isinstance(value, Mapping):
+            yield from (((key, *path), rule) for path, rule in unknown_settings(value, case.keys, f"{key}."))
+
+
+def _told_elsewhere(case: _Case, key: str, rule: str) -> bool:
+    """Whether a refusal is none of a component's: an unknown key, or one of a type that the search may yet choose."""
+    if rule == UNKNOWN_KEY:
+        return True
+    types = [tag for tag in case.workload.schema.tags if nested_in(key, tag.rpartition(".")[0])]
+    return rule.startswith(ELSEWHERE) and any(nested_in(tag, other) for tag in types for other in case.study.parameters)
 
 
 def _capabilities(case: _Case) -> Iterator[Found]:

@@ -85,7 +85,7 @@ def settle(study: Study, workload: Workload, data_dir: Path, known: Mapping[str,
     device = "cuda" if wanted != 0 and sites.gpu_count() else "cpu"
     place = Site(data_dir, device)
     try:
-        prepared = workload.prepare(workload.schema.validate(study.settings), place)
+        prepared = workload.prepare(workload.schema.validate(study.settings(workload.schema)), place)
     except ValueError as error:
         raise Infeasible(f"the baseline cannot be trained on its data: {error}") from None
     _same_data(known, prepared.provenance)

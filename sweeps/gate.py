@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from sweeps.constraints import Constraint
 from sweeps.errors import UserError
-from sweeps.recipe import BadRecipe, merge
+from sweeps.recipe import BadRecipe
 from sweeps.space import Categorical, Dimension, Numeric, Space
 from sweeps.study import Study
 from sweeps.workload import Workload
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Uncounted(UserError):
@@ -40,7 +43,7 @@ class Gate:
     def __init__(self, study: Study, workload: Workload, settled: Mapping[str, Any]) -> None:
         self._study = study
         self._workload = workload
-        self._baseline = merge(study.settings, settled)
+        self._baseline = workload.schema.merge(study.settings(workload.schema), settled)
         self._toggles = workload.toggles()
         self._known: dict[str, Assessment] = {}
 
@@ -49,23 +52,24 @@ class Gate:
         key = json.dumps(parameters, sort_keys=True, default=str)
         if key not in self._known:
             overrides = self._study.space.overrides(parameters, self._toggles)
-            self._known[key] = self.weigh(merge(self._baseline, overrides))
+            self._known[key] = self.weigh(self._baseline, overrides)
         return self._known[key]
 
     def baseline(self) -> Assessment:
         """Weigh the baseline itself."""
         return self.weigh(self._baseline)
 
-    def weigh(self, settings: Mapping[str, Any]) -> Assessment:
-        """Weigh a recipe given by its nested settings."""
+    def weigh(self, settings: Mapping[str, Any], overrides: Mapping[str, Any] = _NOTHING) -> Assessment:
+        """Weigh a recipe given by its nested settings, with `overrides` by dotted key put in."""
         schema = self._workload.schema
+        settings = schema.merge(settings, overrides)
         try:
             recipe = schema.validate(settings)
             cost = self._workload.cost(recipe)
         except (BadRecipe, ValueError) as error:
-            return Assessment(dict(settings), {}, f"cannot be built: {error}", {"recipe": 1.0})
+            return Assessment(settings, {}, f"cannot be built: {error}", {"recipe": 1.0})
         except Exception as error:  # noqa: BLE001  (a foreign `cost` that fails must not stop the study for ever)
-            return Assessment(dict(settings), {}, f"cannot be built: {type(error).__name__}: {error}", {"recipe": 1.0})
+            return Assessment(settings, {}, f"cannot be built: {type(error).__name__}: {error}", {"recipe": 1.0})
         _require_counted(self._study.constraints, cost)
         over = [constraint for constraint in self._study.constraints if constraint.violation(cost) > 0]
         reason = "; ".join(_over_budget(constraint, cost) for constraint in over)

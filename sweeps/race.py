@@ -17,7 +17,6 @@ from sweeps.gate import Assessment, Gate
 from sweeps.grammar.sections import Seeds
 from sweeps.incumbent import incumbent, parameters_of
 from sweeps.leg import Context, Task
-from sweeps.recipe import merge
 from sweeps.replication import Replication
 from sweeps.stages import ABLATION
 from sweeps.stats import paired
@@ -128,13 +127,13 @@ def _candidates(before: Arm, left: Steps, gate: Gate, number: int) -> list[Arm]:
     """The next step one change further; where none fits the constraints by itself, all the rest at once."""
     field = []
     for name, step in left.items():
-        weighed = gate.weigh(merge(before.settings, step))
+        weighed = gate.weigh(before.settings, step)
         if weighed.accepted and weighed.settings != before.settings:
             field.append(_arm(f"{number}: {name}", weighed, step, (name,), before))
     if field:
         return field
     together = {key: value for step in left.values() for key, value in step.items()}
-    weighed = gate.weigh(merge(before.settings, together))
+    weighed = gate.weigh(before.settings, together)
     return [_arm(f"{number}: {', '.join(left)}", weighed, together, tuple(left), before)]
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
-import types
 import typing
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
+
+from sweeps.misfits import mistakes
+from sweeps.sections import SectionType, Setting, is_record, settings_of
 
 
 class BadRecipe(Exception):
@@ -24,30 +25,72 @@ class BadRecipe(Exception):
 
 @dataclass(frozen=True)
 class RecipeSchema:
-    """The recipe type of a workload: a pydantic model or a dataclass, nested as it likes."""
+    """The recipe type of a workload: a pydantic model or a dataclass, nested as it likes.
+
+    A section may be a union of record types told apart by a Literal setting, its tag: `model.name: lenet5`. One that
+    does not name its tag is of its default's type.
+    """
 
     type: type
 
     @staticmethod
     def accepts(annotation: Any) -> bool:
         """Whether `annotation` can serve as a recipe type."""
-        return isinstance(annotation, type) and (issubclass(annotation, BaseModel) or is_dataclass(annotation))
+        return is_record(annotation)
 
     @cached_property
     def _adapter(self) -> TypeAdapter[Any]:
         return TypeAdapter(self.type)
 
     @cached_property
+    def _whole(self) -> SectionType:
+        whole = SectionType.of(self.type)
+        assert whole is not None, "accepts() was asked"
+        return whole
+
+    @cached_property
     def keys(self) -> dict[str, Any]:
-        """Every dotted key, sections included, with its annotation: {"model": ..., "model.widths": ..., ...}."""
-        return dict(_walk(self.type, ""))
+        """Every dotted key, sections included, with its annotation: {"model": ..., "model.widths": ..., ...}.
+
+        Of a section that may be one of several types, the keys of all of them.
+        """
+        found: dict[str, Any] = {}
+        for key, annotation in _walk(self._whole, ""):
+            found[key] = typing.Union[found[key], annotation] if key in found else annotation  # noqa: UP007
+        return found
+
+    @cached_property
+    def tags(self) -> frozenset[str]:
+        """The dotted keys whose values tell the types of a section apart: {"model.name"}."""
+        return frozenset(_tags(self._whole, ""))
 
     def validate(self, settings: Mapping[str, Any]) -> Any:
         """The recipe for nested `settings`; what is not named keeps its default. Raises BadRecipe."""
+        whole = _tagged(self._whole, settings)
         try:
-            return self._adapter.validate_python(dict(settings))
+            return self._adapter.validate_python(whole)
         except ValidationError as error:
-            raise BadRecipe([_mistake(detail) for detail in error.errors()]) from None
+            raise BadRecipe(mistakes(self._whole, whole, error)) from None
+
+    def merge(self, settings: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+        """Nested `settings` with `overrides` (by dotted key) put in. A mapping as value is merged into its section.
+
+        A section that becomes one of another type (`model.name: lenet5` over a ResNet) starts from that type's own
+        defaults: of the settings that it had none stays, whatever the order of the overrides.
+        """
+        return _merged(self._whole, copy.deepcopy(dict(settings)), merge({}, overrides))
+
+    def takes(self, settings: Mapping[str, Any], key: str) -> bool:
+        """Whether a recipe of these settings has a place for the dotted key, given the types of its sections."""
+        section: SectionType | None = self._whole
+        node: Any = settings
+        for part in key.split("."):
+            fields = section.fields(node if isinstance(node, Mapping) else {}) if section is not None else {}
+            if part not in fields:
+                return False
+            section = SectionType.of(fields[part].annotation, fields[part].default)
+            node = node.get(part) if isinstance(node, Mapping) else None
+        return True
 
     def dump(self, recipe: Any) -> dict[str, Any]:
         """A recipe as nested plain data, every default written out."""
@@ -62,9 +105,15 @@ class RecipeSchema:
             node = node[part]
         return node
 
+    def json_schema(self, ref_template: str) -> dict[str, Any]:
+        """The JSON Schema of the nested settings, in which only a section of its default's type may omit its tag."""
+        whole = self._adapter.json_schema(ref_template=ref_template)
+        _require_tags(whole)
+        return whole
+
 
 def merge(settings: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested `settings` with `overrides` (by dotted key) put in. A mapping as value is merged into its section."""
+    """`settings` with `overrides` put in where no schema is at hand: sections keep all that is not overridden."""
     merged = copy.deepcopy(dict(settings))
     for key, value in overrides.items():
         *sections, last = key.split(".")
@@ -73,48 +122,70 @@ def merge(settings: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str
             if not isinstance(node.get(section), dict):
                 node[section] = {}
             node = node[section]
-        if isinstance(value, Mapping) and isinstance(node.get(last), dict):
-            node[last] = {**node[last], **copy.deepcopy(dict(value))}
-        else:
-            node[last] = copy.deepcopy(value)
+        old = node.get(last)
+        node[last] = merge(old, value) if isinstance(value, Mapping) and isinstance(old, dict) else copy.deepcopy(value)
     return merged
 
 
-def _mistake(detail: Mapping[str, Any]) -> tuple[str, str]:
-    key = ".".join(str(part) for part in detail["loc"])
-    message = str(detail["msg"]).removeprefix("Value error, ")
-    if detail["type"] == "extra_forbidden" or detail["type"] == "unexpected_keyword_argument":
-        return key, "unknown key"
-    value = detail.get("input")
-    shown = "" if isinstance(value, Mapping) or detail["type"] == "missing" else f" but got {value!r}"
-    return key, f"{message[0].lower()}{message[1:]}{shown}"
+def _merged(section: SectionType | None, settings: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    if section is not None and section.tag in overrides and section.record(overrides) is not section.record(settings):
+        settings = {}
+    merged = dict(settings)
+    fields = section.fields({**settings, **overrides}) if section is not None else {}
+    for name, value in overrides.items():
+        old = merged.get(name)
+        if isinstance(value, Mapping) and isinstance(old, Mapping):
+            field = fields.get(name, Setting(None))
+            merged[name] = _merged(SectionType.of(field.annotation, field.default), dict(old), value)
+        else:
+            merged[name] = value
+    return merged
 
 
-def _walk(annotation: Any, prefix: str) -> Iterator[tuple[str, Any]]:
-    for section in _sections(annotation):
-        for name, inner in _fields(section):
-            key = f"{prefix}{name}"
-            yield key, inner
-            yield from _walk(inner, f"{key}.")
+def _tagged(section: SectionType | None, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """`settings` with the tag of each section that is not given one, where its default has one."""
+    if section is None:
+        return dict(settings)
+    whole = dict(settings)
+    if section.tag and section.default is not None:
+        whole.setdefault(section.tag, section.default)
+    for name, field in section.fields(whole).items():
+        if isinstance(whole.get(name), Mapping):
+            whole[name] = _tagged(SectionType.of(field.annotation, field.default), whole[name])
+    return whole
 
 
-def _sections(annotation: Any) -> Iterator[type]:
-    """The record types inside an annotation: itself, or the members of a union."""
-    origin = typing.get_origin(annotation)
-    if origin is typing.Annotated:
-        yield from _sections(typing.get_args(annotation)[0])
-    elif origin in (typing.Union, types.UnionType):
-        for member in typing.get_args(annotation):
-            yield from _sections(member)
-    elif RecipeSchema.accepts(annotation):
-        yield annotation
+def _walk(section: SectionType, prefix: str) -> Iterator[tuple[str, Any]]:
+    for record in dict.fromkeys(section.records.values()):
+        for name, field in settings_of(record).items():
+            yield f"{prefix}{name}", field.annotation
+            inner = SectionType.of(field.annotation, field.default)
+            if inner is not None:
+                yield from _walk(inner, f"{prefix}{name}.")
 
 
-def _fields(section: type) -> Iterator[tuple[str, Any]]:
-    if issubclass(section, BaseModel):
-        for name, info in section.model_fields.items():
-            yield info.alias or name, info.annotation
-    else:
-        hints = typing.get_type_hints(section)
-        for item in dataclasses.fields(typing.cast(Any, section)):
-            yield item.name, hints[item.name]
+def _tags(section: SectionType, prefix: str) -> Iterator[str]:
+    if section.tag:
+        yield f"{prefix}{section.tag}"
+    for record in dict.fromkeys(section.records.values()):
+        for name, field in settings_of(record).items():
+            inner = SectionType.of(field.annotation, field.default)
+            if inner is not None:
+                yield from _tags(inner, f"{prefix}{name}.")
+
+
+def _require_tags(node: Any) -> None:
+    """Make the members of a tagged union tell themselves apart to an editor, which knows nothing of default tags."""
+    if isinstance(node, list):
+        for item in node:
+            _require_tags(item)
+    if not isinstance(node, dict):
+        return
+    if "discriminator" in node and "oneOf" in node:
+        tag, refs = node["discriminator"]["propertyName"], node["discriminator"]["mapping"]
+        usual = refs.get((node.get("default") or {}).get(tag))
+        node["oneOf"] = [
+            member if member.get("$ref") == usual else {**member, "required": [tag]} for member in node["oneOf"]
+        ]
+    for inner in node.values():
+        _require_tags(inner)

@@ -12,7 +12,6 @@ from sweeps.grammar.parameters import Parameter
 from sweeps.grammar.settings import nested_in
 from sweeps.incumbent import parameters_of
 from sweeps.leg import Context
-from sweeps.recipe import merge
 from sweeps.results import Results
 from sweeps.runners.base import Decision, End, Epoch, Job
 from sweeps.sampler import Sampler
@@ -80,7 +79,7 @@ def tuned_arms(context: Context, arms: Sequence[Arm]) -> tuple[list[Arm], dict[s
             continue
         study = tuning_study(context, arm)
         best = _best(results, ledger_name(study)) if study is not None else {}
-        weighed = context.gate.weigh(merge(arm.settings, best))
+        weighed = context.gate.weigh(arm.settings, best)
         chosen[name] = dict(best)
         found.append(
             replace(arm, name=name, reference=reference, tuned=True, settings=weighed.settings, cost=weighed.cost)
@@ -97,7 +96,8 @@ def ledger_name(study: Study) -> str:
 def tuning_study(context: Context, arm: Arm) -> Study | None:
     """The study that tunes `arm`: its recipe as the baseline, some of the parameters as the space.
 
-    Settings that the ablation of the arm itself has set are not touched. None where nothing is left to tune.
+    Settings that the ablation of the arm itself has set are not touched, nor those that its model does not have. None
+    where nothing is left to tune.
     """
     study = context.study
     assert study.ablation is not None
@@ -107,7 +107,8 @@ def tuning_study(context: Context, arm: Arm) -> Study | None:
     for key in rule.parameters:
         conditions = study.parameters[key].when
         holds = all(_has(context, arm, parent) in values for parent, values in conditions.items())
-        if holds and not any(nested_in(key, edit) or nested_in(edit, key) for edit in arm.edits):
+        known = key.startswith(TOGGLE) or context.workload.schema.takes(arm.settings, key)
+        if holds and known and not any(nested_in(key, edit) or nested_in(edit, key) for edit in arm.edits):
             kept[key] = study.parameters[key].model_copy(update={"when": {}})
     if not kept:
         return None
@@ -128,12 +129,12 @@ def tuning_study(context: Context, arm: Arm) -> Study | None:
 
 
 def _has(context: Context, arm: Arm, key: str) -> Any:
-    """The value that an arm has of a searched setting; of a toggle, whether it has the part."""
-    settings = context.workload.schema.validate(arm.settings)
+    """The value that an arm has of a searched setting, None where it has no such one; of a toggle, whether it is on."""
+    schema = context.workload.schema
     if not key.startswith(TOGGLE):
-        return context.workload.schema.get(settings, key)
-    without = merge(arm.settings, context.workload.toggles()[key.removeprefix(TOGGLE)])
-    return context.workload.schema.dump(context.workload.schema.validate(without)) != dict(arm.settings)
+        return schema.get(schema.validate(arm.settings), key) if schema.takes(arm.settings, key) else None
+    without = context.gate.weigh(arm.settings, context.workload.toggles()[key.removeprefix(TOGGLE)])
+    return without.settings != arm.settings and "recipe" not in without.violations
 
 
 def _search(context: Context, study: Study) -> Search:

@@ -114,6 +114,6 @@ def asha_of(study: Study, workload: Workload) -> Asha | None:
 def epochs_of(study: Study, workload: Workload) -> int | None:
     """The epochs that a trial of the baseline trains for; None where the recipe has no key `epochs`."""
     try:
-        return int(workload.schema.get(workload.schema.validate(study.settings), "epochs"))
+        return int(workload.schema.get(workload.schema.validate(study.settings(workload.schema)), "epochs"))
     except KeyError:
         return None

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 from sweeps.gate import Assessment
-from sweeps.recipe import merge
 from sweeps.workload import Workload
 
 STEPS = 256  # factors are multiples of 1/256
+
+Weigh: TypeAlias = Callable[[Mapping[str, Any], Mapping[str, Any]], Assessment]
+"""Nested settings and overrides by dotted key, to their assessment."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Fitted:
     note: str = ""
 
 
-def fitted(workload: Workload, weigh: Callable[[Mapping[str, Any]], Assessment], over: Assessment) -> Fitted:
+def fitted(workload: Workload, weigh: Weigh, over: Assessment) -> Fitted:
     """`over` with its widths scaled by the largest factor that meets every constraint; unchanged where none does.
 
     The factor is found by bisection over multiples of 1/256 in (0, 1), taking cost to grow with the widths; nothing is
@@ -40,7 +42,7 @@ def fitted(workload: Workload, weigh: Callable[[Mapping[str, Any]], Assessment],
             edits = workload.scale(recipe, factor)
         except ValueError as error:
             return _unfit(over, str(error))
-        return Fitted(weigh(merge(over.settings, edits)), edits, f"widths scaled by {factor:.3g} to fit")
+        return Fitted(weigh(over.settings, edits), edits, f"widths scaled by {factor:.3g} to fit")
 
     low, high, best = 1, STEPS, scaled(1)
     if not best.assessment.accepted:

@@ -6,7 +6,6 @@ from typing import Any
 
 from sweeps.grammar.document import from_text
 from sweeps.grammar.sections import Confirm
-from sweeps.recipe import merge
 from sweeps.study import Study, dump, parse
 from sweeps.workload import Workload
 
@@ -25,9 +24,10 @@ def shrink(study: Study, workload: Workload) -> Study:
     shrunk = workload.smoke()
     conditions = {parent for item in study.parameters.values() for parent in item.when}
     kept = {key: item for key, item in study.parameters.items() if key not in shrunk or key in conditions}
+    fixed = {key: value for key, value in shrunk.items() if key not in kept}
     changes: dict[str, Any] = {
         "name": study.name[: NAME_LENGTH - len(SUFFIX)] + SUFFIX,
-        "baseline": merge(study.baseline, {key: value for key, value in shrunk.items() if key not in kept}),
+        "baseline": workload.schema.merge(study.baseline, fixed),
         "parameters": kept,
         "method": "random" if study.method == "grid" else study.method,
         "run_cap": min(TRIALS, study.run_cap),

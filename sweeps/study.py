@@ -41,7 +41,7 @@ from sweeps.grammar.sections import (
     Section,
     shape,
 )
-from sweeps.recipe import RecipeSchema, merge
+from sweeps.recipe import RecipeSchema
 from sweeps.space import Space
 
 __all__ = ["Change", "Mistake", "Study", "StudyError", "diff", "dump", "parse", "schema", "standing"]
@@ -125,10 +125,9 @@ class Study(Section):
     trial_timeout: Annotated[Finite | None, BeforeValidator(_seconds)] = None
     """Seconds after which a trial that does not end is stopped and failed."""
 
-    @property
-    def settings(self) -> dict[str, Any]:
+    def settings(self, recipe: RecipeSchema) -> dict[str, Any]:
         """The baseline with the constants of `parameters`: the recipe settings from which every trial starts."""
-        return merge(self.baseline, self.space.constants)
+        return recipe.merge(self.baseline, self.space.constants)
 
     @property
     def space(self) -> Space:
@@ -192,7 +191,7 @@ def schema(recipe: RecipeSchema | None = None) -> dict[str, Any]:
     whole = Study.model_json_schema()
     whole["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     if recipe is not None:
-        inner = TypeAdapter(recipe.type).json_schema(ref_template="#/$defs/recipe.{model}")
+        inner = recipe.json_schema(ref_template="#/$defs/recipe.{model}")
         whole["$defs"] |= {f"recipe.{name}": model for name, model in inner.pop("$defs", {}).items()}
         whole["properties"]["baseline"] = inner
         specs = {key: {"$ref": "#/$defs/Parameter"} for key in recipe.keys}

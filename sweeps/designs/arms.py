@@ -10,11 +10,9 @@ from typing import Any, Literal, TypeAlias
 from sweeps.designs.components import NONE, conflict
 from sweeps.designs.fractions import base_factors, fraction
 from sweeps.gate import Assessment
-from sweeps.recipe import merge
-from sweeps.shrink import Fitted
+from sweeps.shrink import Fitted, Weigh
 from sweeps.variants import BASELINE, Arm
 
-Weigh: TypeAlias = Callable[[Mapping[str, Any]], Assessment]
 Fit: TypeAlias = Callable[[Assessment], Fitted]
 Components: TypeAlias = Mapping[str, Mapping[str, Any]]
 DesignName: TypeAlias = Literal["leave_one_out", "add_one_in", "factorial", "alternatives"]
@@ -51,11 +49,12 @@ def arms(
 ) -> Design:
     """The arms that `design` makes of the `baseline` settings and its `components` (the settings that remove each).
 
-    `weigh` resolves and judges nested settings; `fit` scales what breaks a constraint until it fits. An arm that cannot
-    be trained has its `reason`. Raises ValueError where the whole design falls with one recipe: the baseline, the
-    reference of add_one_in, a cell of a factorial; TooLarge for a factorial over `MOST_RUNS` with `seeds` each.
+    `weigh` resolves and judges nested settings with overrides; `fit` scales what breaks a constraint until it fits. An
+    arm that cannot be trained has its `reason`. Raises ValueError where the whole design falls with one recipe: the
+    baseline, the reference of add_one_in, a cell of a factorial; TooLarge for a factorial over `MOST_RUNS` with `seeds`
+    each.
     """
-    bench = _Bench(baseline, weigh(baseline).settings, components, weigh, fit)
+    bench = _Bench(baseline, weigh(baseline, {}).settings, components, weigh, fit)
     start = bench.arm(BASELINE, ())
     if start.reason:
         raise ValueError(f"the baseline of the ablation is not applicable: {start.reason}")
@@ -85,7 +84,7 @@ class _Bench:
 
     def arm(self, name: str, removed: Sequence[str], reference: Arm | None = None) -> Arm:
         """The baseline without the components in `removed`, set against `reference`."""
-        weighed = self.weigh(merge(self.baseline, self._removal(removed)))
+        weighed = self.weigh(self.baseline, self._removal(removed))
         if reference is not None and weighed.accepted and weighed.settings == reference.settings:
             weighed = replace(weighed, reason=f"changes nothing: the recipe is that of {reference.name}")
         fitted = Fitted(weighed)

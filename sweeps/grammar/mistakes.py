@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sweeps.errors import UserError
+from sweeps.errors import UserError, unknown
+
+__all__ = ["Found", "KeyPath", "Mistake", "RuleError", "StudyError", "dotted", "failure", "settled", "shown", "unknown"]
 
 KeyPath = tuple[str | int, ...]  # the way from the top of the file to a value: keys of mappings, indices of lists
 Found = tuple[KeyPath, str]  # a path and the rule broken there
 
-NAMES_SHOWN = 30
 VALUE_WIDTH = 80
 
 
@@ -53,17 +53,6 @@ def shown(value: Any) -> str:
     """A value as a message quotes it: its repr, cut to one line."""
     text = repr(value)
     return text if len(text) <= VALUE_WIDTH else f"{text[: VALUE_WIDTH - 1]}…"
-
-
-def unknown(noun: str, name: str, valid: Iterable[str], others: Iterable[str] = ()) -> str:
-    """The rule for a name that does not exist: the nearest of `valid` and `others`, and all the valid ones."""
-    names = list(valid)
-    nearest = difflib.get_close_matches(name, [*names, *others], n=1)
-    question = f"did you mean {nearest[0]!r}? " if nearest else ""
-    if not names:
-        return f"unknown {noun} {name!r}; {question or 'there is none to choose from'}".rstrip()
-    more = f", … ({len(names)} in all)" if len(names) > NAMES_SHOWN else ""
-    return f"unknown {noun} {name!r}; {question}valid: {', '.join(names[:NAMES_SHOWN])}{more}"
 
 
 def settled(path: Sequence[str | int], data: Any) -> KeyPath:

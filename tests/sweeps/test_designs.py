@@ -89,8 +89,8 @@ def test_factorial_has_every_combination_fewest_removed_first() -> None:
 def test_fraction_of_seven_components_says_how_it_was_chosen_and_what_is_confounded() -> None:
     parts = {name: {name: 0} for name in "abcdefg"}
 
-    def weigh(settings: Mapping[str, Any]) -> Assessment:
-        return Assessment(dict(settings), {})
+    def weigh(settings: Mapping[str, Any], overrides: Mapping[str, Any]) -> Assessment:
+        return Assessment({**settings, **overrides}, {})
 
     made = arms("factorial", dict.fromkeys("abcdefg", 1), parts, weigh)
     assert len(made.arms) == 16

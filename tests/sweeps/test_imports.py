@@ -36,7 +36,8 @@ LAYERS = (
     ("sweeps.constraints", "sweeps.grammar"),
     ("sweeps.asha", "sweeps.space", "sweeps.stats", "sweeps.variants", "sweeps.workload"),
     ("sweeps.recipe", "sweeps.trial"),
-    ("sweeps.checkpoint", "sweeps.confusion", "sweeps.curves"),
+    ("sweeps.misfits", "sweeps.saved"),
+    ("sweeps.sections", "sweeps.checkpoint", "sweeps.confusion", "sweeps.curves"),
     ("sweeps.errors", "sweeps.files", "sweeps"),
 )
 DOORS = {

@@ -1,0 +1,130 @@
+"""What a section of a recipe may be: one record type, or one of several that a tag tells apart."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, is_dataclass
+from functools import cache
+from typing import Any
+
+from pydantic import BaseModel
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A field of a section: what it takes, and the value that it has where none is given (None: it must be given)."""
+
+    annotation: Any
+    default: Any = None
+
+
+@dataclass(frozen=True)
+class SectionType:
+    """The record types that a section may be, by the value of its setting `tag` ("resnet" -> ResNet).
+
+    `default` is the tag of a section that does not name its own. Where one record type is all there is, or nothing
+    tells several apart, `tag` is empty and they are listed by their own names.
+    """
+
+    records: Mapping[str, type]
+    tag: str = ""
+    default: str | None = None
+
+    @classmethod
+    def of(cls, annotation: Any, default: Any = None) -> SectionType | None:
+        """The section that a setting of this annotation and default is; None for a plain value.
+
+        `X | None` is the section X. A union of record types is told apart by the first setting that each of them has
+        as a Literal of its own, as with pydantic's `Field(discriminator=...)`.
+        """
+        records = list(dict.fromkeys(_records(annotation)))
+        if not records:
+            return None
+        tag = _tag(records)
+        if not tag:
+            return cls({record.__name__: record for record in records})
+        tagged = {value: record for record in records for value in _literals(settings_of(record)[tag].annotation)}
+        return cls(tagged, tag, getattr(default, tag, None))
+
+    def chosen(self, settings: Mapping[str, Any]) -> str | None:
+        """The tag of a section with these settings; None where there is none to tell."""
+        return settings.get(self.tag, self.default) if self.tag else None
+
+    def record(self, settings: Mapping[str, Any]) -> type | None:
+        """The record type of a section with these settings; None where its tag is unknown or nothing tells."""
+        if not self.tag:
+            return next(iter(self.records.values())) if len(self.records) == 1 else None
+        tag = self.chosen(settings)
+        return self.records.get(tag) if isinstance(tag, str) else None
+
+    def fields(self, settings: Mapping[str, Any]) -> dict[str, Setting]:
+        """The fields of a section with these settings by name: those of all its types where none is told apart."""
+        record = self.record(settings)
+        if record is not None:
+            return settings_of(record)
+        if self.tag:
+            return {}
+        return {name: field for each in self.records.values() for name, field in settings_of(each).items()}
+
+
+def is_record(annotation: Any) -> bool:
+    """Whether `annotation` is a type with named settings: a pydantic model or a dataclass."""
+    return isinstance(annotation, type) and (issubclass(annotation, BaseModel) or is_dataclass(annotation))
+
+
+@cache
+def settings_of(record: type) -> dict[str, Setting]:
+    """The fields of a record type by the names under which they are given."""
+    if issubclass(record, BaseModel):
+        return {
+            info.alias or name: Setting(info.annotation, _default(info.default, info.default_factory))
+            for name, info in record.model_fields.items()
+        }
+    hints = typing.get_type_hints(record, include_extras=True)
+    return {
+        item.name: Setting(hints[item.name], _default(item.default, item.default_factory))
+        for item in dataclasses.fields(typing.cast(Any, record))
+    }
+
+
+def _default(value: Any, factory: Any) -> Any:
+    if callable(factory) and factory is not dataclasses.MISSING:
+        try:
+            return factory()
+        except TypeError:  # pydantic's factories may take the settings validated before
+            return None
+    return value
+
+
+def _records(annotation: Any) -> Iterator[type]:
+    """The record types inside an annotation: itself, or the members of a union."""
+    origin = typing.get_origin(annotation)
+    if origin is typing.Annotated:
+        yield from _records(typing.get_args(annotation)[0])
+    elif origin in (typing.Union, types.UnionType):
+        for member in typing.get_args(annotation):
+            yield from _records(member)
+    elif is_record(annotation):
+        yield annotation
+
+
+def _tag(records: list[type]) -> str:
+    """The setting by which several record types are told apart; "" where there is none."""
+    if len(records) < 2:
+        return ""
+    for name in settings_of(records[0]):
+        values = [_literals(fields[name].annotation) if name in fields else () for fields in map(settings_of, records)]
+        if all(values) and sum(map(len, values)) == len({value for each in values for value in each}):
+            return name
+    return ""
+
+
+def _literals(annotation: Any) -> tuple[str, ...]:
+    """The texts of a Literal; nothing for any other annotation."""
+    if typing.get_origin(annotation) is typing.Annotated:
+        return _literals(typing.get_args(annotation)[0])
+    texts = typing.get_args(annotation) if typing.get_origin(annotation) is typing.Literal else ()
+    return texts if all(isinstance(text, str) for text in texts) else ()
