@@ -10,7 +10,6 @@ from torch.nn.modules.batchnorm import _NormBase
 
 from cifar_sweep.recipe.transfer import Selected, TransferRecipe
 
-HEAD = "head."
 NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm)
 SHOWN = 5  # names in an error
 
@@ -53,9 +52,14 @@ def trained_names(network: nn.Module, transfer: TransferRecipe, epoch: int) -> s
     return trained
 
 
+def in_head(name: str) -> bool:
+    """Whether a tensor of this name belongs to a classifier: the network's or, in a hierarchical model, a level's."""
+    return "head" in name.split(".")
+
+
 def _ordered_names(network: nn.Module) -> list[str]:
     """All parameters' names in the network's order, the head last."""
-    return sorted((name for name, _ in network.named_parameters()), key=lambda name: name.startswith(HEAD))
+    return sorted((name for name, _ in network.named_parameters()), key=in_head)
 
 
 def _selected(names: list[str], selection: Selected, key: str) -> set[str]:
@@ -63,7 +67,7 @@ def _selected(names: list[str], selection: Selected, key: str) -> set[str]:
     if isinstance(selection, tuple):
         return set().union(*(_matching(names, pattern, key) for pattern in selection))
     if isinstance(selection, str):
-        return {name for name in names if selection == "all" or not name.startswith(HEAD)}
+        return {name for name in names if selection == "all" or not in_head(name)}
     if selection >= len(names):
         most = len(names) - 1
         raise ValueError(f"{key} is {selection} but the network has {most + 1} parameter tensors: give {most} or less")

@@ -12,7 +12,7 @@ from cifar_sweep.models import build
 from cifar_sweep.recipe import Recipe
 from cifar_sweep.recipe.transfer import TransferRecipe, weights_kind
 from cifar_sweep.trained import STATE
-from cifar_sweep.transfer.freezing import HEAD, SHOWN
+from cifar_sweep.transfer.freezing import SHOWN, in_head
 from cifar_sweep.weights import Published, read_weights, weights_file
 from sweeps.workload import Run, Site
 
@@ -84,7 +84,7 @@ class _Match:
         wanted = network.state_dict()
         parts = (_renamed(tensors, wanted), wanted)
         offered, wanted = (
-            {name: t for name, t in part.items() if transfer.head == "keep" or not name.startswith(HEAD)}
+            {name: t for name, t in part.items() if transfer.head == "keep" or not in_head(name)}
             for part in parts
         )
         return cls(transfer, offered, wanted)
@@ -119,7 +119,7 @@ class _Match:
         kernels = bool(pairs) and all(len(theirs) == 4 and theirs[:2] == ours[:2] for theirs, ours in pairs)
         if kernels and weights_kind(str(self.transfer.weights)) == "torchvision":
             return "Set model.stem to imagenet: torchvision's weights were trained with that stem"
-        if any(name.startswith(HEAD) for name in reshaped):
+        if any(in_head(name) for name in reshaped):
             return "Set transfer.head to new: the classifier then starts anew, with this data's classes"
         return "Describe in model the network that the weights were trained in"
 
