@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -15,16 +15,20 @@ from sweeps.workload import Run, stream
 
 @dataclass(frozen=True)
 class Split:
-    """A division of the training part: disjoint indices of the images to train on and to validate on, ascending."""
+    """A division of the training part: disjoint indices of the images to train on and to validate on, ascending.
+
+    `unlabelled` are further images to train on, whose labels training must not read (`data.unlabelled.share`).
+    """
 
     train: np.ndarray
     validation: np.ndarray
+    unlabelled: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
 
     @property
     def hash(self) -> str:
         """The split's name: it changes with any image on either side."""
-        sides = (side.astype("<i8").tobytes() for side in (self.train, self.validation))
-        return hashlib.sha256(b"|".join(sides)).hexdigest()
+        sides = [self.train, self.validation] + ([self.unlabelled] if len(self.unlabelled) else [])
+        return hashlib.sha256(b"|".join(side.astype("<i8").tobytes() for side in sides)).hexdigest()
 
 
 def load_training(data: DataRecipe, run: Run) -> tuple[Images, Split]:
@@ -45,9 +49,10 @@ def load_test(data: DataRecipe, run: Run) -> Images:
 
 
 def make_split(data: DataRecipe, labels: np.ndarray, split_seed: int) -> Split:
-    """The stratified split of `labels` (N,) that `split_seed` draws; `train_limit` is applied to its training side.
+    """The stratified split of `labels` (N,) that `split_seed` draws.
 
-    Raises ValueError when the validation side would leave nothing to train on.
+    `train_limit` is applied to its training side, then `unlabelled.share` to what that leaves; a share changes nothing
+    else of the split. Raises ValueError when either would leave nothing to train on.
     """
     count = data.validation if isinstance(data.validation, int) else max(1, round(data.validation * len(labels)))
     if count >= len(labels):
@@ -55,13 +60,13 @@ def make_split(data: DataRecipe, labels: np.ndarray, split_seed: int) -> Split:
     everything = np.arange(len(labels))
     validation = _stratified(everything, labels, count, stream(split_seed, "validation"))
     train = np.setdiff1d(everything, validation, assume_unique=True)
-    return Split(_limited(data, train, labels, split_seed), validation)
+    return _divided(data, train, validation, labels, split_seed)
 
 
 def undivided(data: DataRecipe, labels: np.ndarray, split_seed: int) -> Split:
-    """All images of `labels` (N,) to train on, none to validate on; `train_limit` is applied to the whole."""
+    """All images of `labels` (N,) to train on, none to validate on; limit and share are applied to the whole."""
     everything = np.arange(len(labels))
-    return Split(_limited(data, everything, labels, split_seed), everything[:0])
+    return _divided(data, everything, everything[:0], labels, split_seed)
 
 
 def with_label_noise(labels: np.ndarray, train: np.ndarray, share: float, classes: int, seed: int) -> np.ndarray:
@@ -78,13 +83,31 @@ def with_label_noise(labels: np.ndarray, train: np.ndarray, share: float, classe
 
 
 def fingerprint(images: Images, channels: int) -> str:
-    """The data's own name: SHA-256 over its shape, pixels (in row, column, channel order) and labels."""
+    """The data's own name: SHA-256 over its shape, pixels (in row, column, channel order), labels and what is left to
+    do with the pixels. So another size or subset of the same files has another name.
+    """
     count, size = images.pixels.shape[:2]
     digest = hashlib.sha256(f"{count}x{size}x{size}x{channels}".encode())
     for start in range(0, count, 1000):
         digest.update(images.pixels[start : start + 1000, ..., :channels].tobytes())
     digest.update(images.labels.astype("<i8").tobytes())
+    if images.fit is not None:
+        digest.update(f"resize {images.fit.resize}, crop {images.fit.crop}".encode())
     return digest.hexdigest()
+
+
+def _divided(data: DataRecipe, train: np.ndarray, validation: np.ndarray, labels: np.ndarray, split_seed: int) -> Split:
+    train = _limited(data, train, labels, split_seed)
+    if data.unlabelled is None or data.unlabelled.share is None:
+        return Split(train, validation)
+    count = max(1, round(data.unlabelled.share * len(train)))
+    if count >= len(train):
+        raise ValueError(
+            f"data.unlabelled.share is {data.unlabelled.share}, which leaves none of {len(train)} training images "
+            "with its label"
+        )
+    unlabelled = _stratified(train, labels, count, stream(split_seed, "unlabelled"))
+    return Split(np.setdiff1d(train, unlabelled, assume_unique=True), validation, unlabelled)
 
 
 def _limited(data: DataRecipe, train: np.ndarray, labels: np.ndarray, split_seed: int) -> np.ndarray:

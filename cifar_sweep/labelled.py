@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from cifar_sweep.corruptions import CORRUPTIONS
+from cifar_sweep.formats import source_files
 from cifar_sweep.recipe import SHAPES, DataRecipe
+from sweeps.workload import Unavailable
 
 TEST = "test"  # what the sealed test set itself is called
 EVERY = "corruptions"  # the entry that stands for all of them
-COLLECTION_KEYS = ("name", "path", "size", "channels", "classes")
+COLLECTION_KEYS = ("name", "path", "size", "channels", "classes", "subset", "resize", "center_crop")
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,22 @@ def sets_of(data: DataRecipe, entry: Any) -> list[LabelledSet]:
     raise ValueError(f"expected the name of a corruption or a mapping but got {entry!r}")
 
 
+def missing_collections(data: DataRecipe, entries: Iterable[Any], data_dir: Path) -> list[str]:
+    """What is wrong with those sets of `entries` that are collections of their own and absent from `data_dir`.
+
+    One text for each, with its name, what was looked for and the way out; empty when all are there. Opens no file.
+    Raises as `labelled_sets` does.
+    """
+    missing = []
+    for labelled in labelled_sets(data, entries):
+        if isinstance(labelled.source, DataRecipe):
+            try:
+                source_files(labelled.source, data_dir, "test")
+            except Unavailable as error:
+                missing.append(f"{labelled.name}: {error}")
+    return missing
+
+
 def _named(entry: str) -> list[LabelledSet]:
     if entry == EVERY:
         return [each for kind in CORRUPTIONS for each in _named(kind)]
@@ -98,10 +117,9 @@ def _severity(kind: str, given: Any) -> int:
 def _collection(data: DataRecipe, name: str, settings: Any) -> DataRecipe:
     if not isinstance(settings, Mapping) or not set(settings) <= set(COLLECTION_KEYS):
         raise ValueError(f"{name}: data must be a mapping with {', '.join(COLLECTION_KEYS)} but is {settings!r}")
-    described = {"size": data.shape.size, "channels": data.shape.channels, "classes": data.shape.classes}
-    described = {} if settings.get("name") in SHAPES else described
+    settings = {**_as_trained(data, settings.get("name")), **settings}
     try:
-        collection = DataRecipe.model_validate({**described, **settings})
+        collection = DataRecipe.model_validate(settings)
     except ValidationError as error:
         raise ValueError(f"{name}: {_mistakes(error)}") from None
     if collection.shape != data.shape:
@@ -111,6 +129,16 @@ def _collection(data: DataRecipe, name: str, settings: Any) -> DataRecipe:
             f"and {theirs.channels} channel(s), but the network is for {ours.classes}, {ours.size} and {ours.channels}"
         )
     return collection
+
+
+def _as_trained(data: DataRecipe, name: Any) -> dict[str, Any]:
+    """What a collection called `name` takes from the training data where its entry does not say otherwise."""
+    fit = {"resize": data.resize, "center_crop": data.center_crop}
+    if name in SHAPES:
+        return fit
+    decoded_to_size = data.name == "folder" and data.size is None and name == "folder"
+    size = None if decoded_to_size else data.stored.size
+    return {"size": size, "channels": data.shape.channels, "classes": data.shape.classes, **fit}
 
 
 def _mistakes(error: ValidationError) -> str:

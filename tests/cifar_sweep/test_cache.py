@@ -70,7 +70,7 @@ def test_a_write_that_fails_leaves_nothing_behind(cifar10_dir: Path, monkeypatch
     def fill_the_disk(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(np, "save", fill_the_disk)
+    monkeypatch.setattr(cache.os, "fsync", fill_the_disk)
     assert load_images(CIFAR10, cifar10_dir, "train").pixels.shape == (200, 32, 32, 4)
     assert decoded(cifar10_dir) == []
 
@@ -78,8 +78,8 @@ def test_a_write_that_fails_leaves_nothing_behind(cifar10_dir: Path, monkeypatch
 def test_a_slower_worker_keeps_what_a_faster_one_wrote(tmp_path: Path):
     folder = tmp_path / "decoded" / "x"
     faster, slower = (Images(np.full((1, 2, 2, 1), v, np.uint8), np.zeros(1, np.int64)) for v in (1, 2))
-    cache._write(faster, folder)
-    cache._write(slower, folder)
+    cache._write(faster, None, folder)
+    cache._write(slower, None, folder)
     assert np.load(folder / "pixels.npy")[0, 0, 0, 0] == 1
     assert decoded_names(folder) == ["x"]
 

@@ -55,7 +55,7 @@ def test_a_collection_takes_its_shape_from_the_training_data_and_may_state_it():
     ({"name": "x", "corruption": "noise"}, "x: give name and data, or name, corruption and severity; got name, corr"),
     ({"name": "x"}, "x: give name and data, or name, corruption and severity; got name"),
     ({"name": "x", "data": {"name": "cifar10"}, "severity": 3}, "x: give name and data, or"),
-    ({"name": "x", "data": "cifar10"}, "x: data must be a mapping with name, path, size, channels, classes but is 'ci"),
+    ({"name": "x", "data": "cifar10"}, "x: data must be a mapping with name, path, .*, resize, center_crop but is 'ci"),
     ({"name": "x", "data": {"name": "cifar10", "validation": 5}}, "x: data must be a mapping with name, path"),
     ({"name": "x", "data": {"name": "imagenet"}}, "x: data.name: Input should be 'digits', 'cifar10'"),
     ({"name": "x", "data": {"name": "npz"}}, "x: data: name is npz but path is missing"),
