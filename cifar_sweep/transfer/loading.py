@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from cifar_sweep.models import build
+from cifar_sweep.models.recipes import TorchvisionRecipe
 from cifar_sweep.recipe import Recipe
 from cifar_sweep.recipe.transfer import TransferRecipe, weights_kind
 from cifar_sweep.trained import STATE
@@ -61,13 +62,12 @@ def _read(recipe: Recipe, where: Site | Run) -> dict[str, Tensor]:
 
 def _published(recipe: Recipe) -> Published:
     model, weights = recipe.model, str(recipe.transfer.weights)
-    architecture = getattr(model, "architecture", None)
-    if not isinstance(architecture, str):
+    if not isinstance(model, TorchvisionRecipe):
         raise ValueError(
             f"transfer.weights is {weights}, which names torchvision's weights, but model.name is {model.name}: "
             "set model.name to torchvision, or give a trial (study:7) or a file (.pt, .pth, .safetensors)"
         )
-    return Published.named(architecture, weights)
+    return Published.named(model.arch, weights)
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,7 @@ class _Match:
         wanted = network.state_dict()
         parts = (_renamed(tensors, wanted), wanted)
         offered, wanted = (
-            {name: t for name, t in part.items() if transfer.head == "keep" or not in_head(name)}
-            for part in parts
+            {name: t for name, t in part.items() if transfer.head == "keep" or not in_head(name)} for part in parts
         )
         return cls(transfer, offered, wanted)
 

@@ -114,7 +114,7 @@ def test_a_file_that_does_not_fit_is_refused_with_the_reason(tmp_path, arrays, m
 
 def test_a_file_that_is_no_npz_is_refused(tmp_path):
     (tmp_path / "names.npz").write_text("no arrays")
-    with pytest.raises(ValueError, match="must be an .npz with the arrays names and embeddings"):
+    with pytest.raises(ValueError, match="with the arrays names and embeddings"):
         embeddings(TextHead(encoder="file", path="names.npz", dimensions=3), ["a"], tmp_path)
 
 
@@ -134,7 +134,7 @@ def test_clip_without_package_or_weights_is_unavailable_and_says_what_to_fetch(t
         from huggingface_hub import constants
 
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
-    wanted = "Fetch it once with 'hf download" if installed else r"needs the extra clip: uv pip install 'cifar-sweep\[cl"
+    wanted = "Fetch it once with 'hf download" if installed else "needs the extra clip: uv pip install"
     with pytest.raises(Unavailable, match=wanted):
         embeddings(TextHead(encoder="clip"), ["oak_tree"], tmp_path)
 

@@ -1,0 +1,97 @@
+"""Knowledge distillation: a trained teacher's logits, and the loss that learns from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import kl_div, log_softmax
+
+from cifar_sweep.augment import Scaling
+from cifar_sweep.classes import names_of
+from cifar_sweep.precision import autocast
+from cifar_sweep.recipe import Recipe
+from cifar_sweep.recipe.techniques import DistillationRecipe
+from cifar_sweep.section import Shape
+from cifar_sweep.trained import Trained
+from sweeps.workload import Run
+
+KEY = "distillation.teacher"
+SHOWN = 10  # classes that an error names
+
+
+def distillation_loss(recipe: DistillationRecipe, hard: Tensor, student: Tensor, teacher: Tensor) -> Tensor:
+    """The loss of a batch: (1 - weight) * hard + weight * T^2 * KL(teacher || student), both softened by T.
+
+    `hard` is the mean loss against the labels, `student` and `teacher` are logits (B, classes). T^2 keeps the
+    gradient's size when the temperature T changes (Hinton et al. 2015, arXiv:1503.02531).
+    """
+    temperature = recipe.temperature
+    ours, theirs = (log_softmax(logits.float() / temperature, dim=1) for logits in (student, teacher))
+    soft = kl_div(ours, theirs, reduction="batchmean", log_target=True) * temperature**2
+    return (1 - recipe.weight) * hard + recipe.weight * soft
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A trained network that is asked, never changed."""
+
+    trained: Trained
+
+    @classmethod
+    def load(cls, reference: str, run: Run, shape: Shape, class_names: Sequence[str], device: torch.device) -> Teacher:
+        """The network of the trial `reference`, for students of images of `shape` with the classes `class_names`.
+
+        The names are those of `classes.names_of`: indices where the data do not name their classes.
+
+        Raises ValueError when it was trained on images of another shape or on other classes.
+        """
+        saved = run.saved(reference)
+        recipe = Recipe.model_validate(saved.settings)
+        _check_images(reference, recipe.data.shape, shape)
+        _check_classes(reference, names_of(recipe.data, run.data_dir), class_names)
+        return cls(Trained.load(recipe, saved.folder, device))
+
+    @torch.no_grad()
+    def logits(self, images: Tensor, scaling: Scaling) -> Tensor:
+        """Logits (B, classes) float32 of the student's `images` (B, channels, H, W), which are scaled by `scaling`.
+
+        They are brought to the teacher's own scaling. Images mixed of two are taken as they are: both maps are affine.
+        """
+        trained = self.trained
+        trained.network.eval()
+        with autocast(trained.precision, trained.device):
+            logits: Tensor = trained.network(_rescaled(images, scaling, trained.scaling))
+        return logits.float()
+
+
+def _rescaled(images: Tensor, ours: Scaling, theirs: Scaling) -> Tensor:
+    if torch.equal(ours.factor, theirs.factor) and torch.equal(ours.offset, theirs.offset):
+        return images
+    factor = theirs.factor / ours.factor
+    offset = theirs.offset - ours.offset * factor
+    return torch.addcmul(offset.view(-1, 1, 1), images, factor.view(-1, 1, 1))
+
+
+def _check_images(reference: str, theirs: Shape, ours: Shape) -> None:
+    sizes = [(shape.channels, shape.size, shape.size) for shape in (theirs, ours)]
+    if sizes[0] != sizes[1]:
+        taught, learned = ("x".join(map(str, size)) for size in sizes)
+        raise ValueError(
+            f"{KEY} is {reference}, which was trained on images of {taught} (channels x height x width), but the "
+            f"student gets {learned}: name a teacher of the same size, or set data.size to the teacher's"
+        )
+
+
+def _check_classes(reference: str, theirs: Sequence[str], ours: Sequence[str]) -> None:
+    if list(theirs) != list(ours):
+        raise ValueError(
+            f"{KEY} is {reference}, which knows {_classes(theirs)}, but the student learns {_classes(ours)}: "
+            "both must have the same classes in the same order"
+        )
+
+
+def _classes(names: Sequence[str]) -> str:
+    return f"{len(names)} classes ({', '.join(names[:SHOWN])}{', ...' if len(names) > SHOWN else ''})"
