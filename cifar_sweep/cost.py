@@ -8,18 +8,22 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cifar_sweep.models import ModelRecipe, build
+from cifar_sweep.models import build
+from cifar_sweep.models.recipes.single import SingleRecipe
+from cifar_sweep.models.size import check_size
 from cifar_sweep.section import Shape
 
 
 @lru_cache(maxsize=4096)
-def network_cost(recipe: ModelRecipe, shape: Shape) -> dict[str, int]:
+def network_cost(recipe: SingleRecipe, shape: Shape) -> dict[str, int]:
     """Parameters and multiply-accumulates per image; nothing is allocated or computed, however large the network.
 
-    Counted are convolutions and linear layers. Raises ValueError when the images are too small for the network.
+    Counted are convolutions, linear layers and the four projections of attention; not the products of attention's
+    queries, keys and values (about a tenth of a ViT-B/16 at 224 pixels), nor activations, norms and pooling.
+    Raises ValueError when the images are too small for the network, or its settings do not go together.
     """
     with torch.device("meta"):
-        network = build(recipe, shape).eval()
+        network = build(recipe, shape)
     parameters = list(network.parameters())
     return {
         "parameters": sum(parameter.numel() for parameter in parameters),
@@ -36,16 +40,38 @@ def _macs(network: nn.Module, shape: Shape) -> int:
     """
     macs = 0
 
-    def count(module: nn.Conv2d | nn.Linear, inputs: Any, output: Tensor) -> None:
+    def count(module: nn.Module, inputs: tuple[Tensor, ...], output: Any) -> None:
         nonlocal macs
-        positions = output.shape[2:].numel() if isinstance(module, nn.Conv2d) else 1
-        macs += positions * module.weight.numel()
+        macs += _layer_macs(module, inputs[0], output)
 
-    # Never read or written, so this reserves addresses and no memory.
-    network._apply(lambda tensor: torch.empty(tensor.shape, dtype=tensor.dtype))  # type: ignore[no-untyped-call]
+    network._apply(_unread)  # type: ignore[no-untyped-call]
     for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            module.register_forward_hook(count)
-    with torch.inference_mode():
-        network(torch.empty(0, shape.channels, shape.size, shape.size))
+        module.register_forward_hook(count)
+    check_size(network, shape)
     return macs
+
+
+def _unread(tensor: Tensor) -> Tensor:
+    # Memory that nobody touches takes addresses and no room; but integers may be indices, so they must be valid ones.
+    return (
+        torch.empty(tensor.shape, dtype=tensor.dtype)
+        if tensor.is_floating_point()
+        else torch.zeros(tensor.shape, dtype=tensor.dtype)
+    )
+
+
+def _layer_macs(layer: nn.Module, taken: Tensor, given: Any) -> int:
+    """The MACs of one layer per image. Tensors are (0, ..., features), but (0, channels, H, W) around convolutions."""
+    if isinstance(layer, nn.Conv2d):
+        return int(given.shape[2:].numel()) * layer.weight.numel()
+    if isinstance(layer, nn.Linear):
+        return int(given.shape[1:-1].numel()) * layer.weight.numel()
+    if isinstance(layer, nn.MultiheadAttention):
+        return taken.shape[1] * _numbers(layer, "in_proj_weight", "out_proj.weight")
+    if type(layer).__name__.startswith("ShiftedWindowAttention"):  # it uses the weights of its layers, not the layers
+        return taken.shape[1:-1].numel() * _numbers(layer, "qkv.weight", "proj.weight")
+    return 0
+
+
+def _numbers(layer: nn.Module, *names: str) -> int:
+    return sum(layer.get_parameter(name).numel() for name in names)

@@ -59,6 +59,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return {name: tuple(draws) for name, draws in found if draws and draws[0].random}
 
     def _note(self, tensor: Tensor, draw: Draw) -> None:
+        if tensor.is_meta:
+            return  # it has no numbers, and no memory to be known by
         key = _memory(tensor)
         self._tensors[key] = tensor
         whole = tensor.numel() * tensor.element_size() == tensor.untyped_storage().nbytes()

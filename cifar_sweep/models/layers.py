@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
-from cifar_sweep.models.recipes import Norm
+from cifar_sweep.models.recipes import Activation, Norm
 
 GROUP_CHANNELS = 16  # channels per group of group norm (Wu & He 2018, arXiv:1803.08494)
 
@@ -70,6 +70,26 @@ def make_conv(norm: Norm, width: int, out: int, kernel: int, stride: int = 1, pa
     # A norm has its own shift, so a bias before it would do nothing; without one, the bias is the only shift there is.
     kind = SampledConv2d if kernel == 1 and stride > 1 else nn.Conv2d
     return kind(width, out, kernel, stride, kernel // 2 if padding is None else padding, bias=norm == "none")
+
+
+def make_layer(
+    norm: Norm,
+    activation: Activation,
+    width: int,
+    out: int,
+    kernel: int,
+    stride: int = 1,
+    padding: int | None = None,
+    pool: bool = False,
+) -> nn.Sequential:
+    """`conv`, `norm`, `activation` and, where asked for, a 2x2 max-pool as `pool`."""
+    layer = nn.Sequential()
+    layer.add_module("conv", make_conv(norm, width, out, kernel, stride, padding))
+    layer.add_module("norm", make_norm(norm, out))
+    layer.add_module("activation", ACTIVATIONS[activation]())
+    if pool:
+        layer.add_module("pool", nn.MaxPool2d(2))
+    return layer
 
 
 def make_norm(norm: Norm, width: int) -> nn.Module:

@@ -25,9 +25,9 @@ def check_size(network: nn.Module, shape: Shape) -> None:
         with torch.inference_mode():
             network.eval()(torch.empty(0, shape.channels, shape.size, shape.size))
     except (RuntimeError, AssertionError) as error:
-        raise _too_small(shape, entered[-1] if entered else "the network", str(error).splitlines()[0]) from error
+        raise too_small(shape, entered[-1] if entered else "the network", str(error).splitlines()[0]) from error
     except _Vanished as vanished:
-        raise _too_small(shape, entered[-1], str(vanished)) from None
+        raise too_small(shape, entered[-1], str(vanished)) from None
     finally:
         network.train(training)
         for handle in handles:
@@ -52,7 +52,8 @@ def _watch(name: str, module: nn.Module, entered: list[str]) -> list[Any]:
     return [module.register_forward_pre_hook(enter), module.register_forward_hook(leave)]
 
 
-def _too_small(shape: Shape, layer: str, reason: str) -> ValueError:
+def too_small(shape: Shape, layer: str, reason: str) -> ValueError:
+    """The error that says in which layer, and why, images of `shape` vanish."""
     return ValueError(
         f"model: the {shape.size}x{shape.size} images vanish in the layer {layer}: {reason}; "
         "give larger images, a lower stride or fewer stages"

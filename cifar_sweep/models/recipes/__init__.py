@@ -1,8 +1,37 @@
 """The settings of each model. No torch here: a recipe is validated long before anything trains."""
 
+from cifar_sweep.models.recipes.base_resnet import BaseResNetRecipe
+from cifar_sweep.models.recipes.classic import (
+    CbamCnnRecipe,
+    ConvNetRecipe,
+    LeNet5Recipe,
+    PlainStem,
+    SimpleCnnRecipe,
+    TwoLayerRecipe,
+)
 from cifar_sweep.models.recipes.head import Head, TextHead
 from cifar_sweep.models.recipes.literals import Activation, Norm, Squashing
 from cifar_sweep.models.recipes.network import NetworkRecipe
 from cifar_sweep.models.recipes.resnet import ResNetRecipe, Stem
+from cifar_sweep.models.recipes.torchvision import TorchvisionRecipe
+from cifar_sweep.models.recipes.wide_resnet import WideResNetRecipe
 
-__all__ = ["Activation", "Head", "NetworkRecipe", "Norm", "ResNetRecipe", "Squashing", "Stem", "TextHead"]
+__all__ = [
+    "Activation",
+    "BaseResNetRecipe",
+    "CbamCnnRecipe",
+    "ConvNetRecipe",
+    "Head",
+    "LeNet5Recipe",
+    "NetworkRecipe",
+    "Norm",
+    "PlainStem",
+    "ResNetRecipe",
+    "SimpleCnnRecipe",
+    "Squashing",
+    "Stem",
+    "TextHead",
+    "TorchvisionRecipe",
+    "TwoLayerRecipe",
+    "WideResNetRecipe",
+]

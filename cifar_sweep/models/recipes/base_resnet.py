@@ -1,0 +1,53 @@
+"""The settings of the custom ResNet with a plain base."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from cifar_sweep.models.recipes.head import Head
+from cifar_sweep.models.recipes.literals import Activation, Norm, Width
+from cifar_sweep.models.recipes.network import NetworkRecipe, scale_widths
+
+
+class BaseResNetRecipe(NetworkRecipe):
+    """Plain convolutions and a max-pool, then one residual block per stage, and a head that normalises its scores."""
+
+    name: Literal["base_resnet"] = Field(default="base_resnet", description="The model's name.")
+    base: tuple[Width, ...] = Field(
+        default=(64, 128, 256),
+        strict=False,
+        min_length=1,
+        description="Channels of the plain 3x3 convolutions before the 2x2 max-pool.",
+    )
+    widths: tuple[Width, ...] = Field(
+        default=(256, 512, 1024),
+        strict=False,
+        min_length=1,
+        description="Channels of the residual blocks. One that changes the channels halves the map.",
+    )
+    activation: Activation = Field(
+        default="relu", description="Non-linearity, of the head's hidden layer too; identity: none."
+    )
+    norm: Norm = Field(
+        default="batch",
+        description="Normalisation after each convolution but the projections; none also takes away the batch norm of "
+        "the scores. Convolutions have no bias either way.",
+    )
+    residual: bool = Field(default=True, description="Whether each block adds its input to its output.")
+    stochastic_depth: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Probability that a training image skips the last block's convolutions; it grows linearly from the "
+        "first block to the last. Without residual nothing is skipped.",
+    )
+    head: Head = Field(
+        default=Head(hidden=(128,), batch_norm_logits=True), description="The classifier on the averaged maps."
+    )
+
+    def scaled(self, factor: float) -> dict[str, Any]:
+        """Every convolution's and hidden layer's width times `factor`."""
+        widths = {"base": self.base, "widths": self.widths, "head.hidden": self.head.hidden}
+        return {key: scale_widths(values, factor) for key, values in widths.items()}

@@ -1,0 +1,35 @@
+"""The settings of one network, of whichever model."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Discriminator
+
+from cifar_sweep.models.choice import ByName
+from cifar_sweep.models.recipes.base_resnet import BaseResNetRecipe
+from cifar_sweep.models.recipes.classic import (
+    CbamCnnRecipe,
+    ConvNetRecipe,
+    LeNet5Recipe,
+    SimpleCnnRecipe,
+    TwoLayerRecipe,
+)
+from cifar_sweep.models.recipes.resnet import ResNetRecipe
+from cifar_sweep.models.recipes.torchvision import TorchvisionRecipe
+from cifar_sweep.models.recipes.wide_resnet import WideResNetRecipe
+
+SingleNetwork = (
+    ResNetRecipe
+    | WideResNetRecipe
+    | BaseResNetRecipe
+    | SimpleCnnRecipe
+    | TwoLayerRecipe
+    | LeNet5Recipe
+    | ConvNetRecipe
+    | CbamCnnRecipe
+    | TorchvisionRecipe
+)
+
+# As a field: told apart by `name`; without a name, a resnet's.
+SingleRecipe = Annotated[SingleNetwork, Discriminator("name"), ByName(SingleNetwork)]
