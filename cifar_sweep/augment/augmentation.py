@@ -11,7 +11,7 @@ from torch import Tensor
 from cifar_sweep.augment.mixing import Mixed, mix
 from cifar_sweep.augment.operation import Step
 from cifar_sweep.augment.operations import OPERATIONS
-from cifar_sweep.augment.source import Source, Views, draw_views, gather
+from cifar_sweep.augment.source import Source, Views, draw_views
 from cifar_sweep.recipe.augment import AugmentRecipe, check
 from cifar_sweep.recipe.transforms import Mix
 from cifar_sweep.section import Shape
@@ -59,7 +59,7 @@ class Augmentation:
         views = self.views[batch]
         if not self.steps:
             return source.batch(index, views)
-        images = source.scaling.to_fractions(gather(source.pixels, index, views))
+        images = source.scaling.to_fractions(source.taken(index, views))
         for step in self.steps:
             images = step(images, batch)
         return source.scaling.of_fractions(images), source.labels[index]

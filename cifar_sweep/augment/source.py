@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from cifar_sweep.recipe.data import Fit
+from cifar_sweep.resize import fitted
+
 EXACT_SUM = 200  # so many squares of bytes still add up exactly in float32: the scaling is the same on every device
 
 
@@ -71,15 +74,16 @@ class Scaling:
     offset: Tensor
 
     @classmethod
-    def measured(cls, pixels: Tensor, index: Tensor, channels: int) -> Scaling:
+    def measured(cls, pixels: Tensor, index: Tensor, channels: int, fit: Fit | None = None) -> Scaling:
         """To mean 0 and deviation 1, per channel, over the images `index` of `pixels`. A constant channel becomes 0."""
-        total = torch.zeros(pixels[0].numel(), dtype=torch.float64, device=pixels.device)
+        one = fitted(pixels[:1], fit)
+        total = torch.zeros(one.numel(), dtype=torch.float64, device=pixels.device)
         squares = torch.zeros_like(total)
         for part in torch.split(index, EXACT_SUM):
-            values = pixels[part].view(len(part), -1).float()
+            values = fitted(pixels[part], fit).reshape(len(part), -1).float()
             total += values.sum(0)
             squares += values.square_().sum(0)
-        count = len(index) * pixels.shape[1] * pixels.shape[2]
+        count = len(index) * one.shape[1] * one.shape[2]
         total, squares = (sums.view(-1, pixels.shape[-1]).sum(0)[:channels] for sums in (total, squares))
         mean = total / count
         deviation = (squares / count - mean.square()).clamp(min=0).sqrt()
@@ -109,15 +113,26 @@ class Scaling:
 
 @dataclass(frozen=True)
 class Source:
-    """Where batches come from: `pixels` (N, size, size, stored channels) uint8 and `labels` (N,), on the device."""
+    """Where batches come from: `pixels` (N, size, size, stored channels) uint8 and `labels` (N,), on the device.
+
+    Where the images are too many to be kept at the network's size, `fit` says how each batch is brought to it.
+    """
 
     pixels: Tensor
     labels: Tensor
     scaling: Scaling
+    fit: Fit | None = None
+
+    def taken(self, index: Tensor, views: Views | None = None) -> Tensor:
+        """The images `index` (B,), at the network's size, cut as `views` say: (B, size, size, stored channels) uint8."""
+        if self.fit is None:
+            return gather(self.pixels, index, views)
+        whole = fitted(self.pixels[index], self.fit)
+        return gather(whole, torch.arange(len(index), device=index.device), views)
 
     def batch(self, index: Tensor, views: Views | None = None) -> tuple[Tensor, Tensor]:
         """The images `index` (B,), scaled, (B, channels, size, size), and their labels (B,)."""
-        return self.scaling(gather(self.pixels, index, views)), self.labels[index]
+        return self.scaling(self.taken(index, views)), self.labels[index]
 
 
 def _within(position: Tensor, size: int) -> Tensor:

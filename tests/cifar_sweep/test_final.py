@@ -35,7 +35,7 @@ def test_a_final_run_trains_on_every_image_and_holds_nothing_out(make_recipe, ma
     )
     trainer.network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].clone()))
     trainer._train_epoch()
-    everything, _ = trainer.source.batch(torch.arange(1500))
+    everything, _ = trainer.images.source.batch(torch.arange(1500))
     assert sorted(map(bytes, torch.cat(seen).numpy())) == sorted(map(bytes, everything.numpy()))
 
 
@@ -65,7 +65,7 @@ def test_a_batch_larger_than_the_whole_is_refused(make_recipe, make_run, curve):
 
 def test_normalisation_is_measured_on_what_a_final_run_trains_on(make_recipe, make_run):
     recipe = make_recipe(data__train_limit=None)
-    held_out, final = (Trainer.start(recipe, make_run(final=final)).source for final in (False, True))
+    held_out, final = (Trainer.start(recipe, make_run(final=final)).images.source for final in (False, True))
     expected = Scaling.measured(final.pixels, torch.arange(1500), 1)
     assert torch.equal(final.scaling.factor, expected.factor)
     assert torch.equal(final.scaling.offset, expected.offset)

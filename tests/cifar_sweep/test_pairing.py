@@ -29,14 +29,14 @@ def shown(make_run: Callable[..., Run], recipe: Recipe, **fields: Any) -> Tensor
     trainer, seen = Trainer.start(recipe, make_run(**fields)), []
     trainer.network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].clone()))
     for _ in range(2):
-        trainer._train_epoch()
+        trainer._train_epoch(trainer.images.train, trainer.images.source)
         trainer.epoch += 1
     return torch.cat(seen)
 
 
 def sides(make_run: Callable[..., Run], recipe: Recipe, **fields: Any) -> tuple[list[int], list[int]]:
     trainer = Trainer.start(recipe, make_run(**fields))
-    return trainer.train_index.tolist(), trainer.validation_index.tolist()
+    return trainer.images.train.tolist(), trainer.images.validation.tolist()
 
 
 def test_recipes_that_differ_only_in_dropout_start_from_identical_weights(make_recipe, make_run):
@@ -101,7 +101,7 @@ def test_other_draws_change_weights_order_crops_dropout_and_label_noise_but_not_
     assert sides(make_run, ours) == sides(make_run, theirs)
     assert not torch.equal(*(initial(make_run, recipe)["stem.conv.weight"] for recipe in (ours, theirs)))
     assert not torch.equal(shown(make_run, ours), shown(make_run, theirs))
-    labels = [Trainer.start(recipe, make_run()).source.labels for recipe in (ours, theirs)]
+    labels = [Trainer.start(recipe, make_run()).images.source.labels for recipe in (ours, theirs)]
     assert not torch.equal(*labels)
 
 
@@ -149,9 +149,9 @@ def test_an_image_keeps_its_label_noise_in_another_split():
 
 def test_label_noise_reaches_the_training_and_spares_validation_and_images(make_recipe, make_run, curve):
     plain, noisy = (Trainer.start(make_recipe(data__label_noise=share), make_run()) for share in (0.0, 0.25))
-    changed = plain.source.labels != noisy.source.labels
-    assert int(changed[plain.train_index].sum()) == int(changed.sum()) == 64
-    assert not changed[plain.validation_index].any()
+    changed = plain.images.source.labels != noisy.images.source.labels
+    assert int(changed[plain.images.train].sum()) == int(changed.sum()) == 64
+    assert not changed[plain.images.validation].any()
     assert torch.equal(*(shown(make_run, make_recipe(data__label_noise=share)) for share in (0.0, 0.25)))
 
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from cifar_sweep import measure as measuring
-from cifar_sweep import train as trainer_module
+from cifar_sweep import trainer as trainer_module
 from cifar_sweep.precision import resolve_precision
 from cifar_sweep.recipe import Recipe
 from cifar_sweep.train import STATE, Trainer
@@ -31,13 +31,13 @@ def drawn(make_run: Callable[..., Run], recipe: Recipe, seed: int = 1, epochs: i
     trainer, seen = Trainer.start(recipe, make_run(seed=seed)), []
     trainer.network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].clone()))
     for _ in range(epochs):
-        trainer._train_epoch()
+        trainer._train_epoch(trainer.images.train, trainer.images.source)
         trainer.epoch += 1
     return seen
 
 
 def test_a_small_network_learns_the_digits(make_recipe, make_run, curve):
-    recipe = make_recipe(data__train_limit=None, epochs=4, model__widths=[8, 16], optimizer__lr=0.1)
+    recipe = make_recipe(data__train_limit=None, epochs=6, model__widths=[8, 16], optimizer__lr=0.1)
     rows = curve(recipe, make_run())
     assert rows[-1]["val_accuracy"] > 85
     assert rows[-1]["val_loss"] < 1 < rows[0]["val_loss"]
@@ -139,8 +139,8 @@ def test_an_epoch_without_crops_shows_each_training_image_once(make_recipe, make
     trainer = Trainer.start(make_recipe(augment__crop=0), make_run())
     seen: list[torch.Tensor] = []
     trainer.network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    trainer._train_epoch()
-    expected, _ = trainer.source.batch(trainer.train_index)
+    trainer._train_epoch(trainer.images.train, trainer.images.source)
+    expected, _ = trainer.images.source.batch(trainer.images.train)
     assert {tuple(i.flatten().tolist()) for i in torch.cat(seen)} == {tuple(i.flatten().tolist()) for i in expected}
 
 
@@ -156,20 +156,20 @@ def test_a_diverging_run_does_not_finish_its_epoch(make_recipe, make_run, monkey
     monkeypatch.setattr(trainer_module, "STEPS_BETWEEN_CHECKS", 5)
     recipe = make_recipe(optimizer__lr=1e30, model__norm="none", schedule__warmup_epochs=0, batch_size=8)
     trainer = Trainer.start(recipe, make_run())
-    assert trainer._train_epoch().count <= 6 * 8 < 256
+    assert trainer._train_epoch(trainer.images.train, trainer.images.source).count <= 6 * 8 < 256
 
 
 def test_weights_that_break_only_after_the_last_step_show_in_the_validation(make_recipe, make_run):
     trainer = Trainer.start(make_recipe(), make_run())
     trainer.network.head.output.weight.data.fill_(math.nan)
-    assert all(math.isnan(value) for value in trainer.validate())
+    assert all(math.isnan(value) for value in trainer.validate().means())
 
 
 def test_validation_counts_every_image_once_with_a_plain_loss(make_recipe, make_run, monkeypatch):
     monkeypatch.setattr(measuring, "BATCH", 70)
     trainer = Trainer.start(make_recipe(regularization__label_smoothing=0.4), make_run())
-    loss, accuracy = trainer.validate()
-    images, labels = trainer.source.batch(trainer.validation_index)
+    loss, accuracy = trainer.validate().means()
+    images, labels = trainer.images.source.batch(trainer.images.validation)
     with torch.no_grad():
         logits = trainer.network(images)
     assert len(labels) == 300
@@ -180,7 +180,7 @@ def test_validation_counts_every_image_once_with_a_plain_loss(make_recipe, make_
 def test_validation_uses_the_running_statistics_and_no_dropout(make_recipe, make_run):
     trainer = Trainer.start(make_recipe(model__head__dropout=0.9), make_run())
     trainer.run_epoch()
-    assert trainer.validate() == trainer.validate()
+    assert trainer.validate().means() == trainer.validate().means()
     assert not trainer.network.training
 
 
@@ -199,7 +199,7 @@ def test_each_part_changes_the_training(make_recipe, make_run, curve, part, chan
 
 def test_clipping_bounds_the_gradient_of_a_step(make_recipe, make_run):
     trainer = Trainer.start(make_recipe(regularization__grad_clip=0.01), make_run())
-    trainer._train_epoch()
+    trainer._train_epoch(trainer.images.train, trainer.images.source)
     norms = [parameter.grad.norm() for parameter in trainer.network.parameters()]
     assert float(torch.stack(norms).norm()) <= 0.0101
 

@@ -1,0 +1,220 @@
+"""One network on its way through the epochs."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from cifar_sweep.augment import Augmentation, Source
+from cifar_sweep.ema import Average
+from cifar_sweep.initial import initial_network
+from cifar_sweep.measure import Tally, count_up
+from cifar_sweep.models.network import Network
+from cifar_sweep.objective import Objective
+from cifar_sweep.optim import follow, make_optimizer
+from cifar_sweep.precision import autocast, resolve_precision
+from cifar_sweep.pretrain import Pretraining
+from cifar_sweep.pseudo import PseudoLabels
+from cifar_sweep.recipe import Recipe
+from cifar_sweep.stopping import Patience
+from cifar_sweep.training_set import TrainingSet
+from cifar_sweep.transfer import freeze
+from sweeps.workload import Run, stream
+
+STATE = "state.pt"
+STEPS_BETWEEN_CHECKS = 25  # a look at the loss makes a GPU wait, so it is not taken at every step
+
+
+@dataclass
+class Trainer:
+    """The network with all that trains it. `epoch` counts the epochs that are done.
+
+    `average`, `pseudo` and `pretraining` are None where the recipe does without. `confusion` (classes, classes) has
+    what the last validation took for what, true classes by row; `stopped` says that early stopping has ended it.
+    """
+
+    recipe: Recipe
+    seed: int
+    images: TrainingSet
+    network: Network
+    optimizer: torch.optim.Optimizer
+    objective: Objective
+    patience: Patience
+    average: Average | None = None
+    pseudo: PseudoLabels | None = None
+    pretraining: Pretraining | None = None
+    epoch: int = 0
+    stopped: bool = False
+    confusion: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        self.device = self.images.train.device
+        self.precision = resolve_precision(self.recipe.precision, self.device.type)
+
+    @classmethod
+    def start(cls, recipe: Recipe, run: Run) -> Trainer:
+        """A trainer before its first epoch. Raises ValueError when the data has less than one batch to train on."""
+        seed = stream(run.seed, "draws", recipe.draws) if recipe.draws else run.seed
+        images = TrainingSet.of(recipe, run, seed)
+        network = initial_network(recipe, run, seed)
+        trainer = cls(
+            recipe=recipe,
+            seed=seed,
+            images=images,
+            network=network,
+            optimizer=make_optimizer(recipe.optimizer, network, recipe.transfer.head_lr),
+            objective=Objective.of(recipe, images.source.scaling, run),
+            patience=Patience(recipe.regularization.early_stopping),
+        )
+        trainer._add_techniques()
+        return trainer
+
+    def _add_techniques(self) -> None:
+        recipe, images = self.recipe, self.images
+        if recipe.regularization.ema is not None:
+            self.average = Average(self.network, recipe.regularization.ema)
+        if recipe.pseudo_labels is not None:
+            self.pseudo = PseudoLabels(recipe.pseudo_labels, images.unlabelled, images.truth)
+        if recipe.pretrain is not None:
+            index = torch.cat([images.train, images.unlabelled])
+            self.pretraining = Pretraining(
+                recipe.pretrain, self.network, images.source, index, recipe.data.shape, self.seed, self.precision
+            )
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last epoch is done, or early stopping has ended the training."""
+        return self.stopped or self.epoch >= self.recipe.epochs
+
+    @property
+    def evaluated(self) -> nn.Module:
+        """The network that counts: the averaged one where weights are averaged."""
+        return self.network if self.average is None else self.average.network
+
+    def pretrain_epoch(self) -> bool:
+        """One epoch of pre-training; False, and nothing done, where none is left."""
+        if self.pretraining is None or self.pretraining.finished:
+            return False
+        self.pretraining.run_epoch()
+        return True
+
+    def run_epoch(self) -> dict[str, float]:
+        """Train for one epoch and validate; a loss that is not finite ends it at once."""
+        started = time.perf_counter()
+        index, source = self._labelled()
+        trained = self._train_epoch(index, source)
+        train_loss, train_accuracy = trained.means()
+        trained_s = time.perf_counter() - started
+        held_out = self._held_out(diverged=math.isnan(train_loss))
+        self.epoch += 1
+        self.stopped = self.patience.stops(self.epoch, held_out.get("val_accuracy"))
+        return {
+            "train_loss": train_loss,
+            "train_accuracy": train_accuracy,
+            **held_out,
+            **(self.pseudo.figures() if self.pseudo else {}),
+            "lr": float(self.optimizer.param_groups[0]["lr"]),
+            "seconds": time.perf_counter() - started,
+            "images_per_s": trained.count / trained_s,
+        }
+
+    def _labelled(self) -> tuple[Tensor, Source]:
+        """What this epoch trains on: the training images and those that the network has labelled itself."""
+        images = self.images
+        if self.pseudo is None:
+            return images.train, images.source
+        if self.pseudo.due(self.epoch):
+            self.pseudo.label(self.evaluated, images.source, self.precision)
+        return self.pseudo.extend(images.train, images.source)
+
+    def _train_epoch(self, index: Tensor, source: Source) -> Tally:
+        recipe, size, count = self.recipe, self.recipe.images_per_step, len(index)
+        order = index[torch.randperm(count, generator=self._generator("order")).to(self.device)]
+        drawn = Augmentation.drawn(recipe.augment, recipe.data.shape, count, self.seed, self.epoch, self.device)
+        torch.manual_seed(stream(self.seed, "dropout", self.epoch))
+        self.network.train()
+        freeze(self.network, recipe.transfer, self.epoch)
+        tally, steps = Tally.empty(self.device), count // size
+        for step in range(steps):
+            batch = slice(step * size, (step + 1) * size)
+            follow(
+                recipe.schedule, self.optimizer, recipe.optimizer.lr, self.epoch * steps + step, steps, recipe.epochs
+            )
+            self._step(drawn, source, order[batch], batch, tally)
+            if step % STEPS_BETWEEN_CHECKS == 0 and not tally.finite():
+                break
+        return tally
+
+    def _step(self, drawn: Augmentation, source: Source, index: Tensor, batch: slice, tally: Tally) -> None:
+        clip = self.recipe.regularization.grad_clip
+        mixed = drawn.mix(*drawn.batch(source, index, batch), batch)
+        with autocast(self.precision, self.device):
+            logits = self.network(mixed.images)
+            loss = self.objective(logits, mixed)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        if clip is not None:
+            nn.utils.clip_grad_norm_(self.network.parameters(), clip)
+        self.optimizer.step()
+        if self.average is not None:
+            self.average.update(self.network)
+        tally.add(loss, logits, mixed.labels)
+
+    def validate(self) -> Tally:
+        """Loss (without label smoothing), hits and confusions of the validation images."""
+        images, classes = self.images, self.recipe.data.shape.classes
+        return count_up(self.evaluated, images.source, images.validation, self.precision, classes)
+
+    def _held_out(self, diverged: bool) -> dict[str, float]:
+        if len(self.images.validation) == 0:
+            return {}
+        if diverged:
+            return {"val_loss": math.nan, "val_accuracy": math.nan}
+        tally = self.validate()
+        self.confusion = tally.confusion
+        loss, accuracy = tally.means()
+        return {"val_loss": loss, "val_accuracy": accuracy}
+
+    def save(self, folder: Path) -> None:
+        """Write the state into `folder`; step and draws follow from the epoch.
+
+        `network` is the network that counts, for whoever evaluates it, with the scaling of its pixels.
+        """
+        state: dict[str, Any] = {
+            "network": self.evaluated.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "epoch": self.epoch,
+            "stopped": self.stopped,
+            "patience": self.patience.state_dict(),
+            "scaling": asdict(self.images.source.scaling),
+        }
+        if self.average is not None:
+            state |= {"average": self.average.state_dict(), "unaveraged": self.network.state_dict()}
+        state |= {name: part.state_dict() for name, part in self._techniques().items()}
+        torch.save(state, folder / STATE)
+
+    def restore(self, folder: Path) -> None:
+        """Go on from what `save` wrote."""
+        state = torch.load(folder / STATE, map_location=self.device, weights_only=True)
+        self.network.load_state_dict(state["network" if self.average is None else "unaveraged"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.patience.load_state_dict(state["patience"])
+        for name, part in self._techniques().items():
+            part.load_state_dict(state[name])
+        self.epoch, self.stopped = state["epoch"], state["stopped"]
+
+    def _techniques(self) -> dict[str, PseudoLabels | Pretraining]:
+        parts = {"pseudo": self.pseudo, "pretraining": self.pretraining}
+        return {name: part for name, part in parts.items() if part is not None}
+
+    def _generator(self, purpose: str) -> torch.Generator:
+        # On the CPU also for a GPU, so that both devices train on the same draws.
+        return torch.Generator().manual_seed(stream(self.seed, purpose, self.epoch))
