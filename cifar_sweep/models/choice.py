@@ -5,40 +5,28 @@ from __future__ import annotations
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler, create_model
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
-
-from cifar_sweep.section import Section
 
 
 @dataclass(frozen=True)
 class ByName:
-    """Marks a union of sections, each with a field `name` of one literal. Use beside pydantic's Discriminator("name").
+    """Marks a union of sections, each with a field `name` of one literal; stands after Discriminator("name").
 
-    pydantic's own discriminator wants the name to be given, and puts it into the place of every mistake
-    (`model.resnet.widths`); with this a mistake is at `model.widths`.
+    pydantic's discriminator alone wants the name to be given. As there, a mistake's place has the name in it.
     """
 
     union: Any
 
-    @property
-    def sections(self) -> dict[str, type[Section]]:
-        """The sections by name."""
-        return {section.model_fields["name"].default: section for section in typing.get_args(self.union)}
-
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        sections = self.sections
-        names: Any = Literal[tuple(sections)]
-        named: type[BaseModel] = create_model("Named", name=(names, next(iter(sections))))
+        first = typing.get_args(self.union)[0].model_fields["name"].default
 
-        def choose(value: Any, validate: core_schema.ValidatorFunctionWrapHandler) -> Any:
-            if not isinstance(value, Mapping):
-                return validate(value)
-            return sections[named.model_validate(value).name].model_validate(value)  # type: ignore[attr-defined]
+        def name_it(value: Any) -> Any:
+            return {"name": first, **value} if isinstance(value, Mapping) else value
 
-        return core_schema.no_info_wrap_validator_function(choose, handler(source))
+        return core_schema.no_info_before_validator_function(name_it, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         found = handler(schema)
