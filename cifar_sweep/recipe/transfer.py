@@ -11,7 +11,8 @@ from pydantic import AfterValidator, Field, WrapValidator, model_validator
 from cifar_sweep.section import Section
 
 WEIGHTS_SUFFIXES = (".pt", ".pth", ".safetensors")
-_TRIAL = re.compile(r"[\w.-]+:(?:[\w-]+/)?\d+")
+_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"  # of a study or a stage, as the engine has them
+_TRIAL = re.compile(rf"{_NAME}:(?:{_NAME}/)?[0-9]+")
 _ENUM = re.compile(r"(?:\w+_Weights\.)?[A-Z][A-Z0-9_]*")
 
 Count = Annotated[int, Field(ge=1)]

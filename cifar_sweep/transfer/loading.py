@@ -134,7 +134,7 @@ def _renamed(tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dic
 def _listed(problem: str, items: list[str]) -> str:
     if not items:
         return ""
-    more = "; ..." if len(items) > SHOWN else ""
+    more = f"; and {len(items) - SHOWN} more" if len(items) > SHOWN else ""
     return f"{len(items)} {problem}: {'; '.join(items[:SHOWN])}{more}. "
 
 
