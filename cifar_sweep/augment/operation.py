@@ -33,6 +33,17 @@ class Operation(Protocol):
         """
 
 
+def uniform(generator: np.random.Generator, count: int, ends: tuple[float, float]) -> Tensor:
+    """`count` numbers uniform between `ends`, (count,) float32."""
+    low, high = ends
+    return torch.from_numpy(low + (high - low) * generator.random(count)).float()
+
+
+def per_image(values: Tensor, images: Tensor) -> Tensor:
+    """`values` (B,) as (B, 1, 1, 1) on the device of `images`."""
+    return values.to(images.device).view(-1, 1, 1, 1)
+
+
 @dataclass(frozen=True)
 class Step:
     """An operation with the draws of one epoch: which of the images are `touched` (count,), and how."""

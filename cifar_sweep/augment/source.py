@@ -124,7 +124,7 @@ class Source:
     fit: Fit | None = None
 
     def taken(self, index: Tensor, views: Views | None = None) -> Tensor:
-        """The images `index` (B,), at the network's size, cut as `views` say: (B, size, size, stored channels) uint8."""
+        """The images `index` (B,) at the network's size, cut as `views` say: (B, size, size, stored channels) uint8."""
         if self.fit is None:
             return gather(self.pixels, index, views)
         whole = fitted(self.pixels[index], self.fit)

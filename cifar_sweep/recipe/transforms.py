@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, Field, PlainValidator
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from cifar_sweep.section import Section
 
@@ -37,9 +37,7 @@ SomeShare = Annotated[float, Field(gt=0, le=1)]
 Positive = Annotated[float, Field(gt=0, le=100)]
 Quality = Annotated[int, Field(ge=1, le=100)]
 Range = Annotated[tuple[T, T], Field(strict=False), AfterValidator(_ordered)]
-Angles = Annotated[
-    float | tuple[float, float], PlainValidator(_angles, json_schema_input_type=float | tuple[float, float])
-]
+Angles = Annotated[float | tuple[float, float], BeforeValidator(_angles)]
 Fill = Annotated[float, Field(ge=0, le=1)] | Literal["mean", "random"]
 
 
