@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from sweeps.cli import reading, studies, writing
+from sweeps.cli import delivering, reading, studies, tuning, writing
 from sweeps.cli.outcome import BAD_INPUT, FAILED
 
 app = typer.Typer(
@@ -14,7 +14,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for part in (studies, writing, reading):
+for part in (studies, writing, reading, delivering, tuning):
     app.add_typer(part.app)
 
 

@@ -1,0 +1,53 @@
+"""What the commands `sweep tune-batch` and `sweep tune-lr` show."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from cifar_sweep.recipe import Recipe
+from cifar_sweep.tune.batch import auto_batch_size, largest_batch, training_images
+from cifar_sweep.tune.rate import learning_rate_range
+from sweeps.workload import Run, Site, Tuned
+
+MOST = 8192  # a person looks at the speeds, so larger batches than `auto` takes are tried
+
+
+def tune_batch(recipe: Recipe, site: Site) -> Tuned:
+    """The largest batch that fits, and the speed and memory of those that were tried."""
+    images, resident = training_images(recipe, site)
+    found = largest_batch(recipe, site, images, resident=resident, limit=MOST, timed=True)
+    rows = [asdict(attempt) for attempt in found.attempts]
+    if not found.largest:
+        return Tuned({}, rows, f"No batch fits the memory of the {site.device}: use a smaller network.")
+    why = _why(found.largest, images, found.limit)
+    kind = "measured" if site.device == "cuda" else "estimated"
+    note = f"{why} The memory is {kind}. The largest batch is not the best: fewer steps per epoch may need another lr."
+    return Tuned({"batch_size": found.largest}, rows, note)
+
+
+def tune_lr(recipe: Recipe, site: Site) -> Tuned:
+    """The learning rate at which the loss of the range test falls steepest, and the whole curve."""
+    size = recipe.batch_size if isinstance(recipe.batch_size, int) else auto_batch_size(recipe, site)
+    run = Run(
+        seed=0,
+        split_seed=0,
+        device=site.device,
+        data_dir=site.data_dir,
+        folder=site.data_dir,
+        runs_dir=site.runs_dir,
+    )
+    curve = learning_rate_range(recipe.model_copy(update={"batch_size": size}), run)
+    rows = [
+        {"lr": rate, "loss": loss, "smoothed_loss": smoothed}
+        for rate, loss, smoothed in zip(curve.rates, curve.losses, curve.smoothed, strict=True)
+    ]
+    if curve.suggestion is None:
+        return Tuned({}, rows, "The loss never fell: look at the data and the network before the learning rate.")
+    note = f"The smoothed loss falls steepest here, in one run of {len(rows)} steps with batches of {size}."
+    return Tuned({"optimizer.lr": curve.suggestion}, rows, f"{note} A search around it is the better evidence.")
+
+
+def _why(largest: int, images: int, limit: int) -> str:
+    if largest == images:
+        return f"All {images:,} training images fit one batch."
+    return f"{largest:,} is the most that is tried." if largest == limit else f"More than {largest:,} does not fit."

@@ -1,0 +1,126 @@
+"""The learning-rate range test (Smith 2015, arXiv:1506.01186): train while the rate grows, and watch the loss."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from cifar_sweep.augment import Augmentation, Mixed
+from cifar_sweep.initial import initial_network
+from cifar_sweep.objective import Objective
+from cifar_sweep.optim import make_optimizer, set_learning_rate
+from cifar_sweep.precision import autocast, resolve_precision
+from cifar_sweep.recipe import Recipe
+from cifar_sweep.training_set import TrainingSet
+from cifar_sweep.transfer import freeze
+from sweeps.workload import Run, stream
+
+STEPS = 120
+LOWEST, HIGHEST = 1e-6, 10.0
+SMOOTHING = 0.9  # weight of the past in the running mean of the loss
+EXPLODED = 4.0  # times the best smoothed loss: there is nothing to be seen beyond
+
+
+@dataclass(frozen=True)
+class RateCurve:
+    """Loss by learning rate, step by step; `suggestion` is None where the loss never fell."""
+
+    rates: tuple[float, ...]
+    losses: tuple[float, ...]
+    smoothed: tuple[float, ...]
+    suggestion: float | None
+
+
+def learning_rate_range(
+    recipe: Recipe, run: Run, *, steps: int = STEPS, lowest: float = LOWEST, highest: float = HIGHEST
+) -> RateCurve:
+    """The losses of `steps` steps on the training images while the rate grows from `lowest` to `highest`, each by
+    the same factor, until the smoothed loss is four times its best. The suggestion is where it falls steepest.
+
+    The network starts as a trial of `run` does, with its weights and frozen parameters; momentum and weight decay are
+    the recipe's. Nothing is saved, and the test part stays closed.
+    """
+    rates = [lowest * (highest / lowest) ** (step / (steps - 1)) for step in range(steps)]
+    losses: list[float] = []
+    with torch.random.fork_rng():
+        for loss in _losses(recipe, run, rates):
+            losses.append(loss)
+            if _exploded(losses, steps):
+                break
+    finite = [loss for loss in losses if math.isfinite(loss)]
+    smoothed = smooth(finite)
+    used = rates[: len(finite)]
+    return RateCurve(tuple(used), tuple(finite), tuple(smoothed), steepest(used, smoothed))
+
+
+def smooth(losses: Sequence[float]) -> list[float]:
+    """The running mean of `losses`, without a bias towards zero at its beginning."""
+    mean, smoothed = 0.0, []
+    for count, loss in enumerate(losses, 1):
+        mean = SMOOTHING * mean + (1 - SMOOTHING) * loss
+        smoothed.append(mean / (1 - SMOOTHING**count))
+    return smoothed
+
+
+def steepest(rates: Sequence[float], losses: Sequence[float]) -> float | None:
+    """The rate, to two digits, around which `losses` fall fastest per factor of the rate; None where they never fall.
+
+    Slopes are those of straight lines through a tenth of the points; what lies beyond the lowest loss is left out.
+    """
+    window = max(3, len(rates) // 10)
+    end = int(np.argmin(losses)) + 1 if losses else 0
+    places = np.log(rates[:end])
+    slopes = [
+        float(np.polyfit(places[start : start + window], losses[start : start + window], 1)[0])
+        for start in range(end - window + 1)
+    ]
+    if not slopes or min(slopes) >= 0:
+        return None
+    start = int(np.argmin(slopes))
+    return float(f"{math.exp(places[start : start + window].mean()):.2g}")
+
+
+def _losses(recipe: Recipe, run: Run, rates: Sequence[float]) -> Iterator[float]:
+    """The loss of each step, before it is taken."""
+    images = TrainingSet.of(recipe, run, run.seed)
+    network = initial_network(recipe, run, run.seed)
+    optimizer = make_optimizer(recipe.optimizer, network, recipe.transfer.head_lr)
+    objective = Objective.of(recipe, images.source.scaling, run)
+    precision, device = resolve_precision(recipe.precision, run.device), torch.device(run.device)
+    torch.manual_seed(stream(run.seed, "dropout", "range"))
+    network.train()
+    freeze(network, recipe.transfer, 0)
+    for rate, mixed in zip(rates, _batches(recipe, images, run.seed), strict=False):
+        set_learning_rate(optimizer, rate)
+        with autocast(precision, device):
+            loss = objective(network(mixed.images), mixed)
+        yield loss.item()
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        if recipe.regularization.grad_clip is not None:
+            torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.regularization.grad_clip)
+        optimizer.step()
+
+
+def _batches(recipe: Recipe, images: TrainingSet, seed: int) -> Iterator[Mixed]:
+    """Batches of the training images without end, in the order and with the draws of a run's epochs."""
+    count, size, device, epoch = len(images.train), recipe.images_per_step, images.train.device, 0
+    while True:
+        shuffled = torch.Generator().manual_seed(stream(seed, "order", epoch))
+        order = images.train[torch.randperm(count, generator=shuffled).to(device)]
+        drawn = Augmentation.drawn(recipe.augment, recipe.data.shape, count, seed, epoch, device)
+        for start in range(0, count - size + 1, size):
+            batch = slice(start, start + size)
+            yield drawn.mix(*drawn.batch(images.source, order[batch], batch), batch)
+        epoch += 1
+
+
+def _exploded(losses: Sequence[float], steps: int) -> bool:
+    if not math.isfinite(losses[-1]):
+        return True
+    smoothed = smooth(losses)
+    return len(losses) > steps // 10 and smoothed[-1] > EXPLODED * min(smoothed)
