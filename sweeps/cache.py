@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from sweeps.curves import read_curves
+from sweeps.errors import Unavailable
 from sweeps.files import write_atomic
-from sweeps.ledger import RECORD
 from sweeps.record import BadRecord, read_record
+from sweeps.references import References
 from sweeps.results import CURVES, trial_folder
+from sweeps.saved import RECORD
 from sweeps.trial import Status, Trial
 
 FOLDER = ".cache"
@@ -37,18 +39,28 @@ class Found:
 
 @dataclass(frozen=True)
 class ResultCache:
-    """The cache of a runs folder. `environment` is that of the study that asks; a cache that is off finds nothing."""
+    """The cache of a runs folder. `environment` is that of the study that asks; a cache that is off finds nothing.
+
+    `references` tells of the models of other studies that a recipe goes on from: a run that learned from another
+    teacher is another run.
+    """
 
     runs: Path
     environment: Mapping[str, Any]
     on: bool = True
+    references: References | None = None
 
     def key(self, stage: str, settings: Mapping[str, Any], seed: int, split_seed: int, entries: Any = ()) -> str:
         """The name of a run; `entries` are the labelled sets that it is evaluated on.
 
-        Empty where the workload does not name its data: then nothing says that two runs are the same.
+        Empty where the workload does not name its data, or where a model that the recipe goes on from is not there:
+        then nothing says that two runs are the same.
         """
         if not self.environment.get("data", {}).get("fingerprint"):
+            return ""
+        try:
+            learned = self.references.digests(settings) if self.references is not None else {}
+        except Unavailable:
             return ""
         versions = self.environment.get("versions", {})
         facts = {
@@ -60,6 +72,7 @@ class ResultCache:
             "code": self.environment.get("workload"),
             "device": self.environment.get("device"),
             "versions": {name: versions[name] for name in NUMERICAL if name in versions},
+            **({"references": learned} if learned else {}),
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
 

@@ -50,6 +50,12 @@ class CheckpointFolder:
                 return folder, epoch
         return None
 
+    @staticmethod
+    def digest(checkpoint: Path) -> str:
+        """The SHA-256 over the names and hashes of a checkpoint's files: equal for equal content."""
+        hashes = json.loads((checkpoint / MANIFEST).read_text(encoding="utf-8"))["sha256"]
+        return hashlib.sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest()
+
     def _saved(self) -> list[Path]:
         """The sealed checkpoints, oldest first; one that was being replaced comes before its replacement."""
         if not self.path.is_dir():

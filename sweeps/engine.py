@@ -23,6 +23,7 @@ from sweeps.files import write_atomic
 from sweeps.gate import Gate, smallest
 from sweeps.leg import Context, Observer
 from sweeps.lock import driver_lock
+from sweeps.references import References
 from sweeps.results import Results
 from sweeps.runners.base import Runner
 from sweeps.store import STUDY_FILE, Store
@@ -76,16 +77,22 @@ class Plan:
     environment: Mapping[str, Any]
 
 
-def settle(study: Study, workload: Workload, data_dir: Path, known: Mapping[str, Any]) -> Plan:
+def settle(
+    study: Study, workload: Workload, data_dir: Path, known: Mapping[str, Any], runs_dir: Path | None = None
+) -> Plan:
     """Find device and data, and check the budget; `known` is the environment of an earlier run, empty at the first.
 
-    Raises Unavailable for missing data, Gone for changed data, Infeasible where nothing fits.
+    `runs_dir` holds the studies whose models recipes may name; without it they are not looked for. Raises Unavailable
+    for missing data or models, Gone for changed ones, Infeasible where nothing fits.
     """
     wanted = study.resources.gpu
     device = "cuda" if wanted != 0 and sites.gpu_count() else "cpu"
-    place = Site(data_dir, device)
+    place = Site(data_dir, device, runs_dir, tuple(study.evaluate))
+    baseline = study.settings(workload.schema)
+    learned = References(workload, runs_dir).provenance(baseline) if runs_dir is not None else {}
+    _same_models(known, learned)
     try:
-        prepared = workload.prepare(workload.schema.validate(study.settings(workload.schema)), place)
+        prepared = workload.prepare(workload.schema.validate(baseline), place)
     except ValueError as error:
         raise Infeasible(f"the baseline cannot be trained on its data: {error}") from None
     _same_data(known, prepared.provenance)
@@ -98,6 +105,7 @@ def settle(study: Study, workload: Workload, data_dir: Path, known: Mapping[str,
         "device": device,
         "data": dict(prepared.provenance),
         "settled": settled,
+        **({"references": learned} if learned else {}),
     }
     return Plan(study, workload, place, gate, environment)
 
@@ -146,13 +154,15 @@ def _context(plan: Plan, store: Store, environment: Mapping[str, Any], observer:
     unfinished = {
         ledger.stage: sum(ledger.device_seconds(number) for number, _ in ledger.unfinished()) for ledger in ledgers
     }
+    references = References(plan.workload, store.folder.parent)
     return Context(
         study=plan.study,
         workload=plan.workload,
         site=plan.site,
         gate=plan.gate,
         store=store,
-        cache=ResultCache(store.folder.parent, environment, cache),
+        cache=ResultCache(store.folder.parent, environment, cache, references),
+        references=references,
         allowance=Allowance(plan.study, plan.site.device, store.results(), unfinished),
         observer=observer,
     )
@@ -195,6 +205,16 @@ def _same_data(known: Mapping[str, Any], provenance: Mapping[str, Any]) -> None:
             f"the study was begun on the data {before}, but the data folder now holds {now}; "
             f"give the old data with --data-dir, or start anew with --fresh"
         )
+
+
+def _same_models(known: Mapping[str, Any], learned: Mapping[str, Mapping[str, str]]) -> None:
+    for key, before in known.get("references", {}).items():
+        now = learned.get(key)
+        if now is not None and now["digest"] != before["digest"]:
+            raise Gone(
+                f"{key}: the study was begun with the model of {before['study']} as it was then, but {now['study']} "
+                f"has been trained anew since; name a trial that was not, or start anew with --fresh"
+            )
 
 
 def _provenance(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from sweeps.runners import Share, starting
 from sweeps.runs import open_results, study_document, study_folder
 from sweeps.search import epochs_of
 from sweeps.site import data_dir, gpu_count
-from sweeps.smoke import shrink
+from sweeps.smoke import shrink, with_smoke_models
 from sweeps.stages import ABLATION, SEARCH, asked, stages_of
 from sweeps.store import ENVIRONMENT, STUDY_FILE
 from sweeps.study import Study, diff
@@ -87,7 +87,7 @@ def launch(study: Study, workload: Workload, options: Options, name: str | None 
     Raises UserError for what keeps it from being run; then nothing has been created or moved. Raises Stopped.
     """
     if options.smoke:
-        study = shrink(study, workload)
+        study = with_smoke_models(shrink(study, workload), workload, options.folders.runs)
     wish = Wish(asked(study, options.stage), options.open_again)
     folder = study_folder(options.folders.runs, name or study.name)
     for written in (folder, options.folders.reports / folder.name):
@@ -127,7 +127,13 @@ def _run(
     cache = options.cache and not (options.fresh or options.smoke)
     try:
         with Progress(study, known, epochs_of(study, workload), quiet=options.quiet) as progress:
-            plan = engine.settle(study, workload, data_dir(options.folders.data), known.environment if known else {})
+            plan = engine.settle(
+                study,
+                workload,
+                data_dir(options.folders.data),
+                known.environment if known else {},
+                folder.parent.absolute(),
+            )
             runner.ready()  # what keeps it from starting is to be known before anything is created or moved
             _make_room(folder, options)
             if options.smoke:

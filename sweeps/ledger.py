@@ -21,13 +21,14 @@ from sweeps.files import write_atomic
 from sweeps.gate import Assessment
 from sweeps.record import BadRecord, read_record, write_record
 from sweeps.results import CURVES, StageResults, trial_folder
+from sweeps.saved import RECIPE, RECORD
 from sweeps.space import Space
 from sweeps.study import Study
 from sweeps.trial import Outcome, Status, Trial
 from sweeps.variants import Arm, from_plain, plain
 
-RECORD = "record.json"
-RECIPE = "recipe.yaml"
+__all__ = ["RECIPE", "WAY_OUT", "Damaged", "Ledger"]
+
 WAY_OUT = "restore the folder from a backup, or start anew with --fresh"
 
 _TOLD_AS = {

@@ -12,6 +12,7 @@ from sweeps.allowance import Allowance
 from sweeps.cache import Found, ResultCache
 from sweeps.gate import Gate
 from sweeps.ledger import Ledger
+from sweeps.references import References
 from sweeps.runners.base import Decision, End, Epoch, Job
 from sweeps.stages import Stage
 from sweeps.store import Store
@@ -54,6 +55,7 @@ class Context:
     gate: Gate
     store: Store
     cache: ResultCache
+    references: References
     allowance: Allowance
     observer: Observer
 
@@ -110,9 +112,13 @@ class Leg(ABC):
             if task is None:
                 return None
             found = self._context.cache.find(task.key)
-            if found is None:
+            missing = self._context.references.missing(task.settings) if found is None else ""
+            if found is not None:
+                self._replay(task, found)
+            elif missing:
+                self._refuse(task, missing)
+            else:
                 return self._start(task)
-            self._replay(task, found)
         return None
 
     def on_epoch(self, job: Job, epoch: Epoch) -> Decision:
@@ -171,6 +177,11 @@ class Leg(ABC):
         self._context.observer.on_start(self._ledger.stage, task.number, task.label, reached)
         return self._job(task)
 
+    def _refuse(self, task: Task, reason: str) -> None:
+        """End a trial that cannot be trained for what is missing here."""
+        self._start(task)
+        self._finish(task.number, Outcome(Status.FAILED, reason), None, 0.0)
+
     def _replay(self, task: Task, found: Found) -> None:
         job = self._start(task)
         self._sources[task.number] = found.source
@@ -192,6 +203,7 @@ class Leg(ABC):
             data_dir=self._context.site.data_dir,
             folder=self._ledger.trial_folder(task.number),
             access=self.stage.access,
+            runs_dir=self._context.store.folder.parent.absolute(),
         )
 
     def _stop(self, number: int, outcome: Outcome, seconds: float = 0.0) -> Decision:

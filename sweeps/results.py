@@ -8,18 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from sweeps.curves import read_curves
+from sweeps.saved import SEARCH, trial_folder
 from sweeps.study import Study
 from sweeps.trial import Status, Trial
 from sweeps.variants import Arm
 
-SEARCH = "search"
-TRIALS = "trials"
+__all__ = ["CURVES", "SEARCH", "Results", "StageResults", "trial_folder"]
+
 CURVES = "curves.csv"
-
-
-def trial_folder(folder: Path, number: int, stage: str = SEARCH) -> Path:
-    """The folder of a trial inside the study's folder: those of the search in `trials`, others in their stage's."""
-    return folder / (TRIALS if stage == SEARCH else stage) / f"{number:04d}"
 
 
 @dataclass(frozen=True)

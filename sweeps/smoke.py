@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
+from sweeps.designs import components_of
+from sweeps.errors import Unavailable
 from sweeps.grammar.document import from_text
 from sweeps.grammar.sections import Confirm
+from sweeps.recipe import BadRecipe
+from sweeps.saved import SEARCH, Reference, find, models
+from sweeps.space import TOGGLE
 from sweeps.study import Study, dump, parse
 from sweeps.workload import Workload
 
@@ -15,19 +23,25 @@ SUFFIX = "-smoke"
 NAME_LENGTH = 64
 
 
+def smoke_name(study: str) -> str:
+    """What the smoke run of a study is called."""
+    return study[: NAME_LENGTH - len(SUFFIX)] + SUFFIX
+
+
 def shrink(study: Study, workload: Workload) -> Study:
     """`study` with two trials of the size that the workload calls `smoke`: another experiment, so another name.
 
     What `smoke` sets is not searched. Confirm and ablation have two seeds; final is left out, for it would open the
     test set.
     """
-    shrunk = workload.smoke()
+    schema = workload.schema
+    shrunk = workload.smoke(schema.validate(study.settings(schema)))
     conditions = {parent for item in study.parameters.values() for parent in item.when}
     kept = {key: item for key, item in study.parameters.items() if key not in shrunk or key in conditions}
     fixed = {key: value for key, value in shrunk.items() if key not in kept}
     changes: dict[str, Any] = {
-        "name": study.name[: NAME_LENGTH - len(SUFFIX)] + SUFFIX,
-        "baseline": workload.schema.merge(study.baseline, fixed),
+        "name": smoke_name(study.name),
+        "baseline": schema.merge(study.baseline, fixed),
         "parameters": kept,
         "method": "random" if study.method == "grid" else study.method,
         "run_cap": min(TRIALS, study.run_cap),
@@ -38,5 +52,77 @@ def shrink(study: Study, workload: Workload) -> Study:
         "evaluate": (),
         "budget": type(study.budget)(),
     }
+    return _changed(study, changes)
+
+
+def with_smoke_models(study: Study, workload: Workload, runs: Path) -> Study:
+    """A smoke study whose references to trials that are not in `runs` name what the smoke run of their study left.
+
+    "r7:3" becomes "r7-smoke:1", the latest trial with a checkpoint; trials that are there stay. Raises Unavailable
+    where there is neither, with the command that makes one.
+    """
+    stands_for = {reference: _smoke_model(reference, runs) for reference in _references(study, workload)}
+    if all(reference == other for reference, other in stands_for.items()):
+        return study
+    changes: dict[str, Any] = {"baseline": _replaced(study.baseline, stands_for)}
+    changes["parameters"] = {
+        key: item.model_copy(
+            update={word: _replaced(getattr(item, word), stands_for) for word in item.model_fields_set}
+        )
+        for key, item in study.parameters.items()
+    }
+    if study.ablation is not None:
+        components = _replaced(study.ablation.components, stands_for)
+        changes["ablation"] = study.ablation.model_copy(update={"components": components})
+    return _changed(study, changes)
+
+
+def _changed(study: Study, changes: Mapping[str, Any]) -> Study:
     # Through the grammar again: a copy would not be validated.
     return parse(from_text(dump(study.model_copy(update=changes)), f"{study.name} (smoke)"))
+
+
+def _references(study: Study, workload: Workload) -> set[str]:
+    """The trials of other studies that the baseline, the searched values and the components name."""
+    found: set[str] = set()
+    schema = workload.schema
+    for edit in ({}, *_values(study), *_components(study, workload)):
+        with suppress(BadRecipe):  # a value that goes with others only: the combinations have been checked
+            recipe = schema.validate(schema.merge(study.settings(schema), edit))
+            found |= set(workload.references(recipe).values())
+    return found
+
+
+def _values(study: Study) -> Iterator[dict[str, Any]]:
+    for key, item in study.parameters.items():
+        conditions = {parent: values[0] for parent, values in item.when.items() if not parent.startswith(TOGGLE)}
+        yield from ({**conditions, key: value} for value in item.values or ())
+
+
+def _components(study: Study, workload: Workload) -> Iterator[Mapping[str, Any]]:
+    components = study.ablation.components if study.ablation is not None else None
+    yield from components_of(components or (), workload.toggles()).values()
+
+
+def _smoke_model(reference: str, runs: Path) -> str:
+    try:
+        find(runs, reference)
+    except Unavailable as error:
+        study = Reference.parse(reference).study
+        left = [each for each in models(runs, smoke_name(study)) if each.stage == SEARCH]
+        left = left or models(runs, smoke_name(study))
+        if not left:
+            raise Unavailable(
+                f"{error}; nor has a smoke run of that study left a model: "
+                f"run `sweep run studies/{study}.yaml --smoke` first"
+            ) from None
+        return str(left[-1])
+    return reference
+
+
+def _replaced(node: Any, stands_for: Mapping[str, str]) -> Any:
+    if isinstance(node, Mapping):
+        return {key: _replaced(inner, stands_for) for key, inner in node.items()}
+    if isinstance(node, list | tuple):
+        return type(node)(_replaced(inner, stands_for) for inner in node)
+    return stands_for.get(node, node) if isinstance(node, str) else node

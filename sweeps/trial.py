@@ -13,6 +13,8 @@ from typing import Any
 
 from sweeps.checkpoint import CheckpointFolder
 from sweeps.confusion import Confusion, write_confusion
+from sweeps.errors import Unavailable
+from sweeps.saved import Saved, find
 
 
 class Status(StrEnum):
@@ -108,7 +110,7 @@ class Run:
     `device` is "cpu" or "cuda". `access` names the parts of the data that this run may read: "train", "validation",
     "test". `final` asks to train on train and validation together, so that nothing is held out and no `val_` metric is
     yielded. `restored` is the folder of the latest intact checkpoint, or None at a fresh start; `epoch` counts the
-    epochs finished so far.
+    epochs finished so far. `runs_dir` is the folder of all studies, in which `saved` finds trials of others.
     """
 
     seed: int
@@ -120,6 +122,7 @@ class Run:
     final: bool = False
     restored: Path | None = None
     epoch: int = 0
+    runs_dir: Path | None = None
 
     def require(self, *parts: str) -> None:
         """Raise PermissionError unless this run may read these parts of the data."""
@@ -144,6 +147,15 @@ class Run:
         the classes. A later call for the same set replaces the earlier one. Raises ValueError for another shape.
         """
         write_confusion(self.folder, set_name, Confusion.of(names, counts))
+
+    def saved(self, reference: str) -> Saved:
+        """The model that a trial of another study left: `reference` is "STUDY:NUMBER" or "STUDY:STAGE/NUMBER".
+
+        Raises Unavailable where there is no such trial, or it has no intact checkpoint.
+        """
+        if self.runs_dir is None:
+            raise Unavailable(f"{reference}: trials of other studies are found in a runs folder only, and here is none")
+        return find(self.runs_dir, reference)
 
     def log(self, text: str) -> None:
         """Append a line to the trial's `log.txt`."""

@@ -1,9 +1,10 @@
 """What can be trained: the workload protocol, and the loader that finds a workload by its name.
 
 A workload is one object (a module will do) with the method `train` and, optionally, `cost`, `toggles`, `prepare`,
-`chance`, `smoke`, `scale`, `evaluations` and `evaluate`. A bare generator function is a workload too. The annotation of
-`train`'s first argument, a pydantic model or a dataclass, is its recipe: the settings that a study file may name.
-Metrics whose names end in `accuracy` are in percent.
+`chance`, `smoke`, `scale`, `references`, `without_validation`, `evaluations`, `evaluate`, `predict`, `export`,
+`tune_batch` and `tune_lr`. A bare generator function is a workload too. The annotation of `train`'s first argument, a
+pydantic model or a dataclass, is its recipe: the settings that a study file may name. Metrics whose names end in
+`accuracy` are in percent.
 """
 
 from __future__ import annotations
@@ -19,11 +20,26 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from sweeps.errors import UserError
+from sweeps.errors import Unavailable, UserError
 from sweeps.recipe import RecipeSchema
+from sweeps.saved import Saved, is_reference
 from sweeps.trial import Run, stream
 
-__all__ = ["BadWorkload", "Prepared", "Run", "Site", "Unavailable", "Workload", "load", "stream"]
+__all__ = [
+    "BadWorkload",
+    "Exported",
+    "Predictions",
+    "Prepared",
+    "Run",
+    "Saved",
+    "Site",
+    "Tuned",
+    "Unavailable",
+    "Workload",
+    "is_reference",
+    "load",
+    "stream",
+]
 
 Metrics = Mapping[str, float]
 
@@ -32,16 +48,19 @@ class BadWorkload(UserError):
     """The name leads to nothing that can be trained."""
 
 
-class Unavailable(UserError):
-    """Something that a study needs is missing here (data, weights): the text says what, where and the way out."""
-
-
 @dataclass(frozen=True)
 class Site:
-    """Where a study runs: its data folder and the device kind of its trials ("cpu" or "cuda")."""
+    """Where a study runs: its data folder and the device kind of its trials ("cpu" or "cuda").
+
+    `runs_dir` is the folder of all studies, None where nothing is to be trained; `evaluate` are the further labelled
+    sets of the study file, which `final` will open. `share` is the part of the device's memory that one trial gets.
+    """
 
     data_dir: Path
     device: str
+    runs_dir: Path | None = None
+    evaluate: tuple[Any, ...] = ()
+    share: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -54,6 +73,50 @@ class Prepared:
 
     settings: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What models say of unlabelled examples.
+
+    `ids` (N,) is what the examples are called, `labels` (N,) the index of the predicted class of each, `names` (K,)
+    what the classes are called. `warnings` say where the examples are not like those that were trained on.
+    """
+
+    ids: Sequence[str]
+    labels: Sequence[int]
+    names: Sequence[str]
+    warnings: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A model in a file that other programs read.
+
+    `contract` are lines on what goes in and what comes out, `example` is code that loads it, `names` (K,) are the
+    classes. `difference` is the largest one between what the file, loaded again, and the model itself give, in what
+    `unit` says, and `tolerance` the largest one that was allowed.
+    """
+
+    file: Path
+    contract: Sequence[str]
+    example: str
+    names: Sequence[str]
+    difference: float
+    tolerance: float
+    unit: str
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What a look for a good setting found: `settings` by dotted key (empty: none), with the `rows` that it rests on.
+
+    `note` says in a sentence what the settings are and are not.
+    """
+
+    settings: Mapping[str, Any]
+    rows: Sequence[Mapping[str, Any]]
+    note: str
 
 
 @dataclass(frozen=True)
@@ -87,9 +150,23 @@ class Workload:
         """The metrics of a model that guesses, which a diverged run counts with."""
         return dict(self._call("chance", {}, recipe))
 
-    def smoke(self) -> dict[str, Any]:
-        """Settings by dotted key that shrink a recipe to seconds: one epoch on few examples."""
-        return dict(self._call("smoke", {}))
+    def references(self, recipe: Any) -> dict[str, str]:
+        """The settings by dotted key that name a trial of another study ("r7:3"), whose model the recipe goes on from.
+
+        A setting that names a file instead is none of them.
+        """
+        return dict(self._call("references", {}, recipe))
+
+    def without_validation(self, recipe: Any, epochs: Sequence[int]) -> dict[str, Any]:
+        """Settings by dotted key for the recipe's final run, in which nothing is held out to stop early by.
+
+        `epochs` are those that the recipe's earlier runs trained for, at least one.
+        """
+        return dict(self._call("without_validation", {}, recipe, epochs))
+
+    def smoke(self, recipe: Any) -> dict[str, Any]:
+        """Settings by dotted key that shrink `recipe` to seconds: one epoch on few examples."""
+        return dict(self._call("smoke", {}, recipe))
 
     def scale(self, recipe: Any, factor: float) -> dict[str, Any]:
         """Settings by dotted key that scale the recipe's widths by `factor` (0 < factor <= 1), for `over_budget`."""
@@ -106,9 +183,49 @@ class Workload:
         """
         yield from self._call("evaluate", (), recipe, run, entries)
 
+    def predict(self, recipe: Any, models: Sequence[Path], site: Site, source: Path, tta: str) -> Predictions:
+        """What the models saved in the checkpoint folders `models` say of the unlabelled examples in `source`.
+
+        Of several models, the mean of their probabilities decides; `tta` names a kind of test-time augmentation, "none"
+        being none. Raises BadWorkload without that capability, ValueError for what cannot be read.
+        """
+        self._require("predict")
+        predictions = self._call("predict", None, recipe, models, site, source, tta)
+        assert isinstance(predictions, Predictions), f"{self.name}.predict must return sweeps.workload.Predictions"
+        return predictions
+
+    def export(self, recipe: Any, model: Path, site: Site, form: str, folder: Path) -> Exported:
+        """Write the model saved in the checkpoint folder `model` into `folder`, in the format `form`, and check it.
+
+        Raises BadWorkload without that capability, Unavailable where a library is missing, ValueError for an unknown
+        format and for a file that, loaded again, does not give the same.
+        """
+        self._require("export")
+        exported = self._call("export", None, recipe, model, site, form, folder)
+        assert isinstance(exported, Exported), f"{self.name}.export must return sweeps.workload.Exported"
+        return exported
+
+    def tune_batch(self, recipe: Any, site: Site) -> Tuned:
+        """The largest batch that `recipe` trains with at `site`. Raises BadWorkload without that capability."""
+        return self._tuned("tune_batch", recipe, site)
+
+    def tune_lr(self, recipe: Any, site: Site) -> Tuned:
+        """A learning rate that `recipe` trains well with at `site`. Raises BadWorkload without that capability."""
+        return self._tuned("tune_lr", recipe, site)
+
     def has(self, capability: str) -> bool:
         """Whether the workload itself offers `capability`."""
         return callable(getattr(self.target, capability, None))
+
+    def _tuned(self, capability: str, recipe: Any, site: Site) -> Tuned:
+        self._require(capability)
+        tuned = self._call(capability, None, recipe, site)
+        assert isinstance(tuned, Tuned), f"{self.name}.{capability} must return sweeps.workload.Tuned"
+        return tuned
+
+    def _require(self, capability: str) -> None:
+        if not self.has(capability):
+            raise BadWorkload(f"workload {self.name!r} has no function {capability!r}")
 
     def _call(self, capability: str, default: Any, *arguments: Any) -> Any:
         return getattr(self.target, capability)(*arguments) if self.has(capability) else default

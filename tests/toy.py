@@ -123,7 +123,7 @@ def chance(recipe: Toy) -> dict[str, float]:
     return {"val_accuracy": 10.0}
 
 
-def smoke() -> dict[str, Any]:
+def smoke(recipe: Toy) -> dict[str, Any]:
     """One epoch."""
     return {"epochs": 1}
 

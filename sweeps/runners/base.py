@@ -37,7 +37,8 @@ class Job:
     """One trial to train: plain data, so that it travels to another process. `settings` is the resolved recipe.
 
     `final` trains on all but the test set. With `evaluate`, nothing is trained: the trial's latest checkpoint is
-    measured on the test set and on the labelled sets that these entries of the study stand for.
+    measured on the test set and on the labelled sets that these entries of the study stand for. `runs_dir` is the
+    folder of all studies.
     """
 
     stage: str
@@ -52,6 +53,7 @@ class Job:
     access: frozenset[str]
     final: bool = False
     evaluate: tuple[Any, ...] | None = None
+    runs_dir: Path | None = None
 
 
 @dataclass(frozen=True)

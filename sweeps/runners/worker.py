@@ -70,6 +70,7 @@ def open_run(job: Job) -> Run:
         final=job.final,
         restored=restored,
         epoch=epoch,
+        runs_dir=job.runs_dir,
     )
 
 

@@ -26,7 +26,7 @@ LAYERS = (
     ("sweeps.leg",),
     ("sweeps.report",),
     ("sweeps.allowance", "sweeps.cache", "sweeps.lock", "sweeps.openings", "sweeps.sampler", "sweeps.site"),
-    ("sweeps.runners", "sweeps.smoke", "sweeps.stages"),
+    ("sweeps.references", "sweeps.runners", "sweeps.smoke", "sweeps.stages"),
     ("sweeps.store",),
     ("sweeps.ledger",),
     ("sweeps.cautions", "sweeps.evidence", "sweeps.verdict"),

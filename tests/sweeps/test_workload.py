@@ -48,7 +48,9 @@ def one_argument(recipe: Plain) -> None:
 def test_bare_generator_function_is_a_workload(tmp_path: Path) -> None:
     workload = load("tests.sweeps.test_workload:bare")
     assert workload.schema.keys == {"epochs": int}
-    assert (workload.cost(Plain()), workload.toggles(), workload.chance(Plain()), workload.smoke()) == ({}, {}, {}, {})
+    recipe = Plain()
+    assert (workload.cost(recipe), workload.toggles(), workload.chance(recipe), workload.smoke(recipe)) == ({},) * 4
+    assert (workload.references(recipe), workload.without_validation(recipe, [3])) == ({}, {})
     assert workload.prepare(Plain(), Site(tmp_path, "cpu")).provenance == {}
 
 
