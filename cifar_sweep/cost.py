@@ -8,26 +8,29 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cifar_sweep.models import build
-from cifar_sweep.models.recipes.single import SingleRecipe
+from cifar_sweep.models import ModelRecipe, build
 from cifar_sweep.models.size import check_size
+from cifar_sweep.recipe import TransferRecipe
 from cifar_sweep.section import Shape
+from cifar_sweep.transfer import trainable_parameters
+
+EVERYTHING_TRAINED = TransferRecipe()
 
 
 @lru_cache(maxsize=4096)
-def network_cost(recipe: SingleRecipe, shape: Shape) -> dict[str, int]:
+def network_cost(recipe: ModelRecipe, shape: Shape, transfer: TransferRecipe = EVERYTHING_TRAINED) -> dict[str, int]:
     """Parameters and multiply-accumulates per image; nothing is allocated or computed, however large the network.
 
-    Counted are convolutions, linear layers and the four projections of attention; not the products of attention's
-    queries, keys and values (about a tenth of a ViT-B/16 at 224 pixels), nor activations, norms and pooling.
-    Raises ValueError when the images are too small for the network, or its settings do not go together.
+    Trainable are those that `transfer` trains in the first epoch. MACs are those of convolutions, linear layers and the
+    four projections of attention; not of the products of attention's queries, keys and values (4 % of a ViT-B/16's at
+    224 pixels), nor of norms, pooling and the comparison with text embeddings. Raises ValueError when the images are
+    too small for the network, its settings do not go together, or nothing is left to train.
     """
     with torch.device("meta"):
         network = build(recipe, shape)
-    parameters = list(network.parameters())
     return {
-        "parameters": sum(parameter.numel() for parameter in parameters),
-        "trainable_parameters": sum(parameter.numel() for parameter in parameters if parameter.requires_grad),
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "trainable_parameters": trainable_parameters(network, transfer),
         "macs": _macs(network, shape),
     }
 
@@ -40,24 +43,21 @@ def _macs(network: nn.Module, shape: Shape) -> int:
     """
     macs = 0
 
-    def count(module: nn.Module, inputs: tuple[Tensor, ...], output: Any) -> None:
+    def add(module: nn.Module, inputs: tuple[Tensor, ...], output: Any) -> None:
         nonlocal macs
         macs += _layer_macs(module, inputs[0], output)
 
     network._apply(_unread)  # type: ignore[no-untyped-call]
     for module in network.modules():
-        module.register_forward_hook(count)
+        module.register_forward_hook(add)
     check_size(network, shape)
     return macs
 
 
 def _unread(tensor: Tensor) -> Tensor:
-    # Memory that nobody touches takes addresses and no room; but integers may be indices, so they must be valid ones.
-    return (
-        torch.empty(tensor.shape, dtype=tensor.dtype)
-        if tensor.is_floating_point()
-        else torch.zeros(tensor.shape, dtype=tensor.dtype)
-    )
+    # Memory that nobody touches takes addresses and no room. Integers may be indices, so they must be valid ones.
+    make = torch.empty if tensor.is_floating_point() else torch.zeros
+    return make(tensor.shape, dtype=tensor.dtype)
 
 
 def _layer_macs(layer: nn.Module, taken: Tensor, given: Any) -> int:

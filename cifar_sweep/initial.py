@@ -8,6 +8,7 @@ from cifar_sweep.classes import names_of
 from cifar_sweep.models import build
 from cifar_sweep.models.init import initialise
 from cifar_sweep.models.network import Network
+from cifar_sweep.models.recipes.hierarchical import HierarchicalRecipe
 from cifar_sweep.recipe import Recipe
 from cifar_sweep.text import embeddings
 from cifar_sweep.transfer import load_weights
@@ -22,7 +23,7 @@ def initial_network(recipe: Recipe, run: Run, seed: int) -> Network:
     network = build(recipe.model, recipe.data.shape)
     initialise(network, seed)
     load_weights(network, recipe, run)
-    text = recipe.model.head.text
+    text = None if isinstance(recipe.model, HierarchicalRecipe) else recipe.model.head.text
     if text is not None:
         network.head.set_text(embeddings(text, names_of(recipe.data, run.data_dir), run.data_dir))
     return network.to(run.device).to(memory_format=torch.channels_last)

@@ -46,7 +46,8 @@ class Contrasted(nn.Module):
         self.network = network
         self.projection = nn.Sequential(nn.Linear(features, features), nn.ReLU(), nn.Linear(features, width))
         for number in (0, 2):
-            layer = self.projection.get_submodule(str(number))
+            layer = self.projection[number]
+            assert isinstance(layer, nn.Linear)
             generator = torch.Generator().manual_seed(stream(seed, "pretrain", "projection", number))
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=generator)
             nn.init.zeros_(layer.bias)
@@ -140,6 +141,10 @@ class Pretraining:
     def _generator(self, purpose: str) -> torch.Generator:
         # On the CPU also for a GPU, so that both devices train on the same draws.
         return torch.Generator().manual_seed(stream(self.seed, "pretrain", purpose, self.epoch))
+
+    def figures(self) -> dict[str, float]:
+        """`pretrain_loss`: the loss of the last epoch."""
+        return {"pretrain_loss": self.loss}
 
     def state_dict(self) -> dict[str, Any]:
         """Where the pre-training stands, without the network, which the trainer saves; little once it is finished."""

@@ -9,15 +9,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
 from cifar_sweep.classes import names_of
+from cifar_sweep.hierarchy import HierarchyTrainer
+from cifar_sweep.models.recipes.hierarchical import HierarchicalRecipe
 from cifar_sweep.recipe import Recipe
 from cifar_sweep.trainer import STATE, Trainer
-from sweeps.workload import Run
+from cifar_sweep.tune import is_out_of_memory, out_of_memory_report
+from sweeps.workload import Run, Site
 
-__all__ = ["STATE", "Trainer", "train_network"]
+__all__ = ["STATE", "OutOfMemory", "Trainer", "train_network"]
+
+
+class OutOfMemory(MemoryError):
+    """The device has not enough memory for a step; the text says how much was used and which batch size would fit."""
 
 
 def train_network(recipe: Recipe, run: Run) -> Iterator[dict[str, float]]:
@@ -25,18 +33,21 @@ def train_network(recipe: Recipe, run: Run) -> Iterator[dict[str, float]]:
 
     Losses are mean cross-entropies, accuracies percentages; `lr` is that of the epoch's last step, `seconds` those of
     training and validation, `images_per_s` counts training alone. A final run holds nothing out: no `val_` figure.
+    Raises OutOfMemory.
     """
     if run.device == "cpu":
         torch.set_num_threads(1)
     try:
-        yield from _epochs(recipe, run)
+        with _memory_explained(recipe, run):
+            yield from _epochs(recipe, run)
     finally:
         if run.device == "cuda":
             torch.cuda.empty_cache()  # the process may wait for its next trial while others share the device
 
 
 def _epochs(recipe: Recipe, run: Run) -> Iterator[dict[str, float]]:
-    trainer = Trainer.start(recipe, run)
+    kind = HierarchyTrainer if isinstance(recipe.model, HierarchicalRecipe) else Trainer
+    trainer: Trainer | HierarchyTrainer = kind.start(recipe, run)
     if run.restored is not None:
         trainer.restore(run.restored)
     while trainer.pretrain_epoch():
@@ -53,6 +64,18 @@ def _epochs(recipe: Recipe, run: Run) -> Iterator[dict[str, float]]:
         _save(trainer, run)
 
 
-def _save(trainer: Trainer, run: Run) -> None:
+def _save(trainer: Trainer | HierarchyTrainer, run: Run) -> None:
     with run.checkpoint() as folder:
         trainer.save(folder)
+
+
+@contextmanager
+def _memory_explained(recipe: Recipe, run: Run) -> Iterator[None]:
+    try:
+        yield
+        return
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+    # Outside the handler: the error's traceback holds the tensors that fill the device.
+    raise OutOfMemory(out_of_memory_report(recipe, Site(run.data_dir, run.device), recipe.images_per_step))

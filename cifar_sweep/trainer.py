@@ -31,6 +31,11 @@ STATE = "state.pt"
 STEPS_BETWEEN_CHECKS = 25  # a look at the loss makes a GPU wait, so it is not taken at every step
 
 
+def draw_seed(recipe: Recipe, run: Run) -> int:
+    """The seed of everything that `run` draws besides its split."""
+    return stream(run.seed, "draws", recipe.draws) if recipe.draws else run.seed
+
+
 @dataclass
 class Trainer:
     """The network with all that trains it. `epoch` counts the epochs that are done.
@@ -60,7 +65,7 @@ class Trainer:
     @classmethod
     def start(cls, recipe: Recipe, run: Run) -> Trainer:
         """A trainer before its first epoch. Raises ValueError when the data has less than one batch to train on."""
-        seed = stream(run.seed, "draws", recipe.draws) if recipe.draws else run.seed
+        seed = draw_seed(recipe, run)
         images = TrainingSet.of(recipe, run, seed)
         network = initial_network(recipe, run, seed)
         trainer = cls(
@@ -182,26 +187,30 @@ class Trainer:
         return {"val_loss": loss, "val_accuracy": accuracy}
 
     def save(self, folder: Path) -> None:
-        """Write the state into `folder`; step and draws follow from the epoch.
+        """Write the state into `folder`; `network` there is the network that counts, for whoever evaluates it."""
+        evaluated = {"network": self.evaluated.state_dict(), "scaling": asdict(self.images.source.scaling)}
+        torch.save(self.state_dict() | evaluated, folder / STATE)
 
-        `network` is the network that counts, for whoever evaluates it, with the scaling of its pixels.
-        """
-        state: dict[str, Any] = {
-            "network": self.evaluated.state_dict(),
+    def restore(self, folder: Path) -> None:
+        """Go on from what `save` wrote."""
+        self.load_state_dict(torch.load(folder / STATE, map_location=self.device, weights_only=True))
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the training goes on from; step and draws follow from the epoch."""
+        weights: dict[str, Any] = {"network": self.network.state_dict()}
+        if self.average is not None:
+            weights = {"average": self.average.state_dict(), "unaveraged": self.network.state_dict()}
+        return {
+            **weights,
             "optimizer": self.optimizer.state_dict(),
             "epoch": self.epoch,
             "stopped": self.stopped,
             "patience": self.patience.state_dict(),
-            "scaling": asdict(self.images.source.scaling),
+            **{name: part.state_dict() for name, part in self._techniques().items()},
         }
-        if self.average is not None:
-            state |= {"average": self.average.state_dict(), "unaveraged": self.network.state_dict()}
-        state |= {name: part.state_dict() for name, part in self._techniques().items()}
-        torch.save(state, folder / STATE)
 
-    def restore(self, folder: Path) -> None:
-        """Go on from what `save` wrote."""
-        state = torch.load(folder / STATE, map_location=self.device, weights_only=True)
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what `state_dict` gave."""
         self.network.load_state_dict(state["network" if self.average is None else "unaveraged"])
         if self.average is not None:
             self.average.load_state_dict(state["average"])

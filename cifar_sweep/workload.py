@@ -3,23 +3,47 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from cifar_sweep.recipe import Recipe
-from sweeps.workload import Prepared, Run, Site
+from cifar_sweep.recipe import AUTO, Recipe
+from cifar_sweep.recipe.augment import Transforms
+from cifar_sweep.recipe.transfer import weights_kind
+from sweeps.workload import Exported, Predictions, Prepared, Run, Site, Unavailable
 
-__all__ = ["chance", "cost", "evaluate", "evaluations", "prepare", "scale", "smoke", "toggles", "train"]
+__all__ = [
+    "chance",
+    "cost",
+    "evaluate",
+    "evaluations",
+    "export",
+    "predict",
+    "prepare",
+    "references",
+    "scale",
+    "smoke",
+    "toggles",
+    "train",
+    "without_validation",
+]
 
+OPERATIONS = tuple(name for name, field in Transforms.model_fields.items() if field.default is None)
 TOGGLES: Mapping[str, Mapping[str, Any]] = {
     "relu": {"model.activation": "identity"},
     "batch_norm": {"model.norm": "none"},
     "residual": {"model.residual": False},
+    "attention": {"model.attention": "none"},
     "dropout": {"model.head.dropout": 0.0},
+    "stochastic_depth": {"model.stochastic_depth": 0.0},
     "zero_init": {"model.zero_init": False},
+    "text": {"model.head.text": None},
     "crop": {"augment.crop": 0},
     "flip": {"augment.flip": False},
-    "augmentation": {"augment.crop": 0, "augment.flip": False},
+    **{name: {f"augment.{name}": None} for name in OPERATIONS},
+    "augmentation": {"augment.crop": 0, "augment.flip": False, **{f"augment.{name}": None for name in OPERATIONS}},
+    "phases": {"augment.phases": []},
     "normalise": {"augment.normalise": False},
     "momentum": {"optimizer.momentum": 0.0, "optimizer.nesterov": False},
     "nesterov": {"optimizer.nesterov": False},
@@ -28,7 +52,15 @@ TOGGLES: Mapping[str, Mapping[str, Any]] = {
     "warmup": {"schedule.warmup_epochs": 0},
     "label_smoothing": {"regularization.label_smoothing": 0.0},
     "grad_clip": {"regularization.grad_clip": None},
+    "ema": {"regularization.ema": None},
+    "early_stopping": {"regularization.early_stopping.patience": None},
+    "weights": {"transfer.weights": None},
+    "freezing": {"transfer.freeze": None, "transfer.unfreeze": []},
+    "distillation": {"distillation": None},
+    "pseudo_labels": {"pseudo_labels": None},
+    "pretrain": {"pretrain": None},
 }
+SMOKE_MACS = 10**10  # per pass over the training images of a smoke run
 
 
 def train(recipe: Recipe, run: Run) -> Iterator[Mapping[str, float]]:
@@ -49,7 +81,7 @@ def cost(recipe: Recipe) -> dict[str, int]:
     """
     from cifar_sweep.cost import network_cost
 
-    return dict(network_cost(recipe.model, recipe.data.shape))
+    return dict(network_cost(recipe.model, recipe.data.shape, recipe.transfer))
 
 
 def toggles() -> dict[str, dict[str, Any]]:
@@ -58,21 +90,29 @@ def toggles() -> dict[str, dict[str, Any]]:
 
 
 def prepare(recipe: Recipe, site: Site) -> Prepared:
-    """Find the data, or download it; settle the precision; say what the data is. The test part stays closed.
+    """Find data and weights, or download them; settle what is auto; say what the data is. The test part stays closed.
 
-    Raises Unavailable when the data is not there, ValueError when it cannot be what the recipe says.
+    Raises Unavailable when something is not there, ValueError when it cannot be what the recipe says.
     """
     from cifar_sweep.cache import load_images
     from cifar_sweep.data import fingerprint, make_split
     from cifar_sweep.download import fetch
+    from cifar_sweep.labelled import missing_collections
     from cifar_sweep.precision import resolve_precision
+    from cifar_sweep.transfer import require_weights
+    from cifar_sweep.tune import auto_batch_size
 
     data, shape = recipe.data, recipe.data.shape
-    if data.name in ("cifar10", "cifar100"):
-        fetch(data, site.data_dir)
+    fetch(data, site.data_dir)
+    for missing in missing_collections(data, site.evaluate, site.data_dir):
+        raise Unavailable(f"evaluate: {missing}")
+    require_weights(recipe, site)
     images = load_images(data, site.data_dir, "train")
     split = make_split(data, images.labels, split_seed=0)
-    if recipe.batch_size > len(split.train):
+    settings: dict[str, Any] = {"precision": resolve_precision(recipe.precision, site.device)}
+    if recipe.batch_size == AUTO:
+        settings["batch_size"] = auto_batch_size(recipe, site)
+    elif recipe.images_per_step > len(split.train):
         raise ValueError(f"batch_size is {recipe.batch_size} but there are only {len(split.train)} training images")
     provenance = {
         "data": data.name,
@@ -83,7 +123,28 @@ def prepare(recipe: Recipe, site: Site) -> Prepared:
         "image_size": shape.size,
         "split_hash": split.hash,
     }
-    return Prepared(settings={"precision": resolve_precision(recipe.precision, site.device)}, provenance=provenance)
+    if len(split.unlabelled):
+        provenance["unlabelled_images"] = len(split.unlabelled)
+    return Prepared(settings=settings, provenance=provenance)
+
+
+def references(recipe: Recipe) -> dict[str, str]:
+    """The trials of other studies that the recipe learns from, by dotted key."""
+    weights, how = recipe.transfer.weights, recipe.distillation
+    found = {}
+    if weights is not None and weights_kind(weights) == "trial":
+        found["transfer.weights"] = weights
+    if how is not None and how.teacher is not None:
+        found["distillation.teacher"] = how.teacher
+    return found
+
+
+def without_validation(recipe: Recipe, epochs: Sequence[int]) -> dict[str, Any]:
+    """What a final run, which holds nothing out, has in place of early stopping: the median of the runs' epochs."""
+    if recipe.regularization.early_stopping.patience is None or not epochs:
+        return {}
+    key = "regularization.early_stopping"
+    return {f"{key}.patience": None, f"{key}.stop_epoch": statistics.median_low(epochs)}
 
 
 def evaluations(recipe: Recipe, entry: Any) -> list[str]:
@@ -108,9 +169,29 @@ def evaluate(recipe: Recipe, run: Run, entries: Sequence[Any]) -> Iterator[tuple
     yield from evaluate_network(recipe, run, entries)
 
 
+def predict(recipe: Recipe, models: Sequence[Path], site: Site, source: Path, tta: str) -> Predictions:
+    """The classes of the unlabelled images in `source`: a pickle, .npz, .npy or folder (`unlabelled.read_unlabelled`).
+
+    The mean of the probabilities of `models`, folders of checkpoints, decides; `tta`: none, flip or flip_shift.
+    """
+    from cifar_sweep.predict import predict_images
+
+    return predict_images(recipe, models, site, source, tta)
+
+
+def export(recipe: Recipe, model: Path, site: Site, form: str, folder: Path) -> Exported:
+    """Write the network in the checkpoint folder `model` into `folder` and check that the file gives the same logits.
+
+    `form`: safetensors, onnx, torchscript or torch.export.
+    """
+    from cifar_sweep.export import export_network
+
+    return export_network(recipe, model, site, form, folder)
+
+
 def scale(recipe: Recipe, factor: float) -> dict[str, Any]:
-    """The settings that multiply every stage's width by `factor`, rounded, at least 1."""
-    return {"model.widths": [max(1, round(width * factor)) for width in recipe.model.widths]}
+    """The settings that multiply every width of the network by `factor`; empty where none can be."""
+    return {f"model.{key}": value for key, value in recipe.model.scaled(factor).items()}
 
 
 def chance(recipe: Recipe) -> dict[str, float]:
@@ -120,12 +201,21 @@ def chance(recipe: Recipe) -> dict[str, float]:
     return {"train_accuracy": accuracy, "train_loss": loss, "val_accuracy": accuracy, "val_loss": loss}
 
 
-def smoke() -> dict[str, Any]:
-    """Settings that shrink any recipe to seconds: one epoch on few images."""
-    return {
+def smoke(recipe: Recipe) -> dict[str, Any]:
+    """Settings that shrink any recipe to seconds: one epoch on few images, fewer for a costly network; no downloads."""
+    limit = max(32, min(512, SMOKE_MACS // max(1, cost(recipe)["macs"])))
+    settings: dict[str, Any] = {
         "epochs": 1,
         "schedule.warmup_epochs": 0,
-        "batch_size": 64,
-        "data.train_limit": 512,
-        "data.validation": 0.02,
+        "augment.phases": [],
+        "batch_size": min(64, limit // 2),
+        "data.train_limit": limit,
+        "data.validation": 32,
     }
+    if recipe.transfer.weights is not None and weights_kind(recipe.transfer.weights) == "torchvision":
+        settings["transfer.weights"] = None
+    if recipe.pretrain is not None:
+        settings |= {"pretrain.epochs": 1, "pretrain.batch_size": min(64, limit // 2)}
+    if recipe.pseudo_labels is not None:
+        settings |= {"epochs": 2, "pseudo_labels.start_epoch": 1}
+    return settings

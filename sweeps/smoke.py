@@ -10,7 +10,8 @@ from typing import Any
 from sweeps.designs import components_of
 from sweeps.errors import Unavailable
 from sweeps.grammar.document import from_text
-from sweeps.grammar.sections import Confirm
+from sweeps.grammar.sections import Ablation, Confirm
+from sweeps.grammar.settings import nested_in
 from sweeps.recipe import BadRecipe
 from sweeps.saved import SEARCH, Reference, find, models
 from sweeps.space import TOGGLE
@@ -47,12 +48,32 @@ def shrink(study: Study, workload: Workload) -> Study:
         "run_cap": min(TRIALS, study.run_cap),
         "early_terminate": None,  # nothing to terminate within one epoch
         "confirm": study.confirm and Confirm(top=min(TRIALS, study.confirm.top), seeds=SEEDS),
-        "ablation": study.ablation and study.ablation.model_copy(update={"seeds": SEEDS, "retune": None}),
+        "ablation": study.ablation and _small(study.ablation, study, workload, shrunk),
         "final": None,
         "evaluate": (),
         "budget": type(study.budget)(),
     }
     return _changed(study, changes)
+
+
+def _small(ablation: Ablation, study: Study, workload: Workload, shrunk: Mapping[str, Any]) -> Ablation:
+    """The ablation on two seeds. A component that stands by itself may undo nothing of what `smoke` sets for it."""
+    changes: dict[str, Any] = {"seeds": SEEDS, "retune": None}
+    if ablation.design in ("leave_one_out", "alternatives") and ablation.components is not None:
+        edits = components_of(ablation.components, workload.toggles())
+        changes["components"] = {name: _small_edit(edit, study, workload, shrunk) for name, edit in edits.items()}
+    return ablation.model_copy(update=changes)
+
+
+def _small_edit(edit: Mapping[str, Any], study: Study, workload: Workload, shrunk: Mapping[str, Any]) -> dict[str, Any]:
+    schema = workload.schema
+    try:
+        small = workload.smoke(schema.validate(schema.merge(study.settings(schema), edit)))
+    except (BadRecipe, ValueError):  # not applicable: it will be recorded as that
+        return dict(edit)
+    touched = {key for key in small if any(nested_in(key, other) for other in edit)}
+    needed = {key: value for key, value in small.items() if key in touched or value != shrunk.get(key)}
+    return {**{key: value for key, value in edit.items() if key not in needed}, **needed}
 
 
 def with_smoke_models(study: Study, workload: Workload, runs: Path) -> Study:

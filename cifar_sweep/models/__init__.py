@@ -15,19 +15,24 @@ to logits (B, classes). Its module is imported when one is built, so that recipe
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from cifar_sweep.models.recipes.single import SingleRecipe
+from pydantic import Discriminator
+
+from cifar_sweep.models.choice import ByName
+from cifar_sweep.models.recipes.hierarchical import HierarchicalRecipe
+from cifar_sweep.models.recipes.single import SingleNetwork
 from cifar_sweep.section import Shape
 
 if TYPE_CHECKING:
     from cifar_sweep.models.network import Network
 
-# The field `model` of a recipe. A model made of several networks joins SingleNetwork here, marked as SingleRecipe is.
-ModelRecipe = SingleRecipe
+# The field `model` of a recipe: one network, or several as one.
+AnyNetwork = SingleNetwork | HierarchicalRecipe
+ModelRecipe = Annotated[AnyNetwork, Discriminator("name"), ByName(AnyNetwork)]
 
 
-def build(recipe: SingleRecipe, shape: Shape) -> Network:
+def build(recipe: AnyNetwork, shape: Shape) -> Network:
     """The untrained network of `recipe` for images of `shape`.
 
     Raises ValueError when the images are too small for it, and where its settings do not go together. A network built

@@ -136,7 +136,7 @@ def _set_stochastic_depth(body: nn.Module, recipe: TorchvisionRecipe) -> None:
 
 
 def _fit_first_convolution(body: nn.Module, recipe: TorchvisionRecipe, channels: int) -> None:
-    """Another first convolution where the stem is small or the images have not 3 channels; it is drawn by its name."""
+    """Give the first layer the stem's kernel and stride and the images' channels; another shape is drawn by name."""
     name, first = next((n, module) for n, module in body.named_modules() if isinstance(module, nn.Conv2d))
     kernel, stride, padding = first.kernel_size, first.stride, first.padding
     if recipe.stem == "small":
@@ -144,9 +144,11 @@ def _fit_first_convolution(body: nn.Module, recipe: TorchvisionRecipe, channels:
         pool = POOLS[max(_families(recipe.arch), key=len)]
         if pool is not None:
             body.set_submodule(pool, nn.Identity())
-    if (channels, kernel, stride) != (first.in_channels, first.kernel_size, first.stride):
-        fitting: Any = {"kernel_size": kernel, "stride": stride, "padding": padding, "bias": first.bias is not None}
-        body.set_submodule(name, nn.Conv2d(channels, first.out_channels, **fitting))
+    if (channels, kernel) == (first.in_channels, first.kernel_size):
+        first.stride, first.padding = stride, padding
+        return
+    fitting: Any = {"kernel_size": kernel, "stride": stride, "padding": padding, "bias": first.bias is not None}
+    body.set_submodule(name, nn.Conv2d(channels, first.out_channels, **fitting))
 
 
 def _families(arch: str) -> list[str]:

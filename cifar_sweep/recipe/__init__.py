@@ -8,6 +8,7 @@ from pydantic import Field, PlainValidator, model_validator
 
 from cifar_sweep.models import ModelRecipe
 from cifar_sweep.models.recipes import ResNetRecipe
+from cifar_sweep.models.recipes.hierarchical import HierarchicalRecipe
 from cifar_sweep.recipe.augment import AugmentRecipe, check
 from cifar_sweep.recipe.data import SHAPES, DataRecipe
 from cifar_sweep.recipe.optim import OptimizerRecipe, ScheduleRecipe
@@ -87,6 +88,18 @@ class Recipe(Section):
             return self.batch_size
         raise ValueError("batch_size is auto, which is settled for the study's baseline only: give a number here")
 
+    def _of_a_single_head(self) -> dict[str, object]:
+        """The techniques that want one head, by their key; None where the recipe does without."""
+        teacher = self.distillation and self.distillation.teacher
+        return {
+            "transfer.weights": self.transfer.weights,
+            "transfer.freeze": self.transfer.freeze,
+            "distillation": teacher or None,
+            "pseudo_labels": self.pseudo_labels,
+            "pretrain": self.pretrain,
+            "augment.mix": self.augment.mix,
+        }
+
     @model_validator(mode="after")
     def _parts_agree(self) -> Recipe:
         limit = self.data.train_limit
@@ -97,6 +110,9 @@ class Recipe(Section):
         if self.batch_size == 1 and self.model.batch_statistics:
             raise ValueError("batch_size is 1 but the network normalises over the batch, which needs 2 images or more")
         check(self.augment, self.data.shape)
+        if isinstance(self.model, HierarchicalRecipe):
+            self.model.check(self.data.name, self.data.shape.classes)
+            self.model.refuse(self._of_a_single_head())
         if self.pseudo_labels is not None:
             self.pseudo_labels.check(self.epochs, self.data.unlabelled)
         if self.pretrain is not None:
