@@ -15,7 +15,7 @@ from sweeps.openings import Opening, Openings, fingerprint
 from sweeps.replication import Replication
 from sweeps.results import Results, StageResults
 from sweeps.runners.base import End, Job
-from sweeps.stages import ABLATION, FINAL, OPENED
+from sweeps.stages import ABLATION, CONFIRM, FINAL, OPENED
 from sweeps.trial import Outcome, Status
 from sweeps.variants import BASELINE, Arm
 from sweeps.words import count
@@ -41,6 +41,7 @@ class Final(Replication):
         self._tails: dict[int, float] = {}  # device seconds after a model's last recorded epoch
         arms, ledger = final_arms(context), context.store.ledger(FINAL.name)
         self._require_consent(context, arms, ledger.results(), again)
+        self._unheld = {arm.recipe: unheld(context, arm) for arm in arms}
         super().__init__(context, FINAL, ledger, arms)
         context.observer.on_stage(FINAL.name, self.total())
 
@@ -96,6 +97,11 @@ class Final(Replication):
                 self._left_behind.remove(left)
                 self._trained.append(self._task(*left))
 
+    def _settings(self, arm: Arm) -> Mapping[str, Any]:
+        schema = self._context.workload.schema
+        settings = schema.merge(arm.settings, self._unheld[arm.recipe])
+        return schema.dump(schema.validate(settings))
+
     def _entries(self) -> Sequence[object]:
         return (TEST, *self._study.evaluate)
 
@@ -126,7 +132,9 @@ class Final(Replication):
         """What the report says of the openings and the sets."""
         own, others = self._known()
         plain, labels = [opening.plain() for opening in own], self._labels(self._context, self._active[0])
-        self._ledger.set_facts({"sets": labels, "openings": plain, "earlier_openings": len(others)})
+        facts = {"sets": labels, "openings": plain, "earlier_openings": len(others)}
+        unheld = {arm.name: self._unheld[arm.recipe] for arm in self._active if self._unheld[arm.recipe]}
+        self._ledger.set_facts({**facts, **({"unheld": unheld} if unheld else {})})
 
     @staticmethod
     def _labels(context: Context, arm: Arm) -> list[str]:
@@ -192,6 +200,21 @@ def final_arms(context: Context) -> list[Arm]:
         raise NotYet(f"{results.name}: final.arms is all, but the ablation has not ended; run it first")
     known = any(arm.recipe == best.recipe for arm in arms)
     return arms if known else [Arm(name, best.settings, cost=best.cost), *arms]
+
+
+def unheld(context: Context, arm: Arm) -> dict[str, Any]:
+    """The settings by dotted key that take the place of what an arm's final runs cannot do: hold out to stop early by.
+
+    The workload finds them from the epochs that the recipe's replicates trained for or, without any, its search trial.
+    """
+    results = context.store.results()
+    stages = (results.stages.get(name) for name in (CONFIRM.name, ABLATION.name))
+    runs = [run for stage in stages if stage is not None for run in stage.replicates(arm).values()]
+    if not any(run.status is Status.COMPLETE for run in runs):
+        runs = [trial for trial in results.trials if trial.status is Status.COMPLETE]
+        runs = [trial for trial in runs if context.gate.assess(trial.parameters).settings == arm.settings]
+    epochs = [run.epochs for run in runs if run.status is Status.COMPLETE]
+    return context.workload.without_validation(context.workload.schema.validate(arm.settings), epochs)
 
 
 def _ablation_ended(results: Results) -> bool:

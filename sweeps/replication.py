@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from sweeps.ledger import Ledger
 from sweeps.leg import Context, Leg, Task
@@ -71,8 +72,13 @@ class Replication(Leg):
         stage = self._ledger.stage
         seed = stream(self._study.seed, stage, replicate)
         split_seed = stream(self._study.seed, stage, replicate, "split")
-        key = self._context.cache.key(stage, arm.settings, seed, split_seed, self._entries())
-        return Task(number, arm.settings, arm.cost, seed, split_seed, f"{arm.name}, seed {replicate + 1}", key)
+        settings = self._settings(arm)
+        key = self._context.cache.key(stage, settings, seed, split_seed, self._entries())
+        return Task(number, settings, arm.cost, seed, split_seed, f"{arm.name}, seed {replicate + 1}", key)
+
+    def _settings(self, arm: Arm) -> Mapping[str, Any]:
+        """The settings that the runs of an arm are trained with."""
+        return arm.settings
 
     def _entries(self) -> Sequence[object]:
         """The labelled sets that the runs are evaluated on after training."""

@@ -24,8 +24,8 @@ class StageResults:
 
     `facts` by stage: ablation has `design`, `wanted` (arm -> replicates asked for), `first` (replicates of Stein's
     first stage; absent with a fixed number), `generators` and `aliases` of a fraction, and `tuned` (arm -> settings
-    that re-tuning chose); final has `sets` (labels, "test" first), `openings` (those of the test set by this study)
-    and `earlier_openings` (how many there were by others).
+    that re-tuning chose); final has `sets` (labels, "test" first), `openings` (those of the test set by this study),
+    `earlier_openings` (how many there were by others) and `unheld` (arm -> settings in the place of early stopping).
     """
 
     name: str

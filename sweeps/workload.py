@@ -160,7 +160,7 @@ class Workload:
     def without_validation(self, recipe: Any, epochs: Sequence[int]) -> dict[str, Any]:
         """Settings by dotted key for the recipe's final run, in which nothing is held out to stop early by.
 
-        `epochs` are those that the recipe's earlier runs trained for, at least one.
+        `epochs` are those that the recipe's earlier runs trained for; empty where there was none.
         """
         return dict(self._call("without_validation", {}, recipe, epochs))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median_low
 from typing import Any
 
 from sweeps.workload import Prepared, Run, Site, is_reference
@@ -43,7 +44,7 @@ def references(recipe: Pupil) -> dict[str, str]:
 
 def without_validation(recipe: Pupil, epochs: Sequence[int]) -> dict[str, Any]:
     """The lower median of the epochs, where it stops early."""
-    return {"epochs": sorted(epochs)[(len(epochs) - 1) // 2], "patience": 0} if recipe.patience else {}
+    return {"epochs": median_low(epochs), "patience": 0} if recipe.patience and epochs else {}
 
 
 def prepare(recipe: Pupil, site: Site) -> Prepared:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from statistics import median_low
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from sweeps.results import Results, StageResults
 from sweeps.trial import Status
 from tests.sweeps.support import Events, acknowledged, run_inline, toy_study
 
+# Stops after 2 to 4 epochs, as the seed has it.
+EARLY: dict[str, Any] = {"name": "early", "workload": "tests.sweeps.pupils", "baseline": {"epochs": 9, "patience": 2}}
 BASELINE = {"epochs": 2, "spread": 1.0}
 ALONE: dict[str, Any] = {"parameters": {}, "run_cap": 0, "baseline": BASELINE, "final": {"seeds": 2}}
 PARTS = {"handicap": {"handicap": 4.0}, "null": {"unused": 3}}
@@ -112,3 +116,45 @@ def test_measuring_counts_as_device_time(tmp_path: Path) -> None:
         trained = sum(row["device_seconds"] for row in results.rows(trial.number, "final"))
         assert trial.seconds > trained
     assert len(acknowledged(tmp_path)) == 4
+
+
+def early(folder: Path, **settings: Any) -> Results:
+    """A study of a recipe that stops early, run to its end."""
+    finish = run_inline(toy_study(**{**EARLY, **settings}), folder)
+    assert finish.complete, finish.failure
+    return finish.results
+
+
+def trained(results: Results) -> list[tuple[dict[str, Any], int]]:
+    """The recipes on record of the final runs, each with the epochs that it was trained for."""
+    folders = sorted((results.folder / "final").iterdir())
+    recipes = [YAML(typ="safe", pure=True).load(folder / "recipe.yaml") for folder in folders]
+    return list(zip(recipes, [trial.epochs for trial in results.stages["final"].trials], strict=True))
+
+
+def test_recipe_that_stops_early_trains_for_the_median_of_its_replicates(tmp_path: Path) -> None:
+    ablation = {"baseline": "given", "components": {"more": {"points": 20.0}}, "seeds": 5}
+    finals = {"seeds": 2, "arms": "all"}
+    results = early(tmp_path, parameters={}, run_cap=0, ablation=ablation, final=finals)
+    stage = results.stages["ablation"]
+    epochs = [trial.epochs for trial in stage.trials if trial.variant == "baseline"]
+    assert len(set(epochs)) > 1
+    for recipe, seen in trained(results):
+        assert (recipe["epochs"], recipe["patience"], seen) == (median_low(epochs), 0, median_low(epochs))
+    instead = {"epochs": median_low(epochs), "patience": 0}
+    assert results.stages["final"].facts["unheld"] == {"baseline": instead, "more": instead}
+    recipes = {arm.name: arm.recipe for arm in stage.arms}
+    assert {trial.variant: trial.recipe for trial in results.stages["final"].trials} == recipes
+
+
+def test_without_replicates_the_search_trial_says_how_long(tmp_path: Path) -> None:
+    searched = {"points": {"values": [10.0, 20.0]}}
+    results = early(tmp_path, parameters=searched, method="grid", final={"seeds": 2})
+    best = results.ranked()[0]
+    assert [(recipe["points"], seen) for recipe, seen in trained(results)] == [(20.0, best.epochs)] * 2
+
+
+def test_recipe_that_was_never_run_trains_for_all_its_epochs(tmp_path: Path) -> None:
+    results = early(tmp_path, parameters={}, run_cap=0, final={"seeds": 2})
+    assert [seen for _, seen in trained(results)] == [9, 9]
+    assert "unheld" not in results.stages["final"].facts
