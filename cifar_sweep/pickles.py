@@ -41,8 +41,13 @@ def read_pickle(path: Path) -> dict[str, Any]:
         except BROKEN as error:
             raise UnsafePickleError(f"{path} is not a whole pickle: {error}") from error
     if not isinstance(content, dict):
-        raise UnsafePickleError(f"{path} holds a {type(content).__name__}, not a dictionary")
-    return {key.decode("latin1") if isinstance(key, bytes) else key: value for key, value in content.items()}
+        kind = "an array" if isinstance(content, _Array) else f"a {type(content).__name__}"
+        raise UnsafePickleError(f"{path} holds {kind}, not a dictionary")
+    try:
+        plain = {key: _plain(value) for key, value in content.items()}
+    except BROKEN as error:
+        raise UnsafePickleError(f"{path} holds an array that is not whole: {error}") from error
+    return {key.decode("latin1") if isinstance(key, bytes) else key: value for key, value in plain.items()}
 
 
 class _Restricted(pickle.Unpickler):
@@ -60,21 +65,60 @@ def _encode(text: str, codec: str) -> bytes:
     return text.encode("latin1")
 
 
-def _reconstruct(kind: type, shape: tuple[int, ...], typecode: bytes | str) -> np.ndarray:
-    """The empty array that a pickled array starts as, as numpy's function of this name makes it."""
-    if kind is not np.ndarray or shape != (0,):
+class _DType:
+    """What a pickle says of the type of an array. numpy's own reader of it trusts a damaged or hostile file."""
+
+    def __init__(self, code: str, *_: Any) -> None:
+        self.dtype = np.dtype(code)
+        if self.dtype.kind not in "biufcSUO" or self.dtype.fields is not None:
+            raise UnsafePickleError(f"refused to read an array of {self.dtype}: only plain values and arrays are read")
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        order, parts = state[1], state[2:5]
+        if any(part is not None for part in parts):
+            raise UnsafePickleError("refused to read an array of records: only plain values and arrays are read")
+        self.dtype = self.dtype.newbyteorder(order)
+
+
+class _Array:
+    """What a pickle says of an array, piece by piece; `value` is the array once all of it is known."""
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        _, self.shape, kind, self.by_column, self.content = state
+        self.dtype = kind.dtype
+
+    def value(self) -> np.ndarray | list[Any]:
+        if self.dtype.hasobject:  # a list of plain values to us, such as ids
+            return [_plain(each) for each in list(self.content)]
+        raw = self.content.encode("latin1") if isinstance(self.content, str) else self.content
+        flat = np.frombuffer(raw, self.dtype)
+        return flat.reshape(self.shape, order="F" if self.by_column else "C").copy(order="K")
+
+
+def _plain(value: Any) -> Any:
+    """`value` with its arrays made, also those in lists and tuples."""
+    if isinstance(value, _Array):
+        return value.value()
+    if isinstance(value, list | tuple):
+        return type(value)(_plain(each) for each in value)
+    return value
+
+
+def _reconstruct(kind: type, shape: tuple[int, ...], typecode: bytes | str) -> _Array:
+    """The empty array that a pickled array starts as, in the place of numpy's function of this name."""
+    if kind is not _Array or shape != (0,):
         raise UnsafePickleError("refused to build anything but an array")
-    return np.ndarray(shape, dtype=np.int8)
+    return _Array()
 
 
-def _frombuffer(buffer: bytes, dtype: np.dtype, shape: tuple[int, ...], order: Literal["C", "F"]) -> np.ndarray:
-    """The array that protocol 5 stores as its bytes, as numpy's function of this name makes it. No objects."""
-    return np.frombuffer(bytearray(buffer), dtype=dtype).reshape(shape, order=order)
+def _frombuffer(buffer: bytes, kind: _DType, shape: tuple[int, ...], order: Literal["C", "F"]) -> np.ndarray:
+    """The array that protocol 5 stores as its bytes, in the place of numpy's function of this name."""
+    return np.frombuffer(bytearray(buffer), dtype=kind.dtype).reshape(shape, order=order)
 
 
-def _scalar(dtype: np.dtype, content: bytes) -> Any:
-    """A single number of numpy's, as its function `scalar` makes it, but never an object."""
-    return np.frombuffer(content, dtype=dtype)[0]
+def _scalar(kind: _DType, content: bytes) -> Any:
+    """A single number of numpy's, in the place of its function `scalar`, but never an object."""
+    return np.frombuffer(content.encode("latin1") if isinstance(content, str) else content, dtype=kind.dtype)[0]
 
 
 _ALLOWED = {
@@ -84,8 +128,8 @@ _ALLOWED = {
     ("numpy._core.multiarray", "scalar"): _scalar,
     ("numpy.core.numeric", "_frombuffer"): _frombuffer,
     ("numpy._core.numeric", "_frombuffer"): _frombuffer,
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "dtype"): np.dtype,
+    ("numpy", "ndarray"): _Array,
+    ("numpy", "dtype"): _DType,
     ("_codecs", "encode"): _encode,
     ("builtins", "bytes"): bytes,
     ("__builtin__", "bytes"): bytes,

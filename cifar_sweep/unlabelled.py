@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isqrt
@@ -14,6 +13,7 @@ import numpy as np
 from cifar_sweep.formats import Images
 from cifar_sweep.formats.decode import Square, decode_files, fit_pixels, image_size
 from cifar_sweep.formats.folder import image_files
+from cifar_sweep.formats.npz import read_arrays
 from cifar_sweep.formats.stl10 import UNLABELLED_FILE, read_pixels
 from cifar_sweep.pickles import UnsafePickleError, read_pickle
 from cifar_sweep.recipe import DataRecipe
@@ -54,7 +54,7 @@ def read_unlabelled(path: Path, data: DataRecipe) -> Unlabelled:
         raise Unavailable(f"no unlabelled images at {path}: give a pickle, an .npz, an .npy or a folder of images")
     try:
         found = _read(path, data)
-    except (OSError, EOFError, UnsafePickleError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, UnsafePickleError) as error:
         raise ValueError(f"unlabelled images: {path} cannot be read: {error}") from error
     if len(found) == 0:
         raise ValueError(f"{path} holds no image")
@@ -89,11 +89,17 @@ def _read(path: Path, data: DataRecipe) -> Unlabelled:
     if path.is_dir() or path.suffix == ".bin":
         return _from_array(read_pixels(path / UNLABELLED_FILE if path.is_dir() else path), None, data, path)
     if path.suffix == ".npy":
-        return _from_array(np.load(path, allow_pickle=False), None, data, path)
+        return _from_array(_read_array(path), None, data, path)
     if path.suffix == ".npz":
-        with np.load(path, allow_pickle=False) as arrays:
-            return _from_mapping({name: arrays[name] for name in arrays.files}, data, path)
+        return _from_mapping(read_arrays(path), data, path)
     return _from_mapping(read_pickle(path), data, path)
+
+
+def _read_array(path: Path) -> Any:
+    try:
+        return np.load(path, allow_pickle=False)
+    except ValueError as error:
+        raise ValueError(f"{path} is no .npy of a plain array") from error
 
 
 def _from_mapping(content: Mapping[str, Any], data: DataRecipe, path: Path) -> Unlabelled:

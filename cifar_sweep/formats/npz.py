@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -10,27 +13,43 @@ from cifar_sweep.formats.images import Format, Images, Part, own_path
 from cifar_sweep.recipe import DataRecipe
 
 
+def read_arrays(path: Path, names: Collection[str] | None = None) -> dict[str, np.ndarray]:
+    """Those of the arrays `names` that the .npz at `path` has, all of them for None; the others are not opened.
+
+    Raises ValueError, naming the file, for anything but an .npz of arrays of plain values.
+    """
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f"{path} is no .npz")
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files if names is None or name in names}
+    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"{path} is no .npz of plain arrays: {error}") from error
+
+
+def _array_names(path: Path) -> list[str]:
+    with np.load(path, allow_pickle=False) as arrays:
+        return list(arrays.files)
+
+
 def _files(data: DataRecipe, data_dir: Path, part: Part) -> list[Path]:
     return [own_path(data, data_dir)]
 
 
 def _read(data: DataRecipe, data_dir: Path, part: Part) -> Images:
-    path = own_path(data, data_dir)
-    # An npz is a zip: only the arrays asked for are read from it.
-    with np.load(path, allow_pickle=False) as arrays:
-        absent = [name for name in (f"x_{part}", f"y_{part}") if name not in arrays]
-        if absent:
-            raise ValueError(f"{path} has no array {absent[0]!r}; it has {', '.join(arrays.files)}")
-        pixels, labels = arrays[f"x_{part}"], arrays[f"y_{part}"]
+    path, wanted = own_path(data, data_dir), (f"x_{part}", f"y_{part}")
+    arrays = read_arrays(path, wanted)
+    absent = [name for name in wanted if name not in arrays]
+    if absent:
+        raise ValueError(f"{path} has no array {absent[0]!r}; it has {', '.join(_array_names(path))}")
+    pixels, labels = (arrays[name] for name in wanted)
     return Images(pixels[..., None] if pixels.ndim == 3 else pixels, labels.reshape(-1))
 
 
 def _class_names(data: DataRecipe, data_dir: Path, part: Part) -> tuple[str, ...]:
     path = own_path(data, data_dir)
-    if not path.exists():
-        return ()
-    with np.load(path, allow_pickle=False) as arrays:
-        return tuple(map(str, arrays["class_names"])) if "class_names" in arrays else ()
+    names = read_arrays(path, ["class_names"]).get("class_names", ()) if path.exists() else ()
+    return tuple(map(str, names))
 
 
 NPZ = Format(_files, _read, _class_names, "an .npz with x_train, y_train, x_test, y_test there")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,9 +8,10 @@ import numpy as np
 import pytest
 
 from cifar_sweep.cache import load_images
-from cifar_sweep.data import fingerprint, load_test, load_training, make_split
+from cifar_sweep.data import Split, fingerprint, load_test, load_training, make_split, undivided
 from cifar_sweep.formats import Images
 from cifar_sweep.recipe import DataRecipe
+from cifar_sweep.recipe.data import UnlabelledRecipe
 from sweeps.workload import Run
 
 CIFAR10 = DataRecipe(name="cifar10")
@@ -63,6 +65,37 @@ def test_every_image_is_held_out_equally_often_over_the_seeds():
 def test_a_validation_side_that_takes_everything_is_refused():
     with pytest.raises(ValueError, match=r"data\.validation is 500 but there are only 500 training images"):
         split(validation=500)
+
+
+@pytest.mark.parametrize("settings", [{}, {"train_limit": 100}])
+@pytest.mark.parametrize("share", [0.8, 0.5, 0.01])
+def test_a_share_of_the_training_side_is_put_away_and_nothing_else_changes(settings: dict, share: float):
+    whole = make_split(DataRecipe(name="digits", **settings), LABELS, 3)
+    parts = make_split(DataRecipe(name="digits", unlabelled=UnlabelledRecipe(share=share), **settings), LABELS, 3)
+    assert np.array_equal(parts.validation, whole.validation)
+    assert np.array_equal(np.sort(np.concatenate([parts.train, parts.unlabelled])), whole.train)
+    assert len(parts.unlabelled) == max(1, round(share * len(whole.train)))
+    expected = np.bincount(LABELS[whole.train]) * len(parts.unlabelled) / len(whole.train)
+    assert np.abs(np.bincount(LABELS[parts.unlabelled], minlength=10) - expected).max() < 1
+
+
+def test_a_share_is_taken_from_all_images_where_none_are_held_out():
+    parts = undivided(DataRecipe(name="digits", unlabelled=UnlabelledRecipe(share=0.5)), LABELS, 3)
+    assert (len(parts.train), len(parts.validation), len(parts.unlabelled)) == (250, 0, 250)
+
+
+def test_the_name_of_a_split_knows_of_the_unlabelled_images_only_where_there_are_some():
+    parts = make_split(CIFAR10, LABELS, 3)
+    sides = b"|".join(side.astype("<i8").tobytes() for side in (parts.train, parts.validation))
+    assert parts.hash == hashlib.sha256(sides).hexdigest()
+    assert parts.hash == make_split(DataRecipe(unlabelled=UnlabelledRecipe(path="set.pkl")), LABELS, 3).hash
+    assert Split(parts.train, parts.validation, parts.train[:1]).hash != parts.hash
+
+
+def test_a_share_that_leaves_no_label_is_refused():
+    data = DataRecipe(name="digits", train_limit=3, unlabelled=UnlabelledRecipe(share=0.9))
+    with pytest.raises(ValueError, match=r"data\.unlabelled\.share is 0\.9, which leaves none of 3 training images"):
+        make_split(data, LABELS, 0)
 
 
 def test_training_opens_no_test_file(cifar10_dir: Path, make_run: Callable[..., Run]):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -8,10 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from pydantic import ValidationError
+from torchvision.transforms import v2
 
-from cifar_sweep.formats import read_images, source_files
+from cifar_sweep.formats import class_names, read_images, source_files
 from cifar_sweep.recipe import DataRecipe
 from sweeps.workload import Unavailable
+from tests.cifar_sweep.made import make_folder, pictures
 
 CIFAR10 = DataRecipe(name="cifar10")
 RANDOM = np.random.default_rng(0)
@@ -154,6 +158,140 @@ def test_a_test_folder_with_other_class_names_is_refused(folder: DataRecipe, tmp
     (tmp_path / "pets" / "test" / "dog").rename(tmp_path / "pets" / "test" / "ant")
     with pytest.raises(ValueError, match="must have the same folders as train/: cat, dog"):
         read_images(folder, tmp_path, "test")
+
+
+def test_a_folder_of_200_classes_in_several_formats_and_sizes_is_read(tmp_path: Path):
+    make_folder(tmp_path / "made", classes=200, size=24, per_class=2)
+    data = DataRecipe(name="folder", path="made", size=24, channels=3, classes=200)
+    images = read_images(data, tmp_path, "train")
+    assert images.pixels.shape == (400, 24, 24, 3)
+    assert set(np.bincount(images.labels)) == {2}
+    assert class_names(data, tmp_path) == tuple(f"class_{number:03}" for number in range(200))
+    drawn = pictures(np.repeat(np.arange(200), 2), 24, seed=1)
+    assert np.array_equal(images.pixels[::4], drawn[::4])  # those that were written as PNG at this size
+
+
+def test_some_classes_of_a_folder_are_read_without_opening_the_others(folder: DataRecipe, tmp_path: Path):
+    (tmp_path / "pets" / "train" / "cat" / "0.bmp").write_bytes(b"broken")
+    (tmp_path / "pets" / "train" / "eel").mkdir()
+    Image.new("RGB", (8, 8), (9, 9, 9)).save(tmp_path / "pets" / "train" / "eel" / "0.png")
+    data = folder.model_copy(update={"classes": 3, "subset": ("eel", 1)})
+    images = read_images(data, tmp_path, "train")
+    assert list(images.labels) == [1, 1, 1, 0]
+    assert class_names(data, tmp_path) == ("eel", "dog")
+
+
+def test_a_folder_decoded_straight_to_its_size_keeps_its_proportions_where_the_middle_is_cut_out(tmp_path: Path):
+    (tmp_path / "f" / "train" / "a").mkdir(parents=True)
+    (tmp_path / "f" / "train" / "b").mkdir()
+    photo = Image.fromarray(pictures(np.arange(1), 80, seed=0)[0]).resize((100, 80))
+    for label in "ab":
+        photo.save(tmp_path / "f" / "train" / label / "0.png")
+    data = DataRecipe(name="folder", path="f", channels=3, classes=2, resize=32, center_crop=28)
+    theirs = v2.Compose([v2.Resize(32), v2.CenterCrop(28)])(photo)
+    assert np.array_equal(read_images(data, tmp_path, "train").pixels[0], np.asarray(theirs))
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "tif"])
+def test_a_truncated_image_is_named(folder: DataRecipe, tmp_path: Path, suffix: str):
+    file = tmp_path / "pets" / "train" / "dog" / f"9.{suffix}"
+    Image.fromarray(pictures(np.arange(1), 64, seed=0)[0]).save(file)
+    file.write_bytes(file.read_bytes()[:-500])
+    with pytest.raises(ValueError, match=rf"{file} cannot be decoded: "):
+        read_images(folder, tmp_path, "train")
+
+
+def test_an_image_of_more_than_8_bits_is_refused_instead_of_being_clipped(folder: DataRecipe, tmp_path: Path):
+    file = tmp_path / "pets" / "train" / "dog" / "9.png"
+    Image.fromarray(np.full((8, 8), 40_000, np.uint16)).save(file)
+    with pytest.raises(ValueError, match=r"9\.png cannot be decoded: it has pixels of mode I;16, not of 8 bits"):
+        read_images(folder, tmp_path, "train")
+
+
+def test_hidden_files_and_folders_are_no_images_and_no_classes(folder: DataRecipe, tmp_path: Path):
+    (tmp_path / "pets" / "train" / ".thumbnails").mkdir()
+    (tmp_path / "pets" / "train" / "cat" / "._0.png").write_bytes(b"not an image")
+    assert len(read_images(folder, tmp_path, "train")) == 6
+
+
+@pytest.mark.parametrize(("subset", "chosen"), [([2, 0], [2, 0]), (["c", "a"], [2, 0]), (["b", 0], [1, 0])])
+def test_some_classes_of_an_npz_are_named_or_counted(tmp_path: Path, subset: list, chosen: list[int]):
+    arrays = {"x_train": np.arange(6, dtype=np.uint8)[:, None, None], "y_train": np.array([0, 1, 2, 2, 1, 0])}
+    np.savez(tmp_path / "own.npz", **arrays, class_names=np.array(["a", "b", "c"]))
+    data = DataRecipe(name="npz", path="own.npz", size=1, channels=1, classes=3, subset=subset)
+    images = read_images(data, tmp_path, "train")
+    kept = np.isin(arrays["y_train"], chosen)
+    assert list(images.pixels.ravel()) == list(arrays["x_train"].ravel()[kept])
+    assert [chosen[label] for label in images.labels] == list(arrays["y_train"][kept])
+    assert class_names(data, tmp_path) == tuple("abc"[index] for index in chosen)
+
+
+@pytest.mark.parametrize(("subset", "message"), [
+    (["a", "b"], "subset names the class 'a' but the data does not name its classes: give indices from 0"),
+    ([1, 2], r"data\.subset is \[1, 2\] but the data has no image of these classes"),
+])  # fmt: skip
+def test_classes_that_an_npz_does_not_have_are_refused(tmp_path: Path, subset: list, message: str):
+    np.savez(tmp_path / "own.npz", x_train=np.zeros((2, 4, 4), np.uint8), y_train=np.zeros(2, int))
+    data = DataRecipe(name="npz", path="own.npz", size=4, channels=1, classes=3, subset=subset)
+    with pytest.raises(ValueError, match=message):
+        read_images(data, tmp_path, "train")
+
+
+@pytest.mark.parametrize(("settings", "message"), [
+    ({"name": "cifar10", "subset": ["car", "cat"]}, "no class is called 'car'; nearest: cat"),
+    ({"name": "stl10", "subset": ["horse", "monky"]}, "no class is called 'monky'; nearest: monkey"),
+    ({"name": "stl10", "subset": ["car", 2]}, "subset names class 2 twice"),
+    ({"name": "stl10", "subset": [0, 10]}, "a class index must be 0 to 9 but is 10"),
+    ({"name": "stl10", "subset": [0, -1]}, "a class index must be 0 to 9 but is -1"),
+    ({"name": "stl10", "subset": ["car"]}, "at least 2 items"),
+    ({"name": "stl10", "subset": [0, 1.5]}, "give the name of a class or its index from 0"),
+    ({"name": "cifar10", "center_crop": 33}, "center_crop is 33 but the images have 32 pixels a side"),
+    ({"name": "cifar10", "resize": 0}, "greater than or equal to 1"),
+    ({"name": "folder", "path": "f", "channels": 3, "classes": 2}, "name is folder but size is missing"),
+    ({"name": "npz", "path": "f", "channels": 3, "classes": 2, "resize": 8}, "name is npz but size is missing"),
+    ({"unlabelled": {}}, "give either path or share; path is None and share is None"),
+    ({"unlabelled": {"path": "p", "share": 0.5}}, "give either path or share"),
+    ({"unlabelled": {"share": 1.0}}, "less than 1"),
+])  # fmt: skip
+def test_settings_that_no_data_can_meet_are_refused(settings: dict, message: str):
+    with pytest.raises(ValidationError, match=message):
+        DataRecipe.model_validate(settings)
+
+
+@pytest.mark.parametrize("settings", [
+    {"name": "stl10", "subset": ["car", 4], "resize": 48, "center_crop": 40},
+    {"unlabelled": {"share": 0.8}},
+    {"unlabelled": {"path": "set.pkl"}},
+])  # fmt: skip
+def test_settings_survive_being_written_down(settings: dict):
+    data = DataRecipe.model_validate(settings)
+    assert DataRecipe.model_validate(json.loads(json.dumps(data.model_dump(mode="json")))) == data
+
+
+@pytest.mark.parametrize("name", ["digits", "cifar10", "cifar100", "stl10"])
+def test_the_classes_of_a_named_set_have_names_without_a_file(tmp_path: Path, name: str):
+    data = DataRecipe(name=name)
+    names = class_names(data, tmp_path)
+    assert len(set(names)) == data.shape.classes
+    assert list(names) == sorted(names)  # all four happen to be in the order of the alphabet
+
+
+def test_the_names_of_cifar_are_those_of_its_meta_file(cifar10_dir: Path):
+    meta = cifar10_dir / "cifar-10-batches-py" / "batches.meta"
+    meta.write_bytes(pickle.dumps({b"label_names": [f"name{index}".encode() for index in range(10)]}))
+    assert class_names(CIFAR10, cifar10_dir)[:2] == ("name0", "name1")
+
+
+def test_data_that_does_not_name_its_classes_has_no_names(tmp_path: Path):
+    assert class_names(npz(tmp_path, x_train=np.zeros(1)), tmp_path) == ()
+    assert class_names(DataRecipe(name="npz", path="absent", size=4, channels=3, classes=2), tmp_path) == ()
+
+
+def test_a_file_that_is_no_npz_is_refused_without_advice_to_trust_it(tmp_path: Path):
+    (tmp_path / "own.npz").write_bytes(pickle.dumps({"x_train": [1]}))
+    data = DataRecipe(name="npz", path="own.npz", size=4, channels=3, classes=2)
+    with pytest.raises(ValueError, match=r"own\.npz is no \.npz$"):
+        read_images(data, tmp_path, "train")
 
 
 @pytest.mark.parametrize(("pack", "name", "train", "test", "classes"), [

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cifar_sweep import workload
-from cifar_sweep.labelled import Corrupted, LabelledSet, labelled_sets, sets_of
+from cifar_sweep.labelled import Corrupted, LabelledSet, labelled_sets, missing_collections, sets_of
 from cifar_sweep.recipe import DataRecipe
 
 KINDS = ["noise", "blur", "contrast", "jpeg", "brightness"]
@@ -31,6 +32,25 @@ def test_a_collection_takes_its_shape_from_the_training_data_and_may_state_it():
     data = {"name": "folder", "path": "far"}
     assert sets_of(OWN, {"name": "far", "data": data}) == expected
     assert sets_of(OWN, {"name": "far", "data": data | {"size": 16, "channels": 1, "classes": 4}}) == expected
+
+
+def test_a_collection_is_brought_to_the_size_of_the_training_images_as_they_are():
+    resized = DataRecipe(name="stl10", resize=64, center_crop=56, subset=["car", "deer"])
+    (found,) = sets_of(resized, {"name": "far", "data": {"name": "cifar10", "subset": ["automobile", "deer"]}})
+    assert found.source == DataRecipe(name="cifar10", resize=64, center_crop=56, subset=["automobile", "deer"])
+    (own,) = sets_of(resized, {"name": "own", "data": {"name": "npz", "path": "p"}})
+    assert own.source == DataRecipe(name="npz", path="p", size=96, channels=3, classes=2, resize=64, center_crop=56)
+    folder = DataRecipe(name="folder", path="f", channels=3, classes=2, resize=64, center_crop=56)
+    (other,) = sets_of(folder, {"name": "other", "data": {"name": "folder", "path": "g"}})
+    assert other.source == folder.model_copy(update={"path": "g"})
+
+
+def test_collections_that_are_not_there_are_found_before_anything_trains(tmp_path: Path):
+    entries = ["noise", {"name": "far", "data": {"name": "npz", "path": "far.npz"}}]
+    (missing,) = missing_collections(OWN, entries, tmp_path)
+    assert missing.startswith(f"far: data npz: no {tmp_path / 'far.npz'}. Put an .npz with")
+    (tmp_path / "far.npz").touch()
+    assert missing_collections(OWN, entries, tmp_path) == []
 
 
 @pytest.mark.parametrize(("entry", "message"), [

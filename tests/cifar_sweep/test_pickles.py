@@ -31,12 +31,65 @@ def dump(path: Path, content: Any, protocol: int = 2) -> Path:
     return path
 
 
-@pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4])
+@pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4, 5])
 def test_batches_of_python_3_are_read_at_any_protocol(batch: Path, protocol: int):
     content = read_pickle(dump(batch, {"data": PIXELS, "labels": [3, 1], "names": [b"\xe9", b""]}, protocol))
     assert np.array_equal(content["data"], PIXELS)
     assert content["labels"] == [3, 1]
     assert content["names"] == [b"\xe9", b""]
+
+
+@pytest.mark.parametrize("protocol", [2, 4, 5])
+def test_arrays_in_any_order_of_memory_and_single_numbers_are_read(batch: Path, protocol: int):
+    columns = np.asfortranarray(PIXELS)
+    content = read_pickle(dump(batch, {"data": columns, "ids": [np.int64(7), np.str_("a")]}, protocol))
+    assert np.array_equal(content["data"], PIXELS)
+    content["data"][0] = 1  # as an array that numpy unpickled, it can be written to
+    assert content["ids"] == [7, "a"]
+
+
+def test_a_damaged_file_is_refused_or_read_but_never_fails_otherwise(batch: Path):
+    generator = np.random.default_rng(0)
+    whole = pickle.dumps({"data": PIXELS, "labels": [3, 1]}, protocol=4)
+    refused = []
+    for _ in range(300):
+        damaged = bytearray(whole)
+        for place in generator.integers(2, len(whole), 3):
+            damaged[place] = generator.integers(128, 256)
+        batch.write_bytes(damaged)
+        try:
+            read_pickle(batch)
+        except UnsafePickleError as error:
+            refused.append(str(error))
+    assert len(refused) > 100
+    assert all(str(batch) in message for message in refused)
+
+
+@pytest.mark.parametrize("array", [
+    np.zeros(2, [("x", "u1")]), np.zeros(2, "M8[s]"), np.zeros(2, np.dtype([("x", "u1")])).view(np.recarray),
+])  # fmt: skip
+def test_arrays_of_anything_but_plain_values_are_refused(batch: Path, array: np.ndarray):
+    with pytest.raises(UnsafePickleError, match="only plain values and arrays are read"):
+        read_pickle(dump(batch, {"data": array}))
+
+
+def test_an_array_of_objects_is_a_list_of_plain_values(batch: Path):
+    assert read_pickle(dump(batch, {"ids": np.array(["a", 1, None], dtype=object)}))["ids"] == ["a", 1, None]
+
+
+@pytest.mark.parametrize("kind", [">i4", "<f8", "U3", "S2", "?"])
+def test_arrays_of_every_plain_kind_are_read(batch: Path, kind: str):
+    array = np.array([1, 0, 1]).astype(kind)
+    found = read_pickle(dump(batch, {"data": [array, (array,)]}))["data"]
+    assert found[0].dtype == array.dtype
+    assert np.array_equal(found[0], array)
+    assert np.array_equal(found[1][0], array)
+
+
+def test_objects_are_not_brought_in_as_a_number(batch: Path):
+    dump(batch, {"data": Attack(np.float64(0).__reduce__()[0], np.dtype("O"), b"12345678")})
+    with pytest.raises(UnsafePickleError, match="is not a whole pickle"):
+        read_pickle(batch)
 
 
 def test_batches_of_python_2_are_read(batch: Path):
