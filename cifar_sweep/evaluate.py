@@ -68,7 +68,7 @@ def _measured(trained: Trained, images: Images, record: Record | None = None) ->
     """The accuracy in percent and the mean loss over all of `images`."""
     pixels, labels = (torch.from_numpy(array).to(trained.device) for array in (images.pixels, images.labels))
     index = torch.arange(len(labels), device=trained.device)
-    source, classes = Source(pixels, labels, trained.scaling), len(record.names) if record else 0
+    source, classes = Source(pixels, labels, trained.scaling, images.fit), len(record.names) if record else 0
     tally = count_up(trained.network, source, index, trained.precision, classes)
     if record is not None and tally.confusion is not None:
         record.leave(tally.confusion)
@@ -77,7 +77,7 @@ def _measured(trained: Trained, images: Images, record: Record | None = None) ->
 
 
 def _corrupted(test: Images, how: Corrupted, channels: int) -> Images:
-    return Images(corrupt(test.pixels[..., :channels], how.kind, how.severity), test.labels)
+    return Images(corrupt(test.pixels[..., :channels], how.kind, how.severity), test.labels, test.fit)
 
 
 def _collections(sets: list[LabelledSet], trained_on: DataRecipe, run: Run) -> dict[str, Images]:

@@ -13,6 +13,8 @@ from cifar_sweep.augment import Scaling, Views, gather
 from cifar_sweep.models import build
 from cifar_sweep.precision import autocast, resolve_precision
 from cifar_sweep.recipe import Recipe
+from cifar_sweep.recipe.data import Fit
+from cifar_sweep.resize import fitted
 
 STATE = "state.pt"  # what the trainer saves in a checkpoint folder
 BATCH = 500
@@ -48,14 +50,17 @@ class Trained:
         return cls(network, Scaling(**state["scaling"]), device, precision)
 
     @torch.no_grad()
-    def logits(self, pixels: Tensor, tta: TestTimeAugmentation = "none") -> Tensor:
+    def logits(self, pixels: Tensor, tta: TestTimeAugmentation = "none", fit: Fit | None = None) -> Tensor:
         """The logits (N, classes), float32 and on the device, of `pixels` (N, size, size, stored channels) uint8.
 
+        `fit` is what brings the pixels to the size that the network sees, where they are not at it.
         `tta` (test-time augmentation): the mean over each image and its mirror image ("flip"), and over both as they
         are and shifted by two pixels to either corner ("flip_shift").
         """
         self.network.eval()
-        return torch.cat([self._averaged(batch.to(self.device), tta) for batch in torch.split(pixels, BATCH)])
+        return torch.cat(
+            [self._averaged(fitted(part.to(self.device), fit), tta) for part in torch.split(pixels, BATCH)]
+        )
 
     def _averaged(self, pixels: Tensor, tta: TestTimeAugmentation) -> Tensor:
         views = [self._forward(_view(pixels, shift, mirrored)) for shift, mirrored in VIEWS[tta]]

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
-from pathlib import Path
 
 import pandas as pd
 
-from sweeps.confusion import TEST, VALIDATION, Confusion, read_confusion
+from sweeps.chosen import Choice, choices, run_folder
+from sweeps.confusion import Confusion, read_confusion
 from sweeps.report.findings import Findings
 from sweeps.report.interval import Interval
 from sweeps.report.table import frame_of
-from sweeps.results import Results, StageResults, trial_folder
+from sweeps.results import Results
 from sweeps.stats import share_interval
-from sweeps.trial import Status, Trial
-from sweeps.variants import BASELINE, Arm
 from sweeps.words import count
 
 TOP_PAIRS = 15
-INCUMBENT = "incumbent"
 COLUMNS = ["class", "images", "accuracy", "most often taken for"]
 
 
@@ -46,27 +43,12 @@ def classes_of(findings: Findings) -> Classes | None:
     """The best that is known: the final model on the test set, else the incumbent, the ablation's baseline or the best
     trial of the search on validation images; None where no run left counts."""
     broken: list[str] = []
-    for part, arm, runs in _candidates(findings):
-        left = list(_left(findings.results, runs, part, broken))
+    for choice in choices(findings.results):
+        left = list(_left(findings.results, choice, broken))
         same = [found for found in left if found.names == left[0].names]
         if same and same[0].total:
-            return Classes(part, arm, len(same), reduce(add, same), tuple(broken))
+            return Classes(choice.part, choice.called, len(same), reduce(add, same), tuple(broken))
     return None
-
-
-def run_folder(results: Results, trial: Trial) -> Path:
-    """Where the files of a run are: those of the run that the result cache took it from, where it did."""
-    study, _, rest = trial.source.partition("/")
-    stage, _, number = rest.rpartition("/")
-    if not trial.source:
-        return results.trial_folder(trial.number, trial.stage)
-    return trial_folder(results.folder.parent / study, int(number), stage)
-
-
-def final_arm(stage: StageResults) -> Arm | None:
-    """The arm that a final stage is about: the incumbent, which the baseline may be."""
-    named = (stage.arm(INCUMBENT), stage.arm(BASELINE), *stage.arms)
-    return next((arm for arm in named if arm is not None and arm.applicable), None)
 
 
 def classes_table(found: Classes) -> pd.DataFrame:
@@ -117,36 +99,13 @@ def _share(correct: int, images: int, runs: int) -> Interval:
     return Interval(100 * share, 100 * low, 100 * high)
 
 
-def _left(results: Results, runs: Sequence[Trial], part: str, broken: list[str]) -> Iterator[Confusion]:
+def _left(results: Results, choice: Choice, broken: list[str]) -> Iterator[Confusion]:
     """What the runs left; a file that cannot be read is told of in `broken`."""
-    for run in runs:
+    for run in choice.runs:
         try:
-            found = read_confusion(run_folder(results, run), part)
+            found = read_confusion(run_folder(results, run), choice.part)
         except ValueError as error:
             broken.append(str(error))
             continue
         if found is not None:
             yield found
-
-
-def _candidates(findings: Findings) -> Iterator[tuple[str, str, Sequence[Trial]]]:
-    """What could be shown, the best first: part, arm in words, runs."""
-    results = findings.results
-    final, confirm, ablation = (results.stages.get(name) for name in ("final", "confirm", "ablation"))
-    if final is not None and (arm := final_arm(final)) is not None:
-        yield TEST, _called(arm), _complete(final, arm)
-    if confirm is not None and findings.confirmation is not None and findings.confirmation.levels:
-        leader = findings.confirmation.levels[0].arm
-        yield VALIDATION, _called(leader), _complete(confirm, leader)
-    if ablation is not None and (baseline := ablation.arm(BASELINE)) is not None:
-        yield VALIDATION, "the ablation's baseline", _complete(ablation, baseline)
-    if ranked := results.ranked():
-        yield VALIDATION, f"trial {ranked[0].number}, the search's best", ranked[:1]
-
-
-def _called(arm: Arm) -> str:
-    return f"the {arm.name}" if arm.name in (INCUMBENT, BASELINE) else arm.name
-
-
-def _complete(stage: StageResults, arm: Arm) -> list[Trial]:
-    return [run for _, run in sorted(stage.replicates(arm).items()) if run.status is Status.COMPLETE]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import subprocess
 import sys
@@ -14,8 +15,11 @@ import pytest
 
 from cifar_sweep.recipe import Recipe
 from sweeps.checkpoint import CheckpointFolder
+from sweeps.grammar.document import from_text
 from sweeps.recipe import merge
+from sweeps.study import parse
 from sweeps.workload import Run, load
+from tests.sweeps.support import run_inline
 
 PACKS = Path(__file__).parents[3] / "shared" / "data"
 
@@ -62,6 +66,26 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
         return target / name
 
     return unpack
+
+
+@pytest.fixture(scope="session")
+def tiny_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A runs folder with the study `tiny`, a search of two trials and two final models; `data` in it has the data."""
+    folder, small = tmp_path_factory.mktemp("runs"), {key: SMALL[key] for key in ("augment", "model", "precision")}
+    settings = {
+        "name": "tiny",
+        "question": "Which learning rate is best on digits?",
+        "workload": "cifar_sweep",
+        "baseline": {"data": {"name": "digits", "validation": 300}, "epochs": 3, "batch_size": 64, **small},
+        "method": "random",
+        "metric": {"name": "val_accuracy", "goal": "maximize"},
+        "run_cap": 2,
+        "parameters": {"optimizer.lr": {"values": [0.05, 0.1]}},
+        "final": {"seeds": 2},
+    }
+    finish = run_inline(parse(from_text(json.dumps(settings), "tiny.yaml")), folder)
+    assert finish.complete
+    return folder
 
 
 @pytest.fixture

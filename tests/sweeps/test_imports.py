@@ -17,7 +17,7 @@ LAYERS = (
     ("sweeps.cli",),
     ("sweeps.launch",),
     ("sweeps.request",),
-    ("sweeps.authoring", "sweeps.plan", "sweeps.runs", "sweeps.terminal"),
+    ("sweeps.authoring", "sweeps.card", "sweeps.delivery", "sweeps.plan", "sweeps.runs", "sweeps.terminal"),
     ("sweeps.engine", "sweeps.importance", "sweeps.probe", "sweeps.progress"),
     ("sweeps.course",),
     ("sweeps.final", "sweeps.race", "sweeps.retune"),
@@ -29,7 +29,7 @@ LAYERS = (
     ("sweeps.references", "sweeps.runners", "sweeps.smoke", "sweeps.stages"),
     ("sweeps.store",),
     ("sweeps.ledger",),
-    ("sweeps.cautions", "sweeps.evidence", "sweeps.verdict"),
+    ("sweeps.cautions", "sweeps.chosen", "sweeps.evidence", "sweeps.verdict"),
     ("sweeps.checks", "sweeps.record", "sweeps.results"),
     ("sweeps.designs", "sweeps.gate", "sweeps.shrink", "sweeps.words"),
     ("sweeps.codec", "sweeps.study"),
@@ -50,6 +50,8 @@ DOORS = {
     "scipy": {"cifar_sweep", "sweeps.stats"},
     "typer": {"sweeps.cli"},
     "sklearn": {"cifar_sweep"},
+    "onnxruntime": {"cifar_sweep"},
+    "safetensors": {"cifar_sweep"},
 }
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
