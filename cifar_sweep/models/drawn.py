@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,8 +59,6 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return {name: tuple(draws) for name, draws in found if draws and draws[0].random}
 
     def _note(self, tensor: Tensor, draw: Draw) -> None:
-        if tensor.is_meta:
-            return  # it has no numbers, and no memory to be known by
         key = _memory(tensor)
         self._tensors[key] = tensor
         whole = tensor.numel() * tensor.element_size() == tensor.untyped_storage().nbytes()
@@ -74,11 +72,14 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 @contextmanager
 def recorded() -> Iterator[Recorder]:
-    """Record what is drawn inside, from a fixed seed; torch's global generator goes on as if nothing had been."""
+    """Record what is drawn inside, from a fixed seed; torch's global generator goes on as if nothing had been.
+
+    Nothing is recorded of a network on the meta device: it has no numbers.
+    """
+    recorder = Recorder()
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(0)
-        recorder = Recorder()
-        with recorder:
+        with nullcontext() if torch.get_default_device().type == "meta" else recorder:
             yield recorder
 
 
