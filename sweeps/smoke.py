@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sweeps.designs import components_of
-from sweeps.errors import Unavailable
+from sweeps.errors import Unavailable, UserError
 from sweeps.grammar.document import from_text
 from sweeps.grammar.sections import Ablation, Confirm
 from sweeps.grammar.settings import nested_in
@@ -24,6 +24,10 @@ SUFFIX = "-smoke"
 NAME_LENGTH = 64
 
 
+class NothingLeft(UserError):
+    """A study of which a smoke run has nothing to run."""
+
+
 def smoke_name(study: str) -> str:
     """What the smoke run of a study is called."""
     return study[: NAME_LENGTH - len(SUFFIX)] + SUFFIX
@@ -33,22 +37,28 @@ def shrink(study: Study, workload: Workload) -> Study:
     """`study` with two trials of the size that the workload calls `smoke`: another experiment, so another name.
 
     What `smoke` sets is not searched. Confirm and ablation have two seeds; final is left out, for it would open the
-    test set.
+    test set. Raises NothingLeft where that leaves nothing to run.
     """
     schema = workload.schema
     shrunk = workload.smoke(schema.validate(study.settings(schema)))
     conditions = {parent for item in study.parameters.values() for parent in item.when}
     kept = {key: item for key, item in study.parameters.items() if key not in shrunk or key in conditions}
     fixed = {key: value for key, value in shrunk.items() if key not in kept}
+    searches = bool(study.model_copy(update={"parameters": kept}).space.dimensions)
+    if not searches and study.ablation is None:
+        raise NothingLeft(
+            f"{study.name}: nothing is left for a smoke run, which opens no test set and does not search what it makes "
+            f"small ({', '.join(shrunk) or 'nothing'}): search another setting or add an ablation"
+        )
     changes: dict[str, Any] = {
         "name": smoke_name(study.name),
         "baseline": schema.merge(study.baseline, fixed),
         "parameters": kept,
         "method": "random" if study.method == "grid" else study.method,
-        "run_cap": min(TRIALS, study.run_cap),
+        "run_cap": min(TRIALS, study.run_cap) if searches else 0,
         "early_terminate": None,  # nothing to terminate within one epoch
-        "confirm": study.confirm and Confirm(top=min(TRIALS, study.confirm.top), seeds=SEEDS),
-        "ablation": study.ablation and _small(study.ablation, study, workload, shrunk),
+        "confirm": _confirmed(study.confirm) if study.confirm is not None and searches else None,
+        "ablation": _small(study.ablation, study, workload, shrunk, searches) if study.ablation is not None else None,
         "final": None,
         "evaluate": (),
         "budget": type(study.budget)(),
@@ -56,9 +66,15 @@ def shrink(study: Study, workload: Workload) -> Study:
     return _changed(study, changes)
 
 
-def _small(ablation: Ablation, study: Study, workload: Workload, shrunk: Mapping[str, Any]) -> Ablation:
+def _confirmed(rule: Confirm) -> Confirm:
+    return Confirm(top=min(TRIALS, rule.top), seeds=min(SEEDS, rule.seeds))
+
+
+def _small(ablation: Ablation, study: Study, workload: Workload, shrunk: Mapping[str, Any], searches: bool) -> Ablation:
     """The ablation on two seeds. A component that stands by itself may undo nothing of what `smoke` sets for it."""
     changes: dict[str, Any] = {"seeds": SEEDS, "retune": None}
+    if not searches:
+        changes["baseline"] = "given"
     if ablation.design in ("leave_one_out", "alternatives") and ablation.components is not None:
         edits = components_of(ablation.components, workload.toggles())
         changes["components"] = {name: _small_edit(edit, study, workload, shrunk) for name, edit in edits.items()}

@@ -21,6 +21,10 @@ import numpy as np
 from sweeps.workload import Prepared, Run, Site, Unavailable
 
 
+class OutOfMemory(MemoryError):
+    """A device's, which says how much it took."""
+
+
 @dataclass(frozen=True)
 class Net:
     """A net of `depth` layers of `width` units."""
@@ -147,6 +151,8 @@ def _go_wrong(fault: str, metrics: dict[str, float], run: Run) -> dict[str, floa
         run.require("test")
     if fault == "memory":
         raise MemoryError("the toy is too large")
+    if fault == "device memory":
+        raise OutOfMemory("peak 7.1 of 8.0 GiB; batch_size 64 would fit\nwhat was allocated, line by line")
     if fault == "die" and not (run.folder / "died").exists():
         (run.folder / "died").touch()
         os.kill(os.getpid(), signal.SIGKILL)

@@ -84,6 +84,29 @@ class Events:
         self.interrupted = why
 
 
+class Interrupting(Events):
+    """Breaks off at its n-th event, as a kill between two lines of the driver would."""
+
+    def __init__(self, after: int) -> None:
+        super().__init__()
+        self.left = after
+
+    def on_start(self, stage: str, number: int, label: str, resumed_at: int) -> None:
+        self._tick()
+        super().on_start(stage, number, label, resumed_at)
+
+    def on_epoch(self, stage: str, number: int, epoch: int, metrics: Mapping[str, float]) -> None:
+        self._tick()
+
+    def on_end(self, trial: Trial) -> None:
+        self._tick()
+
+    def _tick(self) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise KeyboardInterrupt
+
+
 def run_inline(
     study: Study,
     folder: Path,

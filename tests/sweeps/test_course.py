@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from sweeps import evidence
 from sweeps.incumbent import NotYet
 from sweeps.results import Results
 from sweeps.trial import Status
-from tests.sweeps.support import Events, acknowledged, run_inline, toy_study
+from tests.sweeps.support import Events, Interrupting, acknowledged, run_inline, toy_study
 
 COMPONENTS: dict[str, Any] = {"handicap": {"handicap": 4.0}, "null": {"unused": 3}}
 WHOLE: dict[str, Any] = {
@@ -105,28 +104,6 @@ def test_run_that_asks_for_the_test_set_before_final_gets_an_error(tmp_path: Pat
     refused = [trial for trial in events.ended if "may not read the test part" in trial.reason]
     assert refused
     assert not (tmp_path / "data" / "opened.txt").exists()
-
-
-class Interrupting(Events):
-    """Breaks off at its n-th event, as a kill between two lines of the driver would."""
-
-    def __init__(self, after: int) -> None:
-        super().__init__()
-        self.left = after
-
-    def on_start(self, stage: str, number: int, label: str, resumed_at: int) -> None:
-        self._tick()
-
-    def on_epoch(self, stage: str, number: int, epoch: int, metrics: Mapping[str, float]) -> None:
-        self._tick()
-
-    def on_end(self, trial: Any) -> None:
-        self._tick()
-
-    def _tick(self) -> None:
-        self.left -= 1
-        if self.left < 0:
-            raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize("every", [3, 7])

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from sweeps.engine import Infeasible
 from sweeps.results import Results, StageResults
 from sweeps.trial import Status
 from tests.sweeps.support import Events, acknowledged, run_inline, toy_study
@@ -158,3 +159,9 @@ def test_recipe_that_was_never_run_trains_for_all_its_epochs(tmp_path: Path) -> 
     results = early(tmp_path, parameters={}, run_cap=0, final={"seeds": 2})
     assert [seen for _, seen in trained(results)] == [9, 9]
     assert "unheld" not in results.stages["final"].facts
+
+
+def test_set_that_is_not_there_is_told_before_anything_is_trained(tmp_path: Path) -> None:
+    with pytest.raises(Infeasible, match="no set 'missing' in"):
+        early(tmp_path, parameters={}, run_cap=0, final={"seeds": 2}, evaluate=["there", "missing"])
+    assert not (tmp_path / "early").exists()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,14 @@ import pytest
 from optuna.trial import TrialState
 
 from sweeps.asha import Asha
+from sweeps.report.ends import ends
 from sweeps.results import Results
 from sweeps.search import asha_of
 from sweeps.store import Store
-from sweeps.trial import Status, Trial
+from sweeps.trial import Status
+from sweeps.words import status_name
 from sweeps.workload import load
-from tests.sweeps.support import ASHA, Events, acknowledged, run_inline, toy_study
+from tests.sweeps.support import ASHA, Events, Interrupting, acknowledged, run_inline, toy_study
 
 
 def stored(results: Results) -> list[optuna.trial.FrozenTrial]:
@@ -63,6 +64,12 @@ def test_stopped_trials_are_pruned_with_all_their_values_and_none_is_complete_tr
         ("nan", Status.DIVERGED, TrialState.PRUNED, "train_loss was nan in epoch 2"),
         ("inf", Status.DIVERGED, TrialState.PRUNED, "val_accuracy was inf in epoch 2"),
         ("memory", Status.OUT_OF_MEMORY, TrialState.PRUNED, "MemoryError: the toy is too large"),
+        (
+            "device memory",
+            Status.OUT_OF_MEMORY,
+            TrialState.PRUNED,
+            "OutOfMemory: peak 7.1 of 8.0 GiB; batch_size 64 would fit",
+        ),
         ("raise", Status.FAILED, TrialState.FAIL, "RuntimeError: <b>the toy broke</b>"),
         (
             "text",
@@ -81,6 +88,9 @@ def test_fault_is_recorded_and_the_study_goes_on(
     assert (broken.status, broken.reason) == (status, reason)
     assert stored(finish.results)[0].state is state
     assert finish.results.counts()[Status.COMPLETE] == 1
+    assert [(each.status, [why.text for why in each.reasons]) for each in ends(finish.results)] == [
+        (status_name(status), [reason])
+    ]
 
 
 def test_diverged_trial_counts_with_chance_accuracy(tmp_path: Path) -> None:
@@ -189,29 +199,6 @@ def test_sampler_seed_moves_on_after_a_restart(tmp_path: Path) -> None:
     trials = run_inline(toy_study(run_cap=6), tmp_path).results.trials
     drawn = [trial.parameters["lr"] for trial in trials]
     assert len(set(drawn)) == 6
-
-
-class Interrupting(Events):
-    """Breaks off at its n-th event, as a kill between two lines of the driver would."""
-
-    def __init__(self, after: int) -> None:
-        super().__init__()
-        self.left = after
-
-    def on_start(self, stage: str, number: int, label: str, resumed_at: int) -> None:
-        self._tick()
-        super().on_start(stage, number, label, resumed_at)
-
-    def on_epoch(self, stage: str, number: int, epoch: int, metrics: Mapping[str, float]) -> None:
-        self._tick()
-
-    def on_end(self, trial: Trial) -> None:
-        self._tick()
-
-    def _tick(self) -> None:
-        self.left -= 1
-        if self.left < 0:
-            raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize("every", [2, 3, 7])
