@@ -11,7 +11,7 @@ from typing import Any
 from cifar_sweep.recipe import AUTO, Recipe
 from cifar_sweep.recipe.augment import Transforms
 from cifar_sweep.recipe.transfer import weights_kind
-from sweeps.workload import Exported, Predictions, Prepared, Run, Site, Unavailable
+from sweeps.workload import Exported, Predictions, Prepared, Run, Site, Tuned, Unavailable
 
 __all__ = [
     "chance",
@@ -26,6 +26,8 @@ __all__ = [
     "smoke",
     "toggles",
     "train",
+    "tune_batch",
+    "tune_lr",
     "without_validation",
 ]
 
@@ -60,7 +62,7 @@ TOGGLES: Mapping[str, Mapping[str, Any]] = {
     "pseudo_labels": {"pseudo_labels": None},
     "pretrain": {"pretrain": None},
 }
-SMOKE_MACS = 10**10  # per pass over the training images of a smoke run
+SMOKE_MACS = 3 * 10**9  # per pass over the training images of a smoke run
 
 
 def train(recipe: Recipe, run: Run) -> Iterator[Mapping[str, float]]:
@@ -203,14 +205,14 @@ def chance(recipe: Recipe) -> dict[str, float]:
 
 def smoke(recipe: Recipe) -> dict[str, Any]:
     """Settings that shrink any recipe to seconds: one epoch on few images, fewer for a costly network; no downloads."""
-    limit = max(32, min(512, SMOKE_MACS // max(1, cost(recipe)["macs"])))
+    limit = max(16, min(512, SMOKE_MACS // max(1, cost(recipe)["macs"])))
     settings: dict[str, Any] = {
         "epochs": 1,
         "schedule.warmup_epochs": 0,
         "augment.phases": [],
         "batch_size": min(64, limit // 2),
         "data.train_limit": limit,
-        "data.validation": 32,
+        "data.validation": 16,
     }
     if recipe.transfer.weights is not None and weights_kind(recipe.transfer.weights) == "torchvision":
         settings["transfer.weights"] = None
@@ -219,3 +221,17 @@ def smoke(recipe: Recipe) -> dict[str, Any]:
     if recipe.pseudo_labels is not None:
         settings |= {"epochs": 2, "pseudo_labels.start_epoch": 1}
     return settings
+
+
+def tune_batch(recipe: Recipe, site: Site) -> Tuned:
+    """The largest batch that trains on the device, and how fast batches are."""
+    from cifar_sweep.tune.found import tune_batch as look
+
+    return look(recipe, site)
+
+
+def tune_lr(recipe: Recipe, site: Site) -> Tuned:
+    """A learning rate to start from, by a range test on the training images."""
+    from cifar_sweep.tune.found import tune_lr as look
+
+    return look(recipe, site)

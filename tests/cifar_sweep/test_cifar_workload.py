@@ -14,9 +14,21 @@ from sweeps.recipe import RecipeSchema, merge
 from sweeps.workload import Site, Unavailable, load
 
 SCHEMA = RecipeSchema(Recipe)
+OPERATIONS: dict[str, Any] = {name: {} for name in workload.OPERATIONS}
 ALL_ON = {
-    "model": {"head": {"dropout": 0.1}, "zero_init": True},
-    "regularization": {"label_smoothing": 0.1, "grad_clip": 1.0},
+    "data": {"unlabelled": {"share": 0.2}},
+    "augment": {**OPERATIONS, "trivial_augment": None, "aug_mix": None, "phases": [{"epochs": 2}]},
+    "model": {"head": {"dropout": 0.1, "text": {}}, "zero_init": True, "stochastic_depth": 0.1},
+    "transfer": {"weights": "r1:7", "freeze": "body", "unfreeze": [{"epoch": 1}]},
+    "regularization": {"label_smoothing": 0.1, "grad_clip": 1.0, "ema": 0.99, "early_stopping": {"patience": 3}},
+    "distillation": {"teacher": "r1:7"},
+    "pseudo_labels": {},
+    "pretrain": {},
+}
+OTHERS: dict[str, dict[str, Any]] = {  # what cannot stand beside the rest
+    "attention": {"model": {"name": "cbam_cnn"}},
+    "trivial_augment": {"augment": {"trivial_augment": {}}},
+    "aug_mix": {"augment": {"aug_mix": {}}},
 }
 
 
@@ -25,7 +37,8 @@ def test_the_engine_finds_every_capability_by_the_package_name():
     assert found.schema.type is Recipe
     assert all(found.has(name) for name in workload.__all__)
     assert set(workload.__all__) == {
-        "train", "cost", "toggles", "prepare", "chance", "smoke", "scale", "evaluations", "evaluate",
+        "train", "cost", "toggles", "prepare", "chance", "smoke", "scale", "evaluations", "evaluate", "references",
+        "without_validation", "predict", "export", "tune_batch", "tune_lr",
     }  # fmt: skip
 
 
@@ -57,12 +70,18 @@ def test_draws_and_label_noise_cost_nothing_and_keep_the_data_s_name(make_recipe
 
 @pytest.mark.parametrize("name", workload.toggles())
 def test_each_toggle_takes_its_part_from_a_recipe_that_has_it(name: str):
-    everything = SCHEMA.validate(ALL_ON)
-    without = SCHEMA.validate(merge(ALL_ON, workload.toggles()[name]))
-    dumped = [SCHEMA.dump(recipe) for recipe in (everything, without)]
-    changed = {k for k in SCHEMA.keys if "." in k and SCHEMA.get(everything, k) != SCHEMA.get(without, k)}
-    assert dumped[0] != dumped[1]
-    assert changed == set(workload.toggles()[name])
+    settings, edit = OTHERS.get(name, ALL_ON), workload.toggles()[name]
+    everything, without = SCHEMA.validate(settings), SCHEMA.validate(merge(settings, edit))
+    changed = [key for key in edit if SCHEMA.get(everything, key) != SCHEMA.get(without, key)]
+    assert set(edit) - set(changed) <= {"augment.trivial_augment", "augment.aug_mix"} - {f"augment.{name}"}
+    assert changed
+    assert SCHEMA.dump(SCHEMA.validate(merge(SCHEMA.dump(without), _values(everything, changed)))) == SCHEMA.dump(
+        everything
+    )
+
+
+def _values(recipe: Recipe, keys: list[str]) -> dict[str, Any]:
+    return {key: SCHEMA.get(recipe, key) for key in keys}
 
 
 def test_toggles_are_copies():
@@ -74,12 +93,15 @@ def test_toggles_are_copies():
 def test_smoke_shrinks_any_recipe_that_trains(name: str):
     settings = {"data": {"name": name, "validation": 300}, "augment": {"crop": 1}, "batch_size": 1024, "epochs": 100}
     settings["schedule"] = {"warmup_epochs": 10}
-    recipe = SCHEMA.validate(merge(settings, workload.smoke()))
-    assert (recipe.epochs, recipe.data.train_limit) == (1, 512)
+    recipe = SCHEMA.validate(merge(settings, workload.smoke(SCHEMA.validate(settings))))
+    assert (recipe.epochs, recipe.data.validation) == (1, 16)
+    assert recipe.images_per_step <= recipe.data.train_limit <= 512
+    assert recipe.data.train_limit * workload.cost(recipe)["macs"] <= workload.SMOKE_MACS
 
 
 def test_a_smoke_run_trains(make_recipe, make_run, curve):
-    [row] = curve(make_recipe(**{key.replace(".", "__"): value for key, value in workload.smoke().items()}), make_run())
+    shrunk = workload.smoke(make_recipe())
+    [row] = curve(make_recipe(**{key.replace(".", "__"): value for key, value in shrunk.items()}), make_run())
     assert math.isfinite(row["val_loss"])
 
 
@@ -138,6 +160,7 @@ def test_prepare_refuses_a_batch_larger_than_the_training_side(make_recipe, data
 
 
 def test_real_cifar100_trains_with_the_default_model(unpacked: Callable[[str], Path], make_run, curve):
-    recipe = SCHEMA.validate(merge({"data": {"name": "cifar100"}, "precision": "fp32"}, workload.smoke()))
+    settings = {"data": {"name": "cifar100"}, "precision": "fp32"}
+    recipe = SCHEMA.validate(merge(settings, workload.smoke(SCHEMA.validate(settings))))
     [row] = curve(recipe, make_run(data_dir=unpacked("cifar100-mini")))
     assert math.isfinite(row["val_loss"])
