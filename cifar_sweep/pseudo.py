@@ -30,7 +30,7 @@ def without_labels(images: Images, unlabelled: np.ndarray) -> Images:
     """`images` with the labels at the indices `unlabelled` (U,) taken away."""
     labels = images.labels.copy()
     labels[unlabelled] = HIDDEN
-    return Images(images.pixels, labels)
+    return replace(images, labels=labels)
 
 
 def joined(images: Images, pixels: np.ndarray) -> tuple[Images, np.ndarray]:
@@ -42,7 +42,7 @@ def joined(images: Images, pixels: np.ndarray) -> tuple[Images, np.ndarray]:
     padded = np.pad(pixels, ((0, 0), (0, 0), (0, 0), (0, missing)))
     labels = np.concatenate([images.labels, np.full(len(pixels), HIDDEN, dtype=images.labels.dtype)])
     index = np.arange(len(images), len(labels))
-    return Images(np.concatenate([images.pixels, padded]), labels), index
+    return replace(images, pixels=np.concatenate([images.pixels, padded]), labels=labels), index
 
 
 @dataclass

@@ -85,7 +85,7 @@ def level_accuracies(network: nn.Module, logits: Tensor, labels: Tensor) -> dict
         return {}
     group = network.group_of[labels]
     outside = network.group_of != group[:, None]  # (B, classes): the classes of the other groups
-    by_group = torch.split(logits[:, network.order], [len(members) for members in network.groups], dim=1)
+    by_group = torch.split(logits[:, network.order.argsort()], [len(members) for members in network.groups], dim=1)
     coarse = torch.stack([part.logsumexp(dim=1) for part in by_group], dim=1)
     right = {
         "coarse_accuracy": coarse.argmax(dim=1) == group,
