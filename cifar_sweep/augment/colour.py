@@ -18,8 +18,8 @@ def grey(images: Tensor) -> Tensor:
     """(B, 1, size, size): the grey of the images; a single channel is its own."""
     if images.shape[1] == 1:
         return images
-    weights = torch.tensor(LUMA, device=images.device)
-    return torch.einsum("bchw,c->bhw", images, weights)[:, None]
+    red, green, blue = images[:, 0:1], images[:, 1:2], images[:, 2:3]
+    return (red * LUMA[0]).add_(green, alpha=LUMA[1]).add_(blue, alpha=LUMA[2])
 
 
 def full_contrast(images: Tensor) -> Tensor:

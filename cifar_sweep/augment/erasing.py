@@ -17,7 +17,7 @@ def paint(
     images: Tensor,
     rows: tuple[Tensor, Tensor],
     columns: tuple[Tensor, Tensor],
-    value: str | float,
+    value: float | str,
     noise: torch.Generator,
 ) -> Tensor:
     """The images with a rectangle each painted over; `rows` and `columns` are its (first, end) pixels, (B,) each."""
@@ -26,8 +26,8 @@ def paint(
     covered = (down[:, None, :, None] & across[:, None, None, :]).to(images.device)
     if value == "random":
         return torch.where(covered, torch.rand(images.shape, generator=noise, device=images.device), images)
-    paint = images.mean((2, 3), keepdim=True) if value == "mean" else value
-    return torch.where(covered, paint, images)
+    colour = images.mean((2, 3), keepdim=True) if value == "mean" else images.new_tensor(value)
+    return torch.where(covered, colour, images)
 
 
 def _inside(ends: tuple[Tensor, Tensor], size: int) -> Tensor:

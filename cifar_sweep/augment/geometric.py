@@ -108,7 +108,8 @@ class ResizedCrop:
         size = images.shape[-1]
         columns = _sampled(*spans(drawn["width"], drawn["left"], size), size).to(images.device)
         rows = _sampled(*spans(drawn["height"], drawn["top"], size), size).to(images.device)
-        grid = torch.stack(torch.broadcast_tensors(columns[:, None, :], rows[:, :, None]), 3)
+        whole = (len(images), size, size)
+        grid = torch.stack([columns[:, None, :].expand(whole), rows[:, :, None].expand(whole)], 3)
         return grid_sample(images, grid, align_corners=False)
 
 

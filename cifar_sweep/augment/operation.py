@@ -16,9 +16,11 @@ Draws = Mapping[str, Tensor]
 
 
 class Operation(Protocol):
-    """One image operation, made with its section of the recipe as `settings`."""
+    """One image operation, made with its section of the recipe."""
 
-    settings: Any
+    @property
+    def settings(self) -> Any:
+        """Its section of the recipe."""
 
     def draw(self, count: int, generator: np.random.Generator) -> Draws:
         """What is drawn for each of `count` images: tensors (count, ...) on the CPU.
