@@ -16,7 +16,9 @@ from cifar_sweep.data import load_test
 from cifar_sweep.formats import Images, class_names
 from cifar_sweep.labelled import TEST, Corrupted, LabelledSet, labelled_sets
 from cifar_sweep.measure import count_up
+from cifar_sweep.models.hierarchical import Hierarchical, level_accuracies
 from cifar_sweep.recipe import DataRecipe, Recipe
+from cifar_sweep.recipe.data import Fit
 from cifar_sweep.trained import Trained
 from sweeps.workload import Run
 
@@ -65,7 +67,7 @@ class Record:
 
 
 def _measured(trained: Trained, images: Images, record: Record | None = None) -> dict[str, float]:
-    """The accuracy in percent and the mean loss over all of `images`."""
+    """The accuracy in percent and the mean loss over all of `images`; the accuracy of each level of a hierarchy."""
     pixels, labels = (torch.from_numpy(array).to(trained.device) for array in (images.pixels, images.labels))
     index = torch.arange(len(labels), device=trained.device)
     source, classes = Source(pixels, labels, trained.scaling, images.fit), len(record.names) if record else 0
@@ -73,7 +75,13 @@ def _measured(trained: Trained, images: Images, record: Record | None = None) ->
     if record is not None and tally.confusion is not None:
         record.leave(tally.confusion)
     loss, accuracy = tally.means()
-    return {"accuracy": accuracy, "loss": loss}
+    return {"accuracy": accuracy, "loss": loss, **_by_level(trained, pixels, labels, images.fit)}
+
+
+def _by_level(trained: Trained, pixels: Tensor, labels: Tensor, fit: Fit | None) -> dict[str, float]:
+    if not isinstance(trained.network, Hierarchical):
+        return {}
+    return level_accuracies(trained.network, trained.logits(pixels, fit=fit), labels)
 
 
 def _corrupted(test: Images, how: Corrupted, channels: int) -> Images:

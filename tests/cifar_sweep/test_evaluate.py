@@ -13,6 +13,7 @@ import torch
 from cifar_sweep import measure as measuring
 from cifar_sweep import workload
 from cifar_sweep.cache import FOLDER
+from cifar_sweep.models import build
 from cifar_sweep.recipe import Recipe
 from cifar_sweep.train import STATE, Trainer
 from cifar_sweep.trained import Trained
@@ -126,10 +127,11 @@ def test_pixels_are_scaled_as_in_training(make_recipe, make_run, tmp_path: Path,
     trainer.run_epoch()
     trainer.save(tmp_path)
     trained = Trained.load(trainer.recipe, tmp_path, torch.device("cpu"))
-    ours, theirs = trained.scaling, trainer.source.scaling
+    ours, theirs = trained.scaling, trainer.images.source.scaling
     assert torch.equal(ours.factor, theirs.factor)
     assert torch.equal(ours.offset, theirs.offset)
-    assert measuring.measure(trained.network, trainer.source, trainer.validation_index, "fp32") == trainer.validate()
+    measured = measuring.measure(trained.network, trainer.images.source, trainer.images.validation, "fp32")
+    assert measured == trainer.validate().means()
 
 
 def test_the_test_set_is_that_of_the_official_file(make_recipe, tmp_path: Path, cifar10_dir: Path):
@@ -193,6 +195,22 @@ def test_what_is_taken_for_what_is_left_for_the_test_set_and_collections_but_not
         assert found.names == tuple("0123456789")
         assert found.images == tuple(np.bincount(labels, minlength=10))
         assert 100 * sum(found.correct) / len(labels) == pytest.approx(reached[name]["accuracy"])
+
+
+def test_each_level_of_a_hierarchy_has_its_accuracy(make_run, tmp_path: Path):
+    level = {"name": "two_layer", "hidden": [16]}
+    groups = [[0, 2, 4, 6, 8], [1, 3, 5, 7, 9]]
+    model = {"name": "hierarchical", "coarse": level, "fine": level, "groups": groups}
+    recipe = Recipe.model_validate({"data": {"name": "digits"}, "model": model, "precision": "fp32"})
+    network = build(recipe.model, recipe.data.shape)
+    scaling = {"factor": torch.full((1,), 1 / 255), "offset": torch.zeros(1)}
+    torch.save({"network": network.state_dict(), "scaling": scaling}, tmp_path / STATE)
+    run = make_run(access=OPEN)
+    run.restored = tmp_path
+    reached = dict(workload.evaluate(recipe, run, ["noise:1"]))
+    for figures in reached.values():
+        assert set(figures) == {"accuracy", "loss", "coarse_accuracy", "fine_accuracy"}
+        assert figures["accuracy"] <= min(figures["coarse_accuracy"], figures["fine_accuracy"])
 
 
 def test_without_a_checkpoint_there_is_nothing_to_evaluate(make_recipe, make_run):

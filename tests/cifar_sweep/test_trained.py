@@ -52,7 +52,7 @@ def test_logits_are_those_of_the_network_that_was_saved(saved, trained: Trained,
     trainer, _ = saved
     trainer.network.eval()
     with torch.no_grad():
-        expected = trainer.network(trainer.source.scaling(pixels))
+        expected = trainer.network(trainer.images.source.scaling(pixels))
     assert torch.equal(trained.logits(pixels), expected)
     assert trained.logits(pixels).shape == (40, 10)
 
