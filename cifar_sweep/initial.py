@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import torch
+from pathlib import Path
 
-from cifar_sweep.classes import names_of
+import torch
+from torch import Tensor
+
+from cifar_sweep.formats import class_names
 from cifar_sweep.models import build
 from cifar_sweep.models.init import initialise
 from cifar_sweep.models.network import Network
@@ -23,7 +26,16 @@ def initial_network(recipe: Recipe, run: Run, seed: int) -> Network:
     network = build(recipe.model, recipe.data.shape)
     initialise(network, seed)
     load_weights(network, recipe, run)
-    text = None if isinstance(recipe.model, HierarchicalRecipe) else recipe.model.head.text
-    if text is not None:
-        network.head.set_text(embeddings(text, names_of(recipe.data, run.data_dir), run.data_dir))
+    embedded = class_embeddings(recipe, run.data_dir)
+    if embedded is not None:
+        network.head.set_text(embedded)
     return network.to(run.device).to(memory_format=torch.channels_last)
+
+
+def class_embeddings(recipe: Recipe, data_dir: Path) -> Tensor | None:
+    """What a text head compares images with, (classes, E); None for any other head.
+
+    Raises Unavailable where the encoder is not at hand, ValueError where the classes have no names.
+    """
+    text = None if isinstance(recipe.model, HierarchicalRecipe) else recipe.model.head.text
+    return None if text is None else embeddings(text, class_names(recipe.data, data_dir, "train"), data_dir)

@@ -99,6 +99,7 @@ def prepare(recipe: Recipe, site: Site) -> Prepared:
     from cifar_sweep.cache import load_images
     from cifar_sweep.data import fingerprint, make_split
     from cifar_sweep.download import fetch
+    from cifar_sweep.initial import class_embeddings
     from cifar_sweep.labelled import missing_collections
     from cifar_sweep.precision import resolve_precision
     from cifar_sweep.transfer import require_weights
@@ -109,6 +110,7 @@ def prepare(recipe: Recipe, site: Site) -> Prepared:
     for missing in missing_collections(data, site.evaluate, site.data_dir):
         raise Unavailable(f"evaluate: {missing}")
     require_weights(recipe, site)
+    class_embeddings(recipe, site.data_dir)
     images = load_images(data, site.data_dir, "train")
     split = make_split(data, images.labels, split_seed=0)
     settings: dict[str, Any] = {"precision": resolve_precision(recipe.precision, site.device)}
