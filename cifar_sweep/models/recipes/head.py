@@ -17,8 +17,8 @@ class TextHead(Section):
 
     encoder: Literal["words", "clip", "file"] = Field(
         default="words",
-        description="What embeds the class names. words: the mean of 256 numbers for each piece of a word (extra text); "
-        "clip: CLIP's text encoder, 512 numbers (extra clip); file: embeddings made elsewhere.",
+        description="What embeds the class names. words: the mean of 256 numbers for each piece of a word (extra "
+        "text); clip: CLIP's text encoder, 512 numbers (extra clip); file: embeddings made elsewhere.",
     )
     path: str | None = Field(
         default=None, description="Where encoder file finds its embeddings, an .npz; null for the other encoders."
