@@ -20,8 +20,8 @@ NAMES = ["sgd", "adam", "adamw", "lion", "muon"]
 def small_network() -> nn.Sequential:
     """Convolutions, a norm and a hidden layer between the first layer and the classifier, in channels last."""
     stem = [nn.Conv2d(3, 8, 3, bias=False), nn.BatchNorm2d(8), nn.ReLU()]
-    network = nn.Sequential(*stem, nn.Conv2d(8, 6, 3), nn.ReLU(), nn.Conv2d(6, 6, 1), nn.Flatten())
-    network.add_module("hidden", nn.Linear(6 * 16, 12))
+    network = nn.Sequential(*stem, nn.Conv2d(8, 6, 3), nn.ReLU(), nn.Conv2d(6, 10, 1), nn.Flatten())
+    network.add_module("hidden", nn.Linear(10 * 16, 12))
     network.add_module("head", nn.Linear(12, 5))
     generator = torch.Generator().manual_seed(0)
     for parameter in network.parameters():
@@ -192,7 +192,7 @@ def test_frozen_parameters_stay_until_they_are_unfrozen(name: str):
 @pytest.mark.parametrize("name", NAMES)
 def test_weight_decay_spares_biases_gains_and_layer_scales(name: str):
     network = small_network()
-    network.register_parameter("layer_scale", nn.Parameter(torch.ones(6, 1, 1)))
+    network.register_parameter("layer_scale", nn.Parameter(torch.ones(10, 1, 1)))
     decays = {
         id(parameter): group["weight_decay"]
         for group in make_optimizer(OptimizerRecipe(name=name, weight_decay=0.1), network).param_groups
