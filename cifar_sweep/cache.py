@@ -69,8 +69,8 @@ def _in_memory(images: Images, data: DataRecipe) -> Images:
 def _state(data: DataRecipe, data_dir: Path, part: Part) -> str:
     """A hash that changes with the files, the way they are decoded and the libraries that do it or bring the digits."""
     library = {"digits": "scikit-learn", "folder": "pillow"}.get(data.name)
-    facts: list[object] = [data.stored, data.shape, data.subset, version(library) if library else ""]
-    facts += [data.fit, version("pillow"), ENLARGED_LIMIT_BYTES] if data.fit else []
+    facts: list[object] = [data.stored, data.subset, data.resize, data.center_crop, version(library) if library else ""]
+    facts += [version("pillow"), ENLARGED_LIMIT_BYTES] if data.fit else []
     for file in source_files(data, data_dir, part):
         stat = file.stat()
         facts.append((str(file), stat.st_size, stat.st_mtime_ns))

@@ -11,6 +11,7 @@ from cifar_sweep import cache
 from cifar_sweep.cache import load_images
 from cifar_sweep.formats import Images, read_images
 from cifar_sweep.recipe import DataRecipe
+from tests.cifar_sweep.made import make_folder
 
 CIFAR10 = DataRecipe(name="cifar10")
 
@@ -57,6 +58,15 @@ def test_the_same_files_described_otherwise_are_decoded_anew(tmp_path: Path):
     load_images(data, tmp_path, "train")
     with pytest.raises(ValueError, match="labels must be 0 to 1"):
         load_images(data.model_copy(update={"classes": 2}), tmp_path, "train")
+
+
+def test_a_folder_cut_out_of_another_size_is_decoded_anew(tmp_path: Path):
+    make_folder(tmp_path / "made", classes=2, size=64)
+    data = DataRecipe(name="folder", path="made", channels=3, classes=2, resize=60, center_crop=40)
+    closer = data.model_copy(update={"resize": 48})
+    first, second = (load_images(each, tmp_path, "train").pixels for each in (data, closer))
+    assert first.shape == second.shape
+    assert not np.array_equal(first, second)
 
 
 def test_without_a_place_for_the_cache_the_images_are_decoded_in_memory(cifar10_dir: Path):
