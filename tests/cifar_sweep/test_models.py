@@ -192,6 +192,18 @@ def test_stochastic_depth_drops_whole_images_and_keeps_the_mean():
     assert torch.equal(drop.eval()(torch.ones(5, 2)), torch.ones(5, 2))
 
 
+def test_a_wide_block_projects_its_activated_input_and_passes_any_other_on_as_it_is():
+    network = small("wide_resnet", Shape(3, 32, 5), depth=16).eval()
+    maps = images(Shape(4, 8, 1))
+    for name, expected in (
+        ("0.1", lambda block: maps),
+        ("1.0", lambda block: block.shortcut(block.norm1(maps).relu())),
+    ):
+        block = network.stages.get_submodule(name)
+        nn.init.zeros_(block.conv2.weight)
+        torch.testing.assert_close(block(maps), expected(block))
+
+
 def test_channel_attention_is_the_papers_equation():
     attention = ChannelAttention(8, 4, "relu")
     maps = images(Shape(8, 5, 1))
