@@ -107,7 +107,7 @@ def test_by_way_of_floating_point_a_value_differs_by_one_level_at_most(size: int
     planes = torch.from_numpy(PICTURES).permute(0, 3, 1, 2)
     differences = resized_bytes(planes, size).int() - resized(planes, size).int()
     assert differences.abs().max() <= 1
-    assert differences.float().abs().mean() < 0.1
+    assert abs(differences.float().mean()) < 0.05  # neither brighter nor darker
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
