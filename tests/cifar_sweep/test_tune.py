@@ -178,9 +178,10 @@ def test_range_test_repeats_exactly_and_leaves_the_global_generator_alone(make_r
 
 
 def test_range_test_ends_where_the_loss_explodes(make_recipe, make_run):
-    found = learning_rate_range(make_recipe(), make_run(), steps=30, highest=1e8)
-    assert len(found.rates) < 30
+    found = learning_rate_range(make_recipe(), make_run(), steps=60, highest=1e8)
+    assert len(found.rates) < 60
     assert all(map(math.isfinite, found.losses))
+    assert all(loss <= 4 * min(found.smoothed) for loss in found.smoothed[6:-1])
 
 
 def test_range_test_of_an_automatic_batch_size(make_recipe, site):
