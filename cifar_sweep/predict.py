@@ -19,6 +19,8 @@ from cifar_sweep.trained import BATCH, VIEWS, TestTimeAugmentation, Trained
 from cifar_sweep.unlabelled import Unlabelled, read_unlabelled
 from sweeps.workload import Predictions, Site, Unavailable
 
+USUAL = 5000  # images of training whose predicted classes those of unlabelled ones are compared with
+
 
 def predict_images(recipe: Recipe, models: Sequence[Path], site: Site, source: Path, tta: str) -> Predictions:
     """The most probable class of each image in `source`, by the mean of the probabilities that `models` give it.
@@ -26,19 +28,40 @@ def predict_images(recipe: Recipe, models: Sequence[Path], site: Site, source: P
     Warns where the images, or the classes predicted, are unlike those of training. Raises ValueError for an unknown
     `tta` and as `read_unlabelled` does.
     """
-    augmentation = _known(tta)
+    augmentation, names = _known(tta), names_of(recipe.data, site.data_dir)
     images = read_unlabelled(source, recipe.data)
     networks = [Trained.load(recipe, model, torch.device(site.device)) for model in models]
-    labels = probabilities(networks, images, augmentation).argmax(dim=1).cpu().numpy()
-    names = names_of(recipe.data, site.data_dir)
-    return Predictions(images.ids, labels.tolist(), names, tuple(_warnings(recipe, site, images, labels, names)))
+    labels = _classes(networks, images, augmentation)
+    try:
+        trained = load_images(recipe.data, site.data_dir, "train")
+    except Unavailable as error:
+        warnings = [f"not compared with the images of training, which are not here: {error}"]
+    else:
+        channels = recipe.data.shape.channels
+        warnings = channel_warnings(*(Channels.of(_as_seen(each), channels) for each in (images, trained)))
+        usual = _classes(networks, _some(trained), augmentation)
+        warnings += class_warnings(labels, usual, names)
+    return Predictions(images.ids, labels.tolist(), names, tuple(warnings))
 
 
-def probabilities(networks: Sequence[Trained], images: Unlabelled, tta: TestTimeAugmentation = "none") -> Tensor:
+def probabilities(
+    networks: Sequence[Trained], images: Images | Unlabelled, tta: TestTimeAugmentation = "none"
+) -> Tensor:
     """The mean (N, classes) over `networks` of the softmax of their logits."""
     pixels = torch.from_numpy(images.pixels)
-    total = torch.stack([torch.softmax(network.logits(pixels, tta, images.fit), dim=1) for network in networks])
-    return total.mean(dim=0)
+    each = torch.stack([torch.softmax(network.logits(pixels, tta, images.fit), dim=1) for network in networks])
+    return each.mean(dim=0)
+
+
+def _classes(networks: Sequence[Trained], images: Images | Unlabelled, tta: TestTimeAugmentation) -> np.ndarray:
+    """The most probable class (N,) of each image."""
+    return np.asarray(probabilities(networks, images, tta).argmax(dim=1).cpu().numpy())
+
+
+def _some(images: Images) -> Images:
+    """At most USUAL of the images, at equal distances."""
+    step = -(-len(images) // USUAL)
+    return Images(np.array(images.pixels[::step]), images.labels[::step], images.fit)
 
 
 def _known(tta: str) -> TestTimeAugmentation:
@@ -46,20 +69,6 @@ def _known(tta: str) -> TestTimeAugmentation:
         if kind == tta:
             return kind
     raise ValueError(f"tta must be {', '.join(VIEWS)} but is {tta!r}")
-
-
-def _warnings(recipe: Recipe, site: Site, images: Unlabelled, labels: np.ndarray, names: Sequence[str]) -> list[str]:
-    """Where images or predictions are unlike those of training; where that is not here, that they were not compared."""
-    channels = recipe.data.shape.channels
-    try:
-        trained = load_images(recipe.data, site.data_dir, "train")
-    except Unavailable as error:
-        return [f"not compared with the images of training, which are not here: {error}"]
-    found = Channels.of(_as_seen(images), channels)
-    return [
-        *channel_warnings(found, Channels.of(_as_seen(trained), channels)),
-        *class_warnings(labels, trained.labels, names),
-    ]
 
 
 def _as_seen(images: Images | Unlabelled) -> np.ndarray:

@@ -17,6 +17,8 @@ MATTERS = 0.2  # of a training image's deviation: Cohen's small effect; whole he
 SIGMAS = 5.0  # standard errors
 HISTOGRAM_MATTERS = 0.5  # Cohen's w for "large"
 CHANCE = 1e-4
+FEWEST = 5  # images that are expected in a cell, for chi-squared to hold
+SHOWN = 3
 MOST_IMAGES = 20_000  # of a larger set, as many at equal distances
 BLOCK = 1000
 SMALLEST = 1e-3  # of a deviation, where all training images are alike
@@ -66,24 +68,34 @@ def channel_warnings(found: Channels, trained: Channels) -> list[str]:
     return [f"the images are not like those of training: {told}; up to {limit:.2f} deviations are usual"]
 
 
-def class_warnings(labels: np.ndarray, trained: np.ndarray, names: Sequence[str]) -> list[str]:
-    """Whether the predicted classes `labels` (N,) have other shares than those of training, `trained` (M,) labels.
+def class_warnings(labels: np.ndarray, usual: np.ndarray, names: Sequence[str]) -> list[str]:
+    """Whether the predicted classes `labels` (N,) have other shares than `usual` (M,), those predicted for images of
+    training: what the networks themselves say of these, as a weak classifier prefers some classes anywhere.
 
-    Warns where chi-squared has p below 0.0001 and Cohen's w, the root of the mean squared relative difference weighted
-    by the shares of training, is above 0.5: a classifier's own preferences on held-out images stay below.
+    Warns where chi-squared for two samples has p below 0.0001 and Cohen's w, the root of the sum of squared differences
+    of shares, each over the usual share, is above 0.5. Rare classes are counted together.
     """
-    counts = np.bincount(labels, minlength=len(names)).astype(float)
-    shares = np.bincount(trained, minlength=len(names)) / len(trained)
-    known = shares > 0
-    predicted = counts[known] / len(labels)
-    w_squared = float(np.sum((predicted - shares[known]) ** 2 / shares[known]))
-    p = special.chdtrc(max(1, known.sum() - 1), len(labels) * w_squared)
-    if w_squared <= HISTOGRAM_MATTERS**2 or p >= CHANCE:
+    ours = np.bincount(labels, minlength=len(names)) / len(labels)
+    theirs = np.bincount(usual, minlength=len(names)) / len(usual)
+    size = len(labels) * len(usual) / (len(labels) + len(usual))
+    cells = _cells(theirs * size)
+    found, expected = (np.bincount(cells, weights=shares) for shares in (ours, theirs))
+    w_squared = float(np.sum((found - expected) ** 2 / expected))
+    if w_squared <= HISTOGRAM_MATTERS**2 or special.chdtrc(len(found) - 1, size * w_squared) >= CHANCE:
         return []
-    shown = np.argsort(-np.abs(counts / len(labels) - shares))[:3]
-    percent = 100 * counts / len(labels)
-    told = ", ".join(f"{names[k]} {percent[k]:.1f} % instead of {100 * shares[k]:.1f} %" for k in shown)
-    return [f"the predicted classes have other shares than those of training: {told} (w = {np.sqrt(w_squared):.2f})"]
+    shown = np.argsort(-np.abs(ours - theirs))[:SHOWN]
+    told = ", ".join(f"{names[k]} {100 * ours[k]:.1f} % instead of {100 * theirs[k]:.1f} %" for k in shown)
+    return [f"the classes predicted have other shares than for images of training: {told} (w = {w_squared**0.5:.2f})"]
+
+
+def _cells(expected: np.ndarray) -> np.ndarray:
+    """The cell (K,) in which each class is counted, so that FEWEST or more are expected in each (Cochran 1954)."""
+    order = np.argsort(expected, kind="stable")
+    before = np.cumsum(expected[order]) - expected[order]
+    last = max(0, int(expected.sum() // FEWEST) - 1)
+    cells = np.empty(len(expected), dtype=int)
+    cells[order] = np.minimum(before // FEWEST, last)
+    return np.unique(cells, return_inverse=True)[1]
 
 
 def _statistics(pixels: np.ndarray) -> dict[str, np.ndarray]:

@@ -107,25 +107,31 @@ class Trainer:
         if self.pretraining is None or self.pretraining.finished:
             return False
         self.pretraining.run_epoch()
+        if self.average is not None and self.pretraining.finished:
+            self.average = Average(self.network, self.average.decay)
         return True
 
     def run_epoch(self) -> dict[str, float]:
-        """Train for one epoch and validate; a loss that is not finite ends it at once."""
+        """Train for one epoch and validate; a loss that is not finite ends it at once.
+
+        The first epoch's `seconds` have those of the pre-training in them.
+        """
         started = time.perf_counter()
         index, source = self._labelled()
         trained = self._train_epoch(index, source)
         train_loss, train_accuracy = trained.means()
         trained_s = time.perf_counter() - started
         held_out = self._held_out(diverged=math.isnan(train_loss))
+        before_s = self.pretraining.seconds if self.pretraining and self.epoch == 0 else 0.0
         self.epoch += 1
         self.stopped = self.patience.stops(self.epoch, held_out.get("val_accuracy"))
         return {
             "train_loss": train_loss,
             "train_accuracy": train_accuracy,
             **held_out,
-            **(self.pseudo.figures() if self.pseudo else {}),
+            **{name: figure for part in self._techniques().values() for name, figure in part.figures().items()},
             "lr": float(self.optimizer.param_groups[0]["lr"]),
-            "seconds": time.perf_counter() - started,
+            "seconds": before_s + time.perf_counter() - started,
             "images_per_s": trained.count / trained_s,
         }
 

@@ -40,6 +40,7 @@ TOGGLES: Mapping[str, Mapping[str, Any]] = {
     "dropout": {"model.head.dropout": 0.0},
     "stochastic_depth": {"model.stochastic_depth": 0.0},
     "zero_init": {"model.zero_init": False},
+    "head_batch_norm": {"model.head.batch_norm": False, "model.head.batch_norm_logits": False},
     "text": {"model.head.text": None},
     "crop": {"augment.crop": 0},
     "flip": {"augment.flip": False},
@@ -58,6 +59,8 @@ TOGGLES: Mapping[str, Mapping[str, Any]] = {
     "early_stopping": {"regularization.early_stopping.patience": None},
     "weights": {"transfer.weights": None},
     "freezing": {"transfer.freeze": None, "transfer.unfreeze": []},
+    "head_lr": {"transfer.head_lr": 1.0},
+    "unlabelled": {"data.unlabelled": None},
     "distillation": {"distillation": None},
     "pseudo_labels": {"pseudo_labels": None},
     "pretrain": {"pretrain": None},
@@ -104,6 +107,7 @@ def prepare(recipe: Recipe, site: Site) -> Prepared:
     from cifar_sweep.precision import resolve_precision
     from cifar_sweep.transfer import require_weights
     from cifar_sweep.tune import auto_batch_size
+    from cifar_sweep.unlabelled import load_unlabelled
 
     data, shape = recipe.data, recipe.data.shape
     fetch(data, site.data_dir)
@@ -113,6 +117,8 @@ def prepare(recipe: Recipe, site: Site) -> Prepared:
     class_embeddings(recipe, site.data_dir)
     images = load_images(data, site.data_dir, "train")
     split = make_split(data, images.labels, split_seed=0)
+    if data.unlabelled is not None and data.unlabelled.path is not None:
+        load_unlabelled(data, site.data_dir, images)
     settings: dict[str, Any] = {"precision": resolve_precision(recipe.precision, site.device)}
     if recipe.batch_size == AUTO:
         settings["batch_size"] = auto_batch_size(recipe, site)
@@ -207,7 +213,8 @@ def chance(recipe: Recipe) -> dict[str, float]:
 
 def smoke(recipe: Recipe) -> dict[str, Any]:
     """Settings that shrink any recipe to seconds: one epoch on few images, fewer for a costly network; no downloads."""
-    limit = max(16, min(512, SMOKE_MACS // max(1, cost(recipe)["macs"])))
+    fewest = 2 * recipe.data.shape.classes if recipe.model.name == "hierarchical" else 16  # some of every group
+    limit = max(fewest, min(512, SMOKE_MACS // max(1, cost(recipe)["macs"])))
     settings: dict[str, Any] = {
         "epochs": 1,
         "schedule.warmup_epochs": 0,

@@ -23,8 +23,8 @@ from sweeps.files import write_atomic
 from sweeps.gate import Gate, smallest
 from sweeps.leg import Context, Observer
 from sweeps.lock import driver_lock
-from sweeps.references import References
-from sweeps.results import Results
+from sweeps.references import References, taught_by_the_same
+from sweeps.results import SAME_DATA, Results
 from sweeps.runners.base import Runner
 from sweeps.store import STUDY_FILE, Store
 from sweeps.study import Study, dump
@@ -99,6 +99,7 @@ def settle(
     settled = known.get("settled", dict(prepared.settings))
     gate = Gate(study, workload, settled)
     require_feasible(study, gate)
+    same = taught_by_the_same(study, workload, runs_dir, prepared.provenance.get("fingerprint")) if runs_dir else []
     environment = {
         **sites.describe(),
         "workload": {"name": workload.name, "code_sha256": sites.code_hash(workload.target)},
@@ -106,6 +107,7 @@ def settle(
         "data": dict(prepared.provenance),
         "settled": settled,
         **({"references": learned} if learned else {}),
+        **({SAME_DATA: same} if same else {}),
     }
     return Plan(study, workload, place, gate, environment)
 

@@ -23,11 +23,12 @@ from sweeps.report import write
 from sweeps.results import Results
 from sweeps.runners import Share, starting
 from sweeps.runs import open_results, study_document, study_folder
+from sweeps.saved import ENVIRONMENT
 from sweeps.search import epochs_of
 from sweeps.site import data_dir, gpu_count
 from sweeps.smoke import shrink, with_smoke_models
 from sweeps.stages import ABLATION, SEARCH, asked, stages_of
-from sweeps.store import ENVIRONMENT, STUDY_FILE
+from sweeps.store import STUDY_FILE
 from sweeps.study import Study, diff
 from sweeps.trial import Status
 from sweeps.workload import Workload

@@ -16,6 +16,7 @@ from sweeps.variants import Arm
 __all__ = ["CURVES", "SEARCH", "Results", "StageResults", "trial_folder"]
 
 CURVES = "curves.csv"
+SAME_DATA = "learned_from_same_data"  # in the provenance: the trials of other studies of which that is so
 
 
 @dataclass(frozen=True)

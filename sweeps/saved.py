@@ -21,6 +21,7 @@ SEARCH = "search"
 TRIALS = "trials"  # the folder of the search's trials; other stages have one of their own name
 RECIPE = "recipe.yaml"
 RECORD = "record.json"
+ENVIRONMENT = "environment.json"
 
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 _REFERENCE = re.compile(rf"(?P<study>{_NAME}):(?:(?P<stage>{_NAME})/)?(?P<number>[0-9]+)")
@@ -91,6 +92,15 @@ def find(runs: Path, text: str) -> Saved:
         f"{text}: the trial has no intact checkpoint in {folder / 'checkpoint'}: it has not been trained to an epoch's "
         f"end, did not complete, or its checkpoint was deleted; run the study again or name another trial"
     )
+
+
+def data_of(runs: Path, text: str) -> str | None:
+    """The fingerprint of the data that the study of the reference `text` was trained on; None where it is not known."""
+    try:
+        environment = json.loads((runs / Reference.parse(text).study / ENVIRONMENT).read_text(encoding="utf-8"))
+        return str(environment["data"]["fingerprint"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def models(runs: Path, study: str) -> list[Reference]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,8 @@ from sweeps.grammar.document import from_text
 from sweeps.grammar.sections import Ablation, Confirm
 from sweeps.grammar.settings import nested_in
 from sweeps.recipe import BadRecipe
+from sweeps.references import named
 from sweeps.saved import SEARCH, Reference, find, models
-from sweeps.space import TOGGLE
 from sweeps.study import Study, dump, parse
 from sweeps.workload import Workload
 
@@ -98,7 +97,7 @@ def with_smoke_models(study: Study, workload: Workload, runs: Path) -> Study:
     "r7:3" becomes "r7-smoke:1", the latest trial with a checkpoint; trials that are there stay. Raises Unavailable
     where there is neither, with the command that makes one.
     """
-    stands_for = {reference: _smoke_model(reference, runs) for reference in _references(study, workload)}
+    stands_for = {reference: _smoke_model(reference, runs) for reference in named(study, workload)}
     if all(reference == other for reference, other in stands_for.items()):
         return study
     changes: dict[str, Any] = {"baseline": _replaced(study.baseline, stands_for)}
@@ -117,28 +116,6 @@ def with_smoke_models(study: Study, workload: Workload, runs: Path) -> Study:
 def _changed(study: Study, changes: Mapping[str, Any]) -> Study:
     # Through the grammar again: a copy would not be validated.
     return parse(from_text(dump(study.model_copy(update=changes)), f"{study.name} (smoke)"))
-
-
-def _references(study: Study, workload: Workload) -> set[str]:
-    """The trials of other studies that the baseline, the searched values and the components name."""
-    found: set[str] = set()
-    schema = workload.schema
-    for edit in ({}, *_values(study), *_components(study, workload)):
-        with suppress(BadRecipe):  # a value that goes with others only: the combinations have been checked
-            recipe = schema.validate(schema.merge(study.settings(schema), edit))
-            found |= set(workload.references(recipe).values())
-    return found
-
-
-def _values(study: Study) -> Iterator[dict[str, Any]]:
-    for key, item in study.parameters.items():
-        conditions = {parent: values[0] for parent, values in item.when.items() if not parent.startswith(TOGGLE)}
-        yield from ({**conditions, key: value} for value in item.values or ())
-
-
-def _components(study: Study, workload: Workload) -> Iterator[Mapping[str, Any]]:
-    components = study.ablation.components if study.ablation is not None else None
-    yield from components_of(components or (), workload.toggles()).values()
 
 
 def _smoke_model(reference: str, runs: Path) -> str:

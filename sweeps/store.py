@@ -16,12 +16,12 @@ from sqlalchemy import URL
 from sweeps.files import write_atomic
 from sweeps.ledger import WAY_OUT, Damaged, Ledger
 from sweeps.results import SEARCH, Results
+from sweeps.saved import ENVIRONMENT
 from sweeps.space import Space
 from sweeps.study import Study, dump
 
 STUDY_FILE = "study.yaml"
 DATABASE = "study.db"
-ENVIRONMENT = "environment.json"
 RETUNE = "retune-"
 
 

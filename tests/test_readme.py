@@ -20,7 +20,7 @@ def test_study_of_the_readme_validates() -> None:
     assert workload.name == "cifar_sweep"
 
 
-@pytest.mark.parametrize("name", sorted(set(re.findall(r"`sweep (\w+)", README))))
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"`sweep ([\w-]+)", README))))
 def test_command_of_the_readme_exists(name: str) -> None:
     assert sweep(name, "--help", cwd=ROOT).returncode == 0
 

@@ -13,13 +13,10 @@ from sweeps.trial import Status
 from tests.cifar_sweep.made import make_cifar10, make_cifar100, make_folder, make_stl10
 from tests.sweeps.support import ROOT
 
-# Those of one line learn from each other, in this order.
-CHAINS = (("r3_lenet_to_convnet", "r3_finetune_stl10"), ("distill_teacher", "distill_to_budget"))
-ALONE = sorted({file.stem for file in (ROOT / "studies").glob("*.yaml")} - {name for chain in CHAINS for name in chain})
-STUDIES = [
-    *(pytest.param(name, marks=pytest.mark.xdist_group(chain[0])) for chain in CHAINS for name in chain),
-    *ALONE,
-]
+CHAINS = (("r3_lenet_to_convnet", "r3_finetune_stl10"), ("distill_teacher", "distill_to_budget"))  # the second learns
+ALONE = {file.stem for file in (ROOT / "studies").glob("*.yaml")} - {name for chain in CHAINS for name in chain}
+STUDIES = [*CHAINS, *((name,) for name in sorted(ALONE))]
+SAME_WHEN_SMALL = {"r4_transfer": {"from_scratch"}}  # a smoke run downloads nothing, so its baseline has no weights
 
 
 @pytest.fixture(scope="session")
@@ -35,16 +32,22 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Folders:
     return Folders(runs=root / "runs", reports=root / "reports", data=data)
 
 
-@pytest.mark.parametrize("name", STUDIES)
-def test_study_runs_at_the_smallest_scale(name: str, folders: Folders) -> None:
+@pytest.mark.parametrize("names", STUDIES, ids="-".join)
+def test_study_runs_at_the_smallest_scale(names: tuple[str, ...], folders: Folders) -> None:
+    for name in names:
+        runs_small(name, folders)
+
+
+def runs_small(name: str, folders: Folders) -> None:
+    """Run a study with --smoke: every run that fits is complete, no component is refused, and there is a report."""
     study, workload = accept(read(ROOT / "studies" / f"{name}.yaml"))
     launched = launch(study, workload, Options(folders=folders, runner="inline", smoke=True, quiet=True))
     results = launched.finish.results
     assert launched.finish.complete, launched.finish.failure
     ends = {trial.status: trial.reason for trial in results.everything}
     assert set(ends) <= {Status.COMPLETE, Status.REJECTED, Status.DUPLICATE}, ends
-    refused = {arm.name: arm.reason for stage in results.stages.values() for arm in stage.arms if arm.reason}
-    assert refused == {}
+    refused = {arm.name for stage in results.stages.values() for arm in stage.arms if arm.reason}
+    assert refused == SAME_WHEN_SMALL.get(name, set())
     assert launched.report.exists()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
 from torch import Tensor, nn
@@ -10,7 +11,7 @@ from cifar_sweep.models.drawn import Draw
 from cifar_sweep.models.head import Classifier
 
 
-class Network(nn.Module):
+class Network(nn.Module, ABC):
     """Parameters named `head.*` are the classifier's, all others the body's."""
 
     head: Classifier
@@ -20,9 +21,9 @@ class Network(nn.Module):
         """How the architecture itself draws its initial weights, by parameter name; the others are drawn as He's."""
         return {}
 
+    @abstractmethod
     def features(self, images: Tensor) -> Tensor:
         """What the head gets, (B, head.in_features), of images (B, channels, size, size)."""
-        raise NotImplementedError
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (B, classes) of images (B, channels, size, size)."""

@@ -18,8 +18,12 @@ OPERATIONS: dict[str, Any] = {name: {} for name in workload.OPERATIONS}
 ALL_ON = {
     "data": {"unlabelled": {"share": 0.2}},
     "augment": {**OPERATIONS, "trivial_augment": None, "aug_mix": None, "phases": [{"epochs": 2}]},
-    "model": {"head": {"dropout": 0.1, "text": {}}, "zero_init": True, "stochastic_depth": 0.1},
-    "transfer": {"weights": "r1:7", "freeze": "body", "unfreeze": [{"epoch": 1}]},
+    "model": {
+        "head": {"dropout": 0.1, "batch_norm": True, "batch_norm_logits": True, "text": {}},
+        "zero_init": True,
+        "stochastic_depth": 0.1,
+    },
+    "transfer": {"weights": "r1:7", "freeze": "body", "unfreeze": [{"epoch": 1}], "head_lr": 10.0},
     "regularization": {"label_smoothing": 0.1, "grad_clip": 1.0, "ema": 0.99, "early_stopping": {"patience": 3}},
     "distillation": {"teacher": "r1:7"},
     "pseudo_labels": {},
@@ -29,6 +33,7 @@ OTHERS: dict[str, dict[str, Any]] = {  # what cannot stand beside the rest
     "attention": {"model": {"name": "cbam_cnn"}},
     "trivial_augment": {"augment": {"trivial_augment": {}}},
     "aug_mix": {"augment": {"aug_mix": {}}},
+    "unlabelled": {"data": {"unlabelled": {"share": 0.2}}},
 }
 
 
@@ -164,3 +169,26 @@ def test_real_cifar100_trains_with_the_default_model(unpacked: Callable[[str], P
     recipe = SCHEMA.validate(merge(settings, workload.smoke(SCHEMA.validate(settings))))
     [row] = curve(recipe, make_run(data_dir=unpacked("cifar100-mini")))
     assert math.isfinite(row["val_loss"])
+
+
+def test_prepare_finds_what_training_will_want(make_recipe, data_dir: Path):
+    recipe = make_recipe(data__train_limit=None, data__unlabelled={"path": "nowhere.npz"})
+    with pytest.raises(Unavailable, match=r"nowhere\.npz"):
+        workload.prepare(recipe, Site(data_dir, "cpu"))
+    elsewhere = {"name": "more", "data": {"name": "npz", "path": "absent.npz"}}
+    with pytest.raises(Unavailable, match=r"evaluate: more: .*absent\.npz"):
+        workload.prepare(make_recipe(), Site(data_dir, "cpu", evaluate=(elsewhere,)))
+
+
+def test_a_final_run_stops_at_the_median_epoch_of_runs_that_stopped_early(make_recipe):
+    patient = make_recipe(regularization__early_stopping__patience=2)
+    edit = workload.without_validation(patient, [9, 3, 4, 8])
+    final = SCHEMA.validate(merge(SCHEMA.dump(patient), edit)).regularization.early_stopping
+    assert (final.patience, final.stop_epoch) == (None, 4)
+    assert workload.without_validation(make_recipe(), [9, 3, 4]) == {}
+
+
+def test_references_are_the_trials_that_a_recipe_learns_from(make_recipe):
+    both = make_recipe(transfer__weights="r1:7", distillation={"teacher": "r2:final/0"})
+    assert workload.references(both) == {"transfer.weights": "r1:7", "distillation.teacher": "r2:final/0"}
+    assert workload.references(make_recipe(transfer__weights="body.pt")) == {}

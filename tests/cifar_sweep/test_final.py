@@ -34,7 +34,7 @@ def test_a_final_run_trains_on_every_image_and_holds_nothing_out(make_recipe, ma
         [],
     )
     trainer.network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].clone()))
-    trainer._train_epoch()
+    trainer.run_epoch()
     everything, _ = trainer.images.source.batch(torch.arange(1500))
     assert sorted(map(bytes, torch.cat(seen).numpy())) == sorted(map(bytes, everything.numpy()))
 

@@ -196,6 +196,14 @@ def test_each_level_sees_its_own_images_and_labels(make_run):
     assert all(len(level.images.validation) == 0 for level in trainer.levels)
 
 
+def test_the_head_of_each_level_has_its_own_learning_rate(make_run):
+    trainer = HierarchyTrainer.start(recipe_of(transfer={"head_lr": 10.0}), make_run())
+    for level in trainer.levels:
+        rates = {id(p): group["lr"] for group in level.optimizer.param_groups for p in group["params"]}
+        heads = {id(p) for p in level.network.head.parameters()}
+        assert {rates[p] for p in heads} == {10 * rates[p] for p in rates.keys() - heads}
+
+
 def test_the_coarse_level_sees_the_batches_of_a_plain_classifier(make_run):
     plain = Trainer.start(recipe_of(model=FINE), make_run())
     ours = HierarchyTrainer.start(recipe_of(), make_run()).levels[0]
@@ -228,7 +236,7 @@ def test_figures_of_an_epoch_are_those_of_its_levels(make_run):
 
 
 @pytest.mark.parametrize(
-    ("stop_after", "regularization"), [(1, {}), (2, {"ema": 0.9, "early_stopping": {"patience": 2}})]
+    ("stop_after", "regularization"), [(2, {}), (3, {"ema": 0.9, "early_stopping": {"patience": 2}})]
 )
 def test_resumed_curve_equals_uninterrupted(make_run, curve, tmp_path, stop_after, regularization):
     recipe = recipe_of(regularization=regularization)

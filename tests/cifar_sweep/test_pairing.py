@@ -14,7 +14,9 @@ from cifar_sweep import workload
 from cifar_sweep.data import with_label_noise
 from cifar_sweep.recipe import Recipe
 from cifar_sweep.train import Trainer
+from sweeps.recipe import merge
 from sweeps.workload import Run
+from tests.cifar_sweep.conftest import SMALL
 
 LABELS = np.arange(2000) % 10
 TRAIN = np.arange(0, 2000, 2)
@@ -54,11 +56,10 @@ def test_removing_the_norm_layers_leaves_every_other_initial_weight_as_it_was(ma
 
 
 @pytest.mark.parametrize("toggle", sorted(workload.TOGGLES))
-def test_split_and_order_do_not_depend_on_the_recipe(make_recipe, make_run, toggle: str):
-    base = make_recipe(augment__crop=0)
-    without = make_recipe(
-        **{"augment__crop": 0} | {k.replace(".", "__"): v for k, v in workload.TOGGLES[toggle].items()}
-    )
+def test_split_and_order_do_not_depend_on_the_recipe(make_run, toggle: str):
+    network = {"name": "cbam_cnn", "widths": [8, 16]} if toggle == "attention" else SMALL["model"]
+    settings = merge(SMALL | {"model": network}, {"augment.crop": 0})
+    base, without = (Recipe.model_validate(merge(settings, edit)) for edit in ({}, workload.TOGGLES[toggle]))
     assert sides(make_run, base) == sides(make_run, without)
     ours, theirs = shown(make_run, base), shown(make_run, without)
     if toggle == "normalise":  # the same images in other units

@@ -113,7 +113,7 @@ def test_inverted_images_are_warned_of_on_stderr_and_in_json(
 def test_a_pile_of_one_class_is_warned_of(tiny_study: Path, held_out: Images, tmp_path: Path) -> None:
     zeros = np.array(held_out.pixels[held_out.labels == 0])
     done = predict(tiny_study, "tiny", pack(tmp_path, zeros, "npz"), "--out", tmp_path / "out.csv")
-    assert "warning: the predicted classes have other shares than those of training: 0 " in done.stderr
+    assert "warning: the classes predicted have other shares than for images of training: 0 " in done.stderr
 
 
 @pytest.mark.parametrize(("words", "message"), [

@@ -61,10 +61,11 @@ def test_constant_training_images_do_not_divide_by_nothing() -> None:
     assert channel_warnings(Channels.of(HELD_OUT, 1), Channels.of(flat, 1))
 
 
-def test_predicted_classes_in_the_shares_of_training_do_not_warn() -> None:
-    trained, generator = np.arange(1000) % 10, np.random.default_rng(3)
-    for count in (3, 30, 1000):
-        assert not any(class_warnings(generator.integers(0, 10, count), trained, NAMES) for _ in range(100))
+@pytest.mark.parametrize("count", [3, 30, 1000])
+def test_predicted_classes_in_the_usual_shares_hardly_ever_warn(count: int) -> None:
+    usual, generator = np.arange(1000) % 10, np.random.default_rng(3)
+    warned = sum(bool(class_warnings(generator.integers(0, 10, count), usual, NAMES)) for _ in range(2000))
+    assert warned <= 3  # 0.2 are expected by p < 0.0001, and chi-squared is not exact
 
 
 def test_a_difference_too_small_to_matter_does_not_warn_however_many_images() -> None:

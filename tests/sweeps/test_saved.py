@@ -18,6 +18,8 @@ from sweeps.errors import Unavailable
 from sweeps.grammar.document import from_text
 from sweeps.launch import Folders, Options, launch
 from sweeps.report.ends import ends
+from sweeps.report.findings import Findings
+from sweeps.report.verdicts import evidence_answer
 from sweeps.results import Results
 from sweeps.runners.inline import InlineRunner
 from sweeps.saved import Reference, find, is_reference, models
@@ -208,6 +210,17 @@ def test_smoke_run_goes_on_from_the_smoke_run_of_its_teachers(tmp_path: Path) ->
     arms = {arm.name: arm.settings["teacher"] for arm in results.stages["ablation"].arms}
     assert arms == {"baseline": latest, "alone": "", "other": latest}
     assert {trial.status for trial in results.stages["ablation"].trials} == {Status.COMPLETE}
+
+
+def test_a_teacher_of_the_same_data_is_said_to_have_seen_the_validation_images(runs: Path) -> None:
+    teaching = {"alone": {"teacher": ""}, "other": {"teacher": "teachers:ablation/2"}}
+    told = evidence_answer(Findings.of(run(pupils(teaching), runs)))
+    assert "Runs of this study learn from teachers:1, teachers:ablation/2, trained on the same data" in told[-1]
+    file = runs / "teachers" / "environment.json"
+    file.write_text(file.read_text().replace('"fingerprint": "pupils"', '"fingerprint": "elsewhere"'))
+    told = evidence_answer(Findings.of(run(pupils(teaching, name="others"), runs)))
+    assert told
+    assert not any("same data" in sentence for sentence in told)
 
 
 def test_smoke_run_prefers_the_trial_itself_and_replaces_searched_values_too(runs: Path) -> None:
