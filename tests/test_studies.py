@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
+import torchvision
 
 from sweeps.checks import accept
 from sweeps.grammar.document import read
 from sweeps.launch import Folders, Options, launch
+from sweeps.plan import plan
 from sweeps.trial import Status
 from tests.cifar_sweep.made import make_cifar10, make_cifar100, make_folder, make_stl10
 from tests.sweeps.support import ROOT
@@ -49,6 +52,36 @@ def runs_small(name: str, folders: Folders) -> None:
     refused = {arm.name for stage in results.stages.values() for arm in stage.arms if arm.reason}
     assert refused == SAME_WHEN_SMALL.get(name, set())
     assert launched.report.exists()
+
+
+@pytest.fixture(scope="session")
+def enough(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with as many images as the studies hold out, and more."""
+    data = tmp_path_factory.mktemp("enough")
+    make_cifar10(data, per_class=600)
+    make_cifar100(data, per_class=60)
+    make_stl10(data, per_class=150)
+    make_folder(data / "classes200", per_class=5)
+    return data
+
+
+@pytest.fixture(scope="session")
+def torch_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in the place of $TORCH_HOME with a ResNet-18 that nobody has trained."""
+    folder = tmp_path_factory.mktemp("torch")
+    (folder / "hub" / "checkpoints").mkdir(parents=True)
+    torch.save(torchvision.models.resnet18().state_dict(), folder / "hub" / "checkpoints" / "resnet18-f37072fd.pth")
+    return folder
+
+
+@pytest.mark.parametrize("name", sorted(name for names in STUDIES for name in names))
+def test_study_can_be_planned(name: str, enough: Path, torch_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(torch_home))
+    study, workload = accept(read(ROOT / "studies" / f"{name}.yaml"))
+    planned = plan(study, workload, enough, probing=False)
+    assert [stage.name for stage in planned.stages]
+    assert all(stage.runs.likely > 0 for stage in planned.stages)
+    assert all(arm.applicable for arm in planned.arms), [arm.reason for arm in planned.arms]
 
 
 def test_every_system_of_the_reports_is_there() -> None:
