@@ -12,7 +12,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from cifar_sweep.models.head import Classifier
-from cifar_sweep.models.layers import ACTIVATIONS, SampledConv2d, StochasticDepth, depth_rates, make_norm
+from cifar_sweep.models.layers import ACTIVATIONS, ResidualBlock, SampledConv2d, depth_rates, make_norm
 from cifar_sweep.models.network import Network
 from cifar_sweep.models.recipes import BaseResNetRecipe
 from cifar_sweep.section import Shape
@@ -37,7 +37,7 @@ class BaseResNet(Network):
         self.blocks = nn.Sequential()
         rates = depth_rates(recipe.stochastic_depth, len(recipe.widths))
         for out, rate in zip(recipe.widths, rates, strict=True):
-            self.blocks.append(ResidualBlock(recipe, width, out, rate))
+            self.blocks.append(BaseBlock(recipe, width, out, rate))
             width = out
         self.head = Classifier(recipe.head, width, shape.classes, recipe.activation, recipe.norm)
 
@@ -47,30 +47,16 @@ class BaseResNet(Network):
         return pooled
 
 
-class ResidualBlock(nn.Module):
+class BaseBlock(ResidualBlock):
     """Two 3x3 convolutions and the shortcut: the input, or a bare 1x1 stride-2 convolution where channels change."""
 
     def __init__(self, recipe: BaseResNetRecipe, width: int, out: int, depth_rate: float) -> None:
-        super().__init__()
-        self.residual = recipe.residual
-        stride = 1 if width == out else 2
-        self.conv1 = nn.Conv2d(width, out, 3, stride, padding=1, bias=False)
-        self.norm1 = make_norm(recipe.norm, out)
-        self.conv2 = nn.Conv2d(out, out, 3, padding=1, bias=False)
-        self.norm2 = make_norm(recipe.norm, out)
-        self.activation = ACTIVATIONS[recipe.activation]()
+        stride, shortcut = 1 if width == out else 2, None
+        first = nn.Conv2d(width, out, 3, stride, padding=1, bias=False)
+        second = nn.Conv2d(out, out, 3, padding=1, bias=False)
         if recipe.residual:
-            self.shortcut = nn.Identity() if width == out else SampledConv2d(width, out, 1, stride, bias=False)
-            self.stochastic_depth = StochasticDepth(depth_rate)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """(B, width, H, W) -> (B, out, H / stride, W / stride), rounded up."""
-        inner = self.activation(self.norm1(self.conv1(features)))
-        inner = self.norm2(self.conv2(inner))
-        if self.residual:
-            inner = self.stochastic_depth(inner) + self.shortcut(features)
-        result: Tensor = self.activation(inner)
-        return result
+            shortcut = nn.Identity() if width == out else SampledConv2d(width, out, 1, stride, bias=False)
+        super().__init__((first, second), recipe.norm, recipe.activation, shortcut, depth_rate)
 
 
 def _layer(recipe: BaseResNetRecipe, width: int, out: int) -> nn.Sequential:

@@ -37,6 +37,40 @@ class SampledConv2d(nn.Conv2d):
         return conv2d(sampled, self.weight, self.bias)
 
 
+class ResidualBlock(nn.Module):
+    """Two normalised convolutions and, where there is one, the shortcut around them; the activation between and after.
+
+    The second convolution makes as many channels as the first.
+    """
+
+    def __init__(
+        self,
+        convolutions: tuple[nn.Conv2d, nn.Conv2d],
+        norm: Norm,
+        activation: Activation,
+        shortcut: nn.Module | None,
+        depth_rate: float,
+    ) -> None:
+        super().__init__()
+        first, second = convolutions
+        self.conv1, self.norm1 = first, make_norm(norm, first.out_channels)
+        self.conv2, self.norm2 = second, make_norm(norm, second.out_channels)
+        self.activation = ACTIVATIONS[activation]()
+        self.residual = shortcut is not None
+        if shortcut is not None:
+            self.shortcut = shortcut
+            self.stochastic_depth = StochasticDepth(depth_rate)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, width, H, W) -> (B, out, H / stride, W / stride), rounded up."""
+        inner = self.activation(self.norm1(self.conv1(features)))
+        inner = self.norm2(self.conv2(inner))
+        if self.residual:
+            inner = self.stochastic_depth(inner) + self.shortcut(features)
+        result: Tensor = self.activation(inner)
+        return result
+
+
 class StochasticDepth(nn.Module):
     """Drops a whole branch for some images of a training batch, and scales it up for the others (arXiv:1603.09382).
 

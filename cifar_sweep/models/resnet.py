@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from torch import Tensor, nn
 
 from cifar_sweep.models.head import Classifier
-from cifar_sweep.models.layers import ACTIVATIONS, StochasticDepth, depth_rates, make_conv, make_norm
+from cifar_sweep.models.layers import ACTIVATIONS, ResidualBlock, depth_rates, make_conv, make_norm
 from cifar_sweep.models.network import Network
 from cifar_sweep.models.recipes import ResNetRecipe
 from cifar_sweep.section import Shape
@@ -44,32 +44,16 @@ class ResNet(Network):
         return pooled
 
 
-class BasicBlock(nn.Module):
+class BasicBlock(ResidualBlock):
     """Two 3x3 convolutions and, where residual, the shortcut around them."""
 
     def __init__(self, recipe: ResNetRecipe, width: int, out: int, stride: int, depth_rate: float) -> None:
-        super().__init__()
-        self.residual = recipe.residual
-        self.conv1 = make_conv(recipe.norm, width, out, 3, stride)
-        self.norm1 = make_norm(recipe.norm, out)
-        self.conv2 = make_conv(recipe.norm, out, out, 3)
-        self.norm2 = make_norm(recipe.norm, out)
-        self.activation = ACTIVATIONS[recipe.activation]()
-        if recipe.residual:
-            self.shortcut = _shortcut(recipe, width, out, stride)
-            self.stochastic_depth = StochasticDepth(depth_rate)
+        convolutions = (make_conv(recipe.norm, width, out, 3, stride), make_conv(recipe.norm, out, out, 3))
+        shortcut = _shortcut(recipe, width, out, stride) if recipe.residual else None
+        super().__init__(convolutions, recipe.norm, recipe.activation, shortcut, depth_rate)
         # Without a shortcut a zero gain would silence the block for good.
         if recipe.residual and recipe.zero_init and isinstance(self.norm2, nn.BatchNorm2d | nn.GroupNorm):
             nn.init.zeros_(self.norm2.weight)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """(B, width, H, W) -> (B, out, H / stride, W / stride), rounded up."""
-        inner = self.activation(self.norm1(self.conv1(features)))
-        inner = self.norm2(self.conv2(inner))
-        if self.residual:
-            inner = self.stochastic_depth(inner) + self.shortcut(features)
-        result: Tensor = self.activation(inner)
-        return result
 
 
 def _stage(

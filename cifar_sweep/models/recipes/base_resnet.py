@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from cifar_sweep.models.recipes.head import Head
-from cifar_sweep.models.recipes.literals import Activation, Norm, Width
+from cifar_sweep.models.recipes.literals import Activation, Norm, Residual, StochasticDepth, Width
 from cifar_sweep.models.recipes.network import NetworkRecipe, scale_widths
 
 
@@ -35,14 +35,8 @@ class BaseResNetRecipe(NetworkRecipe):
         description="Normalisation after each convolution but the projections; none also takes away the batch norm of "
         "the scores. Convolutions have no bias either way.",
     )
-    residual: bool = Field(default=True, description="Whether each block adds its input to its output.")
-    stochastic_depth: float = Field(
-        default=0.0,
-        ge=0,
-        lt=1,
-        description="Probability that a training image skips the last block's convolutions; it grows linearly from the "
-        "first block to the last. Without residual nothing is skipped.",
-    )
+    residual: Residual = True
+    stochastic_depth: StochasticDepth = 0.0
     head: Head = Field(
         default=Head(hidden=(128,), batch_norm_logits=True), description="The classifier on the averaged maps."
     )

@@ -7,7 +7,16 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from cifar_sweep.models.recipes.head import Head
-from cifar_sweep.models.recipes.literals import Activation, Blocks, Kernel, Norm, Stride, Width
+from cifar_sweep.models.recipes.literals import (
+    Activation,
+    Blocks,
+    Kernel,
+    Norm,
+    Residual,
+    StochasticDepth,
+    Stride,
+    Width,
+)
 from cifar_sweep.models.recipes.network import NetworkRecipe, scale_widths
 from cifar_sweep.section import Section
 
@@ -48,14 +57,8 @@ class ResNetRecipe(NetworkRecipe):
         description="Normalisation after each convolution; with none, convolutions get a bias instead and the head "
         "has no batch norm.",
     )
-    residual: bool = Field(default=True, description="Whether each block adds its input to its output.")
-    stochastic_depth: float = Field(
-        default=0.0,
-        ge=0,
-        lt=1,
-        description="Probability that a training image skips the last block's convolutions; it grows linearly from the "
-        "first block to the last. Without residual nothing is skipped.",
-    )
+    residual: Residual = True
+    stochastic_depth: StochasticDepth = 0.0
     zero_init: bool = Field(
         default=False,
         description="Whether the last gain of each residual block starts at zero (needs norm and residual).",

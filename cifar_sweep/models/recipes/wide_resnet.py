@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from cifar_sweep.models.recipes.head import Head
-from cifar_sweep.models.recipes.literals import Activation, Norm
+from cifar_sweep.models.recipes.literals import Activation, Norm, Residual, StochasticDepth
 from cifar_sweep.models.recipes.network import NetworkRecipe, scale_widths
 from cifar_sweep.models.recipes.resnet import Stem
 
@@ -32,17 +32,11 @@ class WideResNetRecipe(NetworkRecipe):
         description="Normalisation before each activation; with none, convolutions get a bias instead and the head has "
         "no batch norm.",
     )
-    residual: bool = Field(default=True, description="Whether each block adds its input to its output.")
+    residual: Residual = True
     dropout: float = Field(
         default=0.0, ge=0, lt=1, description="Probability of dropping a number between a block's two convolutions."
     )
-    stochastic_depth: float = Field(
-        default=0.0,
-        ge=0,
-        lt=1,
-        description="Probability that a training image skips the last block's convolutions; it grows linearly from the "
-        "first block to the last. Without residual nothing is skipped.",
-    )
+    stochastic_depth: StochasticDepth = 0.0
     head: Head = Field(default=Head(), description="The classifier on the pooled features.")
 
     @property
