@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from sweeps.cli.options import REPORTS, RUNS, Json, Name, ReportsDir, RunsDir
 from sweeps.cli.outcome import print_json, show_best, summary
-
-if TYPE_CHECKING:
-    pass
 
 app = typer.Typer()
 

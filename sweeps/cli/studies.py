@@ -36,9 +36,6 @@ from sweeps.cli.outcome import carry_out, print_json
 if TYPE_CHECKING:
     from sweeps.launch import Options
 
-if TYPE_CHECKING:
-    from sweeps.launch import Options
-
 app = typer.Typer()
 
 
