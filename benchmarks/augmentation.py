@@ -10,7 +10,6 @@ are included. One thread, CPU time of the process, the arms of an operation in t
 from __future__ import annotations
 
 import argparse
-import json
 import platform
 import statistics
 import sys
@@ -26,6 +25,7 @@ from sklearn.datasets import load_sample_images
 from torch import Tensor
 from torchvision.transforms import v2
 
+from benchmarks.kept import keep
 from cifar_sweep.augment.operation import Step
 from cifar_sweep.augment.operations import OPERATIONS
 from cifar_sweep.recipe.augment import AugmentRecipe
@@ -169,10 +169,7 @@ def main() -> None:
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     result = compare(chosen.size, chosen.batch, chosen.rounds)
-    print(table(result))
-    if chosen.out:
-        chosen.out.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
-        chosen.out.with_suffix(".md").write_text(table(result))
+    keep(result, table(result), chosen.out)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ test does not promise anything for them. Exit code 1 when a bound is broken.
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import sys
 import time
@@ -22,6 +21,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.kept import keep
 from sweeps.stats import (
     detectable,
     equivalence_rows,
@@ -233,13 +233,10 @@ def main() -> None:
     chosen = options.parse_args()
     began = time.perf_counter()
     checks = calibrate(chosen.studies, chosen.seed)
-    print(table(checks, chosen.seed))
     print(f"{len(checks)} settings in {time.perf_counter() - began:.0f} s", file=sys.stderr)
-    if chosen.out:
-        plain = [asdict(check) | {"standard_error": check.error, "holds": check.holds} for check in checks]
-        result = {"studies": chosen.studies, "seed": chosen.seed, "checks": plain}
-        chosen.out.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-        chosen.out.with_suffix(".md").write_text(table(checks, chosen.seed), encoding="utf-8")
+    plain = [asdict(check) | {"standard_error": check.error, "holds": check.holds} for check in checks]
+    result = {"studies": chosen.studies, "seed": chosen.seed, "checks": plain}
+    keep(result, table(checks, chosen.seed), chosen.out)
     broken = [check for check in checks if not check.holds]
     for check in broken:
         print(f"broken: {check.name}, {check.setting}: {_rate(check)}, promised {check.promise}", file=sys.stderr)

@@ -10,7 +10,6 @@ rounds. The arm that starts a process per trial takes a quarter of the trials.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import statistics
@@ -23,6 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from ray import __version__ as ray_version
+
+from benchmarks.kept import keep
 
 STUDY = """
 name: noop
@@ -196,10 +197,7 @@ def main() -> None:
             print(ARMS[chosen.arm](chosen.trials, Path(folder)))
         return
     result = compare(chosen.only or list(ARMS), chosen.trials, chosen.rounds)
-    print(table(result))
-    if chosen.out:
-        chosen.out.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
-        chosen.out.with_suffix(".md").write_text(table(result))
+    keep(result, table(result), chosen.out)
 
 
 if __name__ == "__main__":

@@ -213,7 +213,7 @@ def chance(recipe: Recipe) -> dict[str, float]:
 
 def smoke(recipe: Recipe) -> dict[str, Any]:
     """Settings that shrink any recipe to seconds: one epoch on few images, fewer for a costly network; no downloads."""
-    fewest = 2 * recipe.data.shape.classes if recipe.model.name == "hierarchical" else 16  # some of every group
+    fewest = 2 * recipe.data.shape.classes if recipe.model.name == "hierarchical" else 8  # some of every group
     limit = max(fewest, min(512, SMOKE_MACS // max(1, cost(recipe)["macs"])))
     settings: dict[str, Any] = {
         "epochs": 1,
@@ -221,7 +221,7 @@ def smoke(recipe: Recipe) -> dict[str, Any]:
         "augment.phases": [],
         "batch_size": min(64, limit // 2),
         "data.train_limit": limit,
-        "data.validation": 16,
+        "data.validation": min(16, limit),
     }
     if recipe.transfer.weights is not None and weights_kind(recipe.transfer.weights) == "torchvision":
         settings["transfer.weights"] = None

@@ -118,7 +118,10 @@ def _value(settings: Mapping[str, Any], key: str, like: Any) -> Any:
 
 def _one_at_a_time(design: DesignName, bench: _Bench, start: Arm) -> Design:
     """Each component by itself: taken out of the baseline (leave_one_out) or set in its place (alternatives)."""
-    return Design(design, (start, *(bench.arm(name, (name,), start) for name in bench.components)))
+    arms = [bench.arm(name, (name,), start) for name in bench.components]
+    if design == "alternatives":  # another recipe lacks nothing
+        arms = [replace(arm, removed=()) for arm in arms]
+    return Design(design, (start, *arms))
 
 
 def _add_one_in(bench: _Bench, start: Arm) -> Design:

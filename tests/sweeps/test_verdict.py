@@ -151,7 +151,7 @@ SETTINGS = {"optimizer": {"lr": 0.1}, "norm": "batch"}
         ),
         (Arm("b", {}), Arm("a", {}), "", "Replacing a by b"),
         (
-            Arm("lenet5", {}, removed=("lenet5",)),
+            Arm("lenet5", {}),
             Arm("baseline", {}),
             "alternatives",
             "Replacing the baseline by lenet5",
