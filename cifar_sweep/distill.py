@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -16,7 +17,7 @@ from cifar_sweep.recipe import Recipe
 from cifar_sweep.recipe.techniques import DistillationRecipe
 from cifar_sweep.section import Shape
 from cifar_sweep.trained import Trained
-from sweeps.workload import Run
+from sweeps.workload import Run, Site
 
 KEY = "distillation.teacher"
 SHOWN = 10  # classes that an error names
@@ -48,11 +49,8 @@ class Teacher:
 
         Raises ValueError when it was trained on images of another shape or on other classes.
         """
-        saved = run.saved(reference)
-        recipe = Recipe.model_validate(saved.settings)
-        _check_images(reference, recipe.data.shape, shape)
-        _check_classes(reference, names_of(recipe.data, run.data_dir), class_names)
-        return cls(Trained.load(recipe, saved.folder, device))
+        recipe, folder = _taught(reference, run, shape, class_names)
+        return cls(Trained.load(recipe, folder, device))
 
     @torch.no_grad()
     def logits(self, images: Tensor, scaling: Scaling) -> Tensor:
@@ -65,6 +63,25 @@ class Teacher:
         with autocast(trained.precision, trained.device):
             logits: Tensor = trained.network(_rescaled(images, scaling, trained.scaling))
         return logits.float()
+
+
+def require_teacher(recipe: Recipe, site: Site) -> None:
+    """See that the teacher fits the students before anything trains; not where nothing is to be trained.
+
+    Raises Unavailable when it is not there, ValueError as `Teacher.load` does.
+    """
+    reference = recipe.distillation.teacher if recipe.distillation is not None else None
+    if reference is not None and site.runs_dir is not None:
+        _taught(reference, site, recipe.data.shape, names_of(recipe.data, site.data_dir))
+
+
+def _taught(reference: str, where: Site | Run, shape: Shape, class_names: Sequence[str]) -> tuple[Recipe, Path]:
+    """The recipe and the checkpoint of a teacher for such students. Raises ValueError when it does not fit them."""
+    saved = where.saved(reference)
+    recipe = Recipe.model_validate(saved.settings)
+    _check_images(reference, recipe.data.shape, shape)
+    _check_classes(reference, names_of(recipe.data, where.data_dir), class_names)
+    return recipe, saved.folder
 
 
 def _rescaled(images: Tensor, ours: Scaling, theirs: Scaling) -> Tensor:

@@ -101,6 +101,7 @@ def prepare(recipe: Recipe, site: Site) -> Prepared:
     """
     from cifar_sweep.cache import load_images
     from cifar_sweep.data import fingerprint, make_split
+    from cifar_sweep.distill import require_teacher
     from cifar_sweep.download import fetch
     from cifar_sweep.initial import class_embeddings
     from cifar_sweep.labelled import missing_collections
@@ -114,6 +115,7 @@ def prepare(recipe: Recipe, site: Site) -> Prepared:
     for missing in missing_collections(data, site.evaluate, site.data_dir):
         raise Unavailable(f"evaluate: {missing}")
     require_weights(recipe, site)
+    require_teacher(recipe, site)
     class_embeddings(recipe, site.data_dir)
     images = load_images(data, site.data_dir, "train")
     split = make_split(data, images.labels, split_seed=0)

@@ -75,8 +75,10 @@ def is_reference(text: str) -> bool:
     return _REFERENCE.fullmatch(text) is not None
 
 
-def find(runs: Path, text: str) -> Saved:
+def find(runs: Path | None, text: str) -> Saved:
     """The model that the reference `text` names, in the folder `runs`. Raises Unavailable, saying what there is."""
+    if runs is None:
+        raise Unavailable(f"{text}: trials of other studies are found in a runs folder only, and here is none")
     reference = Reference.parse(text)
     folder = reference.folder(runs)
     if not (runs / reference.study).is_dir():

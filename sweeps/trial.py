@@ -13,7 +13,6 @@ from typing import Any
 
 from sweeps.checkpoint import CheckpointFolder
 from sweeps.confusion import Confusion, write_confusion
-from sweeps.errors import Unavailable
 from sweeps.saved import Saved, find
 
 
@@ -153,8 +152,6 @@ class Run:
 
         Raises Unavailable where there is no such trial, or it has no intact checkpoint.
         """
-        if self.runs_dir is None:
-            raise Unavailable(f"{reference}: trials of other studies are found in a runs folder only, and here is none")
         return find(self.runs_dir, reference)
 
     def log(self, text: str) -> None:

@@ -22,7 +22,7 @@ from typing import Any
 
 from sweeps.errors import Unavailable, UserError
 from sweeps.recipe import RecipeSchema
-from sweeps.saved import Saved, is_reference
+from sweeps.saved import Saved, find, is_reference
 from sweeps.trial import Run, stream
 
 __all__ = [
@@ -61,6 +61,10 @@ class Site:
     runs_dir: Path | None = None
     evaluate: tuple[Any, ...] = ()
     share: float = 1.0
+
+    def saved(self, reference: str) -> Saved:
+        """The model that a trial of another study left, as `Run.saved` gives it. Raises Unavailable."""
+        return find(self.runs_dir, reference)
 
 
 @dataclass(frozen=True)

@@ -24,11 +24,11 @@ PUBLISHED_HEADS = ("fc.", "classifier.", "head.", "heads.", "aux1.", "aux2.", "A
 def require_weights(recipe: Recipe, site: Site) -> None:
     """Find what `transfer.weights` names before anything trains, downloading torchvision's, and see that it fits.
 
-    Raises Unavailable when it is not to be had, ValueError when it does not fit the network. A trial of another study
-    is found by the engine and checked when the training begins.
+    Raises Unavailable when it is not to be had, ValueError when it does not fit the network. Trials of other studies
+    are not looked for where nothing is to be trained.
     """
     weights = recipe.transfer.weights
-    if weights is None or weights_kind(weights) == "trial":
+    if weights is None or (weights_kind(weights) == "trial" and site.runs_dir is None):
         return
     if weights_kind(weights) == "torchvision":
         _published(recipe).fetch()
@@ -56,7 +56,6 @@ def _read(recipe: Recipe, where: Site | Run) -> dict[str, Tensor]:
         return _published(recipe).read()
     if weights_kind(weights) == "file":
         return read_weights(weights_file(weights, where.data_dir))
-    assert isinstance(where, Run)
     return read_weights(where.saved(weights).folder / STATE)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from cifar_sweep import workload
 from cifar_sweep.augment import Scaling
 from cifar_sweep.cache import load_images
 from cifar_sweep.classes import names_of
@@ -15,7 +17,7 @@ from cifar_sweep.distill import Teacher, distillation_loss
 from cifar_sweep.recipe import DistillationRecipe, Recipe
 from cifar_sweep.section import Shape
 from cifar_sweep.train import Trainer
-from sweeps.workload import Run
+from sweeps.workload import Run, Site
 
 CPU = torch.device("cpu")
 DIGITS = Shape(channels=1, size=8, classes=10)
@@ -109,6 +111,22 @@ def test_the_teacher_is_right_and_never_changes(teacher, data_dir, make_recipe):
 def test_a_teacher_of_something_else_is_refused(a_run, shape, names, message):
     with pytest.raises(ValueError, match=message):
         Teacher.load("study:7", a_run, shape, names, CPU)
+
+
+def test_a_teacher_that_does_not_fit_is_told_before_anything_trains(a_run, make_recipe):
+    taught, site = {"distillation": {"teacher": "study:7"}}, Site(a_run.data_dir, "cpu", a_run.runs_dir)
+    workload.prepare(make_recipe(**taught), site)
+    other = make_recipe(**taught, data__resize=16)
+    with pytest.raises(ValueError, match="the student gets 1x16x16: name a teacher of the same size"):
+        workload.prepare(other, site)
+    workload.prepare(other, replace(site, runs_dir=None))  # nothing is to be trained: a plan
+
+
+def test_weights_of_a_trial_that_do_not_fit_are_told_before_anything_trains(a_run, make_recipe):
+    site = Site(a_run.data_dir, "cpu", a_run.runs_dir)
+    workload.prepare(make_recipe(transfer__weights="study:7"), site)
+    with pytest.raises(ValueError, match=r"transfer\.weights is study:7, but its tensors do not fit"):
+        workload.prepare(make_recipe(transfer__weights="study:7", model__widths=[8, 24]), site)
 
 
 def test_a_student_learns_from_the_teacher_without_any_label(a_run, make_recipe):
