@@ -98,7 +98,7 @@ def _check_images(reference: str, theirs: Shape, ours: Shape) -> None:
         taught, learned = ("x".join(map(str, size)) for size in sizes)
         raise ValueError(
             f"{KEY} is {reference}, which was trained on images of {taught} (channels x height x width), but the "
-            f"student gets {learned}: name a teacher of the same size, or set data.size to the teacher's"
+            f"student gets {learned}: name a teacher of the same size, or set data.resize to the teacher's"
         )
 
 
