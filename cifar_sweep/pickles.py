@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pickle
 import struct
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, ClassVar, Literal
 
 import numpy as np
 
@@ -18,10 +19,15 @@ BROKEN = (
     KeyError,
     MemoryError,
     OverflowError,
+    RecursionError,
     TypeError,
     ValueError,
     struct.error,
 )
+
+
+MAX_DEPTH = 20
+MAX_ITEMS = 2_000_000  # in lists, those that stand in several places counted in each
 
 
 class UnsafePickleError(Exception):
@@ -35,27 +41,63 @@ def read_pickle(path: Path) -> dict[str, Any]:
     """
     with path.open("rb") as file:
         try:
-            content = _Restricted(file, encoding="latin1").load()
+            content = _Restricted(file, path.stat().st_size).load()
         except UnsafePickleError as error:
             raise UnsafePickleError(f"{path}: {error}") from None
         except BROKEN as error:
-            raise UnsafePickleError(f"{path} is not a whole pickle: {error}") from error
+            reason = f": {error}" if isinstance(error, pickle.UnpicklingError | EOFError) and str(error) else ""
+            raise UnsafePickleError(f"{path} is not a whole pickle{reason}") from error
     if not isinstance(content, dict):
         kind = "an array" if isinstance(content, _Array) else f"a {type(content).__name__}"
         raise UnsafePickleError(f"{path} holds {kind}, not a dictionary")
     try:
-        plain = {key: _plain(value) for key, value in content.items()}
+        plain = _Plain()
+        found = {key: plain.of(value) for key, value in content.items()}
+    except UnsafePickleError as error:
+        raise UnsafePickleError(f"{path} {error}") from None
     except BROKEN as error:
         raise UnsafePickleError(f"{path} holds an array that is not whole: {error}") from error
-    return {key.decode("latin1") if isinstance(key, bytes) else key: value for key, value in plain.items()}
+    return {key.decode("latin1") if isinstance(key, bytes) else key: value for key, value in found.items()}
 
 
-class _Restricted(pickle.Unpickler):
+class _Restricted(pickle._Unpickler):
+    """The unpickler that is written in Python: the one in C makes room for as many objects as a file says it will name,
+    which may be four billion in a file of twenty bytes."""
+
+    read: Callable[[int], bytes]
+    append: Callable[[Any], None]
+
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        super().__init__(file, encoding="latin1")
+        self._size = size
+
     def find_class(self, module: str, name: str) -> Any:
         try:
             return _ALLOWED[module, name]
         except KeyError:
             raise UnsafePickleError(f"refused to load {module}.{name}: only plain values and arrays are read") from None
+
+    def load_bytearray8(self) -> None:
+        """As inherited, but no longer than the file: its bytes are written before any is read."""
+        (length,) = struct.unpack("<Q", self.read(8))
+        if length > self._size:
+            raise pickle.UnpicklingError(f"{length} bytes in a file of {self._size}")
+        self.append(bytearray(self.read(length)))
+
+    dispatch: ClassVar[dict[int, Any]] = {**pickle._Unpickler.dispatch, pickle.BYTEARRAY8[0]: load_bytearray8}
+
+
+class _Function:
+    """A function that a pickle may call but not change: of a bare one it could set the attributes."""
+
+    def __init__(self, call: Callable[..., Any]) -> None:
+        self._call = call
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self._call(*arguments)
+
+    def __setstate__(self, state: Any) -> None:
+        raise UnsafePickleError("refused to change a function")
 
 
 def _encode(text: str, codec: str) -> bytes:
@@ -88,20 +130,31 @@ class _Array:
         self.dtype = kind.dtype
 
     def value(self) -> np.ndarray | list[Any]:
-        if self.dtype.hasobject:  # a list of plain values to us, such as ids
-            return [_plain(each) for each in list(self.content)]
+        if self.dtype.hasobject:  # a list to us, such as ids
+            return list(self.content)
         raw = self.content.encode("latin1") if isinstance(self.content, str) else self.content
         flat = np.frombuffer(raw, self.dtype)
         return flat.reshape(self.shape, order="F" if self.by_column else "C").copy(order="K")
 
 
-def _plain(value: Any) -> Any:
-    """`value` with its arrays made, also those in lists and tuples."""
-    if isinstance(value, _Array):
-        return value.value()
-    if isinstance(value, list | tuple):
-        return type(value)(_plain(each) for each in value)
-    return value
+class _Plain:
+    """Values with their arrays made, also those in lists and tuples, within limits: a list may hold itself."""
+
+    def __init__(self) -> None:
+        self._items = 0
+
+    def of(self, value: Any, depth: int = 0) -> Any:
+        """`value` with its arrays made. Raises UnsafePickleError for what goes beyond the limits."""
+        if isinstance(value, _Array):
+            value = value.value()
+        if type(value) not in (list, tuple):
+            return value
+        self._items += len(value)
+        if depth > MAX_DEPTH:
+            raise UnsafePickleError(f"holds lists nested deeper than {MAX_DEPTH} levels")
+        if self._items > MAX_ITEMS:
+            raise UnsafePickleError(f"holds lists of more than {MAX_ITEMS:,} items")
+        return type(value)(self.of(each, depth + 1) for each in value)
 
 
 def _reconstruct(kind: type, shape: tuple[int, ...], typecode: bytes | str) -> _Array:
@@ -122,15 +175,15 @@ def _scalar(kind: _DType, content: bytes) -> Any:
 
 
 _ALLOWED = {
-    ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
-    ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
-    ("numpy.core.multiarray", "scalar"): _scalar,
-    ("numpy._core.multiarray", "scalar"): _scalar,
-    ("numpy.core.numeric", "_frombuffer"): _frombuffer,
-    ("numpy._core.numeric", "_frombuffer"): _frombuffer,
+    ("numpy.core.multiarray", "_reconstruct"): _Function(_reconstruct),
+    ("numpy._core.multiarray", "_reconstruct"): _Function(_reconstruct),
+    ("numpy.core.multiarray", "scalar"): _Function(_scalar),
+    ("numpy._core.multiarray", "scalar"): _Function(_scalar),
+    ("numpy.core.numeric", "_frombuffer"): _Function(_frombuffer),
+    ("numpy._core.numeric", "_frombuffer"): _Function(_frombuffer),
     ("numpy", "ndarray"): _Array,
     ("numpy", "dtype"): _DType,
-    ("_codecs", "encode"): _encode,
+    ("_codecs", "encode"): _Function(_encode),
     ("builtins", "bytes"): bytes,
     ("__builtin__", "bytes"): bytes,
 }

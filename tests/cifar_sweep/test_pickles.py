@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import tracemalloc
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cifar_sweep import pickles
 from cifar_sweep.pickles import UnsafePickleError, read_pickle
 
 PIXELS = np.arange(24, dtype=np.uint8).reshape(2, 12)
@@ -156,6 +158,51 @@ def test_encoding_by_a_named_module_is_refused(batch: Path):
 def test_a_broken_file_is_named(batch: Path, content: bytes):
     batch.write_bytes(content)
     with pytest.raises(UnsafePickleError, match=str(batch)):
+        read_pickle(batch)
+
+
+ROWS = b"\x80\x02}X\x01\x00\x00\x00a"  # {"a": ... at protocol 2
+
+
+def doubled(times: int) -> bytes:
+    """A list of two lists of two lists ..., of a few bytes each time: 2**times items, all of them one."""
+    lists = (b"](" + 2 * (b"h" + bytes([place])) + b"eq" + bytes([place + 1]) + b"0" for place in range(times))
+    return ROWS + b"](K\x01K\x01eq\x000" + b"".join(lists) + b"h" + bytes([times]) + b"s."
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (ROWS + b"]" * 5000 + b"a" * 4999 + b"s.", "nested deeper than 20 levels"),
+        (ROWS + b"]q\x00h\x00as.", "nested deeper than 20 levels"),
+        (doubled(16), "more than 10,000 items"),
+        (doubled(40), "nested deeper than 20 levels"),
+        (b"\x80\x05\x96" + (1 << 40).to_bytes(8, "little") + b"x.", "1099511627776 bytes in a file of"),
+        (b"\x80\x04\x8e" + (1 << 62).to_bytes(8, "little") + b"x.", "is not a whole pickle"),
+    ],
+)
+def test_a_small_file_that_would_fill_the_memory_is_refused(
+    batch: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, why: str
+):
+    monkeypatch.setattr(pickles, "MAX_ITEMS", 10_000)  # two hundred times less, for speed
+    batch.write_bytes(content)
+    with pytest.raises(UnsafePickleError, match=rf"{batch}.* {why}"):
+        read_pickle(batch)
+
+
+def test_room_is_made_for_the_objects_that_are_there_not_for_those_that_are_announced(batch: Path):
+    batch.write_bytes(ROWS + b"K\x01r\xff\xff\xff\x0fs.")  # the 268,435,455th object, for which C would take 4 GiB
+    tracemalloc.start()
+    try:
+        assert read_pickle(batch) == {"a": 1}
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_function_that_a_pickle_may_call_stays_as_it_is(batch: Path):
+    batch.write_bytes(b"\x80\x02cnumpy.core.multiarray\nscalar\n(N}X\x05\x00\x00\x00ownedK\x01stb0}.")
+    with pytest.raises(UnsafePickleError, match="refused to change a function"):
         read_pickle(batch)
 
 
