@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from sweeps.grammar.mistakes import Found, KeyPath, RuleError, shown, unknown
+from sweeps.grammar.mistakes import Found, KeyPath, RuleError, plainly, shown, unknown
 from sweeps.grammar.parameters import Parameter, where
 from sweeps.grammar.sections import FORMS, Section
 
@@ -72,9 +72,9 @@ def _wanted(detail: Mapping[str, Any], model: type[Section], path: KeyPath) -> s
     if kind.startswith("model_") and _section(model, path) is Parameter:
         value = detail["input"]
         return (
-            f"written {{values: {value}}}"
+            f"written {{values: {plainly(value)}}}"
             if isinstance(value, list)
-            else f"written {{value: {value}}} or {{values: […]}}"
+            else f"written {{value: {plainly(value)}}} or {{values: […]}}"
         )
     if kind in _BOUNDS:
         words, bound = _BOUNDS[kind]

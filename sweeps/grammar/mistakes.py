@@ -8,12 +8,25 @@ from typing import Any
 
 from sweeps.errors import UserError, unknown
 
-__all__ = ["Found", "KeyPath", "Mistake", "RuleError", "StudyError", "dotted", "failure", "settled", "shown", "unknown"]
+__all__ = [
+    "Found",
+    "KeyPath",
+    "Mistake",
+    "RuleError",
+    "StudyError",
+    "dotted",
+    "failure",
+    "plainly",
+    "settled",
+    "shown",
+    "unknown",
+]
 
 KeyPath = tuple[str | int, ...]  # the way from the top of the file to a value: keys of mappings, indices of lists
 Found = tuple[KeyPath, str]  # a path and the rule broken there
 
 VALUE_WIDTH = 80
+KEY_WIDTH, RULE_WIDTH, MISTAKES_SHOWN = 200, 1_000, 100
 
 
 @dataclass(frozen=True)
@@ -25,15 +38,18 @@ class Mistake:
     rule: str
 
     def __str__(self) -> str:
-        return ": ".join(part for part in (self.place, self.key, self.rule) if part)
+        parts = (self.place, _cut(self.key, KEY_WIDTH), _cut(" ".join(self.rule.split()), RULE_WIDTH))
+        return ": ".join(part for part in parts if part)
 
 
 class StudyError(UserError):
-    """A study that cannot be run as written. Its text is the whole report, one mistake per line."""
+    """A study that cannot be run as written. Its text is the report, a line for each of the first hundred mistakes."""
 
     def __init__(self, mistakes: Iterable[Mistake]) -> None:
         self.mistakes = sorted(dict.fromkeys(mistakes), key=_order)
-        super().__init__("\n".join(map(str, self.mistakes)))
+        lines = list(map(str, self.mistakes[:MISTAKES_SHOWN]))
+        left = len(self.mistakes) - len(lines)
+        super().__init__("\n".join([*lines, f"… and {left:,} more"] if left else lines))
 
 
 def failure(place: str, rule: str) -> StudyError:
@@ -51,8 +67,12 @@ class RuleError(ValueError):
 
 def shown(value: Any) -> str:
     """A value as a message quotes it: its repr, cut to one line."""
-    text = repr(value)
-    return text if len(text) <= VALUE_WIDTH else f"{text[: VALUE_WIDTH - 1]}…"
+    return _cut(repr(value), VALUE_WIDTH)
+
+
+def plainly(value: Any) -> str:
+    """A value as a study file may have it, cut to one line."""
+    return _cut(" ".join(str(value).split()), VALUE_WIDTH)
 
 
 def settled(path: Sequence[str | int], data: Any) -> KeyPath:
@@ -74,6 +94,10 @@ def settled(path: Sequence[str | int], data: Any) -> KeyPath:
 def dotted(path: Iterable[str | int]) -> str:
     """A path as a reader writes it: ("model", "widths", 0) is "model.widths.0"."""
     return ".".join(map(str, path))
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 1]}…"
 
 
 def _has(node: Any, part: str | int) -> bool:

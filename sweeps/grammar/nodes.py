@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,7 @@ from sweeps.grammar.mistakes import KeyPath, Mistake, StudyError, dotted, failur
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 50
-MAX_NODES = 20_000  # aliases expanded
+MAX_NODES = 5_000  # aliases expanded; what follows takes time that grows with the square
 MAX_DIGITS = 18  # what fits a signed 64-bit integer, as the storage keeps it
 
 _TAG = "tag:yaml.org,2002:"
@@ -24,6 +25,9 @@ _WORDS = {f"{_TAG}bool", f"{_TAG}null"}
 # What the pure loader raises on broken text besides YAMLError: bad escapes (ValueError, OverflowError), directives
 # and tags cut short (the others). Found by fuzzing.
 _BROKEN = (ValueError, OverflowError, RecursionError, LookupError, AttributeError, TypeError, AssertionError)
+
+# What a terminal would obey, half a letter, and what makes a text look like another. Marks of direction may be meant.
+_UNREADABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 Place = Callable[[int], str]  # a line, counted from 1, to what a message calls it
 
@@ -71,6 +75,10 @@ class _BoundedComposer(Composer):
 
     nodes = 0
     nesting = 0
+
+    def __init__(self, loader: Any = None) -> None:
+        super().__init__(loader)
+        self.warn_double_anchors = False  # YAML allows it: an alias means the latest
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         event = self.parser.peek_event()
@@ -150,8 +158,8 @@ class _Builder:
         return number
 
     def _text(self, text: str, path: KeyPath, line: int) -> str:
-        if any("\ud800" <= character <= "\udfff" for character in text):
-            self._refuse(path, line, "is not valid Unicode: half of a surrogate pair")
+        if found := _UNREADABLE.search(text):
+            self._refuse(path, line, f"has the control character U+{ord(found[0]):04X}, which is not read")
         return str(text)
 
     def _refuse(self, path: KeyPath, line: int, rule: str) -> None:

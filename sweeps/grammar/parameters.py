@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from sweeps.grammar.mistakes import Found, KeyPath, RuleError, shown, unknown
+from sweeps.grammar.mistakes import Found, KeyPath, RuleError, plainly, shown, unknown
 from sweeps.grammar.sections import Finite, Listed, Section
 from sweeps.space import Categorical, Dimension, Numeric
 
@@ -16,6 +16,11 @@ Distribution = Literal[
     "constant", "categorical", "int_uniform", "uniform", "q_uniform", "log_uniform_values", "q_log_uniform_values"
 ]
 DISTRIBUTIONS: tuple[str, ...] = get_args(Distribution)
+
+MAX_PARAMETERS = 100
+MAX_CASES = 100_000
+"""What all conditions together may tell apart: the size of a space is counted case by case."""
+MAX_STEPS = 1e15  # whole numbers up to here have floats of their own
 
 _TWO_SIDED = "give the range that matters as min and max with distribution: uniform or log_uniform_values"
 INSTEAD = {
@@ -132,6 +137,8 @@ class Parameter(Section):
         assert self.max is not None
         if self.min >= self.max:
             yield ("min",), f"must be below max but got min {self.min} and max {self.max}"
+        elif not math.isfinite(float(self.max) - float(self.min)):
+            yield ("min",), f"is too far from max: {self.max} - {self.min} is no number; narrow the range"
         elif "log" in self.kind and self.min <= 0:
             yield ("min",), f"must be above 0 for {self.kind} but got {self.min}"
         if self.kind == "int_uniform":
@@ -155,7 +162,10 @@ def origins(raw: Any, path: KeyPath = (), prefix: str = "") -> Iterator[tuple[st
 
 
 def flatten(raw: Any) -> Any:
-    """`parameters` by dotted key, and their conditions as lists of values. Raises RuleError for a key written twice."""
+    """`parameters` by dotted key, and their conditions as lists of values.
+
+    Raises RuleError for a key written twice, and for more than can be searched or counted.
+    """
     if not isinstance(raw, Mapping):
         return raw
     specs: dict[str, Any] = {}
@@ -166,7 +176,14 @@ def flatten(raw: Any) -> Any:
         specs[key] = _at(raw, path)
     if twice:
         raise RuleError(twice)
-    return {key: _with_lists(spec, specs) for key, spec in specs.items()}
+    if len(specs) > MAX_PARAMETERS:
+        raise RuleError([((), f"are {len(specs):,} settings; at most {MAX_PARAMETERS} can be searched at once")])
+    flat = {key: _with_lists(spec, specs) for key, spec in specs.items()}
+    if _cases(flat.values()) > MAX_CASES:
+        raise RuleError(
+            [((), f"have conditions that tell apart more than {MAX_CASES:,} cases: name fewer values in when")]
+        )
+    return flat
 
 
 def where(raw: Any, key: str) -> KeyPath:
@@ -198,11 +215,21 @@ def _with_lists(spec: Any, specs: Mapping[str, Any]) -> Any:
     return {**spec, "when": when}
 
 
+def _cases(specs: Iterable[Any]) -> int:
+    """How many combinations of the values that conditions name there may be."""
+    named: dict[Any, list[str]] = {}
+    for spec in specs:
+        conditions = spec.get("when") if isinstance(spec, Mapping) else None
+        for parent, values in conditions.items() if isinstance(conditions, Mapping) else ():
+            named.setdefault(parent, []).extend(map(repr, values))
+    return math.prod(1 + len(set(values)) for values in named.values())
+
+
 def _wrong_values(values: Sequence[Any]) -> Iterator[Found]:
     if not values:
         yield ("values",), "must name at least two values but is empty"
     if len(values) == 1:
-        yield ("values", 0), f"a single value does not vary: write value: {values[0]}"
+        yield ("values", 0), f"a single value does not vary: write value: {plainly(values[0])}"
     for index, value in enumerate(values):
         first = values.index(value)
         if first < index and repr(values[first]) == repr(value):
@@ -219,6 +246,9 @@ def _not_whole(bounds: Mapping[str, float]) -> Iterator[Found]:
 
 def _off_step(bounds: Mapping[str, float], q: float) -> Iterator[Found]:
     for name, bound in bounds.items():
+        if not abs(bound / q) <= MAX_STEPS:
+            yield (name,), f"is too many steps of q = {q} from 0, got {bound}: give a larger q"
+            continue
         nearest = round(bound / q)
         if not math.isclose(bound / q, nearest, rel_tol=1e-9, abs_tol=1e-9):
             yield (name,), f"must be a multiple of q = {q} but got {bound}; the nearest is {nearest * q:.12g}"

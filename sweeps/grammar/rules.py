@@ -11,6 +11,8 @@ from sweeps.grammar.parameters import Parameter
 from sweeps.grammar.sections import STAGES
 from sweeps.space import TOGGLE, Categorical, Dimension, Space
 
+MAX_GRID = 1_000_000
+
 Fields = Mapping[str, Any]  # a study's sections by name; one that is not valid by itself is absent
 
 
@@ -170,6 +172,12 @@ def _run_cap(fields: Fields, space: Space) -> Iterator[Found]:
         for dimension in space.dimensions:
             if dimension.size is None:
                 yield ("parameters", dimension.key), "is continuous, which a grid cannot list: give values, or q"
+        return
+    if method == "grid" and (space.size or 0) > MAX_GRID:
+        yield (
+            ("method",),
+            f"the grid has more than {MAX_GRID:,} configurations: give fewer values, or write method: random",
+        )
         return
     if run_cap is None or method is None:
         return

@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Fiel
 
 from sweeps.grammar.mistakes import Found, RuleError, shown
 
+MAX_SEEDS = 1_000
 STAGES = ("search", "confirm", "ablation", "final")
 
 
@@ -30,6 +31,9 @@ def _finite(value: Any) -> Any:
 
 Finite = Annotated[Any, BeforeValidator(_finite), WithJsonSchema({"type": "number"})]
 """An int or a float, kept as written: whole bounds search integers."""
+
+SeedCount = Annotated[int, Field(ge=2, le=MAX_SEEDS)]
+"""Replicates, each on a seed of its own."""
 
 _Item = TypeVar("_Item")
 Listed = Annotated[tuple[_Item, ...], Field(strict=False)]
@@ -83,14 +87,14 @@ class Confirm(Section):
     """Rerun the best of the search on fresh seeds; the incumbent is the best mean."""
 
     top: Annotated[int, Field(ge=1)]
-    seeds: Annotated[int, Field(ge=2)]
+    seeds: SeedCount
 
 
 class Seeds(Section):
     """As many paired seeds as the precision asks, within bounds (Stein's two-stage procedure)."""
 
-    min: Annotated[int, Field(ge=2)]
-    max: int
+    min: SeedCount
+    max: Annotated[int, Field(le=MAX_SEEDS)]
     precision: Annotated[float, Field(gt=0)]
     """Half the width of the 95 % interval, in the units of the metric's difference (points for accuracies)."""
 
@@ -138,7 +142,7 @@ class Ablation(Section):
     ) = None
     """Each part by name with what removes it: settings, a toggle, or a list of both; or a list of toggles."""
     seeds: Annotated[
-        Annotated[Annotated[int, Field(ge=2)], Tag("<scalar>")] | Annotated[Seeds, Tag("<mapping>")],
+        Annotated[SeedCount, Tag("<scalar>")] | Annotated[Seeds, Tag("<mapping>")],
         Discriminator(lambda value: "<mapping>" if shape(value) == "mapping" else "<scalar>"),
     ]
     margin: Annotated[float, Field(gt=0)] | None = None
@@ -181,7 +185,7 @@ class Ablation(Section):
 class Final(Section):
     """Train on everything but the test set, then open that once."""
 
-    seeds: Annotated[int, Field(ge=2)]
+    seeds: SeedCount
     arms: Literal["best", "all"] = "best"
     """The incumbent alone, or the ablation's variants too."""
 

@@ -19,6 +19,7 @@ from tests.sweeps.recipes import workload
 
 HEAD = "name: x\nquestion: Which?\nworkload: w\nmetric: {name: acc, goal: maximize}\n"
 SEARCH = "run_cap: 8\nparameters:\n  lr: {min: 0.1, max: 1.0}\n"
+DESIGNS = ["leave_one_out", "add_one_in", "factorial", "path", "alternatives"]
 GIVEN = "ablation: {baseline: given, components: [relu], seeds: 6}\n"
 
 
@@ -128,6 +129,11 @@ def test_a_grid_runs_all_of_itself_unless_told() -> None:
         ("{min: 0.1, max: 1.0, q: 0.25, distribution: q_uniform}", "must be a multiple of q = 0.25 but got 0.1"),
         ("{min: 10, max: 64, q: 8, distribution: q_log_uniform_values}", "the nearest is 8"),
         ("{min: 1, max: 2, q: 0, distribution: q_uniform}", "lr.q: must be above 0 but got 0"),
+        (
+            "{min: 0.0, max: 1e300, q: 1e-300, distribution: q_uniform}",
+            "lr.max: is too many steps of q = 1e-300 from 0",
+        ),
+        ("{min: -1.7e308, max: 1.7e308}", "lr.min: is too far from max"),
         ("{min: 1, max: 2, distribution: q_uniform}", "q_uniform needs q"),
         ("{min: 1, max: 2, q: 1}", "only q_uniform and q_log_uniform_values take q"),
         ("{values: []}", "must name at least two values but is empty"),
@@ -181,6 +187,19 @@ def test_every_refused_distribution_says_what_to_write(name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("count", "words", "expected"),
+    [
+        (101, "{values: [1, 2]}", "parameters: are 101 settings; at most 100 can be searched at once"),
+        (100, "{min: 1, max: 999999999999999999}", "method: the grid has more than 1,000,000 configurations"),
+        (20, "{values: [1, 2]}\n  z%d: {values: [1, 2], when: {p%d: 1}}", "tell apart more than 100,000 cases"),
+    ],
+)
+def test_a_space_too_large_to_be_counted_is_refused(count: int, words: str, expected: str) -> None:
+    searched = "".join(f"  p{each}: {words.replace('%d', str(each))}\n" for each in range(count))
+    assert expected in report(f"{HEAD}method: grid\nparameters:\n{searched}")
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("program: train.py", "s.yaml:8: program: is W&B's: write workload"),
@@ -214,6 +233,7 @@ def test_every_refused_distribution_says_what_to_write(name: str) -> None:
         ("ablation:\n  seeds: 6\n  components:\n    a: {}", "s.yaml:11: ablation.components.a: changes nothing"),
         ("ablation: {components: {a: 3}, seeds: 6}", "ablation.components.a: must be text but got 3"),
         ("ablation: {components: [a], seeds: 1}", "ablation.seeds: must be at least 2 but got 1"),
+        ("ablation: {components: [a], seeds: 1001}", "ablation.seeds: must be at most 1000 but got 1001"),
         ("ablation: {components: [a], seeds: x}", "ablation.seeds: must be an integer but got 'x'"),
         (
             "ablation: {components: [a], seeds: {min: 6, max: 5, precision: 1}}",
@@ -301,9 +321,12 @@ evaluate: [x]
     assert "s.yaml:13: evaluate: further sets" in lines[7]  # a rule between sections, told beside the others
 
 
+# Words and names that a study file may have: no controls, no marks that reorder text.
+readable = st.text(st.characters(categories=("L", "M", "N", "P", "S", "Zs")), max_size=6)
 keys = st.from_regex(r"[a-z]{1,5}(\.[a-z]{1,5})?", fullmatch=True)
 numbers = st.integers(-1000, 1000) | st.floats(-1e6, 1e6, allow_nan=False).map(lambda number: round(number, 6))
-scalars = numbers | st.text(st.characters(exclude_categories=("Cs",)), max_size=6) | st.booleans() | st.none()
+scalars = numbers | readable | st.booleans() | st.none()
+settings_of_parts = st.dictionaries(keys, scalars | st.lists(numbers, max_size=3), min_size=1, max_size=2)
 
 
 def distinct(values: list[Any]) -> bool:
@@ -312,44 +335,109 @@ def distinct(values: list[Any]) -> bool:
 
 @st.composite
 def words(draw: st.DrawFn) -> dict[str, Any]:
-    kind = draw(st.sampled_from(["value", "values", "range", "log", "steps"]))
+    kind = draw(
+        st.sampled_from(["value", "values", "values", "sections", "range", "whole", "log", "steps", "log steps"])
+    )
     if kind == "value":
         return {"value": draw(scalars)}
     if kind == "values":
         return {"values": draw(st.lists(scalars | st.lists(numbers, max_size=3), max_size=5).filter(distinct))}
+    if kind == "sections":
+        return {
+            "values": draw(
+                st.lists(st.fixed_dictionaries({"type": scalars, "x": numbers}), max_size=3).filter(distinct)
+            )
+        }
+    if kind.endswith("steps"):
+        q = draw(st.sampled_from([1, 8, 0.1, 0.25]))
+        name = "q_log_uniform_values" if kind == "log steps" else "q_uniform"
+        return {"distribution": name, "min": q * 2, "max": q * 5, "q": q}
     low, high = sorted(draw(st.lists(numbers.map(abs), min_size=2, max_size=2, unique=True)))
     if kind == "log":
         return {"distribution": "log_uniform_values", "min": low + 1, "max": high + 1}
-    if kind == "steps":
-        q = draw(st.sampled_from([1, 8, 0.1, 0.25]))
-        return {"distribution": "q_uniform", "min": q * 2, "max": q * 5, "q": q}
+    if kind == "whole":
+        return {
+            "distribution": draw(st.sampled_from(["int_uniform", "uniform"])),
+            "min": int(low),
+            "max": int(high) + 1,
+        }
     return {"min": low, "max": high}
+
+
+@st.composite
+def searches(draw: st.DrawFn) -> dict[str, Any]:
+    """Parameters by key, some on condition of what stands before them, perhaps a group inside another."""
+    searched = draw(st.dictionaries(keys, words(), max_size=4))
+    parents: dict[str, list[Any]] = {"toggle.relu": [True, False]}
+    for key, spec in searched.items():
+        for parent in draw(st.sets(st.sampled_from(sorted(parents)), max_size=2)):
+            wanted = draw(st.sampled_from(parents[parent]))
+            several = draw(st.booleans()) or isinstance(wanted, list | dict)
+            spec.setdefault("when", {})[parent] = [wanted] if several else wanted
+        if "values" in spec:
+            parents[key] = spec["values"]
+    if draw(st.booleans()):
+        searched["group"] = {"inner": {"values": [1, 2]}, "deeper": {"parameters": {"x": {"min": 0.5, "max": 1}}}}
+    return searched
+
+
+@st.composite
+def ablations(draw: st.DrawFn) -> dict[str, Any]:
+    """Every design, with the components that it takes."""
+    seeds = draw(st.integers(2, 1000) | st.just({"min": 2, "max": 8, "precision": 0.5}))
+    ablation: dict[str, Any] = {"seeds": seeds, "design": draw(st.sampled_from(DESIGNS))}
+    if draw(st.booleans()):
+        ablation["margin"] = draw(st.floats(1e-3, 1e3))
+    if ablation["design"] == "path":
+        return ablation
+    parts = st.sampled_from(["relu", "norm"]) | settings_of_parts
+    given = st.dictionaries(
+        readable.filter(str.strip), parts | st.lists(parts, min_size=1, max_size=2), min_size=1, max_size=3
+    )
+    ablation["components"] = draw(given | st.sampled_from([["relu"], ["norm", "relu"]]))
+    ablation["baseline"] = draw(st.sampled_from(["best", "given"]))
+    if draw(st.booleans()):
+        ablation["over_budget"] = "shrink"
+    return ablation
 
 
 @st.composite
 def studies(draw: st.DrawFn) -> dict[str, Any]:
     data: dict[str, Any] = {
         "name": draw(st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", fullmatch=True)),
-        "question": draw(st.text(st.characters(exclude_categories=("Cs",)), max_size=40)) + "?",
-        "workload": "w",
-        "metric": {"name": "acc", "goal": draw(st.sampled_from(["maximize", "minimize"])), "target": draw(numbers)},
+        "question": draw(readable) + "?",
+        "workload": draw(st.sampled_from(["w", "package.module:function"])),
+        "metric": {
+            "name": draw(readable) + "accuracy",
+            "goal": draw(st.sampled_from(["maximize", "minimize"])),
+            "at": draw(st.sampled_from(["last", "best"])),
+            "target": draw(numbers),
+        },
+        "method": draw(st.sampled_from(["bayes", "random"])),
         "run_cap": draw(st.integers(9, 99)),
         "toggles": ["relu"],
         "baseline": draw(st.dictionaries(st.text("abc", max_size=3), scalars | st.lists(scalars), max_size=3)),
-        "parameters": draw(st.dictionaries(keys, words(), max_size=4)),
+        "parameters": draw(searches()),
         "seed": draw(st.integers(0, 10**18 - 1)),
     }
     extra = {
-        "constraints": ["parameters <= 5M", "macs < 1G"],
-        "early_terminate": {"min_iter": 2, "eta": 4},
-        "confirm": {"top": 2, "seeds": 3},
-        "ablation": {"components": {"a": {"model.x": draw(scalars)}}, "seeds": {"min": 2, "max": 8, "precision": 0.5}},
-        "final": {"seeds": 2},
-        "resources": {"gpu": 0.25},
-        "trial_timeout": 30,
+        "constraints": draw(st.sampled_from([["parameters <= 5M", "macs < 1G"], ["trainable_parameters <= 9_000"]])),
+        "early_terminate": draw(st.sampled_from([{"min_iter": 2, "eta": 4}, {"max_iter": 9}, {}])),
+        "confirm": {"top": draw(st.integers(1, 9)), "seeds": draw(st.integers(2, 9))},
+        "ablation": draw(ablations()),
+        "final": {"seeds": 2, "arms": "best"},
+        "resources": draw(st.sampled_from([{"gpu": 0.25}, {"gpu": 2, "cpu": 4.5}, {"gpu": 0}])),
+        "budget": draw(st.sampled_from([{"gpu_hours": 2.5}, {"gpu_hours": 1, "shares": {"search": 1.0}}])),
+        "trial_timeout": draw(st.sampled_from([30, 0.5])),
     }
     chosen = draw(st.sets(st.sampled_from(sorted(extra))))
-    return data | {name: extra[name] for name in sorted(chosen)}
+    data |= {name: extra[name] for name in sorted(chosen)}
+    tunable = {"leave_one_out", "add_one_in", "alternatives"}
+    if "ablation" in chosen and "group" in data["parameters"] and data["ablation"]["design"] in tunable:
+        data["ablation"]["retune"] = {"parameters": ["group.inner"], "trials": draw(st.integers(1, 9))}
+    if "final" in chosen:
+        data["evaluate"] = draw(st.lists(readable | settings_of_parts, max_size=3))
+    return data
 
 
 @settings(max_examples=150, deadline=None)
@@ -358,12 +446,19 @@ def test_a_dumped_study_parses_to_an_equal_one(data: dict[str, Any]) -> None:
     try:
         first = study(write(data))
     except StudyError as error:  # two of the drawn keys may lie inside each other
-        assert "is set by the values of" in str(error)  # noqa: PT017
+        assert all("is set by the values of" in mistake.rule for mistake in error.mistakes)  # noqa: PT017
         return
     again = study(dump(first))
     assert again == first
     assert repr(again) == repr(first)
     assert dump(again) == dump(first)
+    assert not diff(first, again)
+
+
+@pytest.mark.parametrize("grid", ["a: {values: [1, 2]}", "a: {min: 1, max: 9}, b: {values: [x, [1], {y: 1}]}"])
+def test_a_dumped_grid_has_as_many_runs_as_before(grid: str) -> None:
+    first = study(f"{HEAD}method: grid\ntoggles: [relu]\nparameters: {{{grid}}}\n")
+    assert study(dump(first)) == first
 
 
 def test_a_dump_writes_the_defaults_out() -> None:
