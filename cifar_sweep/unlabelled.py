@@ -98,7 +98,7 @@ def _read(path: Path, data: DataRecipe) -> Unlabelled:
 def _read_array(path: Path) -> Any:
     try:
         return np.load(path, allow_pickle=False)
-    except ValueError as error:
+    except (ValueError, MemoryError) as error:
         raise ValueError(f"{path} is no .npy of a plain array") from error
 
 
@@ -183,7 +183,7 @@ def _fit(size: tuple[int, ...], data: DataRecipe, what: str) -> Fit | None:
 
 
 def _id(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
 def _by(shape: tuple[int, ...]) -> str:

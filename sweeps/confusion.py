@@ -14,6 +14,9 @@ from typing import Any
 from sweeps.files import write_atomic
 
 VALIDATION, TEST = "validation", "test"
+MOST_BYTES = 64 << 20  # of a file: a matrix of five thousand classes
+MOST_IMAGES = 10**15
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")  # what a spreadsheet takes for a formula, and such a name already quoted
 CORNER = "true class"  # the title of the first column; those of the others are the predicted classes
 
 
@@ -47,8 +50,8 @@ class Confusion:
         if len(rows) != len(named) or any(len(row) != len(named) for row in rows):
             sizes = sorted({len(row) for row in rows})
             raise ValueError(f"{len(named)} classes need as many rows and columns but got {len(rows)} rows of {sizes}")
-        if any(count < 0 for row in rows for count in row):
-            raise ValueError("counts of images cannot be negative")
+        if any(not 0 <= count <= MOST_IMAGES for row in rows for count in row):
+            raise ValueError(f"counts of images are from 0 to {MOST_IMAGES:,}")
         return cls(named, rows)
 
     def __add__(self, other: Confusion) -> Confusion:
@@ -98,11 +101,12 @@ def confusion_file(folder: Path, set_name: str) -> Path:
 
 
 def write_confusion(folder: Path, set_name: str, confusion: Confusion) -> None:
-    """Leave the counts of a labelled set in a run's folder."""
+    """Leave the counts of a labelled set in a run's folder; names that begin like a formula get a quote before them."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([CORNER, *confusion.names])
-    writer.writerows([name, *row] for name, row in zip(confusion.names, confusion.counts, strict=True))
+    names = [f"'{name}" if _FORMULA.match(name) else name for name in confusion.names]
+    writer.writerow([CORNER, *names])
+    writer.writerows([name, *row] for name, row in zip(names, confusion.counts, strict=True))
     write_atomic(confusion_file(folder, set_name), text.getvalue())
 
 
@@ -111,10 +115,13 @@ def read_confusion(folder: Path, set_name: str) -> Confusion | None:
     file = confusion_file(folder, set_name)
     if not file.exists():
         return None
-    rows = list(csv.reader(io.StringIO(file.read_text(encoding="utf-8"), newline="")))
     try:
-        return Confusion.of(rows[0][1:], _body(rows))
-    except (ValueError, IndexError) as error:
+        if file.stat().st_size > MOST_BYTES:
+            raise ValueError(f"it is larger than {MOST_BYTES >> 20} MiB")
+        rows = list(csv.reader(io.StringIO(file.read_text(encoding="utf-8"), newline="")))
+        names = [name[1:] if name.startswith("'") and _FORMULA.match(name) else name for name in rows[0][1:]]
+        return Confusion.of(names, _body(rows))
+    except (ValueError, IndexError, csv.Error) as error:
         raise ValueError(f"{file} is no table of counts by true and predicted class: {error}") from None
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +23,19 @@ def read_arrays(path: Path, names: Collection[str] | None = None) -> dict[str, n
         raise ValueError(f"{path} is no .npz")
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files if names is None or name in names}
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+            wanted = [name for name in arrays.files if names is None or name in names]
+            _require_memory(arrays.zip, wanted)
+            return {name: arrays[name] for name in wanted}
+    except (ValueError, OSError, EOFError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"{path} is no .npz of plain arrays: {error}") from error
+
+
+def _require_memory(archive: zipfile.ZipFile, names: Sequence[str]) -> None:
+    """Raise ValueError where the arrays, unpacked, would not fit: a few bytes of an archive may stand for gigabytes."""
+    size = sum(member.file_size for member in archive.infolist() if member.filename.removesuffix(".npy") in names)
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if size > memory:
+        raise ValueError(f"unpacked it takes {size / 2**30:.1f} GiB, but this machine has {memory / 2**30:.1f} GiB")
 
 
 def _array_names(path: Path) -> list[str]:

@@ -50,6 +50,7 @@ def predict(
 ) -> None:
     """Predict the classes of unlabelled examples, and warn where they are unlike those of training."""
     from sweeps.delivery import deliver, in_words
+    from sweeps.report.escape import visible
 
     titles = _titles(header)
     delivery = deliver(runs_dir, model, ensemble)
@@ -57,9 +58,9 @@ def predict(
     recipe = workload.schema.validate(delivery.settings)
     with _refusals():
         found = workload.predict(recipe, delivery.folders, site, source, tta)
-    _write(out, titles, found, names)
+    write_predictions(out, titles, found, names)
     for warning in found.warnings:
-        typer.echo(f"warning: {warning}", err=True)
+        typer.echo(f"warning: {visible(warning)}", err=True)
     if as_json:
         runs = [f"{run.stage}/{run.number}" for run in delivery.runs]
         told = {"study": delivery.results.name, "runs": runs, "predictions": len(found.labels)}
@@ -131,7 +132,7 @@ def _refusals() -> Iterator[None]:
         raise Refused(str(error)) from error
 
 
-def _write(out: Path, titles: list[str], found: Predictions, names: bool) -> None:
+def write_predictions(out: Path, titles: list[str], found: Predictions, names: bool) -> None:
     """The predictions as CSV, in the order of the examples; no cell is taken for a formula."""
     from sweeps.files import write_atomic
     from sweeps.report.escape import csv_cell
@@ -139,7 +140,7 @@ def _write(out: Path, titles: list[str], found: Predictions, names: bool) -> Non
     labels = [csv_cell(found.names[label]) if names else label for label in found.labels]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(titles)
+    writer.writerow(map(csv_cell, titles))
     writer.writerows(zip(map(csv_cell, found.ids), labels, strict=True))
     out.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(out, text.getvalue())

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import io
 import json
 import pickle
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from torchvision.transforms import v2
 
 from cifar_sweep.formats import class_names, read_images, source_files
 from cifar_sweep.recipe import DataRecipe
+from cifar_sweep.unlabelled import read_unlabelled
 from sweeps.workload import Unavailable
 from tests.cifar_sweep.made import make_folder, pictures
 
@@ -139,6 +142,36 @@ def test_npz_is_read_with_or_without_an_axis_of_channels(tmp_path: Path, channel
 def test_an_npz_that_is_not_as_described_is_refused(tmp_path: Path, arrays: dict, message: str):
     with pytest.raises(ValueError, match=message):
         read_images(npz(tmp_path, **arrays), tmp_path, "train")
+
+
+def announced(path: Path, size: int) -> None:
+    """Say in the table of the archive at `path` that its first file is `size` bytes long."""
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.filelist[0].file_size = size
+        archive.comment = b"written anew"
+
+
+def test_an_archive_that_would_not_fit_into_memory_is_refused_before_it_is_unpacked(tmp_path: Path):
+    data = npz(tmp_path, x_train=np.zeros((2, 4, 4, 3), np.uint8), y_train=[0, 1])
+    announced(tmp_path / str(data.path), 1 << 50)
+    with pytest.raises(ValueError, match=r"unpacked it takes 1048576\.0 GiB"):
+        read_images(data, tmp_path, "train")
+
+
+@pytest.mark.parametrize("name", ["own.npz", "own.npy"])
+def test_an_array_that_says_it_is_larger_than_the_memory_is_refused(tmp_path: Path, name: str):
+    data = npz(tmp_path, x_train=np.zeros((2, 4, 4, 3), np.uint8), y_train=[0, 1])
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": (1 << 50, 4, 4, 3)})
+    if name == "own.npy":
+        (tmp_path / name).write_bytes(header.getvalue())
+        with pytest.raises(ValueError, match=r"own\.npy is no \.npy of a plain array"):
+            read_unlabelled(tmp_path / name, data)
+        return
+    with zipfile.ZipFile(tmp_path / str(data.path), "w") as archive:
+        archive.writestr("x_train.npy", header.getvalue())
+    with pytest.raises(ValueError, match=r"is no \.npz of plain arrays"):
+        read_images(data, tmp_path, "train")
 
 
 def test_a_folder_of_images_is_resized_and_labelled_by_its_sub_folders(folder: DataRecipe, tmp_path: Path):

@@ -20,8 +20,10 @@ from cifar_sweep.recipe import DataRecipe, Recipe
 from cifar_sweep.trained import Trained
 from cifar_sweep.unlabelled import Unlabelled
 from sweeps.cli import app
+from sweeps.cli.delivering import write_predictions
 from sweeps.delivery import NoModel, deliver
 from sweeps.errors import UserError
+from sweeps.workload import Predictions
 
 
 @pytest.fixture(scope="session")
@@ -72,6 +74,8 @@ def test_the_header_is_chosen_and_classes_may_be_named(tiny_study: Path, held_ou
     source, out = pack(tmp_path, np.array(held_out.pixels[:5]), "npz"), tmp_path / "out.csv"
     predict(tiny_study, "tiny:1", source, "--out", out, "--header", "image, class", "--names")
     assert rows(out)[0] == ["image", "class"]
+    predict(tiny_study, "tiny:1", source, "--out", out, "--header", "=1+1,@class")
+    assert rows(out)[0] == ["'=1+1", "'@class"]
     done = CliRunner().invoke(app, ["predict", "tiny", str(source), "--header", "ID"])
     assert done.exit_code == 2
     assert "give two titles, as ID,Labels" in done.stderr
@@ -81,6 +85,11 @@ def test_ids_that_a_spreadsheet_would_run_are_made_text(tiny_study: Path, held_o
     np.savez(tmp_path / "ids.npz", data=held_out.pixels[:2], ids=np.array(["=1+1", "plain"]))
     predict(tiny_study, "tiny", tmp_path / "ids.npz", "--out", tmp_path / "out.csv")
     assert [row[0] for row in rows(tmp_path / "out.csv")] == ["ID", "'=1+1", "plain"]
+
+
+def test_names_of_classes_that_a_spreadsheet_would_run_are_made_text(tmp_path: Path) -> None:
+    write_predictions(tmp_path / "out.csv", ["ID", "Labels"], Predictions(["a", "b"], [0, 1], ["=1+1", "cat"]), True)
+    assert rows(tmp_path / "out.csv") == [["ID", "Labels"], ["a", "'=1+1"], ["b", "cat"]]
 
 
 def test_an_ensemble_is_the_mean_of_the_probabilities(tiny_study: Path, held_out: Images, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import pytest
@@ -42,14 +43,17 @@ def test_runs_add_up() -> None:
 @pytest.mark.parametrize(("counts", "message"), [
     ([[1, 2]], "2 classes need as many rows and columns but got 1 rows"),
     ([[1], [2]], "2 classes need as many rows and columns"),
-    ([[1, 2], [-1, 2]], "cannot be negative"),
+    ([[1, 2], [-1, 2]], "counts of images are from 0 to"),
+    ([[1, 2], [10**400, 2]], "counts of images are from 0 to"),
 ])  # fmt: skip
 def test_counts_of_another_shape_are_refused(counts: list[list[int]], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Confusion.of(["a", "b"], counts)
 
 
-@pytest.mark.parametrize("names", [["cat", "dog"], ["<script>alert(1)</script>", '=1+1,"x"\nnext line'], ["ä, ö", ""]])
+@pytest.mark.parametrize("names", [["cat", "dog"], ["<script>alert(1)</script>", '=1+1,"x"\nnext line'], ["ä, ö", ""],
+    ["'=1", "=1"], ["''@", "'"], ["\t1", "-"],
+])  # fmt: skip
 def test_a_run_leaves_a_file_that_reads_back(tmp_path: Path, names: list[str]) -> None:
     run = Run(seed=0, split_seed=0, device="cpu", data_dir=tmp_path, folder=tmp_path)
     run.record_confusion("validation", names, [[1, 2], [3, 4]])
@@ -57,6 +61,16 @@ def test_a_run_leaves_a_file_that_reads_back(tmp_path: Path, names: list[str]) -
     assert read_confusion(tmp_path, "validation") == Confusion(tuple(names), ((5, 2), (3, 4)))
     assert [file.name for file in tmp_path.iterdir()] == ["confusion-validation.csv"]
     assert read_confusion(tmp_path, "test") is None
+
+
+def test_a_spreadsheet_takes_no_name_of_a_class_for_a_formula(tmp_path: Path) -> None:
+    write_confusion(tmp_path, "test", Confusion.of(["=1+1", "@a", "+b", "-c", "\td"], [[0] * 5] * 5))
+    assert not set("=@+-\t") & {cell[:1] for line in lines(tmp_path) for cell in line}
+
+
+def lines(folder: Path) -> list[list[str]]:
+    with confusion_file(folder, "test").open(encoding="utf-8", newline="") as file:
+        return list(csv.reader(file))
 
 
 @pytest.mark.parametrize("name", ["../../etc", "a b", "a-b!", "A-B", "", "noise 1", "x" * 300, "日本"])
@@ -69,8 +83,11 @@ def test_every_set_has_a_file_of_its_own_in_the_folder_of_the_run(tmp_path: Path
     assert read_confusion(tmp_path, name) == PETS
 
 
-@pytest.mark.parametrize("text", ["", "true class,a,b\na,1,2\n", "true class,a,b\na,1,2\nc,3,4\n", "t,a\na,x\n"])
+@pytest.mark.parametrize("text", [
+    "", "true class,a,b\na,1,2\n", "true class,a,b\na,1,2\nc,3,4\n", "t,a\na,x\n", f"true class,{'a' * 200_000}\n",
+    "true class,a\na," + "9" * 5000, "true class,\xff\n\xff,1", "\0", "x" * (65 << 20),
+], ids=range(9))  # fmt: skip
 def test_a_broken_file_is_named(tmp_path: Path, text: str) -> None:
-    confusion_file(tmp_path, "test").write_text(text)
+    confusion_file(tmp_path, "test").write_text(text, encoding="latin1")
     with pytest.raises(ValueError, match=r"confusion-test\.csv is no table of counts"):
         read_confusion(tmp_path, "test")
