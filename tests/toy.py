@@ -51,6 +51,7 @@ class Toy:
     unused: int = 0
     meet: int = 0  # how many runs must be inside their first epoch at once before one of them ends
     spread: float = 0.0  # how far the seeds lie apart, in points
+    saves: int = 1  # how often each epoch's state is saved, the later times over the first
 
 
 def train(recipe: Toy, run: Run) -> Iterator[Mapping[str, float]]:
@@ -70,8 +71,9 @@ def train(recipe: Toy, run: Run) -> Iterator[Mapping[str, float]]:
         with (run.data_dir / "epochs.txt").open("a") as file:
             file.write(f"{run.folder.name} {epoch}\n")
         yield metrics
-        with run.checkpoint() as folder:
-            (folder / "state.json").write_text(json.dumps(state))
+        for _ in range(recipe.saves):
+            with run.checkpoint() as folder:
+                (folder / "state.json").write_text(json.dumps(state))
 
 
 def evaluate(recipe: Toy, run: Run, entries: Sequence[Any]) -> Iterator[tuple[str, Mapping[str, float]]]:

@@ -1,0 +1,90 @@
+"""Every trial of a study trained again from the start, without a break: its figures are those that must stand.
+
+python -m tests.faults.unbroken RUNS STUDY WORKLOAD DATA
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from sweeps.results import Results
+from sweeps.runners.base import End, Epoch, Job
+from sweeps.runners.worker import execute
+from sweeps.runs import open_results
+from sweeps.saved import RECIPE
+from sweeps.stages import FINAL, HELD_OUT, OPENED
+from sweeps.trial import Status, Trial, stream
+from tests.faults.testimony import timed
+
+
+def differences(results: Results, workload: str, data: Path) -> Iterator[str]:
+    """Where a trained trial has other figures than `workload` gives with its recipe and seeds, bit for bit."""
+    for trial in results.everything:
+        rows = results.rows(trial.number, trial.stage)
+        if not rows:
+            continue
+        with tempfile.TemporaryDirectory(prefix="unbroken-") as folder:
+            job = _job(results, trial, workload, data, Path(folder) / f"{trial.number:04d}")
+            expected = [_figures(epoch.metrics) for epoch in _trained(job, len(rows))]
+            found = [_figures(row) for row in rows]
+            if found != expected:
+                yield f"{trial.stage} {trial.number}: {found}, unbroken {expected}"
+            if trial.stage == FINAL.name and trial.status is Status.COMPLETE:
+                measured = _evaluated(job, results)
+                if measured != trial.metrics:
+                    yield f"{trial.stage} {trial.number}: {trial.metrics}, unbroken {measured}"
+
+
+def _job(results: Results, trial: Trial, workload: str, data: Path, folder: Path) -> Job:
+    study, paired = results.study, trial.replicate is not None
+    folder.mkdir()
+    return Job(
+        stage=trial.stage,
+        number=trial.number,
+        workload=workload,
+        settings=YAML(typ="safe", pure=True).load(results.trial_folder(trial.number, trial.stage) / RECIPE),
+        seed=trial.seed,
+        split_seed=stream(study.seed, trial.stage, trial.replicate, "split") if paired else 0,
+        device="cpu",
+        data_dir=data,
+        folder=folder,
+        access=HELD_OUT,
+        final=trial.stage == FINAL.name,
+    )
+
+
+def _trained(job: Job, epochs: int) -> Iterator[Epoch]:
+    with closing(execute(job)) as events:  # type: ignore[type-var]
+        for event in events:
+            assert not isinstance(event, End) or event.outcome.status is Status.COMPLETE, event
+            if isinstance(event, Epoch):
+                yield event
+                epochs -= 1
+            if not epochs and not job.final:
+                return
+
+
+def _evaluated(job: Job, results: Results) -> Mapping[str, Mapping[str, float]]:
+    opened = Job(**{**vars(job), "access": OPENED, "evaluate": tuple(results.study.evaluate)})
+    end = [*execute(opened)][-1]
+    assert isinstance(end, End)
+    return end.metrics
+
+
+def _figures(metrics: Mapping[str, float]) -> dict[str, Any]:
+    """What must be equal: everything but times and the number of the epoch."""
+    return {name: value for name, value in metrics.items() if not timed(name) and name != "epoch"}
+
+
+if __name__ == "__main__":
+    runs, name, workload, data = sys.argv[1:]
+    found = differences(open_results(Path(runs), name), workload, Path(data))
+    json.dump([*found], sys.stdout)
