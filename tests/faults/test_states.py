@@ -1,0 +1,234 @@
+"""Studies that are run, killed, resumed, edited, reported and opened in any order: what holds after every step.
+
+A kill is an exception out of a write, wherever that happens to be. `FAULT_EXAMPLES` asks for more than CI has time for.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections import Counter
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from sweeps.errors import UserError
+from sweeps.final import Opened
+from sweeps.launch import Folders, Launched, Options, launch, write_report
+from sweeps.request import Edits, load_study
+from sweeps.results import Results
+from sweeps.runs import open_results
+from sweeps.trial import Status, Trial
+from tests.faults import testimony
+from tests.faults.studies import study_text
+
+EXAMPLES = int(os.environ.get("FAULT_EXAMPLES", "6"))
+FORBIDDEN = [
+    {"seed": 7},
+    {"baseline": {"epochs": 3, "spread": 1.0}},
+    {"metric": {"name": "val_accuracy", "goal": "minimize"}},
+    {"method": "random"},
+    {"parameters": {"lr": {"min": 0.001, "max": 2.0}}},
+    {"early_terminate": {"type": "asha", "min_iter": 1, "eta": 3}},
+]
+
+
+class Killed(BaseException):
+    """The end of a driver between two of its steps."""
+
+
+class Dying:
+    """The process dies before its n-th write: a file that gets its name, or a transaction that ends."""
+
+    def __init__(self, writes: int) -> None:
+        self._left = writes
+
+    def __enter__(self) -> None:
+        replace = Path.replace
+
+        def dying(source: Path, target: Path) -> Path:
+            self._tick()
+            return replace(source, target)
+
+        self._patch = patch.object(Path, "replace", dying)
+        self._patch.start()
+        event.listen(Engine, "commit", self._tick)
+
+    def __exit__(self, *error: object) -> None:
+        self._patch.stop()
+        event.remove(Engine, "commit", self._tick)
+
+    def _tick(self, *given: object) -> None:
+        self._left -= 1
+        if self._left <= 0:  # nor does a dead process write anything later
+            raise Killed
+
+
+class Studies(RuleBasedStateMachine):
+    """One study of the toy with every stage, at first small."""
+
+    @initialize()
+    def begin(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="states-"))
+        self.asked: dict[str, Any] = {
+            "run_cap": 2,
+            "baseline": {"epochs": 2, "spread": 1.0},
+            "confirm": {"top": 1, "seeds": 2},
+            "ablation": {"components": {"handicap": {"handicap": 4.0}}, "seeds": 2},
+            "final": {"seeds": 2},
+            "budget": {"gpu_hours": 1.0},
+        }
+        self.finished: dict[tuple[str, int], Trial] = {}
+        self.complete = False
+        self.kills = 0
+
+    def teardown(self) -> None:
+        if hasattr(self, "folder"):
+            shutil.rmtree(self.folder)
+
+    # -- what a person does -------------------------------------------------------------------------------------------
+
+    @rule(writes=st.one_of(st.none(), st.integers(1, 120)), open_again=st.booleans())
+    def run(self, writes: int | None, open_again: bool) -> None:
+        """Run or resume, to the end or to a kill before one of the next `writes`."""
+        try:
+            with Dying(writes) if writes else nullcontext():
+                self._to_the_end(open_again=open_again)
+        except Killed:
+            self.kills += 1
+            self.complete = False
+
+    @rule(what=st.sampled_from(["run_cap", "component", "seed", "final", "budget"]))
+    def edit(self, what: str) -> None:
+        rule, components = self.asked["ablation"], self.asked["ablation"]["components"]
+        if what == "run_cap" and self.asked["run_cap"] < 5:
+            self.asked |= {"run_cap": self.asked["run_cap"] + 1}
+        if what == "component" and len(components) < 3:
+            added = {f"null{len(components)}": {"unused": len(components)}}
+            self.asked |= {"ablation": {**rule, "components": {**components, **added}}}
+        if what == "seed" and rule["seeds"] < 4:
+            self.asked |= {"ablation": {**rule, "seeds": rule["seeds"] + 1}}
+        if what == "final":
+            self.asked |= {"final": {"seeds": self.asked["final"]["seeds"] + 1}}
+        if what == "budget":
+            self.asked |= {"budget": {"gpu_hours": self.asked["budget"]["gpu_hours"] + 1.0}}
+        self.complete = False
+
+    @precondition(lambda self: self._exists())
+    @rule(change=st.sampled_from(FORBIDDEN))
+    def forbidden_edit(self, change: dict[str, Any]) -> None:
+        before = self._files()
+        with pytest.raises(UserError, match="was begun"):
+            self._launch({**self.asked, **change})
+        assert self._files() == before
+
+    @precondition(lambda self: self._exists())
+    @rule()
+    def report(self) -> None:
+        page = write_report(self._results(), self.folder / "reports")
+        assert page.read_text(encoding="utf-8").rstrip().endswith("</html>")
+
+    # -- what holds ---------------------------------------------------------------------------------------------------
+
+    @invariant()
+    def nothing_is_lost_or_made_twice(self) -> None:
+        if not self._exists():
+            return
+        results, lines = self._results(), testimony.read(self.folder / "data")
+        self._check_kept(results)
+        self._check_epochs(results, Counter(line.made for line in lines if line.epoch))
+        opened = [run for opening in self._openings() for run in opening["runs"]]
+        assert all(line.epoch or line.number in opened for line in lines)
+        if self.complete:
+            self._check_complete(results)
+
+    def _check_kept(self, results: Results) -> None:
+        """Finished trials never change."""
+        trials = {(trial.stage, trial.number): trial for trial in results.everything}
+        for key, trial in self.finished.items():
+            assert trials.get(key) == trial
+        self.finished = {key: trial for key, trial in trials.items() if trial.status is not Status.RUNNING}
+
+    def _check_epochs(self, results: Results, made: Counter[tuple[tuple[str, int], int, str]]) -> None:
+        """What was acknowledged is recorded, but for the last epoch of a trial that was cut off; no kill costs two."""
+        assert made.total() - len(made) <= self.kills
+        for trial in results.everything:
+            sworn = {epoch for key, epoch, _ in made if key == (trial.stage, trial.number)}
+            recorded = {int(row["epoch"]) for row in results.rows(trial.number, trial.stage)}
+            assert recorded <= sworn
+            assert len(sworn - recorded) <= (trial.status is Status.RUNNING)
+
+    def _check_complete(self, results: Results) -> None:
+        """A complete study has exactly what was asked for."""
+        assert results.counted == self.asked["run_cap"]
+        rule, stages = self.asked["ablation"], results.stages
+        arms = [arm for arm in stages["ablation"].arms if arm.applicable]
+        assert len(arms) == 1 + len(rule["components"])
+        wanted = {"ablation": rule["seeds"], "final": self.asked["final"]["seeds"], "confirm": 2}
+        for name, seeds in wanted.items():
+            for arm in stages[name].arms:
+                runs = stages[name].replicates(arm)
+                assert sorted(runs) == list(range(seeds))
+                assert {run.status for run in runs.values()} == {Status.COMPLETE}
+
+    # -- how ----------------------------------------------------------------------------------------------------------
+
+    def _to_the_end(self, *, open_again: bool = False) -> None:
+        """Run what is asked for. The test set is opened once; again only where that is said."""
+        before = len(self._openings())
+        try:
+            launched = self._launch(self.asked, open_again=open_again)
+            failure = launched.finish.failure
+        except Opened as error:
+            failure = str(error)
+        finally:
+            assert len(self._openings()) - before <= (open_again or not before)
+        assert not failure or (before and not open_again and "say --open-again" in failure), failure
+        self.complete = not failure
+        assert self._openings()
+
+    def _openings(self) -> list[dict[str, Any]]:
+        file = self.folder / "runs" / ".openings.json"
+        return list(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else []
+
+    def _launch(self, asked: dict[str, Any], *, open_again: bool = False) -> Launched:
+        file = self.folder / "study.yaml"
+        file.write_text(study_text(**{name: value for name, value in asked.items() if value is not None}))
+        study, workload = load_study(file, Edits())
+        folders = Folders(self.folder / "runs", self.folder / "reports", self.folder / "data")
+        options = Options(folders, runner="inline", quiet=True, open_again=open_again)
+        with patch("sweeps.launch.write_report", lambda results, reports: reports):  # a rule of its own
+            return launch(study, workload, options)
+
+    def _exists(self) -> bool:
+        return (self.folder / "runs" / "crash" / "study.yaml").exists()
+
+    def _results(self) -> Results:
+        return open_results(self.folder / "runs", "crash")
+
+    def _files(self) -> dict[Path, bytes]:
+        """What a refused request may not touch: everything but the database's and the lock's own files."""
+        study = self.folder / "runs" / "crash"
+        files = [path for path in study.rglob("*") if path.is_file() and not path.name.startswith(("study.db", "lock"))]
+        return {path: path.read_bytes() for path in files}
+
+
+TestStudies = Studies.TestCase
+TestStudies.settings = settings(
+    max_examples=EXAMPLES,
+    stateful_step_count=12,
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
