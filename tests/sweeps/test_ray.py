@@ -225,22 +225,6 @@ def check_whole(folder: Path, kills: int) -> Results:
     return results
 
 
-def test_killed_driver_loses_nothing_and_repeats_at_most_an_epoch_of_a_running_trial(tmp_path: Path) -> None:
-    finished: dict[int, object] = {}
-    # While the first trials start, when the first one has just ended, and while a restart takes up what was left.
-    for moment in ("trial 0 starts", "after epoch", "trial "):
-        with Driver(tmp_path, **SLOW) as driver:
-            driver.heard(moment)
-            assert driver.end(signal.SIGKILL) == -signal.SIGKILL
-        results = open_results(tmp_path / "runs", "toy")
-        assert all(results.trials[number] == trial for number, trial in finished.items())
-        finished = {trial.number: trial for trial in results.trials if trial.status is not Status.RUNNING}
-    last = sweep("run", tmp_path / "toy.yaml", "--data-dir", tmp_path / "data", cwd=tmp_path)
-    assert last.returncode == 0, last.stderr
-    results = check_whole(tmp_path, kills=3)
-    assert all(results.trials[number] == trial for number, trial in finished.items())
-
-
 def test_signal_ends_the_driver_with_its_code_and_the_study_goes_on(tmp_path: Path) -> None:
     for number, code, moment in ((signal.SIGTERM, 75, "trial 1 starts"), (signal.SIGINT, 130, "trial ")):
         with Driver(tmp_path, **{**SLOW, "baseline": {"epochs": 6, "wait_for": "go"}}) as driver:
@@ -252,28 +236,3 @@ def test_signal_ends_the_driver_with_its_code_and_the_study_goes_on(tmp_path: Pa
     last = sweep("resume", "toy", "--data-dir", tmp_path / "data", cwd=tmp_path)
     assert last.returncode == 0, last.stderr
     check_whole(tmp_path, kills=2)
-
-
-def test_driver_killed_in_the_ablation_leaves_every_pair_complete_and_none_run_twice(tmp_path: Path) -> None:
-    settings = {**GIVEN, "ablation": {**GIVEN["ablation"], "seeds": 4}}
-    finished: dict[int, object] = {}
-    # When a run has just ended, and while a restart takes up what was left.
-    for moment in ("ablation 1 complete", "ablation "):
-        with Driver(tmp_path, **settings) as driver:
-            driver.heard(moment)
-            assert driver.end(signal.SIGKILL) == -signal.SIGKILL
-        trials = open_results(tmp_path / "runs", "toy").stages["ablation"].trials
-        assert all(trials[number] == trial for number, trial in finished.items())
-        finished |= {trial.number: trial for trial in trials if trial.status is not Status.RUNNING}
-    assert finished
-    last = sweep("run", tmp_path / "toy.yaml", "--data-dir", tmp_path / "data", cwd=tmp_path)
-    assert last.returncode == 0, last.stderr
-    stage = open_results(tmp_path / "runs", "toy").stages["ablation"]
-    assert {trial.status for trial in stage.trials} == {Status.COMPLETE}
-    pairs = sorted((trial.variant, trial.replicate) for trial in stage.trials)
-    assert pairs == [(name, seed) for name in ("baseline", "handicap", "null") for seed in range(4)]
-    assert all(stage.trials[number] == trial for number, trial in finished.items())
-    times = Counter(acknowledged(tmp_path))
-    assert set(times) == {(number, epoch) for number in range(12) for epoch in (1, 2)}
-    assert sum(times.values()) - len(times) <= 2 * 2  # an epoch of each worker for each kill
-    assert all(times[trial.number, epoch] == 1 for trial in finished.values() for epoch in (1, 2))  # type: ignore[attr-defined]
