@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from sweeps.files import write_atomic
 
@@ -103,8 +103,8 @@ def confusion_file(folder: Path, set_name: str) -> Path:
 def write_confusion(folder: Path, set_name: str, confusion: Confusion) -> None:
     """Leave the counts of a labelled set in a run's folder; names that begin like a formula get a quote before them."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    names = [f"'{name}" if _FORMULA.match(name) else name for name in confusion.names]
+    names = list(map(quoted, confusion.names))
+    writer = csv.writer(text, lineterminator="\n", quoting=quoting(names))
     writer.writerow([CORNER, *names])
     writer.writerows([name, *row] for name, row in zip(names, confusion.counts, strict=True))
     write_atomic(confusion_file(folder, set_name), text.getvalue())
@@ -118,11 +118,25 @@ def read_confusion(folder: Path, set_name: str) -> Confusion | None:
     try:
         if file.stat().st_size > MOST_BYTES:
             raise ValueError(f"it is larger than {MOST_BYTES >> 20} MiB")
-        rows = list(csv.reader(io.StringIO(file.read_text(encoding="utf-8"), newline="")))
-        names = [name[1:] if name.startswith("'") and _FORMULA.match(name) else name for name in rows[0][1:]]
-        return Confusion.of(names, _body(rows))
+        rows = list(csv.reader(io.StringIO(file.read_bytes().decode("utf-8"), newline="")))
+        return Confusion.of(map(unquoted, rows[0][1:]), _body(rows))
     except (ValueError, IndexError, csv.Error) as error:
         raise ValueError(f"{file} is no table of counts by true and predicted class: {error}") from None
+
+
+def quoted(name: str) -> str:
+    """`name` as a cell of a CSV file that is read back: one that a spreadsheet would run has a quote before it."""
+    return f"'{name}" if _FORMULA.match(name) else name
+
+
+def unquoted(cell: str) -> str:
+    """The name that `quoted` made `cell` of."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
+
+
+def quoting(names: Iterable[str]) -> Literal[0, 1]:
+    """How the `csv` module must quote cells of these names: by itself it leaves a carriage return bare."""
+    return csv.QUOTE_ALL if any("\r" in name for name in names) else csv.QUOTE_MINIMAL
 
 
 def _body(rows: Sequence[Sequence[str]]) -> list[Sequence[str]]:

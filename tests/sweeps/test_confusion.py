@@ -52,7 +52,7 @@ def test_counts_of_another_shape_are_refused(counts: list[list[int]], message: s
 
 
 @pytest.mark.parametrize("names", [["cat", "dog"], ["<script>alert(1)</script>", '=1+1,"x"\nnext line'], ["ä, ö", ""],
-    ["'=1", "=1"], ["''@", "'"], ["\t1", "-"],
+    ["'=1", "=1"], ["''@", "'"], ["\t1", "-"], ["a\rb", "\r\n"], ["\x85", "\u2028"],
 ])  # fmt: skip
 def test_a_run_leaves_a_file_that_reads_back(tmp_path: Path, names: list[str]) -> None:
     run = Run(seed=0, split_seed=0, device="cpu", data_dir=tmp_path, folder=tmp_path)
