@@ -142,9 +142,10 @@ def _through_ray(result: Mapping[str, Any]) -> list[str]:
         for blow in sorted(result["blows"], key=lambda blow: (blow["target"], blow["seconds"]))
     ]
     return [
-        f"Every driver is a process of its own, `python -m sweeps run`; moments are drawn evenly from the seconds that "
-        f"an unbroken one takes ({result['unbroken_s'][0]:.0f}). After the kill of a driver, nothing of it was left "
-        f"within: {within} ({len(gone)} drivers).",
+        f"Every driver is a process of its own, `python -m sweeps run`. One of four moments is drawn evenly from the "
+        f"first half of the seconds that an unbroken one takes ({result['unbroken_s'][0]:.0f}), when Ray and the "
+        f"workers come up; the others from as many seconds after a trial has started. After the kill of a driver, "
+        f"nothing of it was left within: {within} ({len(gone)} drivers).",
         "",
         "Of the drivers that a process of their Ray was taken away from:",
         "",

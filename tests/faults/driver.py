@@ -36,11 +36,20 @@ class Driver:
 
     def heard(self, text: str) -> str:
         """Wait for a line with `text`; the line. Raises AssertionError when the driver ends without it."""
+        line = self._next(text)
+        assert line is not None, f"the driver ended without saying {text!r}:\n{self._said.read_text()}"
+        return line
+
+    def works(self) -> bool:
+        """Wait until a trial starts or goes on; False when the driver ends without one."""
+        return self._next(" starts: ", " goes on after ") is not None
+
+    def _next(self, *texts: str) -> str | None:
         deadline = time.monotonic() + PATIENCE_S
         while (line := self._lines.get(timeout=max(0.0, deadline - time.monotonic()))) is not None:
-            if text in line:
+            if any(text in line for text in texts):
                 return line
-        raise AssertionError(f"the driver ended without saying {text!r}:\n{self._said.read_text()}")
+        return None
 
     def ended(self, patience_s: float = PATIENCE_S) -> int:
         """The exit code, negative for a signal. Raises subprocess.TimeoutExpired."""

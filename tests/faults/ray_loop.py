@@ -53,9 +53,11 @@ def ray_loop(
     seconds: float = math.inf,
     told: Callable[[RayTally], None] = lambda tally: None,
 ) -> RayTally:
-    """Kill `kills` times or, if that is less, for so many `seconds`, each within `span_s` of a driver's start.
+    """Kill `kills` times or, if that is less, for so many `seconds`.
 
-    Studies follow each other as in `loop.crash_loop`, and what is not as promised is counted in the same way.
+    One of four moments is drawn evenly from the first half of `span_s`, the seconds of an unbroken driver: Ray and the
+    workers come up. The others are drawn from as many seconds after a trial has started. Studies follow each other as
+    in `loop.crash_loop`, and what is not as promised is counted in the same way.
     """
     chance, tally, number, began = random.Random(seed), RayTally(), 0, time.monotonic()
     while tally.kills < kills and time.monotonic() - began < seconds:
@@ -73,11 +75,16 @@ def ray_loop(
 
 def _struck(study: RayStudy, chance: random.Random, span_s: float, *, spare: bool) -> bool:
     """Start a driver, and strike it unless it is to be spared; whether the study is complete."""
-    target, moment = chance.choice(TARGETS), chance.uniform(0, span_s)
+    target, moment, early = chance.choice(TARGETS), chance.uniform(0, span_s / 2), chance.random() < 1 / 4
     with study.start() as driver:
         inside = 0
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            driver.ended(LONGEST_S if spare else moment)
+        if spare:
+            driver.ended(LONGEST_S)
+        elif early or driver.works():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                driver.ended(moment)
+        else:
+            driver.ended()
         if driver.process.poll() is None and target != DRIVER:
             inside = _take_away(study, driver, target, chance)
         killed = driver.process.poll() is None
