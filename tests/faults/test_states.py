@@ -32,7 +32,7 @@ from sweeps.trial import Status, Trial
 from tests.faults import testimony
 from tests.faults.studies import study_text
 
-EXAMPLES = int(os.environ.get("FAULT_EXAMPLES", "6"))
+EXAMPLES = int(os.environ.get("FAULT_EXAMPLES", "5"))
 FORBIDDEN = [
     {"seed": 7},
     {"baseline": {"epochs": 3, "spread": 1.0}},
