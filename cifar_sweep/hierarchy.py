@@ -132,10 +132,13 @@ class HierarchyTrainer:
         return {"val_loss": loss, "val_accuracy": accuracy, **accuracies}
 
     def save(self, folder: Path) -> None:
-        """Write the state into `folder`; `network` is the whole, for whoever evaluates it. No weight is there twice."""
+        """Write the state into `folder`; `network` is the whole, for whoever evaluates it. No weight is there twice.
+
+        Once the training has finished that is all, as with one network.
+        """
         state: dict[str, Any] = {
             "network": self.evaluated.state_dict(),
-            "levels": [level.state_dict() for level in self.levels],
+            "levels": [] if self.finished else [level.state_dict() for level in self.levels],
             "epoch": self.epoch,
             "stopped": self.stopped,
             "patience": self.patience.state_dict(),
@@ -146,10 +149,13 @@ class HierarchyTrainer:
     def restore(self, folder: Path) -> None:
         """Go on from what `save` wrote."""
         state = torch.load(folder / STATE, map_location=self.images.train.device, weights_only=True)
-        for level, saved in zip(self.levels, state["levels"], strict=True):
-            level.load_state_dict(saved)
         self.patience.load_state_dict(state["patience"])
         self.epoch, self.stopped = state["epoch"], state["stopped"]
+        if self.finished:
+            self.evaluated.load_state_dict(state["network"])
+            return
+        for level, saved in zip(self.levels, state["levels"], strict=True):
+            level.load_state_dict(saved)
 
 
 def _level(recipe: Recipe, model: SingleNetwork, seed: int, images: TrainingSet, network: nn.Module) -> Trainer:

@@ -193,9 +193,13 @@ class Trainer:
         return {"val_loss": loss, "val_accuracy": accuracy}
 
     def save(self, folder: Path) -> None:
-        """Write the state into `folder`; `network` there is the network that counts, for whoever evaluates it."""
+        """Write the state into `folder`; `network` there is the network that counts, for whoever evaluates it.
+
+        Of a finished training that is all: nobody goes on from there, and an optimizer is as large as a network.
+        """
+        state = self.progress() if self.finished else self.state_dict()
         evaluated = {"network": self.evaluated.state_dict(), "scaling": asdict(self.images.source.scaling)}
-        torch.save(self.state_dict() | evaluated, folder / STATE)
+        torch.save(state | evaluated, folder / STATE)
 
     def restore(self, folder: Path) -> None:
         """Go on from what `save` wrote."""
@@ -208,23 +212,28 @@ class Trainer:
             weights = {"average": self.average.state_dict(), "unaveraged": self.network.state_dict()}
         return {
             **weights,
+            **self.progress(),
             "optimizer": self.optimizer.state_dict(),
-            "epoch": self.epoch,
-            "stopped": self.stopped,
-            "patience": self.patience.state_dict(),
             **{name: part.state_dict() for name, part in self._techniques().items()},
         }
 
+    def progress(self) -> dict[str, Any]:
+        """How far the training is."""
+        return {"epoch": self.epoch, "stopped": self.stopped, "patience": self.patience.state_dict()}
+
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what `state_dict` gave."""
+        """Go on from what `state_dict` gave, or stand where a finished training stood."""
+        self.patience.load_state_dict(state["patience"])
+        self.epoch, self.stopped = state["epoch"], state["stopped"]
+        if self.finished:
+            self.evaluated.load_state_dict(state["network"])
+            return
         self.network.load_state_dict(state["network" if self.average is None else "unaveraged"])
         if self.average is not None:
             self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.patience.load_state_dict(state["patience"])
         for name, part in self._techniques().items():
             part.load_state_dict(state[name])
-        self.epoch, self.stopped = state["epoch"], state["stopped"]
 
     def _techniques(self) -> dict[str, PseudoLabels | Pretraining]:
         parts = {"pseudo": self.pseudo, "pretraining": self.pretraining}

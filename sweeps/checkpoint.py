@@ -10,12 +10,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from sweeps.files import fsync_path, write_atomic
+from sweeps.room import Unwritable, size_of
 
 KEEP = 2
 MANIFEST = "manifest.json"
 REPLACED = ".replaced"  # follows the epoch in the name of a checkpoint that a newer one of the same epoch displaces
+
+
+class Restored(NamedTuple):
+    """An intact checkpoint: its folder and its epoch. `refused` has the epochs of newer ones that are damaged."""
+
+    folder: Path
+    epoch: int
+    refused: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -28,27 +38,41 @@ class CheckpointFolder:
     def save(self, epoch: int) -> Iterator[Path]:
         """Yield an empty folder; on leaving the block it becomes the checkpoint of `epoch`, atomically.
 
-        If the block raises, nothing changes.
+        If the block raises, nothing changes. Raises Unwritable where that was for want of room.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
         partial = self.path / f".partial-{epoch:04d}-{os.getpid()}"
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir()
         try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir()
             yield partial
             self._seal(partial, epoch)
-        except BaseException:
+        except BaseException as error:
+            unwritable = Unwritable.explaining(error, self.path, max(size_of(partial), self._size()))
             shutil.rmtree(partial, ignore_errors=True)
+            if unwritable is not None:
+                raise unwritable from error
             raise
-        self._prune()
+        self._prune(KEEP)
 
-    def restore(self) -> tuple[Path, int] | None:
-        """The newest checkpoint whose files match their hashes, with its epoch; None when there is none."""
+    def restore(self) -> Restored | None:
+        """The newest checkpoint whose files match their hashes; None when there is none."""
+        refused: list[int] = []
         for folder in reversed(self._saved()):
             epoch = _intact_epoch(folder)
             if epoch is not None:
-                return folder, epoch
+                return Restored(folder, epoch, tuple(dict.fromkeys(refused)))
+            refused.append(_epoch(folder))
         return None
+
+    def newest(self) -> Path | None:
+        """The newest checkpoint, if that one is intact: what a training that has ended left, and nothing before it."""
+        restored = self.restore()
+        return restored.folder if restored is not None and not restored.refused else None
+
+    def keep_newest(self) -> None:
+        """Delete all but the newest checkpoint: nobody goes on from one before the end."""
+        self._prune(1)
 
     @staticmethod
     def digest(checkpoint: Path) -> str:
@@ -60,9 +84,13 @@ class CheckpointFolder:
         """The sealed checkpoints, oldest first; one that was being replaced comes before its replacement."""
         if not self.path.is_dir():
             return []
-        named = [(path.name.removesuffix(REPLACED), path) for path in self.path.iterdir()]
-        ordered = [(int(epoch), path.name == epoch, path) for epoch, path in named if epoch.isdigit()]
-        return [path for _, _, path in sorted(ordered)]
+        named = [path for path in self.path.iterdir() if path.name.removesuffix(REPLACED).isdigit()]
+        return sorted(named, key=lambda path: (_epoch(path), not path.name.endswith(REPLACED)))
+
+    def _size(self) -> int:
+        """The bytes of the newest checkpoint, which the next one will need too."""
+        saved = self._saved()
+        return size_of(saved[-1]) if saved else 0
 
     def _seal(self, partial: Path, epoch: int) -> None:
         hashes = {}
@@ -80,11 +108,15 @@ class CheckpointFolder:
         fsync_path(self.path)
         shutil.rmtree(replaced, ignore_errors=True)
 
-    def _prune(self) -> None:
-        for folder in self._saved()[:-KEEP]:
+    def _prune(self, keep: int) -> None:
+        for folder in self._saved()[:-keep]:
             shutil.rmtree(folder, ignore_errors=True)
         for leftover in self.path.glob(".partial-*"):
             shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _epoch(folder: Path) -> int:
+    return int(folder.name.removesuffix(REPLACED))
 
 
 def _intact_epoch(folder: Path) -> int | None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -16,10 +19,12 @@ from sweeps.leg import Context
 from sweeps.race import Race
 from sweeps.results import SEARCH as TRIALS_OF_SEARCH
 from sweeps.retune import Retuning, tuned_arms
-from sweeps.runners.base import Decision, End, Epoch, Job
+from sweeps.room import Unwritable, explained
+from sweeps.runners.base import Decision, End, Epoch, Job, Left, Note
 from sweeps.sampler import Sampler
 from sweeps.search import Search
 from sweeps.stages import ABLATION, CONFIRM, FINAL, SEARCH, Stage
+from sweeps.trial import Status
 
 
 class Part(Protocol):
@@ -48,6 +53,9 @@ class Part(Protocol):
     def on_end(self, job: Job, end: End) -> None:
         """Record how a job ended."""
 
+    def on_death(self, job: Job) -> Decision:
+        """Count that the process of a job died; STOP where it is given up."""
+
 
 @dataclass(frozen=True)
 class Wish:
@@ -69,12 +77,16 @@ class Course:
         self._context = context
         self._parts = parts(context, wish, environment)
         self._part: Part | None = next(self._parts, None)
-        self._interrupted = False
+        self._live: dict[tuple[str, int], Job] = {}
+        self._lonely: deque[Job] = deque()  # out of memory beside others: to be run once more, alone
+        self._alone: Job | None = None
+        self._until: float | None = None  # when the grace of an interrupted study is over
 
     @property
     def stopping(self) -> bool:
         """Whether running jobs are to be left as they are: they go on at the next start."""
-        return self._interrupted or bool(self.failure)
+        left = self._until is not None and (not self._live or time.monotonic() >= self._until)
+        return left or bool(self.failure)
 
     @property
     def done(self) -> bool:
@@ -82,14 +94,76 @@ class Course:
         self._advance()
         return self._part is None and not self.failure
 
-    def interrupt(self, why: str) -> None:
-        """Ask for an early end; called from a signal's handler."""
-        self._interrupted = True
-        self._observer.on_interrupt(why)
+    def interrupt(self, why: str, grace_s: float) -> None:
+        """Ask for an early end; called from a signal's handler.
+
+        No job is handed out any more, and those that run have `grace_s` seconds to leave at an epoch's end.
+        """
+        self._until = time.monotonic() + grace_s
+        with suppress(OSError):  # on a full disk jobs are left where they are
+            self._context.store.stop_file.touch()
+        running = len(self._live)
+        rest = f"; what runs has {grace_s:g} s to reach an epoch's end ({running})" if running else ""
+        self._observer.on_interrupt(f"{why}: no run is started any more{rest}")
 
     def suggest(self) -> Job | None:
         """A job of the stage at hand; None when there is none until a running one ends, or at all."""
-        while not self.stopping:
+        with self._kept():
+            job = self._suggested()
+            if job is not None:
+                self._live[job.stage, job.number] = job
+            return job
+        return None
+
+    def on_epoch(self, job: Job, epoch: Epoch) -> Decision:
+        """Record an epoch."""
+        with self._kept():
+            if self._part is not None and self._is_live(job):
+                decision = self._part.on_epoch(job, epoch)
+                self.failure = self.failure or self._part.failure
+                if decision is Decision.STOP:
+                    self._forget(job)
+                return decision
+        return Decision.STOP
+
+    def on_end(self, job: Job, end: End) -> None:
+        """Record how a job ended; one that was out of memory beside others is run once more, alone."""
+        with self._kept():
+            if self._part is None or not self._is_live(job):
+                return
+            shared, self._alone = self._shares(job), None if self._alone == job else self._alone
+            self._forget(job)
+            if end.outcome.status is Status.OUT_OF_MEMORY and shared:
+                self._lonely.append(job)
+                self._tell(job, f"{end.outcome.reason}: once more, with the device for itself")
+                return
+            self._part.on_end(job, end)
+            self.failure = self.failure or self._part.failure
+
+    def on_left(self, job: Job, left: Left) -> None:
+        """A job has left at its checkpoint: it goes on at the next start."""
+        self._forget(job)
+        self.failure = self.failure or left.reason
+
+    def on_note(self, job: Job, note: Note) -> None:
+        """Tell of a job."""
+        self._tell(job, note.text)
+
+    def on_death(self, job: Job) -> None:
+        """Count that the process of a job died."""
+        with self._kept():
+            if self._part is not None and self._is_live(job):
+                if self._part.on_death(job) is Decision.STOP:
+                    self._forget(job)
+                self.failure = self.failure or self._part.failure
+
+    def _suggested(self) -> Job | None:
+        if self._alone is not None or (self._lonely and self._live):
+            return None
+        while self._until is None and not self.failure:
+            if self._lonely:
+                self._alone = self._lonely.popleft()
+                return self._alone
             self._advance()
             if self._part is None:
                 return None
@@ -99,18 +173,30 @@ class Course:
                 return job
         return None
 
-    def on_epoch(self, job: Job, epoch: Epoch) -> Decision:
-        """Record an epoch."""
-        assert self._part is not None
-        decision = self._part.on_epoch(job, epoch)
-        self.failure = self.failure or self._part.failure
-        return decision
+    def _shares(self, job: Job) -> bool:
+        """Whether other jobs may be on the device of `job`: whether running it alone may end otherwise."""
+        wanted = self._context.study.resources.gpu
+        whole = job.device == "cuda" and (wanted is None or wanted >= 1)
+        return len(self._live) > 1 and not whole
 
-    def on_end(self, job: Job, end: End) -> None:
-        """Record how a job ended."""
-        assert self._part is not None
-        self._part.on_end(job, end)
-        self.failure = self.failure or self._part.failure
+    def _is_live(self, job: Job) -> bool:
+        """Whether a job has not ended: one that was given up may still be heard of."""
+        return (job.stage, job.number) in self._live
+
+    def _forget(self, job: Job) -> None:
+        self._live.pop((job.stage, job.number), None)
+
+    def _tell(self, job: Job, text: str) -> None:
+        self._observer.on_note(f"{job.stage} {job.number}: {text}")
+
+    @contextmanager
+    def _kept(self) -> Iterator[None]:
+        """A full or read-only disk ends the study where it stands: what was recorded goes on at the next start."""
+        try:
+            with explained(self._context.store.folder):
+                yield
+        except Unwritable as error:
+            self.failure = self.failure or str(error)
 
     def _advance(self) -> None:
         """Go to the first part that has something left to do."""
@@ -153,7 +239,8 @@ def search(context: Context) -> Search:
     study, ledger = context.study, context.store.search
     sampler = Sampler(study, ledger, context.gate, context.observer.on_end)
     own = parameters_of(study.space, context.workload, context.gate.baseline().settings)
-    first = ledger.next_number() == 0 and study.method != "grid"
+    first = all(trial.status is Status.ABANDONED for trial in ledger.trials()) and not ledger.waiting()
+    first = first and study.method != "grid"
     if first and own and study.space.contains(own):
         sampler.enqueue(own)
     return Search(context, SEARCH, ledger, sampler, purpose=TRIALS_OF_SEARCH)

@@ -6,7 +6,7 @@ import hashlib
 import random
 import signal
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -18,6 +18,7 @@ from sweeps import site as sites
 from sweeps.allowance import Allowance
 from sweeps.cache import ResultCache
 from sweeps.course import Course, Wish
+from sweeps.drift import Drift
 from sweeps.errors import UserError
 from sweeps.files import write_atomic
 from sweeps.gate import Gate, smallest
@@ -25,25 +26,18 @@ from sweeps.leg import Context, Observer
 from sweeps.lock import driver_lock
 from sweeps.references import References, taught_by_the_same
 from sweeps.results import SAME_DATA, Results
+from sweeps.room import explained
 from sweeps.runners.base import Runner
 from sweeps.store import STUDY_FILE, Store
 from sweeps.study import Study, dump
 from sweeps.trial import stream
 from sweeps.workload import Site, Workload
 
-CODE_CHANGED = (
-    "the code of the workload has changed since the last run: older runs are compared with newer ones as if it had "
-    "not; --fresh begins anew"
-)
 DRAWS = 64  # random configurations tried before the smallest one is looked for
 
 
 class Infeasible(UserError):
     """The constraints leave nothing to train."""
-
-
-class Gone(UserError):
-    """What the study was begun with is not what is here now."""
 
 
 @dataclass(frozen=True)
@@ -83,19 +77,17 @@ def settle(
     """Find device and data, and check the budget; `known` is the environment of an earlier run, empty at the first.
 
     `runs_dir` holds the studies whose models recipes may name; without it they are not looked for. Raises Unavailable
-    for missing data or models, Gone for changed ones, Infeasible where nothing fits.
+    for missing data or models, Infeasible where nothing fits.
     """
     wanted = study.resources.gpu
     device = "cuda" if wanted != 0 and sites.gpu_count() else "cpu"
     place = Site(data_dir, device, runs_dir, tuple(study.evaluate))
     baseline = study.settings(workload.schema)
     learned = References(workload, runs_dir).provenance(baseline) if runs_dir is not None else {}
-    _same_models(known, learned)
     try:
         prepared = workload.prepare(workload.schema.validate(baseline), place)
     except ValueError as error:
         raise Infeasible(f"the baseline cannot be trained on its data: {error}") from None
-    _same_data(known, prepared.provenance)
     settled = known.get("settled", dict(prepared.settings))
     gate = Gate(study, workload, settled)
     require_feasible(study, gate)
@@ -113,25 +105,32 @@ def settle(
 
 
 def run(
-    plan: Plan, folder: Path, runner: Callable[[], Runner], observer: Observer, wish: Wish, cache: bool = True
+    plan: Plan,
+    folder: Path,
+    runner: Callable[[], Runner],
+    observer: Observer,
+    wish: Wish,
+    cache: bool = True,
+    accepted: Sequence[Drift] = (),
 ) -> Finish:
     """Run or continue the wanted stages of the study in `folder` to their end, or to a signal.
 
-    `cache`: whether runs that the runs folder has already are taken from there. Raises UserError where nothing of what
-    is wanted can begin.
+    `cache`: whether runs that the runs folder has already are taken from there. `accepted` is what differs from the
+    study's last run and was accepted: every later run says so. Raises UserError where nothing of what is wanted can
+    begin, Unwritable where the folder cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with driver_lock(folder):
+    with explained(folder), _locked(folder):
         file = folder / STUDY_FILE
         earlier = file.read_text(encoding="utf-8") if file.exists() else None
         store = Store.open(folder, plan.study)
         try:
             store.reconcile()
+            if accepted:  # no run is half of one kind and half of another
+                store.give_up_unfinished("begun before a change that was accepted")
             before = store.environment()
-            environment = _provenance(before, plan.environment)
+            environment = _provenance(before, plan.environment, accepted)
             store.write_environment(environment)
-            if len(environment.get("code_changed", ())) > len(before.get("code_changed", ())):
-                observer.on_note(CODE_CHANGED)
+            store.stop_file.unlink(missing_ok=True)
             context = _context(plan, store, environment, observer, cache)
             finish = replace(_train(Course(context, wish, environment), store, runner), spent=context.allowance.spent)
             if finish.complete:
@@ -143,6 +142,13 @@ def run(
             raise
         finally:
             store.close()
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    folder.mkdir(parents=True, exist_ok=True)
+    with driver_lock(folder):
+        yield
 
 
 def fingerprint(study: Study, wish: Wish) -> str:
@@ -167,6 +173,7 @@ def _context(plan: Plan, store: Store, environment: Mapping[str, Any], observer:
         references=references,
         allowance=Allowance(plan.study, plan.site.device, store.results(), unfinished),
         observer=observer,
+        drift=len(environment.get("drift", ())),
     )
 
 
@@ -177,7 +184,7 @@ def _train(course: Course, store: Store, runner: Callable[[], Runner]) -> Finish
         raise course.refusal
     if not done and not course.failure:
         ready = runner()
-        with _signals(course, received):  # after Ray is up: it sets a handler of its own, which aborts
+        with _signals(course, ready, received):  # after Ray is up: it sets a handler of its own, which aborts
             ready.run(course)
     failure = course.failure
     if not (failure or received or course.exhausted or course.done):
@@ -200,49 +207,28 @@ def require_feasible(study: Study, gate: Gate) -> None:
         raise Infeasible(f"no configuration fits: the smallest one found has {best.reason}; widen parameters or limits")
 
 
-def _same_data(known: Mapping[str, Any], provenance: Mapping[str, Any]) -> None:
-    before, now = known.get("data", {}).get("fingerprint"), provenance.get("fingerprint")
-    if before and now and before != now:
-        raise Gone(
-            f"the study was begun on the data {before}, but the data folder now holds {now}; "
-            f"give the old data with --data-dir, or start anew with --fresh"
-        )
-
-
-def _same_models(known: Mapping[str, Any], learned: Mapping[str, Mapping[str, str]]) -> None:
-    for key, before in known.get("references", {}).items():
-        now = learned.get(key)
-        if now is not None and now["digest"] != before["digest"]:
-            raise Gone(
-                f"{key}: the study was begun with the model of {before['study']} as it was then, but {now['study']} "
-                f"has been trained anew since; name a trial that was not, or start anew with --fresh"
-            )
-
-
-def _provenance(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+def _provenance(before: Mapping[str, Any], now: Mapping[str, Any], accepted: Sequence[Drift]) -> dict[str, Any]:
     moment = datetime.now(UTC).isoformat("T", "seconds")
     started = before.get("started", moment)
     commands = [*before.get("commands", []), {"at": moment, "command": now["command"]}]
-    changed = list(before.get("code_changed", []))
-    if _code(before) and _code(before) != _code(now):
-        changed.append({"at": moment, "before": _code(before), "after": _code(now)})
-    kept = {"id": before.get("id") or uuid.uuid4().hex, **({"code_changed": changed} if changed else {})}
+    drift = list(before.get("drift", []))
+    if accepted:
+        drift.append({"at": moment, "changes": [each.plain() for each in accepted]})
+    kept = {"id": before.get("id") or uuid.uuid4().hex, **({"drift": drift} if drift else {})}
     return {**now, **kept, "started": started, "updated": moment, "commands": commands}
 
 
-def _code(environment: Mapping[str, Any]) -> str:
-    return str(environment.get("workload", {}).get("code_sha256", ""))
-
-
 @contextmanager
-def _signals(course: Course, received: list[signal.Signals]) -> Iterator[None]:
-    """The first signal asks the study to stop; a second one ends at once."""
+def _signals(course: Course, runner: Runner, received: list[signal.Signals]) -> Iterator[None]:
+    """The first signal asks the study to stop within its grace; a second one ends at once."""
+    grace_s = sites.grace_s()
 
     def handle(number: int, frame: FrameType | None) -> None:
         if received:
             raise KeyboardInterrupt
         received.append(signal.Signals(number))
-        course.interrupt(received[0].name)
+        course.interrupt(received[0].name, grace_s)
+        runner.interrupt(grace_s)
 
     watched = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
     before = {number: signal.signal(number, handle) for number in watched}

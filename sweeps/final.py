@@ -66,7 +66,7 @@ class Final(Replication):
             reason = "the workload ended without yielding any metric"
             super().on_end(job, replace(end, outcome=Outcome(Status.FAILED, reason)))
             return
-        if CheckpointFolder(job.folder / "checkpoint").restore() is None:
+        if CheckpointFolder(job.folder / "checkpoint").newest() is None:
             reason = "the workload left no checkpoint, so there is no model to evaluate"
             super().on_end(job, replace(end, outcome=Outcome(Status.FAILED, reason)))
             return
@@ -91,9 +91,10 @@ class Final(Replication):
         return replace(task, label=f"{task.label}, evaluated")
 
     def _skip_trained(self) -> None:
-        """Models that a dead driver left trained wait for the opening as they are."""
+        """Models that a dead driver left trained wait for the opening as they are; damaged ones are trained on."""
         for left in list(self._left_behind):
-            if self._ledger.noted(left[0], "trained"):
+            checkpoints = CheckpointFolder(self._ledger.trial_folder(left[0]) / "checkpoint")
+            if self._ledger.noted(left[0], "trained") and checkpoints.newest() is not None:
                 self._left_behind.remove(left)
                 self._trained.append(self._task(*left))
 

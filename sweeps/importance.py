@@ -19,9 +19,9 @@ import optuna
 from optuna.exceptions import ExperimentalWarning
 
 from sweeps.codec import encode
+from sweeps.ledger import distribution
 from sweeps.report.importance import Importance
 from sweeps.results import Results
-from sweeps.sampler import distribution
 from sweeps.trial import Trial, stream
 from sweeps.words import count
 

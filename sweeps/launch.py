@@ -6,13 +6,13 @@ import json
 import os
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 
-from sweeps import engine
+from sweeps import drift, engine
 from sweeps.checks import accept
 from sweeps.course import Wish
 from sweeps.errors import UserError
@@ -21,11 +21,12 @@ from sweeps.lock import driver_lock
 from sweeps.progress import Progress
 from sweeps.report import write
 from sweeps.results import Results
+from sweeps.room import explained
 from sweeps.runners import Share, starting
 from sweeps.runs import open_results, study_document, study_folder
 from sweeps.saved import ENVIRONMENT
 from sweeps.search import epochs_of
-from sweeps.site import data_dir, gpu_count
+from sweeps.site import data_dir, gpu_count, grace_s
 from sweeps.smoke import shrink, with_smoke_models
 from sweeps.stages import ABLATION, SEARCH, asked, stages_of
 from sweeps.store import STUDY_FILE
@@ -65,14 +66,18 @@ class Options:
     stage: str | None = None
     cache: bool = True
     open_again: bool = False
+    accept_drift: bool = False
 
 
 @dataclass(frozen=True)
 class Launched:
-    """A run that has ended, one way or another; its report; and how many runs had ended before it."""
+    """A run that has ended, one way or another; its report; and how many runs had ended before it.
+
+    There is no report of a run that a signal has ended: whoever sent it does not wait.
+    """
 
     finish: engine.Finish
-    report: Path
+    report: Path | None
     ended_before: int
     searched: bool  # whether the search was among the wanted stages
 
@@ -93,11 +98,14 @@ def launch(study: Study, workload: Workload, options: Options, name: str | None 
     folder = study_folder(options.folders.runs, name or study.name)
     for written in (folder, options.folders.reports / folder.name):
         _require_writable(written)
-    with _stoppable():
-        known = None if options.fresh or options.smoke else _known(folder, study)
+    grace_s()  # what is wrong with it is told before anything runs
+    with _stoppable(), explained(folder):
+        known = None if options.fresh or options.smoke else _known(folder)
+        changes = drift.of_file(diff(known.study, study)) if known is not None else []
+        drift.require_accepted([each for each in changes if not each.acceptable], study.name, accepted=False)
         _require_earlier_stages(study, wish, known)
-        finish = _run(study, workload, folder, known, wish, options)
-        report = write_report(finish.results, options.folders.reports)
+        finish = _run(study, workload, folder, known, changes, wish, options)
+        report = write_report(finish.results, options.folders.reports) if finish.signal is None else None
     return Launched(finish, report, _ended(known) if known else 0, SEARCH in wish.stages)
 
 
@@ -120,7 +128,13 @@ def _ended(results: Results) -> int:
 
 
 def _run(
-    study: Study, workload: Workload, folder: Path, known: Results | None, wish: Wish, options: Options
+    study: Study,
+    workload: Workload,
+    folder: Path,
+    known: Results | None,
+    changes: Sequence[drift.Drift],
+    wish: Wish,
+    options: Options,
 ) -> engine.Finish:
     # A finished study needs no Ray to say so.
     done = known is not None and known.environment.get("complete") == engine.fingerprint(study, wish)
@@ -135,19 +149,25 @@ def _run(
                 known.environment if known else {},
                 folder.parent.absolute(),
             )
+            found = [*changes, *drift.of_environment(known.environment if known else {}, plan.environment)]
+            if not done:  # where nothing is left to run, nothing is compared with what was
+                drift.require_accepted(found, study.name, options.accept_drift)
             runner.ready()  # what keeps it from starting is to be known before anything is created or moved
             _make_room(folder, options)
             if options.smoke:
                 plan = replace(plan, environment={**plan.environment, "smoke": True})
             # Workers may stand in another folder.
-            return engine.run(plan, folder.absolute(), runner.ready, progress, wish, cache)
+            accepted = [] if done else found
+            return engine.run(plan, folder.absolute(), runner.ready, progress, wish, cache, accepted)
     finally:
         runner.close()
 
 
 def write_report(results: Results, reports: Path) -> Path:
     """Write the report of a study into its folder below `reports`; the path of the page."""
-    return write(results, importances(results), reports / results.name)
+    folder = reports / results.name
+    with explained(folder):
+        return write(results, importances(results), folder)
 
 
 @contextmanager
@@ -170,20 +190,12 @@ def _share(study: Study, options: Options) -> Share:
     return Share(study.resources.cpu, wanted if gpu_count() else 0.0, options.workers)
 
 
-def _known(folder: Path, study: Study) -> Results | None:
-    """What an earlier run left in `folder`. Raises Refused where the study differs in what may not change."""
+def _known(folder: Path) -> Results | None:
+    """What an earlier run left in `folder`."""
     if not (folder / STUDY_FILE).exists():
         return None
     with driver_lock(folder):
-        results = open_results(folder.parent, folder.name)
-    changes = [change for change in diff(results.study, study) if not change.may_grow]
-    if changes:
-        shown = "\n".join(f"  {change.key}: {change.old!r} -> {change.new!r}" for change in changes)
-        raise Refused(
-            f"{study.name} was begun with other settings in {folder}:\n{shown}\n"
-            f"Undo the change, give the study another name, or keep the old folder aside and start anew with --fresh"
-        )
-    return results
+        return open_results(folder.parent, folder.name, verified=False)  # the engine does that
 
 
 def _make_room(folder: Path, options: Options) -> None:

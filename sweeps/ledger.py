@@ -10,26 +10,25 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from ruamel.yaml import YAML
 
-from sweeps.codec import decode
+from sweeps.checkpoint import CheckpointFolder
+from sweeps.codec import decode, encode, label
 from sweeps.curves import append_curve, read_curves
-from sweeps.errors import UserError
 from sweeps.files import write_atomic
 from sweeps.gate import Assessment
-from sweeps.record import BadRecord, read_record, write_record
+from sweeps.record import digest, write_record, write_sealed
 from sweeps.results import CURVES, StageResults, trial_folder
-from sweeps.saved import RECIPE, RECORD
-from sweeps.space import Space
+from sweeps.saved import RECIPE, RECORD, stage_file
+from sweeps.space import Categorical, Dimension, Numeric, Space
 from sweeps.study import Study
 from sweeps.trial import Outcome, Status, Trial
 from sweeps.variants import Arm, from_plain, plain
 
-__all__ = ["RECIPE", "WAY_OUT", "Damaged", "Ledger"]
-
-WAY_OUT = "restore the folder from a backup, or start anew with --fresh"
+__all__ = ["RECIPE", "Ledger"]
 
 _TOLD_AS = {
     Status.COMPLETE: TrialState.COMPLETE,
@@ -42,10 +41,11 @@ _TOLD_AS = {
     Status.DUPLICATE: TrialState.FAIL,
     Status.ABANDONED: TrialState.FAIL,
 }
-
-
-class Damaged(UserError):
-    """The storage and the records beside it contradict each other, or one cannot be read."""
+# What stands in a trial's user attributes, under the name of the field.
+_ATTRIBUTES = (
+    *("status", "variant", "replicate", "recipe", "metrics", "cost", "reason", "source", "key"),
+    *("trained", "deaths", "drift", "seed", "seconds"),
+)
 
 
 class Ledger:
@@ -54,7 +54,7 @@ class Ledger:
     def __init__(self, storage: RDBStorage, folder: Path, study: Study, stage: str, space: Space) -> None:
         self.folder = folder
         self.stage = stage
-        self._metric = study.metric.name
+        self.metric = study.metric.name
         self._space = space
         self._storage = storage
         self.optuna_study = optuna.create_study(
@@ -96,6 +96,11 @@ class Ledger:
         """What `annotate` noted about a trial under a name; None if nothing."""
         return self._frozen(number).user_attrs.get(name)
 
+    def decided(self) -> dict[str, Any]:
+        """The arms and the facts of the stage as plain data."""
+        attributes = self.optuna_study.user_attrs
+        return {"arms": attributes.get("arms", []), "facts": attributes.get("facts", {})}
+
     def trial_folder(self, number: int) -> Path:
         """Where a trial keeps its files."""
         return trial_folder(self.folder, number, self.stage)
@@ -112,11 +117,18 @@ class Ledger:
 
     def set_arms(self, arms: list[Arm]) -> None:
         """Replace the stage's arms."""
-        self.optuna_study.set_user_attr("arms", [plain(arm) for arm in arms])
+        self.decide(arms=[plain(arm) for arm in arms])
 
     def set_facts(self, facts: Mapping[str, Any]) -> None:
         """Replace what the stage decided by."""
-        self.optuna_study.set_user_attr("facts", dict(facts))
+        self.decide(facts=dict(facts))
+
+    def decide(self, **decided: Any) -> None:
+        """Replace the plain `arms` or `facts`: first in the file that proves itself, then in the storage."""
+        known = self.decided()
+        self.leave_stage(known, {**known, **decided})
+        for name, content in decided.items():
+            self.optuna_study.set_user_attr(name, content)
 
     def add_replicate(self, arm: Arm, replicate: int) -> int:
         """A new trial of an arm, running from the moment that it exists; its number."""
@@ -136,7 +148,7 @@ class Ledger:
     def record_epoch(self, number: int, epoch: int, metrics: Mapping[str, float], seconds: float) -> None:
         """Record an epoch, once: a repeated one changes nothing. The storage learns the study's metric."""
         append_curve(self.trial_folder(number) / CURVES, epoch, metrics, seconds)
-        value = metrics.get(self._metric)
+        value = metrics.get(self.metric)
         if value is not None and epoch not in self._frozen(number).intermediate_values:
             self._storage.set_trial_intermediate_value(self._trial_id(number), epoch, value)
 
@@ -154,9 +166,10 @@ class Ledger:
         self.annotate(number, cost=dict(assessment.cost))
         return self.finish(number, Outcome(Status.REJECTED, assessment.reason))
 
-    def abandon(self, number: int, reason: str) -> Trial:
-        """Record that a trial was given up before it trained; what was enqueued for it is enqueued again."""
-        enqueued = self._frozen(number).system_attrs.get("fixed_params")
+    def abandon(self, number: int, reason: str, *, again: bool = False) -> Trial:
+        """Record that a trial was given up; what was enqueued for it, or with `again` what it was, is enqueued anew."""
+        frozen = self._frozen(number)
+        enqueued = frozen.system_attrs.get("fixed_params") or (frozen.params if again else None)
         trial = self.finish(number, Outcome(Status.ABANDONED, reason), seconds=round(self.device_seconds(number), 4))
         if enqueued:
             self.optuna_study.enqueue_trial(enqueued)
@@ -175,29 +188,29 @@ class Ledger:
         if outcome.details:
             self._log(number, outcome.details)
         trial = self.trial(number)
-        self._leave_record(trial)
-        if outcome.status is not Status.COMPLETE:
-            shutil.rmtree(self.trial_folder(number) / "checkpoint", ignore_errors=True)
+        self.leave_record(trial)
+        checkpoints = self.trial_folder(number) / "checkpoint"
+        if outcome.status is Status.COMPLETE:
+            CheckpointFolder(checkpoints).keep_newest()
+        else:
+            shutil.rmtree(checkpoints, ignore_errors=True)
         return trial
 
-    def reconcile(self) -> None:
-        """Compare every finished trial with its record; write the records that a kill left out. Raises Damaged."""
-        for trial in self.trials():
-            if trial.status is Status.RUNNING:
-                continue
-            path = self.trial_folder(trial.number) / RECORD
-            if not path.exists():
-                self._leave_record(trial)
-                continue
-            try:
-                recorded = read_record(path)
-            except BadRecord as error:
-                raise Damaged(f"{path}: {error}") from None
-            if recorded != trial:
-                raise Damaged(
-                    f"trial {trial.number} of the {self.stage} differs between {self.folder / 'study.db'} and {path}: "
-                    f"one of them was damaged or edited; {WAY_OUT}"
-                )
+    def restore(self, trial: Trial, violations: Mapping[str, float]) -> None:
+        """Add a trial that has ended as its record has it, under the next number; `violations` kept it out."""
+        attributes = {name: getattr(trial, name) for name in _ATTRIBUTES}
+        kinds = {dimension.key: distribution(dimension) for dimension in self._space.dimensions}
+        frozen = create_trial(
+            state=_TOLD_AS[trial.status],
+            value=trial.value if trial.status is Status.COMPLETE else None,
+            params=encode(self._space, trial.parameters),
+            distributions={key: kinds[key] for key in trial.parameters},
+            user_attrs={name: content for name, content in attributes.items() if content is not None},
+            intermediate_values=dict(trial.curve),
+            constraints=dict(violations) or None,
+        )
+        frozen.datetime_start, frozen.datetime_complete = _local(trial.started), _local(trial.finished)
+        self._storage.create_new_trial(self._id, frozen)
 
     # -- Optuna -------------------------------------------------------------------------------------------------------
 
@@ -208,39 +221,49 @@ class Ledger:
         return self._storage.get_trial_id_from_study_id_trial_number(self._id, number)
 
     def _trial(self, frozen: FrozenTrial) -> Trial:
-        attributes = frozen.user_attrs
+        noted = {name: frozen.user_attrs[name] for name in _ATTRIBUTES if name in frozen.user_attrs}
         return Trial(
             number=frozen.number,
             stage=self.stage,
-            status=_status(frozen),
             parameters=decode(self._space, frozen.params),
-            variant=attributes.get("variant", ""),
-            replicate=attributes.get("replicate"),
-            recipe=attributes.get("recipe", ""),
             value=frozen.value if frozen.state is TrialState.COMPLETE else None,
             curve=dict(sorted(frozen.intermediate_values.items())),
-            metrics=attributes.get("metrics", {}),
-            cost=attributes.get("cost", {}),
-            reason=attributes.get("reason", ""),
-            source=attributes.get("source", ""),
-            key=attributes.get("key", ""),
-            trained=attributes.get("trained", 0),
-            seed=attributes.get("seed", 0),
-            seconds=attributes.get("seconds", 0.0),
             started=_aware(frozen.datetime_start),
             finished=_aware(frozen.datetime_complete),
+            **{**noted, "status": _status(frozen)},
         )
 
     # -- files --------------------------------------------------------------------------------------------------------
 
-    def _leave_record(self, trial: Trial) -> None:
+    def leave_record(self, trial: Trial) -> None:
+        """Write down a trial that has ended."""
         folder = self.trial_folder(trial.number)
         folder.mkdir(parents=True, exist_ok=True)
         write_record(folder / RECORD, trial)
 
+    def leave_stage(self, before: Mapping[str, Any], decided: Mapping[str, Any]) -> None:
+        """Write down what the stage decides by, and a digest of what it decided by until now."""
+        file = stage_file(self.folder, self.stage)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_sealed(file, {"decided": dict(decided), "before": digest(before)})
+
     def _log(self, number: int, text: str) -> None:
         with (self.trial_folder(number) / "log.txt").open("a", encoding="utf-8") as file:
             file.write(text.rstrip("\n") + "\n")
+
+
+def distribution(dimension: Dimension) -> BaseDistribution:
+    """The Optuna distribution of a dimension."""
+    if isinstance(dimension, Categorical):
+        return CategoricalDistribution([label(value) for value in dimension.values])
+    assert isinstance(dimension, Numeric)
+    if dimension.integer:
+        return IntDistribution(int(dimension.low), int(dimension.high), dimension.log, int(dimension.step or 1))
+    return FloatDistribution(float(dimension.low), float(dimension.high), dimension.log, dimension.step)
+
+
+def _local(moment: datetime | None) -> datetime | None:
+    return moment.astimezone().replace(tzinfo=None) if moment else None
 
 
 def _status(frozen: FrozenTrial) -> Status:

@@ -13,7 +13,8 @@ from sweeps.cache import Found, ResultCache
 from sweeps.gate import Gate
 from sweeps.ledger import Ledger
 from sweeps.references import References
-from sweeps.runners.base import Decision, End, Epoch, Job
+from sweeps.runners.base import DEATHS_ALLOWED, Decision, End, Epoch, Job
+from sweeps.runners.watch import was_hung
 from sweeps.stages import Stage
 from sweeps.store import Store
 from sweeps.study import Study
@@ -42,7 +43,7 @@ class Observer(Protocol):
         """Something that a person is to know."""
 
     def on_interrupt(self, why: str) -> None:
-        """The study has been asked to end early."""
+        """The study has been asked to end early: by what, and what happens now."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class Context:
     references: References
     allowance: Allowance
     observer: Observer
+    drift: int = 0  # how many changes have been accepted since the study began
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,22 @@ class Leg(ABC):
         value = self._value(job.number) if outcome.status is Status.COMPLETE else None
         self._finish(job.number, outcome, value, end.seconds)
 
+    def on_death(self, job: Job) -> Decision:
+        """Count that the process of a trial died: it goes on from its checkpoint in another one, a few times."""
+        if was_hung(job.folder):  # which the next process tells
+            return Decision.CONTINUE
+        deaths = int(self._ledger.noted(job.number, "deaths") or 0) + 1
+        self._ledger.annotate(job.number, deaths=deaths)
+        if deaths > DEATHS_ALLOWED:
+            why = f"its worker died {deaths} times (killed, or out of host memory)"
+            return self._stop(job.number, Outcome(Status.FAILED, why))
+        epoch = max(self._curves[job.number], default=0)
+        self._context.observer.on_note(
+            f"{self._ledger.stage} {job.number}: its worker died (killed, or out of host memory) after epoch {epoch}: "
+            f"goes on from its checkpoint in another one, {deaths} of {DEATHS_ALLOWED} times"
+        )
+        return Decision.CONTINUE
+
     def _affordable(self) -> bool:
         """Whether the budget admits another run; one that a dead driver left behind needs only its rest."""
         return self._context.allowance.admits(self.stage, self._ledger.stage, self._used_by_next())
@@ -170,6 +188,8 @@ class Leg(ABC):
     def _start(self, task: Task) -> Job:
         self._running[task.number] = task
         self._ledger.begin(task.number, task.settings, task.cost, task.seed, task.key)
+        if self._context.drift:
+            self._ledger.annotate(task.number, drift=self._context.drift)
         self._curves.setdefault(task.number, {})
         rows = self._ledger.rows(task.number)
         used, reached = sum(row["device_seconds"] for row in rows), max((int(row["epoch"]) for row in rows), default=0)
@@ -204,6 +224,8 @@ class Leg(ABC):
             folder=self._ledger.trial_folder(task.number),
             access=self.stage.access,
             runs_dir=self._context.store.folder.parent.absolute(),
+            stop_file=self._context.store.stop_file,
+            timeout_s=self._study.trial_timeout,
         )
 
     def _stop(self, number: int, outcome: Outcome, seconds: float = 0.0) -> Decision:

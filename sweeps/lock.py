@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
+from sweeps.claim import Claim, Holder, Taken
 from sweeps.errors import UserError
 from sweeps.files import write_atomic
+from sweeps.filesystem import on_network
 
 LOCK = "lock"
 HOLDER = "lock.json"
@@ -29,28 +28,30 @@ class Held(UserError):
 def driver_lock(folder: Path) -> Iterator[None]:
     """Hold the study in `folder`; the operating system lets go when this process ends, however it ends.
 
-    Raises Held, naming the other driver's process, host and start.
+    On a network file system, whose locks may reach no further than one machine, the holder is also named in a file that
+    it keeps up to date (`sweeps.claim`). Raises Held, naming the other driver's process, host and start.
     """
+    network = on_network(folder)
     lock = FileLock(folder / LOCK)
     try:
         lock.acquire(timeout=MOMENT_S)
     except Timeout:
         raise Held(_described(folder)) from None
+    except (NotImplementedError, OSError):
+        if not network:  # some network file systems have no locks; the claim does without
+            raise
     try:
-        holder = {
-            "pid": os.getpid(),
-            "host": socket.gethostname(),
-            "since": datetime.now(UTC).isoformat("T", "seconds"),
-        }
-        write_atomic(folder / HOLDER, json.dumps(holder) + "\n")
-        yield
+        with _named(folder, network):
+            yield
     finally:
-        (folder / HOLDER).unlink(missing_ok=True)
         lock.release()
 
 
 def holder(folder: Path) -> dict[str, Any] | None:
     """Who runs the study in `folder` now; None when nobody does."""
+    if on_network(folder):
+        found = Holder.read(folder / HOLDER)
+        return found.plain() if found is not None and not found.gone() else None
     lock = FileLock(folder / LOCK)
     try:
         lock.acquire(blocking=False)
@@ -58,6 +59,21 @@ def holder(folder: Path) -> dict[str, Any] | None:
         return _read(folder)
     lock.release()
     return None
+
+
+@contextmanager
+def _named(folder: Path, network: bool) -> Iterator[None]:
+    """Name this process in the file beside the lock."""
+    if not network:
+        write_atomic(folder / HOLDER, json.dumps(Holder.this().plain()) + "\n")
+    try:
+        with Claim(folder / HOLDER) if network else nullcontext():
+            yield
+    except Taken:
+        raise Held(_described(folder)) from None
+    finally:
+        if not network:
+            (folder / HOLDER).unlink(missing_ok=True)
 
 
 def _described(folder: Path) -> str:
@@ -71,8 +87,5 @@ def _described(folder: Path) -> str:
 
 
 def _read(folder: Path) -> dict[str, Any]:
-    try:
-        content = json.loads((folder / HOLDER).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) and {"pid", "host", "since"} <= content.keys() else {}
+    found = Holder.read(folder / HOLDER)
+    return found.plain() if found is not None else {}

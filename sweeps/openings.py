@@ -12,7 +12,7 @@ from typing import Any
 from filelock import FileLock
 
 from sweeps.files import write_atomic
-from sweeps.ledger import Damaged
+from sweeps.reconcile import Damaged
 
 FILE = ".openings.json"  # no study can have this name
 
@@ -45,6 +45,10 @@ class Openings:
     def of(self, fingerprint: str) -> list[Opening]:
         """The openings of one test set, oldest first. Raises Damaged."""
         return [opening for opening in self._read() if opening.fingerprint == fingerprint]
+
+    def all(self) -> list[Opening]:
+        """Every opening, oldest first. Raises Damaged."""
+        return self._read()
 
     def record(self, study: str, environment: Mapping[str, Any], runs: tuple[int, ...]) -> Opening:
         """Write an opening down, before anything is opened."""

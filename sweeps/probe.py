@@ -12,7 +12,7 @@ import tempfile
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from sweeps.runners.base import Epoch, Job
+from sweeps.runners.base import End, Epoch, Event, Job, Left
 from sweeps.runners.worker import execute
 
 EPOCHS = 2  # the first one pays for imports, data and warm-up
@@ -71,11 +71,18 @@ def measure(job: Job) -> Probe:
         for event in execute(replace(job, folder=folder)):
             if isinstance(event, Epoch):
                 laps.append(event)
-            elif event.outcome.reason:
-                return Probe(error=event.outcome.reason)
+            elif reason := _why_not(event):
+                return Probe(error=reason)
             if len(laps) == EPOCHS:
                 return told(laps)
     return Probe(error="the workload yielded no epoch")
+
+
+def _why_not(event: Event) -> str:
+    """Why there is no epoch to measure, if so."""
+    if isinstance(event, End):
+        return event.outcome.reason
+    return event.reason if isinstance(event, Left) else ""
 
 
 def told(laps: list[Epoch]) -> Probe:

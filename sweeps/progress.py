@@ -101,7 +101,7 @@ class Progress:
         """The study has been asked to end early."""
         if not self._console.quiet:
             # Called inside a signal's handler, which may have broken into a print of rich's: past its buffers, then.
-            os.write(2, f"{why}: stopping; once more to stop at once\n".encode())
+            os.write(2, f"{why}; once more to stop at once\n".encode())
 
     def _line(self, line: str) -> None:
         if not self._console.is_terminal:

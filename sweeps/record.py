@@ -1,9 +1,10 @@
-"""A finished trial as a file that proves itself: plain JSON with the hash of its content."""
+"""What a study has found, as files that prove themselves: plain JSON with the hash of its content."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -12,24 +13,45 @@ from typing import Any
 from sweeps.files import write_atomic
 from sweeps.trial import Status, Trial
 
+PROTECTED = ("*.csv", "recipe.yaml")  # what else in a trial's folder its record vouches for
+
 
 class BadRecord(Exception):
-    """A record that cannot be read or does not match its hash."""
+    """A file that cannot be read, does not match its hash, or vouches for files that have changed."""
 
 
 def write_record(path: Path, trial: Trial) -> None:
-    """Write `trial` to `path` atomically."""
-    content = plain(trial)
-    write_atomic(path, json.dumps({**content, "sha256": _digest(content)}, indent=1) + "\n")
+    """Write `trial` to `path` atomically, with the hashes of its curves and its recipe."""
+    write_sealed(path, {**plain(trial), "files": _hashes(path.parent)})
 
 
 def read_record(path: Path) -> Trial:
     """The trial in `path`. Raises BadRecord."""
+    return _read(path)[0]
+
+
+def read_whole(path: Path) -> Trial:
+    """The trial in `path`, whose other files are as it left them. Raises BadRecord."""
+    trial, files = _read(path)
+    now = _hashes(path.parent)
+    changed = sorted(name for name, digest in files.items() if now.get(name) != digest)
+    if changed:
+        raise BadRecord(f"{', '.join(changed)} beside it changed after the trial had ended")
+    return trial
+
+
+def write_sealed(path: Path, content: Mapping[str, Any]) -> None:
+    """Write plain data to `path` atomically, with the hash of it."""
+    write_atomic(path, json.dumps({**content, "sha256": digest(content)}, indent=1) + "\n")
+
+
+def read_sealed(path: Path) -> dict[str, Any]:
+    """The plain data in `path`. Raises BadRecord."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        if content.pop("sha256") != _digest(content):
+        if content.pop("sha256") != digest(content):
             raise BadRecord("the content does not match its SHA-256")
-        return _trial(content)
+        return dict(content)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadRecord(f"not a readable record: {error}") from None
 
@@ -43,12 +65,23 @@ def plain(trial: Trial) -> dict[str, Any]:
     return content
 
 
-def _trial(content: dict[str, Any]) -> Trial:
-    curve = {int(epoch): value for epoch, value in content["curve"].items()}
-    moments = {name: content[name] and datetime.fromisoformat(content[name]) for name in ("started", "finished")}
-    return Trial(**{**content, **moments, "curve": curve, "status": Status(content["status"])})
-
-
-def _digest(content: dict[str, Any]) -> str:
+def digest(content: Mapping[str, Any]) -> str:
+    """The SHA-256 of plain data: equal for equal data, whatever the order of its keys."""
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _read(path: Path) -> tuple[Trial, dict[str, str]]:
+    content = read_sealed(path)
+    try:
+        files = dict(content.pop("files", {}))
+        curve = {int(epoch): value for epoch, value in content["curve"].items()}
+        moments = {name: content[name] and datetime.fromisoformat(content[name]) for name in ("started", "finished")}
+        return Trial(**{**content, **moments, "curve": curve, "status": Status(content["status"])}), files
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadRecord(f"not a readable record: {error}") from None
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    files = sorted(file for pattern in PROTECTED for file in folder.glob(pattern))
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}

@@ -65,6 +65,10 @@ class Retuning:
         """Record how a trial ended by itself."""
         self._searches[job.stage].on_end(job, end)
 
+    def on_death(self, job: Job) -> Decision:
+        """Count that the process of a trial died."""
+        return self._searches[job.stage].on_death(job)
+
 
 def tuned_arms(context: Context, arms: Sequence[Arm]) -> tuple[list[Arm], dict[str, dict[str, Any]]]:
     """Each arm again at the best settings of its own search, and those settings by the new arm's name."""

@@ -41,10 +41,15 @@ def study_document(runs: Path, name: str) -> Document:
     return read(file)
 
 
-def open_results(runs: Path, name: str) -> Results:
-    """What the study called `name` has found so far. Raises NotFound."""
+def open_results(runs: Path, name: str, *, verified: bool = True) -> Results:
+    """What the study called `name` has found so far, as its records prove. Raises NotFound, Damaged.
+
+    `verified=False` is for who compares the storage with the records anyway.
+    """
     store = Store(study_folder(runs, name), parse(study_document(runs, name)))
     try:
+        if verified:
+            store.reconcile(writing=False)
         return store.results()
     finally:
         store.close()

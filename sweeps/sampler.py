@@ -14,10 +14,10 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 
-from sweeps.codec import decode, decode_value, encode, identity, label
+from sweeps.codec import decode, decode_value, encode, identity
 from sweeps.gate import Assessment, Gate
-from sweeps.ledger import Ledger
-from sweeps.space import Categorical, Dimension, Numeric, Space
+from sweeps.ledger import Ledger, distribution
+from sweeps.space import Space
 from sweeps.study import Study
 from sweeps.trial import Outcome, Status, Trial, stream
 
@@ -170,16 +170,6 @@ class Sampler:
                 constant_liar=True,
                 group=any(dimension.when for dimension in self._space.dimensions),
             )
-
-
-def distribution(dimension: Dimension) -> BaseDistribution:
-    """The Optuna distribution of a dimension."""
-    if isinstance(dimension, Categorical):
-        return CategoricalDistribution([label(value) for value in dimension.values])
-    assert isinstance(dimension, Numeric)
-    if dimension.integer:
-        return IntDistribution(int(dimension.low), int(dimension.high), dimension.log, int(dimension.step or 1))
-    return FloatDistribution(float(dimension.low), float(dimension.high), dimension.log, dimension.step)
 
 
 def _suggest(trial: optuna.Trial, key: str, kind: BaseDistribution) -> Any:

@@ -21,6 +21,7 @@ SEARCH = "search"
 TRIALS = "trials"  # the folder of the search's trials; other stages have one of their own name
 RECIPE = "recipe.yaml"
 RECORD = "record.json"
+STAGES = "stages"  # the folder with a file for each stage: what it decides by
 ENVIRONMENT = "environment.json"
 
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
@@ -31,6 +32,11 @@ _SOURCE = re.compile(rf"(?P<study>{_NAME})/(?P<stage>{_NAME})/(?P<number>[0-9]+)
 def trial_folder(folder: Path, number: int, stage: str = SEARCH) -> Path:
     """The folder of a trial inside the study's folder: those of the search in `trials`, others in their stage's."""
     return folder / (TRIALS if stage == SEARCH else stage) / f"{number:04d}"
+
+
+def stage_file(folder: Path, stage: str) -> Path:
+    """The file inside the study's folder that proves what a stage decides by."""
+    return folder / STAGES / f"{stage}.json"
 
 
 @dataclass(frozen=True)
@@ -92,7 +98,7 @@ def find(runs: Path | None, text: str) -> Saved:
             return saved
     raise Unavailable(
         f"{text}: the trial has no intact checkpoint in {folder / 'checkpoint'}: it has not been trained to an epoch's "
-        f"end, did not complete, or its checkpoint was deleted; run the study again or name another trial"
+        f"end, did not complete, or its checkpoint is damaged or gone; run the study again or name another trial"
     )
 
 
@@ -110,7 +116,7 @@ def models(runs: Path, study: str) -> list[Reference]:
     found = []
     for path in (runs / study).glob("*/*/checkpoint"):
         stage, number = path.parts[-3:-1]
-        if number.isdecimal() and CheckpointFolder(path).restore() is not None:
+        if number.isdecimal() and CheckpointFolder(path).newest() is not None:
             found.append(Reference(study, int(number), SEARCH if stage == TRIALS else stage))
     return sorted(found, key=lambda each: (each.stage != SEARCH, each.stage, each.number))
 
@@ -131,9 +137,9 @@ def _source(folder: Path) -> Reference | None:
 def _saved(reference: Reference, runs: Path) -> Saved | None:
     folder = reference.folder(runs)
     checkpoints = CheckpointFolder(folder / "checkpoint")
-    restored = checkpoints.restore()
-    if restored is None or not (folder / RECIPE).exists():
+    left = checkpoints.newest()
+    if left is None or not (folder / RECIPE).exists():
         return None
     settings = YAML(typ="safe", pure=True).load(folder / RECIPE)
     source = f"{reference.study}/{reference.stage}/{reference.number}"
-    return Saved(restored[0], settings or {}, source, checkpoints.digest(restored[0]))
+    return Saved(left, settings or {}, source, checkpoints.digest(left))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import math
 import os
 import platform
 import subprocess
@@ -14,7 +15,14 @@ from typing import Any
 
 from platformdirs import user_cache_path
 
+from sweeps.errors import UserError
+
+GRACE_S = 25.0
 PACKAGES = ("cifar-sweep", "torch", "torchvision", "ray", "optuna", "numpy", "pandas", "plotly", "scikit-learn")
+
+
+class BadSetting(UserError):
+    """A variable of the environment that says something impossible."""
 
 
 def data_dir(option: Path | None) -> Path:
@@ -32,6 +40,21 @@ def gpu_count() -> int:
     if visible is None:
         return present
     return min(present, len([name for name in visible.split(",") if name.strip() not in ("", "-1")]))
+
+
+def grace_s() -> float:
+    """The seconds that running trials have to reach an epoch's end after a signal: `$SWEEP_GRACE_S`, else 25.
+
+    Raises BadSetting for anything but a number of seconds.
+    """
+    given = os.environ.get("SWEEP_GRACE_S", "")
+    try:
+        seconds = float(given) if given else GRACE_S
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise BadSetting(f"SWEEP_GRACE_S must be a number of seconds, 0 or more, but is {given!r}")
+    return seconds
 
 
 def describe() -> dict[str, Any]:

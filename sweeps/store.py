@@ -4,37 +4,47 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from sqlalchemy import URL
+from sqlalchemy.exc import SQLAlchemyError
 
+from sweeps.errors import UserError
 from sweeps.files import write_atomic
-from sweeps.ledger import WAY_OUT, Damaged, Ledger
+from sweeps.filesystem import on_network
+from sweeps.ledger import Ledger
+from sweeps.reconcile import Damaged, reconcile, way_out
 from sweeps.results import SEARCH, Results
-from sweeps.saved import ENVIRONMENT
+from sweeps.room import Unwritable
+from sweeps.saved import ENVIRONMENT, RECORD, STAGES, TRIALS
 from sweeps.space import Space
 from sweeps.study import Study, dump
 
 STUDY_FILE = "study.yaml"
+STOP_FILE = "stop"  # while it is there, runs leave at their next checkpoint
 DATABASE = "study.db"
 RETUNE = "retune-"
+BROKEN = (ValueError, LookupError, TypeError, AttributeError, RuntimeError)  # what readers of damaged rows raise
 
 
 class Store:
     """The folder of one study. One driver at a time changes it (`sweeps.lock`); anyone may read it."""
 
     def __init__(self, folder: Path, study: Study) -> None:
+        """Raises Damaged where the database cannot be read."""
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.folder = folder
         self.study = study
-        self._storage = _open_storage(folder / DATABASE)
-        self._ledgers: dict[str, Ledger] = {}
-        self.search = self.ledger(SEARCH, study.space)
+        with _readable(folder):
+            self._storage = _open_storage(folder / DATABASE)
+            self._ledgers: dict[str, Ledger] = {}
+            self.search = self.ledger(SEARCH, study.space)
 
     @classmethod
     def open(cls, folder: Path, study: Study) -> Store:
@@ -42,6 +52,11 @@ class Store:
         store = cls(folder, study)
         write_atomic(folder / STUDY_FILE, dump(study))
         return store
+
+    @property
+    def stop_file(self) -> Path:
+        """The file whose being there asks the study's runs to leave."""
+        return self.folder / STOP_FILE
 
     def close(self) -> None:
         """Let go of the database."""
@@ -58,14 +73,29 @@ class Store:
         return [stage for stage in optuna.get_all_study_names(self._storage) if stage != SEARCH]
 
     def results(self) -> Results:
-        """All that is known of the study."""
-        stages = {stage: self.ledger(stage).results() for stage in self.begun()}
-        return Results(self.study, tuple(self.search.trials()), self.environment(), self.folder, stages)
+        """All that is known of the study. Raises Damaged where it cannot be read."""
+        with _readable(self.folder):
+            stages = {stage: self.ledger(stage).results() for stage in self.begun()}
+            return Results(self.study, tuple(self.search.trials()), self.environment(), self.folder, stages)
 
-    def reconcile(self) -> None:
-        """Compare every finished trial with its record; write the records that a kill left out. Raises Damaged."""
+    def reconcile(self, *, writing: bool = True) -> None:
+        """Compare the storage with the records; a driver writes those that a kill left out. Raises Damaged."""
+        with _readable(self.folder):
+            names = [SEARCH, *self.begun()]
+            for stage in names:
+                reconcile(self.ledger(stage), way_out(self.folder.name), writing=writing)
+            for lost in sorted(stages_kept(self.folder) - set(names)):
+                raise Damaged(
+                    f"the stage {lost} has files in {self.folder} but is not in its study.db; "
+                    f"{way_out(self.folder.name)}"
+                )
+
+    def give_up_unfinished(self, reason: str) -> None:
+        """Abandon the trials that a driver left behind; what they were is run anew."""
         for stage in (SEARCH, *self.begun()):
-            self.ledger(stage).reconcile()
+            ledger = self.ledger(stage)
+            for number, _ in ledger.unfinished():
+                ledger.abandon(number, reason, again=True)
 
     def environment(self) -> dict[str, Any]:
         """The provenance written so far; empty before the first run."""
@@ -75,7 +105,7 @@ class Store:
         try:
             return dict(json.loads(path.read_text(encoding="utf-8")))
         except ValueError as error:
-            raise Damaged(f"{path} cannot be read: {error}; {WAY_OUT}") from None
+            raise Damaged(f"{path} cannot be read: {error}; {way_out(self.folder.name)}") from None
 
     def write_environment(self, environment: Mapping[str, Any]) -> None:
         """Replace the provenance."""
@@ -87,11 +117,33 @@ class Store:
 
 
 def _open_storage(path: Path) -> RDBStorage:
-    # WAL lasts in the file; synchronous=FULL is SQLite's own default and survives a loss of power.
-    try:
-        with closing(sqlite3.connect(path)) as connection:
-            connection.execute("PRAGMA journal_mode=WAL")
-    except sqlite3.DatabaseError as error:
-        raise Damaged(f"{path} cannot be read: {error}; {WAY_OUT}") from None
+    # The mode lasts in the file; synchronous=FULL is SQLite's own default and survives a loss of power. WAL shares
+    # memory between its users, which those of a network file system cannot.
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"PRAGMA journal_mode={'DELETE' if on_network(path.parent) else 'WAL'}")
     url = URL.create("sqlite", database=str(path)).render_as_string()
     return RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}})
+
+
+def stages_kept(folder: Path) -> set[str]:
+    """The stages that have left records of trials or of what they decided by."""
+    found = {file.parent.parent.name for file in folder.glob(f"*/*/{RECORD}")}
+    found |= {file.stem for file in folder.glob(f"{STAGES}/*.json")}
+    return {SEARCH if name == TRIALS else name for name in found}
+
+
+@contextmanager
+def _readable(folder: Path) -> Iterator[None]:
+    """Raise Damaged in the place of whatever a damaged database makes its readers raise."""
+    try:
+        yield
+    except UserError:
+        raise
+    except (SQLAlchemyError, sqlite3.Error, StorageInternalError, OSError, *BROKEN) as error:
+        unwritable = Unwritable.explaining(error, folder)
+        if unwritable is not None:
+            raise unwritable from error
+        first_line = (str(error).splitlines() or [""])[0]
+        raise Damaged(
+            f"{folder / DATABASE} cannot be read: {type(error).__name__}: {first_line}; {way_out(folder.name)}"
+        ) from error

@@ -123,7 +123,7 @@ class Study(Section):
     seed: Annotated[int, Field(ge=0, lt=10**18)] = 0
     """What every random number of the study derives from."""
     trial_timeout: Annotated[Finite | None, BeforeValidator(_seconds)] = None
-    """Seconds after which a trial that does not end is stopped and failed."""
+    """Seconds without progress, an epoch's end or a checkpoint, after which a trial is stopped and failed."""
 
     def settings(self, recipe: RecipeSchema) -> dict[str, Any]:
         """The baseline with the constants of `parameters`: the recipe settings from which every trial starts."""

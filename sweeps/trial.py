@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -78,6 +78,8 @@ class Trial:
     source: str = ""
     key: str = ""
     trained: int = 0  # epochs of a run of the stage final, whose curve is empty: nothing is held out
+    deaths: int = 0  # how many times the process that it was trained in died under it
+    drift: int = 0  # how many changes of code, data, library or study file had been accepted when it began
 
     @property
     def epochs(self) -> int:
@@ -101,6 +103,10 @@ def stream(seed: int, *path: object) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
+class Leave(BaseException):
+    """Ends a run that has just saved its state, because its study is to end. Workloads let it pass."""
+
+
 @dataclass
 class Run:
     """What a workload holds while it trains one trial.
@@ -109,7 +115,8 @@ class Run:
     `device` is "cpu" or "cuda". `access` names the parts of the data that this run may read: "train", "validation",
     "test". `final` asks to train on train and validation together, so that nothing is held out and no `val_` metric is
     yielded. `restored` is the folder of the latest intact checkpoint, or None at a fresh start; `epoch` counts the
-    epochs finished so far. `runs_dir` is the folder of all studies, in which `saved` finds trials of others.
+    epochs finished so far, `refused` are those of newer checkpoints that are damaged. `runs_dir` is the folder of all
+    studies, in which `saved` finds trials of others. Where `stop_file` exists, the run ends with its next checkpoint.
     """
 
     seed: int
@@ -121,7 +128,10 @@ class Run:
     final: bool = False
     restored: Path | None = None
     epoch: int = 0
+    refused: tuple[int, ...] = ()
     runs_dir: Path | None = None
+    stop_file: Path | None = None
+    on_saved: Callable[[], None] | None = None
 
     def require(self, *parts: str) -> None:
         """Raise PermissionError unless this run may read these parts of the data."""
@@ -134,10 +144,15 @@ class Run:
         """A fresh folder to save the state in; when the block ends it becomes the trial's latest checkpoint.
 
         Files are flushed to disk, hashed and renamed into place, so a kill at any moment leaves either the previous
-        checkpoint or the new one. The last two are kept.
+        checkpoint or the new one. The last two are kept. Raises Leave afterwards where the study is to end now,
+        Unwritable where there is no room.
         """
         with CheckpointFolder(self.folder / "checkpoint").save(self.epoch) as folder:
             yield folder
+        if self.on_saved is not None:
+            self.on_saved()
+        if self.stop_file is not None and self.stop_file.exists():
+            raise Leave
 
     def record_confusion(self, set_name: str, names: Iterable[Any], counts: Iterable[Iterable[Any]]) -> None:
         """Leave beside the trial's curve what is taken for what on a labelled set ("validation", "test", another).

@@ -45,12 +45,15 @@ class Toy:
     net: Net = field(default_factory=Net)
     fault: str = ""
     fault_epoch: int = 2
-    wait_for: str = ""  # a file in the data folder without which epochs do not end
+    wait_for: str = ""  # a file in the data folder without which epochs, from this one on, do not end
+    wait_from: int = 1
+    pause: float = 0.0  # seconds that an epoch takes
     data: str = ""
     handicap: float = 0.0  # points of accuracy that a part costs
     unused: int = 0
     meet: int = 0  # how many runs must be inside their first epoch at once before one of them ends
     spread: float = 0.0  # how far the seeds lie apart, in points
+    ballast: int = 0  # bytes that a checkpoint takes besides its few
     saves: int = 1  # how often each epoch's state is saved, the later times over the first
 
 
@@ -74,6 +77,8 @@ def train(recipe: Toy, run: Run) -> Iterator[Mapping[str, float]]:
         for _ in range(recipe.saves):
             with run.checkpoint() as folder:
                 (folder / "state.json").write_text(json.dumps(state))
+                if recipe.ballast:
+                    (folder / "ballast").write_bytes(bytes(recipe.ballast))
 
 
 def evaluate(recipe: Toy, run: Run, entries: Sequence[Any]) -> Iterator[tuple[str, Mapping[str, float]]]:
@@ -155,9 +160,15 @@ def _go_wrong(fault: str, metrics: dict[str, float], run: Run) -> dict[str, floa
         raise MemoryError("the toy is too large")
     if fault == "device memory":
         raise OutOfMemory("peak 7.1 of 8.0 GiB; batch_size 64 would fit\nwhat was allocated, line by line")
-    if fault == "die" and not (run.folder / "died").exists():
+    if fault == "crowded" and not (run.folder / "crowded").exists():
+        (run.folder / "crowded").touch()
+        raise MemoryError("beside others the toy is too large")
+    if fault == "die always" or (fault == "die" and not (run.folder / "died").exists()):
         (run.folder / "died").touch()
         os.kill(os.getpid(), signal.SIGKILL)
+    if fault == "signal" and not (run.folder / "signalled").exists():
+        (run.folder / "signalled").touch()
+        os.kill(os.getpid(), signal.SIGTERM)
     if fault == "hang":
         threading.Event().wait()
     if fault == "nan":
@@ -187,7 +198,8 @@ def _mismeasure(fault: str, measured: dict[str, float]) -> dict[str, float]:
 def _wait(recipe: Toy, run: Run) -> None:
     """Block until the file that the test holds back is there."""
     pause = threading.Event()
-    while recipe.wait_for and not (run.data_dir / recipe.wait_for).exists():
+    pause.wait(recipe.pause)
+    while recipe.wait_for and run.epoch + 1 >= recipe.wait_from and not (run.data_dir / recipe.wait_for).exists():
         pause.wait(0.02)
     if recipe.meet and not run.epoch:
         _meet(recipe.meet, run, pause)

@@ -49,5 +49,9 @@ NoCache = Annotated[bool, typer.Option("--no-cache", help="Train also what the r
 OpenAgain = Annotated[
     bool, typer.Option("--open-again", help="Open the test set although this study has opened it before.")
 ]
+AcceptDrift = Annotated[
+    bool,
+    typer.Option("--accept-drift", help="Go on although code, data, library or file has changed; it is written down."),
+]
 WorkloadName = Annotated[str, typer.Option("--workload", help="What is trained.")]
 RUNS, REPORTS = Path("runs"), Path("reports")

@@ -35,6 +35,9 @@ def carry_out(study: Study, workload: Workload, options: Options, as_json: bool,
         typer.echo(f"stopped by {stopped}; {GO_ON}", err=True)
         raise typer.Exit(RESUMABLE) from None
     results, finish = launched.finish.results, launched.finish
+    if finish.signal is not None:
+        typer.echo(f"stopped by {finish.signal.name}; {GO_ON}", err=True)
+        raise typer.Exit(RESUMABLE)
     if as_json:
         print_json({**summary(results), "report": str(launched.report), "complete": finish.complete})
     else:
@@ -42,9 +45,6 @@ def carry_out(study: Study, workload: Workload, options: Options, as_json: bool,
     if finish.failure:
         typer.echo(f"error: {finish.failure}", err=True)
         raise typer.Exit(FAILED)
-    if finish.signal is not None:
-        typer.echo(f"stopped by {finish.signal.name}; {GO_ON}", err=True)
-        raise typer.Exit(INTERRUPTED if finish.signal.name == "SIGINT" else RESUMABLE)
     if finish.exhausted:
         limit = f"budget.gpu_hours is {results.study.budget.gpu_hours:g}"
         why = f"the stage {finish.exhausted} has no budget left for another run ({limit}, {finish.spent:.3g} spent)"
@@ -105,14 +105,7 @@ def _conclude(launched: Launched) -> None:
     whole = finish.complete and "search" not in finish.cut
     if launched.searched and whole and 0 < results.counted < results.study.run_cap:
         typer.echo(f"No configuration is left to try after {results.counted} of {results.study.run_cap} trials.")
-    if ignored := _not_acted_on(results.study):
-        typer.echo(f"Not acted on by this version: {', '.join(ignored)}.")
     typer.echo(f"Report: {launched.report}")
-
-
-def _not_acted_on(study: Study) -> list[str]:
-    """The parts of a study that this version reads but does not act on."""
-    return ["trial_timeout"] if study.trial_timeout is not None else []
 
 
 def _finite(content: Any) -> Any:

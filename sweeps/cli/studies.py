@@ -11,6 +11,7 @@ import typer
 from sweeps.cli.options import (
     REPORTS,
     RUNS,
+    AcceptDrift,
     Address,
     Budget,
     DataDir,
@@ -57,6 +58,7 @@ def run(
     stage: StageName = None,
     no_cache: NoCache = False,
     open_again: OpenAgain = False,
+    accept_drift: AcceptDrift = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -65,7 +67,8 @@ def run(
 
     loaded, workload = load_study(study, Edits(sets or (), search or (), toggle or (), budget))
     options = _options(runs_dir, reports_dir, data_dir, runner, workers, ray_address, quiet)
-    options = replace(options, fresh=fresh, smoke=smoke, stage=stage, cache=not no_cache, open_again=open_again)
+    options = replace(options, fresh=fresh, smoke=smoke, stage=stage, cache=not no_cache)
+    options = replace(options, open_again=open_again, accept_drift=accept_drift)
     carry_out(loaded, workload, options, as_json)
 
 
@@ -80,12 +83,13 @@ def resume(
     ray_address: Address = None,
     stage: StageName = None,
     open_again: OpenAgain = False,
+    accept_drift: AcceptDrift = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Continue a study by its name."""
     options = _options(runs_dir, reports_dir, data_dir, runner, workers, ray_address, quiet)
-    _resume(name, replace(options, stage=stage, open_again=open_again), as_json)
+    _resume(name, replace(options, stage=stage, open_again=open_again, accept_drift=accept_drift), as_json)
 
 
 @app.command()
@@ -98,12 +102,27 @@ def final(
     reports_dir: ReportsDir = REPORTS,
     ray_address: Address = None,
     open_again: OpenAgain = False,
+    accept_drift: AcceptDrift = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Train a study's incumbent on all but the test set, then open that once."""
     options = _options(runs_dir, reports_dir, data_dir, runner, workers, ray_address, quiet)
-    _resume(name, replace(options, stage="final", open_again=open_again), as_json)
+    _resume(name, replace(options, stage="final", open_again=open_again, accept_drift=accept_drift), as_json)
+
+
+@app.command()
+def repair(name: Name, runs_dir: RunsDir = RUNS) -> None:
+    """Build the storage of a damaged study anew, from the records of its trials."""
+    from sweeps.repair import in_words
+    from sweeps.repair import repair as rebuild
+
+    done = rebuild(runs_dir, name)
+    if done is None:
+        typer.echo(f"{name}: the storage and all records agree; nothing is to be repaired.")
+        return
+    typer.echo(in_words(done))
+    typer.echo(f"`sweep resume {name}` goes on.")
 
 
 @app.command()

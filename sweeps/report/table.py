@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from sweeps.report.caveats import changes
 from sweeps.results import Results
 from sweeps.space import TOGGLE
 from sweeps.trial import Status, Trial
@@ -21,6 +22,7 @@ COSTS = ("parameters", "trainable_parameters", "macs")
 BEFORE = ("trial", "status", "role")
 MEASURED = (*COSTS, "epochs trained", "seconds")
 AFTER = ("seed", "started", "finished", "reason")
+RARE = ("worker deaths", "drift")  # columns that are there where a trial has something in them
 NEVER_COMPLETED = (
     Status.PRUNED,
     Status.DIVERGED,
@@ -52,7 +54,7 @@ def setting_keys(results: Results) -> list[str]:
 
 def setting_column(results: Results, key: str) -> str:
     """The column of a setting: its key, marked where a column of facts already has that name."""
-    taken = {*BEFORE, *MEASURED, *AFTER, results.study.metric.name, "rank"}
+    taken = {*BEFORE, *MEASURED, *AFTER, *RARE, results.study.metric.name, "rank"}
     return f"{key} (setting)" if key in taken else key
 
 
@@ -86,10 +88,11 @@ def trials_table(results: Results, trials: Iterable[Trial] | None = None) -> pd.
         *MEASURED,
         *(setting_column(results, key) for key in keys),
         *AFTER,
+        *RARE,
     ]
     baseline = baseline_trial(results)
     rows = [_row(trial, keys, BASELINE if trial is baseline else None) for trial in chosen]
-    return frame_of(rows, columns)
+    return _without_empty(frame_of(rows, columns))
 
 
 def best_table(results: Results, top: int = TOP) -> pd.DataFrame:
@@ -123,12 +126,13 @@ def replicates_table(results: Results) -> pd.DataFrame:
             *(trial.stage, trial.number, trial.variant or None, trial.replicate, trial.status.value),
             *(last_value(trial), trial.epochs, trial.seconds),
             *(trial.seed, trial.recipe or None, trial.source or None, trial.reason or None),
+            *(trial.deaths or None, trial.drift or None),
         )
         for stage in results.stages.values()
         for trial in stage.trials
     ]
-    names = [*columns, "seed", "recipe", "taken from", "reason"]
-    return frame_of(rows, names)
+    names = [*columns, "seed", "recipe", "taken from", "reason", *RARE]
+    return _without_empty(frame_of(rows, names))
 
 
 def openings_table(openings: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
@@ -140,7 +144,8 @@ def openings_table(openings: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
 def provenance_table(environment: Mapping[str, Any]) -> pd.DataFrame:
     """A nested mapping as two columns: `what`, the dotted key, and `value`, as text."""
-    rows = [(key, setting(value)) for key, value in _flat(environment)]
+    plain = {key: value for key, value in environment.items() if key != "drift"}
+    rows = [(key, setting(value)) for key, value in _flat({**plain, **changes(environment)})]
     return frame_of(rows, ["what", "value"])
 
 
@@ -153,7 +158,12 @@ def _row(trial: Trial, keys: list[str], role: str | None) -> list[Any]:
         *(*costs, trial.epochs, trial.seconds),
         *(json.dumps(value) if isinstance(value, list | tuple | dict) else value for value in settings),
         *(trial.seed, *times, trial.reason or None),
+        *(trial.deaths or None, trial.drift or None),
     ]
+
+
+def _without_empty(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.drop(columns=[name for name in RARE if frame[name].isna().all()])
 
 
 def _text(value: Any) -> Any:

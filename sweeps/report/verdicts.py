@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sweeps.evidence import Ablation, Comparison, Level
+from sweeps.report.caveats import caveats
 from sweeps.report.effects import label, part
 from sweeps.report.findings import TEST, VALIDATION, Findings
 from sweeps.report.levels import same_arm
-from sweeps.results import SAME_DATA
 from sweeps.stats import Estimate
 from sweeps.variants import Arm
 from sweeps.words import Measure, count
@@ -20,7 +20,7 @@ INCUMBENT = "incumbent"
 def evidence_answer(findings: Findings) -> list[str]:
     """The incumbent, what the ablation says, the test figure, and what weakens them; empty before any has begun."""
     said = [*_incumbent(findings), *_parts(findings.ablation), *tested(findings)]
-    return [*said, *_taught(findings)] if said or findings.results.trials else []
+    return [*said, *caveats(findings.results)] if said or findings.results.trials else []
 
 
 def estimate_text(estimate: Estimate, words: Measure, noun: str = "seed") -> str:
@@ -114,17 +114,6 @@ def _level(level: Level, findings: Findings) -> str:
     if before is not None and before.mean is not None:
         text += f"; {VALIDATION} had said {findings.words.show(before.mean.mean)}"
     return f"{text}."
-
-
-def _taught(findings: Findings) -> list[str]:
-    """That runs learned from a model which has seen their validation images."""
-    named = findings.results.environment.get(SAME_DATA, ())
-    if not named:
-        return []
-    return [
-        f"Runs of this study learn from {', '.join(named)}, trained on the same data and so perhaps on images "
-        f"that they are validated on: their {VALIDATION} figures may be optimistic, those of the test set are not."
-    ]
 
 
 def _is_incumbent(arm: Arm, findings: Findings) -> bool:

@@ -11,6 +11,8 @@ from typing import Any, Protocol
 from sweeps.errors import UserError
 from sweeps.trial import Outcome
 
+DEATHS_ALLOWED = 3  # so often a job goes on from its checkpoint after its process died
+
 
 class RunnerError(UserError):
     """The place where trials run cannot be had as asked; the text says why and the way out."""
@@ -38,7 +40,8 @@ class Job:
 
     `final` trains on all but the test set. With `evaluate`, nothing is trained: the trial's latest checkpoint is
     measured on the test set and on the labelled sets that these entries of the study stand for. `runs_dir` is the
-    folder of all studies.
+    folder of all studies. Where `stop_file` exists, the job leaves as soon as it has saved its state; it is given up
+    after `timeout_s` seconds without progress: without an epoch's end or a checkpoint.
     """
 
     stage: str
@@ -54,6 +57,8 @@ class Job:
     final: bool = False
     evaluate: tuple[Any, ...] | None = None
     runs_dir: Path | None = None
+    stop_file: Path | None = None
+    timeout_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,23 @@ class End:
     metrics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Left:
+    """A job that left before its end, its state saved as far as it was; with a `reason` the study cannot go on."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something about a job that a person is to know."""
+
+    text: str
+
+
+Event = Epoch | End | Left | Note
+
+
 class Scheduler(Protocol):
     """What next: hands out jobs and decides after each epoch. All calls come from one thread."""
 
@@ -90,12 +112,39 @@ class Scheduler(Protocol):
     def on_end(self, job: Job, end: End) -> None:
         """Record how a job ended."""
 
+    def on_left(self, job: Job, left: Left) -> None:
+        """A job has left before its end: it goes on at a later start."""
+
+    def on_note(self, job: Job, note: Note) -> None:
+        """Tell of a job."""
+
+    def on_death(self, job: Job) -> None:
+        """The process that a job was in has died."""
+
+
+def bring(event: Event, job: Job, scheduler: Scheduler) -> Decision:
+    """Tell the scheduler what happened; STOP where the job is to leave, or has."""
+    match event:
+        case Epoch():
+            return scheduler.on_epoch(job, event)
+        case Note():
+            scheduler.on_note(job, event)
+            return Decision.CONTINUE
+        case Left():
+            scheduler.on_left(job, event)
+        case End():
+            scheduler.on_end(job, event)
+    return Decision.STOP
+
 
 class Runner(Protocol):
     """Where trials run."""
 
     def run(self, scheduler: Scheduler) -> None:
         """Train jobs until the scheduler has none left and none runs, or it is stopping."""
+
+    def interrupt(self, grace_s: float) -> None:
+        """The scheduler will be stopping within so many seconds; called from a signal's handler."""
 
     def close(self) -> None:
         """Give back what the runner holds."""

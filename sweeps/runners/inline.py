@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, suppress
 
-from sweeps.runners.base import Decision, End, Job, Scheduler
+from sweeps.runners.base import Decision, Job, Scheduler, bring
+from sweeps.runners.watch import Alarm, GraceOver
 from sweeps.runners.worker import execute
 
 
 class InlineRunner:
     """Trains in the driver's own process."""
 
+    def __init__(self) -> None:
+        self._alarm: Alarm | None = None
+
     def run(self, scheduler: Scheduler) -> None:
         """Train jobs one after another until none is left or the scheduler is stopping."""
-        while not scheduler.stopping and (job := scheduler.suggest()) is not None:
-            _train(job, scheduler)
+        with suppress(GraceOver), Alarm() as self._alarm:
+            while not scheduler.stopping and (job := scheduler.suggest()) is not None:
+                _train(job, scheduler, self._alarm.watching(job.timeout_s))
+
+    def interrupt(self, grace_s: float) -> None:
+        """Leave the job at hand after so many seconds, wherever it is."""
+        if self._alarm is not None:
+            self._alarm.interrupt(grace_s)
 
     def close(self) -> None:
         """Nothing is held."""
 
 
-def _train(job: Job, scheduler: Scheduler) -> None:
-    with closing(execute(job)) as events:  # type: ignore[type-var]
+def _train(job: Job, scheduler: Scheduler, alarm: Alarm) -> None:
+    with closing(execute(job, alarm)) as events:  # type: ignore[type-var]
         for event in events:
-            if isinstance(event, End):
-                scheduler.on_end(job, event)
-            elif scheduler.on_epoch(job, event) is Decision.STOP or scheduler.stopping:
+            if bring(event, job, scheduler) is Decision.STOP or scheduler.stopping:
                 return

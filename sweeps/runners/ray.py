@@ -24,7 +24,6 @@ os.environ.update(
     RAY_AUTH_MODE="disabled",
     RAY_AIR_NEW_OUTPUT="0",
     RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0",
-    RAY_ENABLE_UV_RUN_RUNTIME_ENV="0",  # under `uv run` workers would work in a copy of the folder, and save there
     RAY_CHDIR_TO_TRIAL_DIR="0",  # workloads are found from the folder in which the command was given
     TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1",
     TUNE_DISABLE_SIGINT_HANDLER="1",
@@ -35,14 +34,14 @@ os.environ.update(
 
 import ray
 from ray import tune
+from ray._private import ray_constants
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from sweeps.runners.base import Decision, End, Epoch, Job, RunnerError, Scheduler, Share
+from sweeps.runners.base import DEATHS_ALLOWED, Decision, Job, RunnerError, Scheduler, Share, bring
+from sweeps.runners.watch import Exit
 from sweeps.runners.worker import execute
-from sweeps.trial import Outcome, Status
 
-WORKER_DEATHS_ALLOWED = 3
 CONNECT_S = 5.0
 OBJECT_STORE_BYTES = 100 * 2**20  # jobs and metrics are small; the data is memory-mapped
 
@@ -84,6 +83,9 @@ class RayRunner:
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 
+    def interrupt(self, grace_s: float) -> None:
+        """Nothing is to be done: the scheduler is asked at every turn whether it is stopping."""
+
     def close(self) -> None:
         """Stop the Ray that was started here, or leave the cluster."""
         ray.shutdown()
@@ -116,12 +118,16 @@ class RayRunner:
                 storage_path=str(scratch),
                 verbose=0,
                 stop=_WhenAsked(scheduler),
-                failure_config=tune.FailureConfig(max_failures=WORKER_DEATHS_ALLOWED),
+                callbacks=[_Deaths(scheduler)],
+                failure_config=tune.FailureConfig(max_failures=DEATHS_ALLOWED),
             ),
         )
 
 
 def _init(share: Share, address: str | None) -> None:
+    # Under `uv run` workers would work in a copy of the folder, its environment of gigabytes included, and save there.
+    # Ray reads its variable for it when it is first imported, which may have been before this module was.
+    ray_constants.RAY_ENABLE_UV_RUN_RUNTIME_ENV = False
     if address:
         _require_listening(address)
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
@@ -153,7 +159,9 @@ def _trainable(config: dict[str, Any]) -> None:
         time.sleep(config["job"].seconds)
         tune.report({"event": config["job"]})
         return
-    with closing(execute(config["job"])) as events:  # type: ignore[type-var]
+    job: Job = config["job"]
+    watch = Exit(job.folder, job.timeout_s) if job.timeout_s is not None else None
+    with closing(execute(job, watch)) as events:  # type: ignore[type-var]
         for event in events:
             tune.report({"event": event})
 
@@ -198,8 +206,7 @@ class _Jobs(_Unpicklable, Searcher):
             return
         self._rest_s = SHORTEST_REST_S
         if error and not self._scheduler.stopping:
-            reason = f"its worker died {WORKER_DEATHS_ALLOWED + 1} times (killed, or out of host memory)"
-            self._scheduler.on_end(job, End(Outcome(Status.FAILED, reason), 0.0))
+            self._scheduler.on_death(job)
 
     def save(self, checkpoint_path: str) -> None:
         """The storage holds everything."""
@@ -218,14 +225,23 @@ class _Decisions(_Unpicklable, FIFOScheduler):
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         if self._scheduler.stopping:
             return str(TrialScheduler.STOP)
-        event, job = result["event"], trial.config["job"]
+        job = trial.config["job"]
         if isinstance(job, _Rest):
             return str(TrialScheduler.CONTINUE)
-        if isinstance(event, Epoch):
-            decision = self._scheduler.on_epoch(job, event)
-            return str(TrialScheduler.STOP if decision is Decision.STOP else TrialScheduler.CONTINUE)
-        self._scheduler.on_end(job, event)
-        return str(TrialScheduler.STOP)
+        decision = bring(result["event"], job, self._scheduler)
+        return str(TrialScheduler.STOP if decision is Decision.STOP else TrialScheduler.CONTINUE)
+
+
+class _Deaths(_Unpicklable, tune.Callback):
+    """Tells the scheduler of a worker that died, before Tune starts its trial again in another one."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+
+    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        job = trial.config["job"]
+        if isinstance(job, Job) and not self._scheduler.stopping:
+            self._scheduler.on_death(job)
 
 
 class _WhenAsked(_Unpicklable, tune.Stopper):

@@ -10,27 +10,48 @@ from typing import Any
 
 from sweeps import workload as workloads
 from sweeps.checkpoint import CheckpointFolder
-from sweeps.runners.base import End, Epoch, Job
-from sweeps.trial import Outcome, Run, Status
+from sweeps.room import Unwritable
+from sweeps.runners.base import End, Epoch, Event, Job, Left, Note
+from sweeps.runners.watch import Hung, Watch, hung, timed_out
+from sweeps.trial import Leave, Outcome, Run, Status
 
 
-def execute(job: Job) -> Iterator[Epoch | End]:
-    """Train or evaluate `job`, yielding its epochs as they end and, last, an End.
+def execute(job: Job, watch: Watch | None = None) -> Iterator[Event]:
+    """Train or evaluate `job`, yielding its epochs as they end and, last, an End or that it has Left.
 
-    An error of the workload is an outcome, not an exception: the worker stays fit for the next job.
+    An error of the workload is an outcome, not an exception: the worker stays fit for the next job. `watch` ends the
+    job where it makes no progress.
     """
     clock = _Stopwatch()
     measured: dict[str, dict[str, float]] = {}
+    watch = watch or Watch()
+    stuck = hung(job.folder)
+    if stuck:  # in a process that has been ended for it
+        yield End(timed_out(job, stuck), clock.lap())
+        return
     try:
+        run = open_run(job, watch)
+        if note := _refused(run):
+            yield Note(note)
+        watch.progress()
         if job.evaluate is None:
-            for epoch, metrics in _epochs(job):
+            for epoch, metrics in _epochs(job, run):
+                watch.progress()
                 yield Epoch(epoch, metrics, clock.lap())
         else:
-            measured = _evaluated(job, job.evaluate)
+            measured = _evaluated(job, run, job.evaluate)
+    except Leave:
+        yield Left()
+    except Unwritable as error:
+        yield Left(str(error))
+    except Hung as error:
+        yield End(timed_out(job, "".join(traceback.format_exception(error))), clock.lap())
     except (Exception, SystemExit) as error:  # noqa: BLE001  (whatever a foreign workload raises is its trial's outcome)
         yield End(failure(error), clock.lap())
     else:
         yield End(Outcome(Status.COMPLETE), clock.lap(), measured)
+    finally:
+        watch.close()
 
 
 def failure(error: BaseException) -> Outcome:
@@ -40,26 +61,26 @@ def failure(error: BaseException) -> Outcome:
     return Outcome(status, f"{type(error).__name__}: {first_line}", "".join(traceback.format_exception(error)))
 
 
-def _epochs(job: Job) -> Iterator[tuple[int, dict[str, float]]]:
+def _epochs(job: Job, run: Run) -> Iterator[tuple[int, dict[str, float]]]:
     workload = workloads.load(job.workload)
-    run = open_run(job)
     for metrics in workload.train(workload.schema.validate(job.settings), run):
         run.epoch += 1
         yield run.epoch, _numbers(metrics)
 
 
-def _evaluated(job: Job, entries: tuple[Any, ...]) -> dict[str, dict[str, float]]:
-    workload, run = workloads.load(job.workload), open_run(job)
-    if run.restored is None:
-        raise FileNotFoundError(f"no intact checkpoint in {job.folder}: there is no model to evaluate")
+def _evaluated(job: Job, run: Run, entries: tuple[Any, ...]) -> dict[str, dict[str, float]]:
+    workload = workloads.load(job.workload)
+    if run.restored is None or run.refused:
+        raise FileNotFoundError(
+            f"no intact checkpoint of its last epoch in {job.folder}: there is no model to evaluate"
+        )
     recipe = workload.schema.validate(job.settings)
     return {name: _numbers(metrics) for name, metrics in workload.evaluate(recipe, run, entries)}
 
 
-def open_run(job: Job) -> Run:
+def open_run(job: Job, watch: Watch | None = None) -> Run:
     """The handle that the workload of `job` trains with, at its latest intact checkpoint."""
     saved = CheckpointFolder(job.folder / "checkpoint").restore()
-    restored, epoch = saved or (None, 0)
     return Run(
         seed=job.seed,
         split_seed=job.split_seed,
@@ -68,10 +89,25 @@ def open_run(job: Job) -> Run:
         folder=job.folder,
         access=job.access,
         final=job.final,
-        restored=restored,
-        epoch=epoch,
+        restored=saved.folder if saved else None,
+        epoch=saved.epoch if saved else 0,
+        refused=saved.refused if saved else (),
         runs_dir=job.runs_dir,
+        stop_file=job.stop_file,
+        on_saved=watch.progress if watch else None,
     )
+
+
+def _refused(run: Run) -> str:
+    """What to say, and to write into the trial's log, of checkpoints that are damaged."""
+    if not run.refused:
+        return ""
+    epochs = " and ".join(map(str, run.refused))
+    text = (
+        f"the checkpoint of epoch {epochs} does not match its SHA-256 and is not used: goes on from epoch {run.epoch}"
+    )
+    run.log(text)
+    return text
 
 
 def _numbers(metrics: Any) -> dict[str, float]:

@@ -77,7 +77,7 @@ def test_weights_after_a_resume_are_those_of_the_uninterrupted_run(make_recipe, 
     curve(recipe, make_run(folder=tmp_path / "killed"))
     states = []
     for name in ("whole", "killed"):
-        folder, epoch = CheckpointFolder(tmp_path / name / "checkpoint").restore()
+        folder, epoch, _ = CheckpointFolder(tmp_path / name / "checkpoint").restore()
         assert epoch == 3
         states.append(torch.load(folder / STATE, weights_only=True)["network"])
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])

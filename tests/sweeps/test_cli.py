@@ -202,12 +202,6 @@ def test_space_that_is_used_up_is_said(tmp_path: Path) -> None:
     assert "No configuration is left to try after 2 of 5 trials." in done.stdout
 
 
-def test_parts_that_are_not_acted_on_are_said(tmp_path: Path) -> None:
-    done = run(tmp_path, run_cap=2, trial_timeout=60)
-    assert done.returncode == 0, done.stderr
-    assert "Not acted on by this version: trial_timeout." in done.stdout
-
-
 def test_smoke_runs_small_in_a_folder_of_its_own_again_and_again(tmp_path: Path) -> None:
     for _ in range(2):
         done = run(tmp_path, "--smoke", "--json", run_cap=9, early_terminate=ASHA, confirm={"top": 5, "seeds": 3})
@@ -304,7 +298,7 @@ def test_bad_study_is_one_message_exit_2_and_nothing_created(
     ("words", "said"),
     [
         (["run", "nowhere.yaml"], "nowhere.yaml.*no such file"),
-        (["run", "bomb.yaml"], r"bomb.yaml.*20,?000"),
+        (["run", "bomb.yaml"], r"bomb.yaml.*5,000"),
         (["run", "tag.yaml"], "tag.yaml:1.*python"),
         (["run", "twice.yaml"], "twice.yaml:.*name"),
         (["run", "toy.yaml", "--runner", "slurm"], "'slurm' is not a runner; choose ray or inline"),
@@ -438,7 +432,7 @@ def test_interrupted_inline_run_goes_on(tmp_path: Path) -> None:
         assert driver.stderr.readline() == "search: 3 runs\n"
         assert "trial 0 starts" in driver.stderr.readline()
         driver.send_signal(signal.SIGINT)
-        assert "SIGINT: stopping" in driver.stderr.readline()
+        assert "SIGINT: no run is started any more" in driver.stderr.readline()
         driver.send_signal(signal.SIGINT)  # the second one does not wait for the epoch
         assert "run the same command again to go on" in driver.communicate(timeout=60)[1]
         assert driver.returncode == 130

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -235,18 +234,6 @@ def test_grown_confirm_is_run_before_an_ablation_goes_on_from_it(tmp_path: Path)
     grown = toy_study(**{key: value for key, value in settings.items() if value is not None})
     with pytest.raises(NotYet, match="confirm has not ended"):
         run_inline(grown, tmp_path, stage="ablation")
-
-
-def test_changed_code_of_the_workload_is_noted(tmp_path: Path) -> None:
-    folder = tmp_path / "toy"
-    run_inline(toy_study(run_cap=1), tmp_path)
-    environment = json.loads((folder / "environment.json").read_text())
-    environment["workload"]["code_sha256"] = "another"
-    (folder / "environment.json").write_text(json.dumps(environment))
-    events = Events()
-    results = run_inline(toy_study(run_cap=2), tmp_path, events).results
-    assert "the code of the workload has changed" in events.notes[0]
-    assert results.environment["code_changed"][0]["before"] == "another"
 
 
 def test_search_without_a_finished_trial_leaves_no_incumbent_and_says_so(tmp_path: Path) -> None:

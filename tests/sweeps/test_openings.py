@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from sweeps.final import Opened
-from sweeps.ledger import Damaged
 from sweeps.openings import FILE, Openings, fingerprint
+from sweeps.reconcile import Damaged
 from sweeps.results import Results
 from sweeps.trial import Status, Trial
 from tests.sweeps.support import Events, acknowledged, run_inline, toy_study

@@ -83,18 +83,39 @@ def test_same_configuration_and_seed_give_the_same_curve_as_inline(tmp_path: Pat
 
 @pytest.mark.parametrize(
     ("fault", "status"),
-    [("nan", Status.DIVERGED), ("raise", Status.FAILED), ("memory", Status.OUT_OF_MEMORY), ("die", Status.COMPLETE)],
+    [
+        ("nan", Status.DIVERGED),
+        ("raise", Status.FAILED),
+        ("memory", Status.OUT_OF_MEMORY),
+        ("crowded", Status.COMPLETE),
+        ("die", Status.COMPLETE),
+    ],
 )
 def test_fault_in_a_worker_is_recorded_and_the_others_finish(
     tmp_path: Path, runner: Any, fault: str, status: Status
 ) -> None:
+    events = Events()
     results = run_ray(
-        runner, tmp_path, method="grid", run_cap=3, parameters={"fault": {"values": [fault, "none", "no"]}}
+        runner, tmp_path, events, method="grid", run_cap=3, parameters={"fault": {"values": [fault, "none", "no"]}}
     ).results
     assert results.trials[0].status is status
     assert results.counts()[Status.COMPLETE] >= 2
     if fault == "die":  # killed in epoch 2, continued from the checkpoint of epoch 1
         assert Counter(acknowledged(tmp_path))[0, 1] == 1
+        assert [trial.deaths for trial in results.trials] == [1, 0, 0]
+        assert any("search 0: its worker died (killed, or out of host memory)" in note for note in events.notes)
+    if fault == "crowded":
+        assert any("once more, with the device for itself" in note for note in events.notes)
+
+
+def test_run_that_hangs_is_failed_with_where_it_hung_and_the_others_finish(tmp_path: Path, runner: Any) -> None:
+    settings = {**GIVEN, "trial_timeout": 2, "ablation": {**GIVEN["ablation"], "components": HANGS}}
+    stage = run_ray(runner, tmp_path, **settings).results.stages["ablation"]
+    found = {(trial.variant, trial.status, trial.reason, trial.deaths) for trial in stage.trials}
+    reason = "timeout: no progress for 2 s (trial_timeout)"
+    assert found == {("baseline", Status.COMPLETE, "", 0), ("hangs", Status.FAILED, reason, 0)}
+    hung = next(trial.number for trial in stage.trials if trial.variant == "hangs")
+    assert "_go_wrong" in (tmp_path / "toy" / "ablation" / f"{hung:04d}" / "log.txt").read_text()
 
 
 def test_resources_that_do_not_fit_are_refused(tmp_path: Path, runner: Any) -> None:
@@ -107,6 +128,7 @@ def test_resources_that_do_not_fit_are_refused(tmp_path: Path, runner: Any) -> N
 
 
 PARTS: dict[str, Any] = {"handicap": {"handicap": 4.0}, "null": {"unused": 3}}
+HANGS: dict[str, Any] = {"hangs": {"fault": "hang", "fault_epoch": 1}}
 GIVEN: dict[str, Any] = {
     "parameters": {},
     "run_cap": 0,
@@ -172,7 +194,7 @@ class Driver:
         self.study.write_text(toy_text(**settings))
         self.words = ("run", self.study, "--data-dir", folder / "data", "--workers", "2")
         self.process = subprocess.Popen(
-            command(*self.words), cwd=folder, env=clean({}), start_new_session=True, text=True,
+            command(*self.words), cwd=folder, env=clean({"SWEEP_GRACE_S": "0.5"}), start_new_session=True, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
 
@@ -226,10 +248,10 @@ def check_whole(folder: Path, kills: int) -> Results:
 
 
 def test_signal_ends_the_driver_with_its_code_and_the_study_goes_on(tmp_path: Path) -> None:
-    for number, code, moment in ((signal.SIGTERM, 75, "trial 1 starts"), (signal.SIGINT, 130, "trial ")):
+    for number, moment in ((signal.SIGTERM, "trial 1 starts"), (signal.SIGINT, "trial ")):
         with Driver(tmp_path, **{**SLOW, "baseline": {"epochs": 6, "wait_for": "go"}}) as driver:
             driver.heard(moment)
-            assert driver.end(number) == code
+            assert driver.end(number) == 75
         assert acknowledged(tmp_path) == []  # the workers, held in their first epoch, did not hold up the driver
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "go").touch()

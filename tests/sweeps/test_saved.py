@@ -13,7 +13,7 @@ import pytest
 from sweeps import engine
 from sweeps.checks import accept
 from sweeps.course import Wish
-from sweeps.engine import Gone
+from sweeps.drift import Drifted
 from sweeps.errors import Unavailable
 from sweeps.grammar.document import from_text
 from sweeps.launch import Folders, Options, launch
@@ -112,16 +112,19 @@ def test_what_is_not_there_is_told_with_what_is(taught: Path, text: str, said: s
     assert said in str(caught.value)
 
 
-def test_older_checkpoint_stands_in_for_a_damaged_one_and_none_is_told(runs: Path) -> None:
+def test_nothing_stands_in_for_the_model_of_a_finished_trial(runs: Path) -> None:
     checkpoints = runs / "teachers" / "trials" / "0001" / "checkpoint"
-    whole = find(runs, "teachers:1")
+    assert [path.name for path in checkpoints.iterdir()] == ["0002"]  # nobody goes on from one before the last
+    before = (checkpoints / "0002" / "state.json").read_text()
     (checkpoints / "0002" / "state.json").write_text("{}")
-    older = find(runs, "teachers:1")
-    assert (older.folder.name, older.digest != whole.digest) == ("0001", True)
-    shutil.rmtree(checkpoints)
     with pytest.raises(Unavailable, match="no intact checkpoint in"):
         find(runs, "teachers:1")
     assert Reference("teachers", 1) not in models(runs, "teachers")
+    (checkpoints / "0002" / "state.json").write_text(before)
+    assert find(runs, "teachers:1").folder.name == "0002"
+    shutil.rmtree(checkpoints)
+    with pytest.raises(Unavailable, match="no intact checkpoint in"):
+        find(runs, "teachers:1")
 
 
 def test_run_taken_from_the_result_cache_has_the_model_of_the_run_that_was_trained(runs: Path) -> None:
@@ -187,10 +190,12 @@ def test_run_that_learned_from_another_teacher_is_another_run(runs: Path) -> Non
 
 
 def test_study_does_not_go_on_with_another_teacher_of_the_same_name(runs: Path) -> None:
-    environment = dict(run(pupils(), runs).environment)
+    options = Options(Folders(runs, runs.parent / "reports", runs / "data"), "inline", quiet=True)
+    launch(pupils(), load(pupils().workload), options)
     retrain(runs)
-    with pytest.raises(Gone, match=r"^teacher: the study was begun with the model of teachers/search/1 as it was"):
-        run(pupils(), runs, known=environment)
+    grown = pupils(ablation={**pupils().model_dump()["ablation"], "seeds": 3})
+    with pytest.raises(Drifted, match=r"model teacher: [0-9a-f]{12} -> [0-9a-f]{12}\n.*--accept-drift"):
+        launch(grown, load(grown.workload), options)
 
 
 def smoke(asked_for: Study, runs: Path) -> Results:

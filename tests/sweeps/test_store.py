@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sweeps.curves import append_curve, read_curves
-from sweeps.ledger import Damaged
+from sweeps.reconcile import Damaged
 from sweeps.record import BadRecord, read_record, write_record
 from sweeps.store import Store
 from sweeps.trial import Status, Trial

@@ -1,0 +1,117 @@
+"""Signals, hangs and dead workers: an orderly end within the grace, and what is stuck does not hold up the rest."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sweeps.checkpoint import CheckpointFolder
+from sweeps.runs import open_results
+from sweeps.trial import Status
+from tests.sweeps.support import Events, acknowledged, run_inline, sweep, toy_study, toy_text
+
+LONG: dict[str, Any] = {"method": "random", "run_cap": 2, "baseline": {"epochs": 5}}
+
+
+class Signalling(Events):
+    """Sends this process a signal when an epoch has been recorded, or with `late` a moment after."""
+
+    def __init__(self, epoch: int, numbers: tuple[signal.Signals, ...]) -> None:
+        super().__init__()
+        self._epoch, self._numbers = epoch, numbers
+
+    def on_epoch(self, stage: str, number: int, epoch: int, metrics: Any) -> None:
+        super().on_epoch(stage, number, epoch, metrics)
+        if epoch == self._epoch and not self.interrupted:
+            for each in self._numbers:
+                os.kill(os.getpid(), each)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
+def test_run_that_reaches_an_epochs_end_within_the_grace_saves_it(tmp_path: Path, number: signal.Signals) -> None:
+    events = Signalling(2, (number,))
+    finish = run_inline(toy_study(**LONG), tmp_path, events)
+    assert finish.signal is number
+    assert (
+        f"{number.name}: no run is started any more; what runs has 25 s to reach an epoch's end (1)"
+        in events.interrupted
+    )
+    left = finish.results.trials
+    assert [(trial.status, trial.epochs) for trial in left] == [(Status.RUNNING, 2)]
+    saved = CheckpointFolder(finish.results.trial_folder(0) / "checkpoint").restore()
+    assert saved is not None
+    assert saved.epoch == 2
+    assert run_inline(toy_study(**LONG), tmp_path).complete
+    times = acknowledged(tmp_path)
+    assert len(times) == len(set(times)) == 10  # nothing was trained twice
+
+
+def test_run_that_does_not_reach_an_epochs_end_is_left_where_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SWEEP_GRACE_S", "0.3")
+    stuck = {"epochs": 5, "fault": "signal", "fault_epoch": 3, "wait_for": "go", "wait_from": 3}
+    settings = {**LONG, "run_cap": 1, "baseline": stuck}
+    finish = run_inline(toy_study(**settings), tmp_path)
+    assert finish.signal is signal.SIGTERM
+    assert [(trial.status, trial.epochs) for trial in finish.results.trials] == [(Status.RUNNING, 2)]
+    (tmp_path / "data" / "go").touch()
+    assert run_inline(toy_study(**settings), tmp_path).complete
+
+
+def test_second_signal_ends_at_once(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run_inline(toy_study(**LONG), tmp_path, Signalling(2, (signal.SIGTERM, signal.SIGTERM)))
+    assert run_inline(toy_study(**LONG), tmp_path).complete
+    times = acknowledged(tmp_path)
+    assert len(times) - len(set(times)) <= 1
+
+
+@pytest.mark.parametrize("value", ["soon", "-1", "nan", "inf"])
+def test_impossible_grace_is_told_before_anything_runs(tmp_path: Path, value: str) -> None:
+    (tmp_path / "toy.yaml").write_text(toy_text(**LONG))
+    done = sweep("run", "toy.yaml", "--runner", "inline", cwd=tmp_path, SWEEP_GRACE_S=value)
+    assert done.returncode == 2
+    assert done.stderr == f"error: SWEEP_GRACE_S must be a number of seconds, 0 or more, but is '{value}'\n"
+    assert not (tmp_path / "runs").exists()
+
+
+# -- what hangs -------------------------------------------------------------------------------------------------------
+
+
+def test_run_that_hangs_is_failed_and_the_study_goes_on(tmp_path: Path) -> None:
+    settings = {
+        "method": "grid",
+        "run_cap": 3,
+        "trial_timeout": 0.5,
+        "parameters": {"fault": {"values": ["none", "hang", "no"]}},
+    }
+    results = run_inline(toy_study(**settings), tmp_path).results
+    ends = [(trial.status, trial.reason) for trial in results.trials if trial.parameters["fault"] != "hang"]
+    assert ends == [(Status.COMPLETE, "")] * 2
+    hung = [trial for trial in results.trials if trial.parameters["fault"] == "hang"]
+    assert hung[0].status is Status.FAILED
+    assert {trial.reason for trial in hung} == {"timeout: no progress for 0.5 s (trial_timeout)"}
+    log = (results.trial_folder(1) / "log.txt").read_text()
+    assert "_go_wrong" in log  # where it hung
+
+
+def test_run_that_makes_progress_is_left_alone(tmp_path: Path) -> None:
+    settings = {**LONG, "run_cap": 1, "trial_timeout": 0.4, "baseline": {"epochs": 6, "pause": 0.15}}
+    results = run_inline(toy_study(**settings), tmp_path).results
+    assert results.trials[0].status is Status.COMPLETE
+    assert results.trials[0].seconds > 0.4
+
+
+# -- two at once ------------------------------------------------------------------------------------------------------
+
+
+def test_stop_file_of_an_earlier_run_does_not_end_the_next(tmp_path: Path) -> None:
+    run_inline(toy_study(**LONG), tmp_path, Signalling(2, (signal.SIGTERM,)))
+    assert (tmp_path / "toy" / "stop").exists()
+    assert run_inline(toy_study(**LONG), tmp_path).complete
+    assert open_results(tmp_path, "toy").counted == 2
