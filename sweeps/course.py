@@ -149,13 +149,17 @@ class Course:
         """Tell of a job."""
         self._tell(job, note.text)
 
-    def on_death(self, job: Job) -> None:
-        """Count that the process of a job died."""
+    def on_death(self, job: Job) -> Decision:
+        """Count that the process of a job died; STOP where it is given up."""
         with self._kept():
             if self._part is not None and self._is_live(job):
-                if self._part.on_death(job) is Decision.STOP:
-                    self._forget(job)
+                decision = self._part.on_death(job)
                 self.failure = self.failure or self._part.failure
+                if decision is Decision.STOP or self._until is not None:
+                    self._forget(job)
+                    return Decision.STOP
+                return decision
+        return Decision.STOP
 
     def _suggested(self) -> Job | None:
         if self._alone is not None or (self._lonely and self._live):

@@ -118,8 +118,8 @@ class Scheduler(Protocol):
     def on_note(self, job: Job, note: Note) -> None:
         """Tell of a job."""
 
-    def on_death(self, job: Job) -> None:
-        """The process that a job was in has died."""
+    def on_death(self, job: Job) -> Decision:
+        """The process that a job was in has died; STOP where it is not to be begun again."""
 
 
 def bring(event: Event, job: Job, scheduler: Scheduler) -> Decision:

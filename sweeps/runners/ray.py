@@ -13,6 +13,7 @@ import shutil
 import socket
 import tempfile
 import time
+from collections import deque
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ os.environ.update(
     TUNE_DISABLE_SIGINT_HANDLER="1",
     TUNE_PRINT_ALL_TRIAL_ERRORS="0",
     TUNE_GLOBAL_CHECKPOINT_S="86400",
+    RAY_gcs_rpc_server_reconnect_timeout_s="10",  # a head that was killed does not come back: Ray then ends the driver
     TUNE_FUNCTION_THREAD_TIMEOUT_S="120",  # a reused worker may be inside an epoch when it is told to leave
 )
 
@@ -38,7 +40,7 @@ from ray._private import ray_constants
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from sweeps.runners.base import DEATHS_ALLOWED, Decision, Job, RunnerError, Scheduler, Share, bring
+from sweeps.runners.base import Decision, Job, RunnerError, Scheduler, Share, bring
 from sweeps.runners.watch import Exit
 from sweeps.runners.worker import execute
 
@@ -69,8 +71,9 @@ class RayRunner:
         logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
         try:
             _init(share, address)
-        except (OSError, ValueError, RuntimeError, ConnectionError) as error:
-            raise RunnerError(f"Ray did not start: {error}; --runner inline trains without it") from error
+        except Exception as error:  # Ray raises bare ones, too
+            first_line = (str(error).splitlines() or [type(error).__name__])[0]
+            raise RunnerError(f"Ray did not start: {first_line}; --runner inline trains without it") from error
 
     def run(self, scheduler: Scheduler) -> None:
         """Train jobs until the scheduler has none left and none runs, or it is stopping. Raises RunnerError."""
@@ -118,8 +121,7 @@ class RayRunner:
                 storage_path=str(scratch),
                 verbose=0,
                 stop=_WhenAsked(scheduler),
-                callbacks=[_Deaths(scheduler)],
-                failure_config=tune.FailureConfig(max_failures=DEATHS_ALLOWED),
+                failure_config=tune.FailureConfig(max_failures=0),  # whose worker died is handed out anew by `_Jobs`
             ),
         )
 
@@ -181,12 +183,13 @@ class _Jobs(_Unpicklable, Searcher):
         self._scheduler = scheduler
         self._slots = slots
         self._live: dict[str, Job | _Rest] = {}
+        self._again: deque[Job] = deque()  # whose worker died: Tune retries some of them, and not those about to start
         self._rest_s = SHORTEST_REST_S
 
     def suggest(self, trial_id: str) -> Any:
         if len(self._live) >= self._slots:
             return None
-        job = self._scheduler.suggest() or self._rest()
+        job = self._again.popleft() if self._again else self._scheduler.suggest() or self._rest()
         if job is None:
             return str(Searcher.FINISHED)
         self._live[trial_id] = job
@@ -205,8 +208,8 @@ class _Jobs(_Unpicklable, Searcher):
         if isinstance(job, _Rest):
             return
         self._rest_s = SHORTEST_REST_S
-        if error and not self._scheduler.stopping:
-            self._scheduler.on_death(job)
+        if error and not self._scheduler.stopping and self._scheduler.on_death(job) is Decision.CONTINUE:
+            self._again.append(job)
 
     def save(self, checkpoint_path: str) -> None:
         """The storage holds everything."""
@@ -230,18 +233,6 @@ class _Decisions(_Unpicklable, FIFOScheduler):
             return str(TrialScheduler.CONTINUE)
         decision = bring(result["event"], job, self._scheduler)
         return str(TrialScheduler.STOP if decision is Decision.STOP else TrialScheduler.CONTINUE)
-
-
-class _Deaths(_Unpicklable, tune.Callback):
-    """Tells the scheduler of a worker that died, before Tune starts its trial again in another one."""
-
-    def __init__(self, scheduler: Scheduler) -> None:
-        self._scheduler = scheduler
-
-    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        job = trial.config["job"]
-        if isinstance(job, Job) and not self._scheduler.stopping:
-            self._scheduler.on_death(job)
 
 
 class _WhenAsked(_Unpicklable, tune.Stopper):

@@ -39,8 +39,9 @@ class Deadly:
             for number, (job, events) in list(live.items()):
                 event = self._next(job, events, len(live))
                 if event is None:
-                    scheduler.on_death(job)
-                    live[number] = job, execute(job)
+                    del live[number]
+                    if scheduler.on_death(job) is Decision.CONTINUE:
+                        live[number] = job, execute(job)
                 elif bring(event, job, scheduler) is Decision.STOP:
                     with closing(events):  # type: ignore[type-var]
                         del live[number]
