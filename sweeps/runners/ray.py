@@ -37,6 +37,7 @@ os.environ.update(
 import ray
 from ray import tune
 from ray._private import ray_constants
+from ray._private.worker import global_worker as _global_worker
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
@@ -48,6 +49,8 @@ CONNECT_S = 5.0
 OBJECT_STORE_BYTES = 100 * 2**20  # jobs and metrics are small; the data is memory-mapped
 
 
+LOOK_S = 2.0  # between two looks at Ray's own processes
+NEEDED = frozenset({"gcs_server", "raylet"})
 SHORTEST_REST_S, LONGEST_REST_S = 0.25, 4.0
 
 
@@ -132,8 +135,12 @@ def _init(share: Share, address: str | None) -> None:
     ray_constants.RAY_ENABLE_UV_RUN_RUNTIME_ENV = False
     if address:
         _require_listening(address)
+        ray_constants.ENABLE_RAY_CLUSTER = True
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         return
+    # Whoever reaches Ray's servers can run code: they are to listen to this machine alone, as they do by themselves where
+    # Ray has no clusters (macOS, Windows). `_node_ip_address="127.0.0.1"` is taken for the machine's outer address.
+    ray_constants.ENABLE_RAY_CLUSTER = False
     ray.init(
         # Without an address, ray.init would join whatever Ray it finds on the machine.
         address="local",
@@ -235,17 +242,36 @@ class _Decisions(_Unpicklable, FIFOScheduler):
         return str(TrialScheduler.STOP if decision is Decision.STOP else TrialScheduler.CONTINUE)
 
 
+class HeadLost(ConnectionError):
+    """A process of the Ray that was started here has ended: without it Tune would wait for workers for ever."""
+
+
 class _WhenAsked(_Unpicklable, tune.Stopper):
-    """Ends the run when the scheduler is stopping."""
+    """Ends the run when the scheduler is stopping, or Ray is no more."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
+        self._looked = time.monotonic()
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         return False
 
     def stop_all(self) -> bool:
+        if time.monotonic() - self._looked >= LOOK_S:
+            self._looked = time.monotonic()
+            _require_alive()
         return self._scheduler.stopping
+
+
+def _require_alive() -> None:
+    """Raise HeadLost where a process that Ray cannot do without has died. Of a cluster elsewhere nothing is known."""
+    node = _global_worker.node if _global_worker is not None else None
+    dead = {kind for kind, process in node.dead_processes() if kind in NEEDED} if node is not None else set()
+    if dead:
+        names = " and ".join(sorted(dead))
+        raise HeadLost(
+            f"Ray's {names} has ended (killed, or out of host memory); nothing is lost, run the same command again"
+        )
 
 
 def _cores() -> int:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from sweeps import engine
@@ -21,6 +22,7 @@ from sweeps.runs import open_results
 from sweeps.stages import stages_of
 from sweeps.trial import Status
 from sweeps.workload import load
+from tests.security.listening import listening_elsewhere
 from tests.sweeps.support import ASHA, Events, acknowledged, clean, command, sweep, toy_study, toy_text
 
 PATIENCE_S = 120
@@ -61,6 +63,12 @@ def test_search_through_ray_is_pruned_rejected_and_counted_exactly(tmp_path: Pat
     for trial in results.trials:
         assert sorted(trial.curve) == [epoch for number, epoch in done if number == trial.number]
         assert trial.status is not Status.COMPLETE or trial.epochs == 8
+
+
+def test_nothing_listens_to_other_machines(runner: Any) -> None:
+    processes = psutil.Process().children(recursive=True)
+    assert any(process.name() == "gcs_server" for process in processes)
+    assert listening_elsewhere(os.getpid()) == []
 
 
 def test_rejected_configuration_never_reaches_a_worker(tmp_path: Path, runner: Any) -> None:
