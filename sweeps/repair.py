@@ -18,7 +18,7 @@ from sweeps.openings import Openings
 from sweeps.reconcile import Damaged
 from sweeps.record import BadRecord, read_sealed, read_whole
 from sweeps.results import SEARCH, trial_folder
-from sweeps.runs import study_document, study_folder
+from sweeps.runs import NotFound, study_document, study_folder
 from sweeps.saved import ENVIRONMENT, RECORD, stage_file
 from sweeps.store import DATABASE, Store, stages_kept
 from sweeps.study import Study, parse
@@ -73,6 +73,8 @@ def repair(runs: Path, name: str) -> Repair | None:
 def _study(runs: Path, name: str) -> Study:
     try:
         return parse(study_document(runs, name))
+    except NotFound:
+        raise
     except UserError as error:
         raise Damaged(
             f"{error}\nThe study file in the folder of {name} is what everything else is read with: put the one that "

@@ -138,8 +138,8 @@ def _init(share: Share, address: str | None) -> None:
         ray_constants.ENABLE_RAY_CLUSTER = True
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         return
-    # Whoever reaches Ray's servers can run code: they are to listen to this machine alone, as they do by themselves where
-    # Ray has no clusters (macOS, Windows). `_node_ip_address="127.0.0.1"` is taken for the machine's outer address.
+    # Whoever reaches Ray's servers can run code: they are to listen to this machine alone, as they do by themselves
+    # where Ray has no clusters (macOS, Windows). It takes the outer address for `_node_ip_address="127.0.0.1"`.
     ray_constants.ENABLE_RAY_CLUSTER = False
     ray.init(
         # Without an address, ray.init would join whatever Ray it finds on the machine.

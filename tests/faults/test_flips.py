@@ -17,7 +17,7 @@ from sweeps.errors import Unavailable, UserError
 from sweeps.reconcile import Damaged
 from sweeps.repair import in_words, repair
 from sweeps.results import Results
-from sweeps.runs import open_results
+from sweeps.runs import NotFound, open_results
 from sweeps.saved import find
 from sweeps.trial import Status
 from tests.sweeps.support import ASHA, Events, Interrupting, acknowledged, run_inline, toy_study
@@ -206,6 +206,11 @@ def test_repair_without_a_study_file_names_the_way_out(runs: Path) -> None:
     (runs / "toy" / "study.yaml").write_text("name: [")
     with pytest.raises(Damaged, match=r"put the one that\s+the study was run with back as .*study\.yaml"):
         repair(runs, "toy")
+
+
+def test_repair_of_what_does_not_exist_says_what_does(runs: Path) -> None:
+    with pytest.raises(NotFound, match=r"^no study 'nope' in .*; there are: toy$"):
+        repair(runs, "nope")
 
 
 # -- checkpoints ------------------------------------------------------------------------------------------------------
