@@ -56,7 +56,7 @@ def fewest(ablation: Ablation) -> int:
 
 def smallest_p(pairs: int, family: int = 1) -> float:
     """The smallest p that the exact sign-flip check can reach over `pairs` pairs, Holm-adjusted over `family`."""
-    return min(1.0, family * 2 / 2.0**pairs)
+    return min(1.0, family * 2.0 ** (1 - pairs))
 
 
 def pairs_needed(family: int) -> int:

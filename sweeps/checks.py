@@ -89,7 +89,7 @@ class _Case:
     workload: Workload
 
     @cached_property
-    def keys(self) -> dict[str, Any]:
+    def keys(self) -> Mapping[str, Any]:
         return self.workload.schema.keys
 
     @cached_property
@@ -260,8 +260,9 @@ def _capabilities(case: _Case) -> Iterator[Found]:
         yield ("ablation", "over_budget"), f"workload {name} cannot scale widths: it has no 'scale'"
     if study.final is not None and not case.workload.has("evaluate"):
         yield ("final",), f"workload {name} cannot open a test set: it has no 'evaluate'"
-    if study.final is not None and study.metric.name.startswith("train_"):
-        yield ("final",), f"{study.metric.name} is a figure of the training data: no test set has it"
+    metric = getattr(study, "metric", None)  # absent where it is faulty itself
+    if study.final is not None and metric is not None and metric.name.startswith("train_"):
+        yield ("final",), f"{metric.name} is a figure of the training data: no test set has it"
 
 
 def _evaluated(case: _Case) -> Iterator[Found]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from sweeps.confusion import quoted, quoting, unquoted
 from sweeps.files import write_atomic
 
 
@@ -16,11 +17,11 @@ def read_curves(path: Path) -> list[dict[str, float]]:
     """The complete rows of a `curves.csv`, ascending by epoch. A last line torn by a kill is left out."""
     if not path.exists():
         return []
-    text = path.read_text(encoding="utf-8")
-    lines = text[: text.rfind("\n") + 1].splitlines()
+    text = path.read_bytes().decode("utf-8")  # a name may hold an end of line of another kind
+    whole = io.StringIO(text[: text.rfind("\n") + 1], newline="")
     rows = [
-        {name: float(cell) for name, cell in row.items() if name and cell not in (None, "")}
-        for row in csv.DictReader(lines)
+        {unquoted(name): float(cell) for name, cell in row.items() if name and cell not in (None, "")}
+        for row in csv.DictReader(whole)
     ]
     return sorted(rows, key=lambda row: row["epoch"])
 
@@ -43,7 +44,7 @@ def append_curve(path: Path, epoch: int, metrics: Mapping[str, float], seconds: 
 
 def _table(rows: Iterable[Mapping[str, Any]], columns: list[str]) -> str:
     text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
+    writer = csv.DictWriter(text, columns, lineterminator="\n", quoting=quoting(columns))
+    writer.writerow({name: quoted(name) for name in columns})
     writer.writerows(rows)
     return text.getvalue()

@@ -71,7 +71,7 @@ def _best(results: Results) -> Choice:
 
 def _named(results: Results, place: str, ensemble: bool) -> Choice:
     stage, slash, number = place.rpartition("/")
-    if not number.isdigit():
+    if not number.isdecimal() or len(number) > 9:
         raise NoModel(f"{place!r} names no run: write a number of the search, as 7, or stage and number, as final/0")
     trial = find_trial(results, int(number), stage if slash else SEARCH)
     called = f"{trial.variant}, replicate {trial.replicate}" if trial.variant else f"trial {trial.number}"

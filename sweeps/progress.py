@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sweeps.allowance import device_share
+from sweeps.errors import visible
 from sweeps.results import SEARCH, Results
 from sweeps.site import gpu_count
 from sweeps.study import Study
@@ -95,7 +96,7 @@ class Progress:
 
     def on_note(self, text: str) -> None:
         """Something that a person is to know."""
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(visible(text), markup=False, highlight=False, soft_wrap=True)
 
     def on_interrupt(self, why: str) -> None:
         """The study has been asked to end early."""
@@ -105,7 +106,7 @@ class Progress:
 
     def _line(self, line: str) -> None:
         if not self._console.is_terminal:
-            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+            self._console.print(visible(line), markup=False, highlight=False, soft_wrap=True)
 
     def _view(self) -> RenderableType:
         rows = [self._title(), self._bar(), Text(self._tally(), style="dim"), self._best()]
@@ -114,7 +115,7 @@ class Progress:
     def _title(self) -> Text:
         stage = self._family(self._stage) or "starting"
         what = f"{stage} · {self._study.method}" if stage == SEARCH else stage
-        return Text(self._study.name, style="bold").append(f"  {what} · {self._study.question}", style="dim")
+        return Text(self._study.name, style="bold").append(visible(f"  {what} · {self._study.question}"), style="dim")
 
     def _bar(self) -> RenderableType:
         done, wanted = self._counted(self._stage), self._wanted.get(self._stage, 0)
@@ -146,7 +147,7 @@ class Progress:
             of = f"/{self._epochs}" if self._epochs else ""
             shown = self._measure.show(run.value)
             row = (f"  {self._name(stage, number)}", f"epoch {run.epoch}{of}", shown, run.label)
-            table.add_row(*(Text(cell, overflow="ellipsis", no_wrap=True) for cell in row))
+            table.add_row(*(Text(visible(cell), overflow="ellipsis", no_wrap=True) for cell in row))
         return table
 
     def _time(self) -> str:

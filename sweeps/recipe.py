@@ -6,7 +6,8 @@ import copy
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -38,31 +39,26 @@ class RecipeSchema:
         """Whether `annotation` can serve as a recipe type."""
         return is_record(annotation)
 
-    @cached_property
+    @property
     def _adapter(self) -> TypeAdapter[Any]:
-        return TypeAdapter(self.type)
+        return _adapter(self.type)
 
-    @cached_property
+    @property
     def _whole(self) -> SectionType:
-        whole = SectionType.of(self.type)
-        assert whole is not None, "accepts() was asked"
-        return whole
+        return _whole(self.type)
 
-    @cached_property
-    def keys(self) -> dict[str, Any]:
+    @property
+    def keys(self) -> Mapping[str, Any]:
         """Every dotted key, sections included, with its annotation: {"model": ..., "model.widths": ..., ...}.
 
         Of a section that may be one of several types, the keys of all of them.
         """
-        found: dict[str, Any] = {}
-        for key, annotation in _walk(self._whole, ""):
-            found[key] = typing.Union[found[key], annotation] if key in found else annotation  # noqa: UP007
-        return found
+        return _keys(self.type)
 
-    @cached_property
+    @property
     def tags(self) -> frozenset[str]:
         """The dotted keys whose values tell the types of a section apart: {"model.name"}."""
-        return frozenset(_tags(self._whole, ""))
+        return _all_tags(self.type)
 
     def validate(self, settings: Mapping[str, Any]) -> Any:
         """The recipe for nested `settings`; what is not named keeps its default. Raises BadRecipe."""
@@ -110,6 +106,31 @@ class RecipeSchema:
         whole = self._adapter.json_schema(ref_template=ref_template)
         _require_tags(whole)
         return whole
+
+
+@cache
+def _adapter(record: type) -> TypeAdapter[Any]:
+    return TypeAdapter(record)
+
+
+@cache
+def _whole(record: type) -> SectionType:
+    whole = SectionType.of(record)
+    assert whole is not None, "accepts() was asked"
+    return whole
+
+
+@cache
+def _keys(record: type) -> Mapping[str, Any]:
+    found: dict[str, Any] = {}
+    for key, annotation in _walk(_whole(record), ""):
+        found[key] = typing.Union[found[key], annotation] if key in found else annotation  # noqa: UP007
+    return MappingProxyType(found)
+
+
+@cache
+def _all_tags(record: type) -> frozenset[str]:
+    return frozenset(_tags(_whole(record), ""))
 
 
 def merge(settings: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:

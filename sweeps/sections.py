@@ -43,7 +43,7 @@ class SectionType:
         records = list(dict.fromkeys(_records(annotation)))
         if not records:
             return None
-        tag = _tag(records)
+        tag = _tag(tuple(records))
         if not tag:
             return cls({record.__name__: record for record in records})
         tagged = {value: record for record in records for value in _literals(settings_of(record)[tag].annotation)}
@@ -111,7 +111,8 @@ def _records(annotation: Any) -> Iterator[type]:
         yield annotation
 
 
-def _tag(records: list[type]) -> str:
+@cache
+def _tag(records: tuple[type, ...]) -> str:
     """The setting by which several record types are told apart; "" where there is none."""
     if len(records) < 2:
         return ""

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from sweeps.errors import visible
 from sweeps.grammar.sections import Metric
 from sweeps.results import Results
 from sweeps.trial import Status, Trial
@@ -65,14 +66,16 @@ def best_table(results: Results, top: int = TOP) -> Table:
     table.add_column("")
     for trial in ranked:
         table.add_column(f"trial {trial.number}", justify="right")
-    table.add_row(Text(words.label, style="bold"), *(Text(words.show(trial.value), style="bold") for trial in ranked))
+    table.add_row(
+        Text(visible(words.label), style="bold"), *(Text(words.show(trial.value), style="bold") for trial in ranked)
+    )
     for name in ("parameters", "macs"):
         if any(name in trial.cost for trial in ranked):
             table.add_row(name, *(_count(trial.cost.get(name)) for trial in ranked))
     table.add_row("seconds", *(f"{trial.seconds:.1f}" for trial in ranked))
     for key in dict.fromkeys(key for trial in ranked for key in trial.parameters):
         chosen = [setting(trial.parameters[key]) if key in trial.parameters else MISSING for trial in ranked]
-        table.add_row(*map(Text, (key, *chosen)))
+        table.add_row(*map(Text, map(visible, (key, *chosen))))
     return table
 
 
@@ -85,7 +88,8 @@ def studies_table(rows: Iterable[Results]) -> Table:
         searched = bool(results.study.space.dimensions)
         progress = f"{results.counted}/{results.study.run_cap}" if searched else MISSING
         statuses = "; ".join([*([tally(results)] if searched else []), *stage_lines(results)])
-        table.add_row(*map(Text, (results.name, progress, best, statuses, results.study.question)))
+        cells = (results.name, progress, best, statuses, results.study.question)
+        table.add_row(*map(Text, map(visible, cells)))
     return table
 
 
@@ -105,11 +109,11 @@ def trial_table(trial: Trial, metric: Metric, settings: Mapping[str, Any]) -> Ta
         "finished": str(trial.finished or MISSING),
     }
     for name, value in facts.items():
-        table.add_row(Text(name, style="bold"), Text(value))
+        table.add_row(Text(visible(name), style="bold"), Text(visible(value)))
     table.add_section()
     for key, value in settings.items():
         searched = key in trial.parameters
-        table.add_row(Text(key, style="bold" if searched else ""), Text(setting(value)))
+        table.add_row(Text(visible(key), style="bold" if searched else ""), Text(visible(setting(value))))
     return table
 
 
@@ -127,7 +131,7 @@ def text_table(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> Tabl
     """A table of text cells."""
     table = _table(*map(str, columns))
     for row in rows:
-        table.add_row(*(Text(str(cell)) for cell in row))
+        table.add_row(*(Text(visible(str(cell))) for cell in row))
     return table
 
 
@@ -139,5 +143,5 @@ def _table(*columns: str, numbers: Iterable[str] = ()) -> Table:
     right = set(numbers)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in columns:
-        table.add_column(name, justify="right" if name in right else "left", overflow="fold")
+        table.add_column(Text(visible(name)), justify="right" if name in right else "left", overflow="fold")
     return table

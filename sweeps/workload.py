@@ -12,6 +12,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
+import re
 import sys
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -42,6 +43,8 @@ __all__ = [
 ]
 
 Metrics = Mapping[str, float]
+LONGEST_NAME = 200
+_MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
 class BadWorkload(UserError):
@@ -251,6 +254,11 @@ def load(name: str) -> Workload:
 
 def _find(name: str) -> Any:
     module_name, _, attribute = name.partition(":")
+    if not _MODULE.fullmatch(module_name) or len(name) > LONGEST_NAME:  # nor a path, nor relative
+        raise BadWorkload(
+            f"workload {name[:LONGEST_NAME]!r} names no module; write 'package', 'package.module' or "
+            "'package.module:function'"
+        )
     module = _import(name, module_name)
     if attribute:
         try:
@@ -275,12 +283,13 @@ def _import(name: str, module_name: str) -> ModuleType:
                 f"importable from {here} or installed"
             ) from None
         raise BadWorkload(f"workload {name!r} needs the module {error.name!r}, which is not installed") from error
-    except ValueError as error:  # an empty or relative name
-        raise BadWorkload(f"workload {name!r}: {error}") from None
 
 
 def _recipe_type(name: str, train: Callable[..., Any]) -> type:
-    parameters = list(inspect.signature(train).parameters.values())
+    try:
+        parameters = list(inspect.signature(train).parameters.values())
+    except (TypeError, ValueError):  # of a built-in one
+        raise BadWorkload(f"workload {name!r} is written in another language: its arguments cannot be read") from None
     if len(parameters) < 2:
         raise BadWorkload(f"workload {name!r}: train must take (recipe, run), but takes {len(parameters)} argument(s)")
     try:

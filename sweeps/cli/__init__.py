@@ -20,7 +20,7 @@ for part in (studies, writing, reading, delivering, tuning):
 
 def main() -> None:
     """The entry point: every mistake of the user is one message on stderr and exit code 2."""
-    from sweeps.errors import UserError
+    from sweeps.errors import UserError, visible
 
     try:
         app()
@@ -28,5 +28,5 @@ def main() -> None:
         typer.echo(f"error: {error}", err=True)
         raise SystemExit(BAD_INPUT) from None
     except OSError as error:  # a full disk, a folder taken away
-        typer.echo(f"error: {error}", err=True)
+        typer.echo(f"error: {visible(str(error))}", err=True)
         raise SystemExit(FAILED) from None

@@ -22,6 +22,7 @@ GO_ON = "run the same command again to go on"
 def carry_out(study: Study, workload: Workload, options: Options, as_json: bool, name: str | None = None) -> None:
     """Run a study, print what it found, and end with the exit code that says how it went."""
     from sweeps.cautions import warnings
+    from sweeps.errors import visible
     from sweeps.launch import Stopped, launch
 
     for warning in warnings(study):
@@ -43,7 +44,7 @@ def carry_out(study: Study, workload: Workload, options: Options, as_json: bool,
     else:
         _conclude(launched)
     if finish.failure:
-        typer.echo(f"error: {finish.failure}", err=True)
+        typer.echo(f"error: {visible(finish.failure)}", err=True)
         raise typer.Exit(FAILED)
     if finish.exhausted:
         limit = f"budget.gpu_hours is {results.study.budget.gpu_hours:g}"
@@ -55,13 +56,14 @@ def carry_out(study: Study, workload: Workload, options: Options, as_json: bool,
 def show_best(results: Results) -> None:
     """Print what a study has found so far: the evidence, then the best of the search."""
     from sweeps import terminal
+    from sweeps.errors import visible
     from sweeps.report.findings import Findings
     from sweeps.report.verdicts import evidence_answer
 
     for sentence in evidence_answer(Findings.of(results)):
-        typer.echo(sentence)
+        typer.echo(visible(sentence))
     if results.study.space.dimensions:
-        typer.echo(terminal.answer(results))
+        typer.echo(visible(terminal.answer(results)))
     if results.ranked():
         terminal.console().print(terminal.best_table(results))
 

@@ -16,6 +16,7 @@ app = typer.Typer()
 def status(name: Name, runs_dir: RunsDir = RUNS, as_json: Json = False) -> None:
     """How far a study is."""
     from sweeps import terminal
+    from sweeps.errors import visible
     from sweeps.lock import holder
     from sweeps.runs import open_results
 
@@ -28,7 +29,7 @@ def status(name: Name, runs_dir: RunsDir = RUNS, as_json: Json = False) -> None:
     by = f"run by process {driver.get('pid')} on {driver.get('host')}" if driver else "not running"
     searched = bool(results.study.space.dimensions)
     trials = f"{results.counted}/{results.study.run_cap} trials, " if searched else ""
-    out.print(f"{results.name}: {trials}{by}", highlight=False)
+    out.print(f"{results.name}: {trials}{visible(by)}", markup=False, highlight=False)
     if searched:
         out.print(terminal.tally(results), highlight=False)
     for line in terminal.stage_lines(results):

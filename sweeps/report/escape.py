@@ -10,13 +10,14 @@ import re
 import unicodedata
 from typing import Any
 
+from sweeps.errors import visible
+
+__all__ = ["csv_cell", "latex_text", "markdown_code", "markdown_text", "one_line", "plotly_text", "visible"]
+
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _MARKDOWN = re.compile(r"([\\`*\[|~$]|(?<!\w)_|_(?!\w))")  # an underscore inside a word is only itself
 _LINE_START = re.compile(r"^(\d*)([-+=#]|(?<=\d)[.)](?=\s|$))")
 _WEB_ADDRESS = re.compile(r"(?i)\b(https?|ftp|mailto|www)(?=[:.])")
-# Controls but tab and newline, lone surrogates, and right-to-left overrides, by which a text reads as what it is not.
-_HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-
 _ACCENTS = {"\u0300": "`", "\u0301": "'", "\u0302": "^", "\u0303": "~", "\u0308": '"', "\u030c": "v", "\u0327": "c"}
 _MINUS = re.compile(r"(?<![\w.-])-(?=\.?\d)")
 _LATEX = {
@@ -38,14 +39,6 @@ _LATEX = {
     "≥": r"$\geq$",
     **{letter: f"\\{letter}" for letter in "&%$#_{}"},
 }
-
-
-def visible(text: str) -> str:
-    """`text` with every character that would hide, reorder or break the output shown as U+FFFD.
-
-    These are control characters other than tab and newline, lone surrogates and bidirectional overrides.
-    """
-    return _HIDDEN.sub("\ufffd", text)
 
 
 def one_line(text: str) -> str:
