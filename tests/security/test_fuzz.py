@@ -1,0 +1,74 @@
+"""Any study file gives a study or one message. `benchmarks/fuzz.py` tries a hundred thousand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sweeps.errors import UserError
+from sweeps.request import Edits, load_study
+from tests.security.fuzzing import Seen, clumsy, fuzz, judge
+from tests.security.mutations import SMALL, real_studies
+
+FILES = 2_000
+
+
+def test_a_hostile_study_file_gives_a_study_or_one_message(tmp_path: Path) -> None:
+    seen = fuzz(FILES, seed=1, studies=real_studies(), folder=tmp_path)
+    assert not seen.broken, "\n\n".join(f"{what}\n--- by\n{content!r}" for content, what in seen.broken[:5])
+    assert seen.accepted + seen.refused == FILES
+    assert seen.accepted > FILES / 20  # else too little gets as far as the checks
+
+
+def test_what_the_fuzzing_begins_with_is_a_study(tmp_path: Path) -> None:
+    for text in (SMALL, *real_studies()):
+        judge(text.encode(), tmp_path / "study.yaml", seen := Seen())
+        assert seen.accepted == 1, seen
+
+
+# Each of these was once a traceback, or took minutes.
+FOUND = {
+    "a final stage without a metric": "name: x\nquestion: q\nworkload: cifar_sweep\nfinal: {seeds: 2}\n",
+    "a path as a workload": SMALL.replace("cifar_sweep", "../.."),
+    "a function written in C as a workload": SMALL.replace("cifar_sweep", "math:hypot"),
+    "more seeds than a float can count": SMALL + "ablation: {baseline: given, components: [relu], seeds: 2000}\n",
+    "a range of too many steps": SMALL.replace("min: 0.001, max: 0.5", "min: 0.0, max: 1e300, q: 1e-300").replace(
+        "log_uniform_values", "q_uniform"
+    ),
+    "an escape sequence as a key": SMALL + '"\\e[2J": 1\n',
+    "a condition on forty toggles": SMALL.replace("bayes", "grid")
+    + "  epochs: {values: [1, 2], when: {"
+    + ", ".join(f"toggle.t{place}: true" for place in range(40))
+    + "}}\nmethod: grid\n",
+    "thousands of toggles": f"{SMALL}toggles: [{', '.join(f't{place}' for place in range(4_000))}]\n",
+    "a chain of conditions": SMALL
+    + "  k0: {values: [0, 1]}\n"
+    + "".join(f"  k{place}: {{values: [0, 1], when: {{k{place - 1}: 1}}}}\n" for place in range(1, 400)),
+    "a workload of a long name": SMALL.replace("cifar_sweep", "x" * 9_000),
+}
+
+
+@pytest.mark.parametrize("text", FOUND.values(), ids=FOUND)
+def test_what_fuzzing_has_found_stays_mended(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "study.yaml"
+    judge(text.encode(), path, seen := Seen())
+    assert (seen.refused, seen.broken) == (1, [])
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["", "a\n\nb", "a\x1b[2Jb", "a\u202eb", "x" * 2_001, "a\u2028b", "Traceback (most recent call last)", "same\nsame"],
+)
+def test_a_clumsy_message_is_told_from_a_good_one(message: str) -> None:
+    assert clumsy(message)
+    assert not clumsy("s.yaml:3: run_cap: must be at least 0 but got -1\ns.yaml:4: seed: must be an integer")
+
+
+def test_a_message_shows_what_a_terminal_would_obey() -> None:
+    assert str(UserError("no \x1b[2J\u202e such")) == "no \ufffd[2J\ufffd such"
+
+
+def test_the_way_is_that_of_the_command_line(tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").write_text(SMALL)
+    assert load_study(tmp_path / "s.yaml", Edits())[0].name == "x"
