@@ -119,7 +119,9 @@ def _searched(document: Document, word: str) -> Document:
 
 
 def _switchable(document: Document, toggles: Sequence[str]) -> Document:
-    known = list(document.data.get("toggles") or [])
+    known = document.data.get("toggles") or []
+    if not isinstance(known, list):  # which parsing will tell
+        return document
     added = [toggle for toggle in dict.fromkeys(toggles) if toggle not in known]
     if not added:
         return document
@@ -162,9 +164,10 @@ def _range(low: Any, high: Any, log: bool, place: str) -> dict[str, Any]:
 def _limited(document: Document, budget: str) -> Document:
     limit = budget if re.search(r"[<>=]", budget) else f"parameters <= {budget}"
     quantity = re.split(r"[\s<>=]", limit.strip())[0]
-    others = [
-        line for line in document.data.get("constraints") or [] if not str(line).strip().startswith(f"{quantity} ")
-    ]
+    known = document.data.get("constraints") or []
+    if not isinstance(known, list):  # which parsing will tell
+        return document
+    others = [line for line in known if not str(line).strip().startswith(f"{quantity} ")]
     return document.put(("constraints",), [*others, limit], f"--budget {budget}")
 
 

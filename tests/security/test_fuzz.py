@@ -45,6 +45,7 @@ FOUND = {
     "a chain of conditions": SMALL
     + "  k0: {values: [0, 1]}\n"
     + "".join(f"  k{place}: {{values: [0, 1], when: {{k{place - 1}: 1}}}}\n" for place in range(1, 400)),
+    "toggles that are a number": SMALL + "toggles: 8\n",
     "a workload of a long name": SMALL.replace("cifar_sweep", "x" * 9_000),
 }
 
@@ -67,6 +68,14 @@ def test_a_clumsy_message_is_told_from_a_good_one(message: str) -> None:
 
 def test_a_message_shows_what_a_terminal_would_obey() -> None:
     assert str(UserError("no \x1b[2J\u202e such")) == "no \ufffd[2J\ufffd such"
+
+
+def test_words_of_the_command_line_meet_a_faulty_file(tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").write_text(SMALL + "toggles: 8\nconstraints: 9\n")
+    with pytest.raises(UserError) as caught:
+        load_study(tmp_path / "s.yaml", Edits(search=["epochs=2..9"], toggles=["relu"], budget="5M"))
+    assert "toggles: must be a list but got 8" in str(caught.value)
+    assert "constraints: must be a list but got 9" in str(caught.value)
 
 
 def test_the_way_is_that_of_the_command_line(tmp_path: Path) -> None:
