@@ -175,7 +175,7 @@ def timeline(results: Results) -> pd.DataFrame:
             trial.number,
             group[trial.number],
             _minutes(origin, started),
-            _minutes(origin, trial.finished or latest),
+            _minutes(origin, max(started, trial.finished or latest)),  # a clock that was set back draws no length
         )
         for trial, started in begun
     ]

@@ -1,0 +1,77 @@
+"""What reaches the disk before a name is given to it, and that no duration hangs on the time of day."""
+
+from __future__ import annotations
+
+import ast
+import os
+from pathlib import Path
+
+import pytest
+
+from sweeps.checkpoint import CheckpointFolder
+from sweeps.curves import append_curve
+from sweeps.files import write_atomic
+from tests.sweeps.support import ROOT
+
+
+class Disk:
+    """What is flushed and what is renamed, in order: ("flush", name) and ("rename", new name)."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.done: list[tuple[str, str]] = []
+        fsync, rename, replace = os.fsync, Path.rename, Path.replace
+
+        def flushed(descriptor: int) -> None:
+            self.done.append(("flush", Path(f"/proc/self/fd/{descriptor}").readlink().name))
+            fsync(descriptor)
+
+        def renamed(path: Path, target: Path) -> Path:
+            self.done.append(("rename", target.name))
+            return rename(path, target)
+
+        def replaced(path: Path, target: Path) -> Path:
+            self.done.append(("rename", target.name))
+            return replace(path, target)
+
+        monkeypatch.setattr(os, "fsync", flushed)
+        monkeypatch.setattr(Path, "rename", renamed)
+        monkeypatch.setattr(Path, "replace", replaced)
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
+    return Disk(monkeypatch)
+
+
+def test_file_is_on_disk_before_it_gets_its_name_and_the_name_after(tmp_path: Path, disk: Disk) -> None:
+    write_atomic(tmp_path / "record.json", "{}")
+    (first, name), *rest = disk.done
+    assert (first, name.startswith(".record.json.")) == ("flush", True)
+    assert rest == [("rename", "record.json"), ("flush", tmp_path.name)]
+
+
+def test_checkpoint_is_on_disk_before_it_gets_its_name_and_the_name_after(tmp_path: Path, disk: Disk) -> None:
+    with CheckpointFolder(tmp_path / "checkpoint").save(3) as folder:
+        (folder / "state.pt").write_bytes(b"state")
+        (folder / "more").mkdir()
+        (folder / "more" / "part.bin").write_bytes(b"part")
+    named = disk.done.index(("rename", "0003"))
+    before, after = disk.done[:named], disk.done[named + 1 :]
+    assert {("flush", "state.pt"), ("flush", "part.bin"), ("rename", "manifest.json"), ("flush", folder.name)} <= {
+        *before
+    }
+    assert before.index(("rename", "manifest.json")) > before.index(("flush", "state.pt"))
+    assert after == [("flush", "checkpoint")]
+
+
+def test_every_line_of_a_curve_is_flushed(tmp_path: Path, disk: Disk) -> None:
+    append_curve(tmp_path / "curves.csv", 1, {"a": 1.0}, 0.5)
+    disk.done.clear()
+    append_curve(tmp_path / "curves.csv", 2, {"a": 2.0}, 0.5)
+    assert disk.done == [("flush", "curves.csv")]
+
+
+def test_no_duration_hangs_on_the_time_of_day() -> None:
+    for path in (*(ROOT / "sweeps").rglob("*.py"), *(ROOT / "cifar_sweep").rglob("*.py")):
+        calls = [ast.unparse(node.func) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+        assert not {"time.time", "time.time_ns", "datetime.utcnow"} & set(calls), path
