@@ -54,8 +54,26 @@ def test_figures_are_plain_finite_numbers_in_their_units(make_recipe, make_run, 
     assert rows[-1]["val_accuracy"] * 3 == pytest.approx(round(rows[-1]["val_accuracy"] * 3))
 
 
+EVERYTHING = {
+    "model__head__dropout": 0.3,
+    "model__stochastic_depth": 0.2,
+    "augment__flip": True,
+    "augment__rotation": {"degrees": 15},
+    "augment__mix": {"mixup": 0.2},
+    "augment__phases": [{"epochs": 1, "crop": 2}, {"epochs": 2, "cutout": {"size": 3}}],
+    "schedule__name": "onecycle",
+    "schedule__warmup_epochs": 1,
+    "regularization__ema": 0.9,
+    "regularization__label_smoothing": 0.1,
+    "regularization__grad_clip": 1.0,
+    "regularization__early_stopping": {"patience": 1},
+    "epochs": 5,
+}
+
+
 @pytest.mark.parametrize("overrides", [
     {"model__head__dropout": 0.3, "augment__flip": True},
+    EVERYTHING,
     {"optimizer__name": "adamw", "optimizer__lr": 0.01, "schedule__name": "step", "model__norm": "group"},
     {"precision": "bf16", "optimizer__name": "adam", "optimizer__lr": 0.01},
 ])  # fmt: skip
