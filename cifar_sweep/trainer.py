@@ -104,7 +104,7 @@ class Trainer:
 
     def pretrain_epoch(self) -> bool:
         """One epoch of pre-training; False, and nothing done, where none is left."""
-        if self.pretraining is None or self.pretraining.finished:
+        if self.pretraining is None or self.pretraining.finished or self.finished:
             return False
         self.pretraining.run_epoch()
         if self.average is not None and self.pretraining.finished:
