@@ -109,11 +109,18 @@ def test_a_run_killed_after_pretraining_does_not_pretrain_again(make_recipe, mak
     recipe = make_recipe(**BEFORE)
     whole = exact(curve(recipe, make_run(folder=tmp_path / "whole")))
     curve(recipe, make_run(folder=tmp_path / "killed"), stop_after=2)
+    assert set(pretraining(restored(recipe, make_run, tmp_path)).state_dict()) == {"epoch", "seconds", "loss"}
     assert exact(curve(recipe, make_run(folder=tmp_path / "killed"))) == whole[1:]
+    assert exact(curve(recipe, make_run(folder=tmp_path / "killed"))) == []
+    restored(recipe, make_run, tmp_path)
+
+
+def restored(recipe, make_run, tmp_path):
+    """A trainer where the killed run was, which has nothing left to pre-train, whether it has finished or not."""
     trainer = Trainer.start(recipe, make_run(folder=tmp_path / "killed"))
     trainer.restore(CheckpointFolder(tmp_path / "killed" / "checkpoint").restore()[0])
     assert not trainer.pretrain_epoch()
-    assert set(pretraining(trainer).state_dict()) == {"epoch", "seconds", "loss"}
+    return trainer
 
 
 def test_training_starts_from_what_was_learned_with_a_fresh_average(make_recipe, make_run):
