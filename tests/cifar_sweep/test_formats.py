@@ -3,7 +3,9 @@ from __future__ import annotations
 import io
 import json
 import pickle
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -172,6 +174,16 @@ def test_an_array_that_says_it_is_larger_than_the_memory_is_refused(tmp_path: Pa
         archive.writestr("x_train.npy", header.getvalue())
     with pytest.raises(ValueError, match=r"is no \.npz of plain arrays"):
         read_images(data, tmp_path, "train")
+
+
+def test_an_image_that_says_it_is_enormous_is_refused_before_it_is_decoded(folder: DataRecipe, tmp_path: Path):
+    file = tmp_path / "pets" / "train" / "cat" / "1.PNG"
+    content = bytearray(file.read_bytes())
+    content[16:24] = struct.pack(">II", 60_000, 60_000)  # width and height, and their checksum
+    content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match=r"1\.PNG cannot be decoded: Image size \(3600000000 pixels\) exceeds limit"):
+        read_images(folder, tmp_path, "train")
 
 
 def test_a_folder_of_images_is_resized_and_labelled_by_its_sub_folders(folder: DataRecipe, tmp_path: Path):
