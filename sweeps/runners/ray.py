@@ -14,7 +14,7 @@ import socket
 import tempfile
 import time
 from collections import deque
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,10 +34,11 @@ os.environ.update(
     TUNE_FUNCTION_THREAD_TIMEOUT_S="120",  # a reused worker may be inside an epoch when it is told to leave
 )
 
+import psutil  # type: ignore[import-untyped]
 import ray
 from ray import tune
 from ray._private import ray_constants
-from ray._private.worker import global_worker as _global_worker
+from ray._private import worker as ray_worker
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
@@ -49,6 +50,7 @@ CONNECT_S = 5.0
 OBJECT_STORE_BYTES = 100 * 2**20  # jobs and metrics are small; the data is memory-mapped
 
 
+WORKER_TITLE = "ray::ImplicitFunc"  # what Ray calls the process of a function that Tune runs
 LOOK_S = 2.0  # between two looks at Ray's own processes
 NEEDED = frozenset({"gcs_server", "raylet"})
 SHORTEST_REST_S, LONGEST_REST_S = 0.25, 4.0
@@ -85,7 +87,8 @@ class RayRunner:
         try:
             # By default Tune starts the second worker only once the first one is up.
             os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots)
-            self._tuner(scheduler, slots, scratch).fit()
+            with suppress(_Stopped):
+                self._tuner(scheduler, slots, scratch).fit()
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 
@@ -138,6 +141,8 @@ def _init(share: Share, address: str | None) -> None:
         ray_constants.ENABLE_RAY_CLUSTER = True
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         return
+    # Ray prints the death of a worker into our own output, where progress and `--json` are; a note of ours tells it.
+    ray_worker.print_to_stdstream = lambda *_, **__: None
     # Whoever reaches Ray's servers can run code: they are to listen to this machine alone, as they do by themselves
     # where Ray has no clusters (macOS, Windows). It takes the outer address for `_node_ip_address="127.0.0.1"`.
     ray_constants.ENABLE_RAY_CLUSTER = False
@@ -246,6 +251,10 @@ class HeadLost(ConnectionError):
     """A process of the Ray that was started here has ended: without it Tune would wait for workers for ever."""
 
 
+class _Stopped(Exception):
+    """Leaves Tune without its own way to the end, which waits for workers that are inside an epoch."""
+
+
 class _WhenAsked(_Unpicklable, tune.Stopper):
     """Ends the run when the scheduler is stopping, or Ray is no more."""
 
@@ -260,12 +269,26 @@ class _WhenAsked(_Unpicklable, tune.Stopper):
         if time.monotonic() - self._looked >= LOOK_S:
             self._looked = time.monotonic()
             _require_alive()
-        return self._scheduler.stopping
+        if self._scheduler.stopping:
+            _kill_workers()
+            raise _Stopped
+        return False
+
+
+def _kill_workers() -> None:
+    """Kill the workers of this machine that have not left: Tune would wait for them for ten seconds more.
+
+    As when a machine is taken away, their runs go on from their last checkpoints.
+    """
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error, IndexError):
+            if process.cmdline()[0].startswith(WORKER_TITLE):
+                process.kill()
 
 
 def _require_alive() -> None:
     """Raise HeadLost where a process that Ray cannot do without has died. Of a cluster elsewhere nothing is known."""
-    node = _global_worker.node if _global_worker is not None else None
+    node = ray_worker.global_worker.node
     dead = {kind for kind, process in node.dead_processes() if kind in NEEDED} if node is not None else set()
     if dead:
         names = " and ".join(sorted(dead))
