@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -17,6 +18,7 @@ from sweeps.filesystem import on_network
 
 LOCK = "lock"
 HOLDER = "lock.json"
+NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})  # how a file system without locks refuses one
 MOMENT_S = 1.0  # for as long `holder` may have the lock, which only looks
 
 
@@ -32,19 +34,8 @@ def driver_lock(folder: Path) -> Iterator[None]:
     it keeps up to date (`sweeps.claim`). Raises Held, naming the other driver's process, host and start.
     """
     network = on_network(folder)
-    lock = FileLock(folder / LOCK)
-    try:
-        lock.acquire(timeout=MOMENT_S)
-    except Timeout:
-        raise Held(_described(folder)) from None
-    except (NotImplementedError, OSError):
-        if not network:  # some network file systems have no locks; the claim does without
-            raise
-    try:
-        with _named(folder, network):
-            yield
-    finally:
-        lock.release()
+    with _system_lock(folder, network), _named(folder, network):
+        yield
 
 
 def holder(folder: Path) -> dict[str, Any] | None:
@@ -59,6 +50,30 @@ def holder(folder: Path) -> dict[str, Any] | None:
         return _read(folder)
     lock.release()
     return None
+
+
+@contextmanager
+def _system_lock(folder: Path, network: bool) -> Iterator[None]:
+    """Hold the operating system's lock on `folder`, or none where a network file system has none. Raises Held."""
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=MOMENT_S)
+    except Timeout:
+        raise Held(_described(folder)) from None
+    except (NotImplementedError, OSError) as error:
+        # Lustre without its option `flock` and NFS without its lock service refuse every lock: there the claim in
+        # `_named` alone keeps a second driver out. Anywhere else, and for any other reason, it is an error.
+        if not (network and _has_no_locks(error)):
+            raise
+    try:
+        yield
+    finally:
+        lock.release()  # does nothing where none was had
+
+
+def _has_no_locks(error: Exception) -> bool:
+    # filelock raises NotImplementedError in the place of ENOSYS.
+    return isinstance(error, NotImplementedError) or getattr(error, "errno", None) in NO_LOCKS
 
 
 @contextmanager

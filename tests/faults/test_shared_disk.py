@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -21,7 +22,7 @@ from sweeps.claim import Claim, Holder, Taken, boot_id, start_of
 from sweeps.filesystem import UnknownKind, kind, on_network
 from sweeps.lock import Held, driver_lock, holder
 from sweeps.store import Store
-from tests.sweeps.support import clean, run_inline, toy_study
+from tests.sweeps.support import holding, run_inline, toy_study
 
 MOUNTS = """\
 21 1 252:0 / / rw,relatime - ext4 /dev/vda rw
@@ -90,27 +91,12 @@ def test_study_that_moves_between_disks_changes_its_journal(tmp_path: Path, monk
 
 # -- the claim --------------------------------------------------------------------------------------------------------
 
-HOLD = """
-import sys
-from pathlib import Path
-from sweeps.lock import driver_lock
-with driver_lock(Path(sys.argv[1])):
-    print("held", flush=True)
-    sys.stdin.read()
-"""
-
 
 @pytest.fixture
 def other_driver(tmp_path: Path, network: None) -> Iterator[subprocess.Popen[str]]:
     """Another process that holds `tmp_path`; it ends when its standard input closes."""
-    words = [sys.executable, "-c", HOLD, str(tmp_path)]
-    environment = clean({"SWEEP_FILESYSTEM": "network"})
-    process = subprocess.Popen(words, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "held\n"
-    yield process
-    process.kill()
-    process.communicate()
+    with holding(tmp_path, SWEEP_FILESYSTEM="network") as process:
+        yield process
 
 
 def test_second_driver_is_refused_and_a_dead_first_one_is_recognised(
@@ -127,6 +113,33 @@ def test_second_driver_is_refused_and_a_dead_first_one_is_recognised(
     with driver_lock(tmp_path):
         assert json.loads((tmp_path / "lock.json").read_text())["pid"] == os.getpid()
     assert not (tmp_path / "lock.json").exists()
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_disk_without_locks_is_held_by_the_claim_alone(
+    tmp_path: Path, network: None, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    refuse_locks(monkeypatch, number)
+    with driver_lock(tmp_path), pytest.raises(Held, match=f"process {os.getpid()} on"), driver_lock(tmp_path):
+        pass
+    assert not (tmp_path / "lock.json").exists()
+
+
+@pytest.mark.parametrize(("filesystem", "number"), [("local", errno.ENOLCK), ("network", errno.EIO)])
+def test_lock_that_is_refused_for_another_reason_or_on_a_local_disk_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, filesystem: str, number: int
+) -> None:
+    monkeypatch.setenv("SWEEP_FILESYSTEM", filesystem)
+    refuse_locks(monkeypatch, number)
+    with pytest.raises(OSError, match=os.strerror(number)), driver_lock(tmp_path):
+        pass
+
+
+def refuse_locks(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    def refuse(descriptor: int, operation: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
 
 
 def left_by(path: Path, **changes: Any) -> None:

@@ -5,39 +5,19 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from sweeps.lock import Held, driver_lock, holder
-from tests.sweeps.support import clean
-
-HOLD = """
-import sys
-from pathlib import Path
-from sweeps.lock import driver_lock
-with driver_lock(Path(sys.argv[1])):
-    print("held", flush=True)
-    sys.stdin.read()
-"""
+from tests.sweeps.support import holding
 
 
 @pytest.fixture
 def other_driver(tmp_path: Path) -> subprocess.Popen[str]:
     """Another process that holds `tmp_path`; it ends when its standard input closes."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(tmp_path)],
-        env=clean({}),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "held\n"
-    yield process
-    process.kill()
-    process.communicate()
+    with holding(tmp_path) as process:
+        yield process
 
 
 def test_second_driver_is_refused_with_pid_and_host_of_the_first(
