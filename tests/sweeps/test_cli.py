@@ -17,8 +17,7 @@ from typing import Any
 import pytest
 
 from sweeps.workload import Run
-from tests.sweeps.support import ASHA, acknowledged, clean, command, sweep, toy_text
-from tests.sweeps.test_lock import HOLD
+from tests.sweeps.support import ASHA, acknowledged, clean, command, holding, sweep, toy_text
 
 
 @dataclass(frozen=True)
@@ -337,21 +336,12 @@ def test_bad_request_is_one_message_exit_2_and_nothing_created(tmp_path: Path, w
 
 
 def test_second_driver_is_refused_and_names_the_first(finished: Path) -> None:
-    holding = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(finished / "runs" / "toy")],
-        env=clean({}), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    try:
-        assert holding.stdout is not None
-        holding.stdout.readline()
+    with holding(finished / "runs" / "toy") as first:
         second = run(finished, run_cap=4)
         shown = sweep("status", "toy", cwd=finished)
-    finally:
-        holding.kill()
-        holding.communicate()
     assert second.returncode == 2
-    assert f"process {holding.pid} on {os.uname().nodename} has been running the study" in second.stderr
-    assert f"run by process {holding.pid}" in shown.stdout
+    assert f"process {first.pid} on {os.uname().nodename} has been running the study" in second.stderr
+    assert f"run by process {first.pid}" in shown.stdout
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
