@@ -55,6 +55,9 @@ class Clock:
     def on_epoch(self, stage: str, number: int, epoch: int, metrics: Mapping[str, float]) -> None:
         """An epoch ends."""
 
+    def on_pause(self, stage: str, number: int, epoch: int) -> None:
+        """A trial waits."""
+
     def on_end(self, trial: object) -> None:
         """A trial ends."""
         self.ends.append(time.perf_counter())

@@ -30,7 +30,8 @@ class Allowance:
         for ledger, seconds in unfinished.items():
             self._book(ledger, seconds)
         for trial in results.everything:
-            self._book(trial.stage, trial.seconds)
+            if trial.status is not Status.RUNNING:
+                self._book(trial.stage, trial.seconds)
             self._learn(trial)
 
     @property
@@ -38,16 +39,28 @@ class Allowance:
         """Device-hours spent so far."""
         return sum(self._spent.values()) * self._share / 3600
 
-    def admits(self, stage: Stage, ledger: str, used: float = 0.0) -> bool:
+    @property
+    def limited(self) -> bool:
+        """Whether the study has a budget."""
+        return bool(self._limits)
+
+    def admits(
+        self, stage: Stage, ledger: str, used: float = 0.0, needed: float | None = None, kept: float = 0.0
+    ) -> bool:
         """Whether another run would end in time, if it takes as long as the longest of its ledger did.
 
         In time is: within the limit of its stage, for what this stage and those before it have spent, and within the
-        whole budget. `used` are the seconds that the run itself has had already.
+        whole budget. `used` are the seconds that the run itself has had already; `needed` those that it and the ledger's
+        other running ones take until they make room, where that is known better; `kept` those held back for later ones.
         """
         if not self._limits:
             return True
-        expected = max(0.0, self._expected(ledger) - used)
-        promised = sum(max(0.0, self._expected(key[0]) - spent) for key, spent in self._running.items())
+        own = self._expected(ledger) if needed is None else needed
+        expected = max(0.0, own - used) + kept
+        promised = sum(
+            max(0.0, (own if key[0] == ledger else self._expected(key[0])) - spent)
+            for key, spent in self._running.items()
+        )
         names = [each.name for each in STAGES]
         before = sum(self._spent.get(name, 0.0) for name in names[: names.index(stage.name) + 1])
         limit, whole = self._limits.get(stage.name, 0.0), max(self._limits.values())
@@ -67,6 +80,10 @@ class Allowance:
         self._book(ledger, seconds)
         if (ledger, number) in self._running:
             self._running[ledger, number] += seconds
+
+    def leave(self, ledger: str, number: int) -> None:
+        """A run has left its device before its end."""
+        self._running.pop((ledger, number), None)
 
     def end(self, trial: Trial) -> None:
         """A run has ended."""

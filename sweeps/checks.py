@@ -25,6 +25,7 @@ from sweeps.study import Study, parse, standing
 from sweeps.workload import BadWorkload, Workload, load
 
 EPOCHS = "epochs"
+SHORTHAND = "stands for other settings, where a baseline starts: name the settings themselves here"
 
 
 def check(study: Study, workload: Workload, document: Document | None = None) -> None:
@@ -132,6 +133,8 @@ def _parameters(case: _Case) -> Iterator[Found]:
         path: KeyPath = ("parameters", key)
         if key not in case.keys:
             yield path, unknown_setting(key, case.keys)
+        elif key in case.workload.schema.shorthands:
+            yield path, SHORTHAND
         else:
             found = wrong_values(key, parameter, case.keys, partial(_wrong_where, case, _conditions(case, key)))
             yield from (((*path, *inner), rule) for inner, rule in found)
@@ -239,6 +242,8 @@ def _unknown_in(case: _Case, part: Mapping[str, Any]) -> Iterator[Found]:
     for key, value in part.items():
         if key not in case.keys:
             yield (key,), unknown_setting(key, case.keys)
+        elif key in case.workload.schema.shorthands:
+            yield (key,), SHORTHAND
         elif isinstance(value, Mapping):
             yield from (((key, *path), rule) for path, rule in unknown_settings(value, case.keys, f"{key}."))
 
@@ -300,11 +305,21 @@ def _early_termination(case: _Case) -> Iterator[Found]:
     epochs = _epochs(case)
     last = rule.max_iter if rule.max_iter is not None else epochs
     if last is None and (case.recipe is not None or EPOCHS not in case.keys):
-        yield ("early_terminate", "max_iter"), "is required: the recipe has no setting epochs"
+        ladder = "max_iter" in rule.defaults[rule.type]
+        yield (
+            (("early_terminate", "max_iter"), "is required: the recipe has no setting epochs")
+            if ladder
+            else (
+                ("early_terminate", "type"),
+                f"{rule.type} needs a recipe with the setting epochs: take asha, and max_iter",
+            )
+        )
     if rule.max_iter is not None and epochs is not None and rule.max_iter > epochs:
         yield ("early_terminate", "max_iter"), f"must not be above epochs = {epochs} but got {rule.max_iter}"
-    elif last is not None and rule.min_iter >= last:
-        yield ("early_terminate", "min_iter"), f"must be below the trial's {last} epochs but got {rule.min_iter}"
+    elif last is not None:
+        first = "epochs" if rule.type == "one_epoch" else "min_iter"
+        if getattr(rule, first) >= last:
+            yield ("early_terminate", first), f"must be below the trial's {last} epochs but got {getattr(rule, first)}"
 
 
 def _epochs(case: _Case) -> int | None:

@@ -22,8 +22,10 @@ from sweeps.retune import Retuning, tuned_arms
 from sweeps.room import Unwritable, explained
 from sweeps.runners.base import Decision, End, Epoch, Job, Left, Note
 from sweeps.sampler import Sampler
-from sweeps.search import Search
+from sweeps.search import Search, stopping_rule
+from sweeps.shortlist import Shortlist
 from sweeps.stages import ABLATION, CONFIRM, FINAL, SEARCH, Stage
+from sweeps.stopping import OneEpoch
 from sweeps.trial import Status
 
 
@@ -52,6 +54,9 @@ class Part(Protocol):
 
     def on_end(self, job: Job, end: End) -> None:
         """Record how a job ended."""
+
+    def on_left(self, job: Job) -> None:
+        """A job has left before its end."""
 
     def on_death(self, job: Job) -> Decision:
         """Count that the process of a job died; STOP where it is given up."""
@@ -141,9 +146,15 @@ class Course:
             self.failure = self.failure or self._part.failure
 
     def on_left(self, job: Job, left: Left) -> None:
-        """A job has left at its checkpoint: it goes on at the next start."""
-        self._forget(job)
-        self.failure = self.failure or left.reason
+        """A job has left at its checkpoint: it goes on when its stage hands it out again, or at the next start."""
+        with self._kept():
+            self.failure = self.failure or left.reason
+            if self._part is None or not self._is_live(job):
+                return
+            self._alone = None if self._alone == job else self._alone
+            self._forget(job)
+            if not left.reason:
+                self._part.on_left(job)
 
     def on_note(self, job: Job, note: Note) -> None:
         """Tell of a job."""
@@ -246,6 +257,9 @@ def search(context: Context) -> Search:
     first = all(trial.status is Status.ABANDONED for trial in ledger.trials()) and not ledger.waiting()
     first = first and study.method != "grid"
     if first and own and study.space.contains(own):
+    rule = stopping_rule(study, context.workload)
+    if isinstance(rule, OneEpoch):
+        return Shortlist(context, SEARCH, ledger, sampler, TRIALS_OF_SEARCH, rule)
         sampler.enqueue(own)
     return Search(context, SEARCH, ledger, sampler, purpose=TRIALS_OF_SEARCH)
 

@@ -36,6 +36,9 @@ class Observer(Protocol):
     def on_epoch(self, stage: str, number: int, epoch: int, metrics: Mapping[str, float]) -> None:
         """An epoch has been recorded."""
 
+    def on_pause(self, stage: str, number: int, epoch: int) -> None:
+        """A trial has left after an epoch, until the others have come as far."""
+
     def on_end(self, trial: Trial) -> None:
         """A trial has ended, or was refused before it started."""
 
@@ -153,6 +156,10 @@ class Leg(ABC):
         value = self._value(job.number) if outcome.status is Status.COMPLETE else None
         self._finish(job.number, outcome, value, end.seconds)
 
+    def on_left(self, job: Job) -> None:
+        """A job has left at its checkpoint: it goes on at the next start."""
+        self._context.allowance.leave(self._ledger.stage, job.number)
+
     def on_death(self, job: Job) -> Decision:
         """Count that the process of a trial died: it goes on from its checkpoint in another one, a few times."""
         if was_hung(job.folder):  # which the next process tells
@@ -225,8 +232,13 @@ class Leg(ABC):
             access=self.stage.access,
             runs_dir=self._context.store.folder.parent.absolute(),
             stop_file=self._context.store.stop_file,
+            until=self._until(task),
             timeout_s=self._study.trial_timeout,
         )
+
+    def _until(self, task: Task) -> int | None:
+        """The epoch after which a run is to leave for a time; None: it goes on to its end."""
+        return None
 
     def _stop(self, number: int, outcome: Outcome, seconds: float = 0.0) -> Decision:
         self._finish(number, outcome, None, seconds)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -50,6 +50,7 @@ class Progress:
         self._ended: dict[tuple[str, int], Trial] = {(trial.stage, trial.number): trial for trial in known_trials}
         self._running: dict[tuple[str, int], Running] = {}
         self._began = time.monotonic()
+        self._paused: dict[tuple[str, int], int] = {}
         self._stage_began, self._counted_before = self._began, 0
         # The last: it draws its first view at once.
         self._live = Live(console=self._console, get_renderable=self._view, transient=True, refresh_per_second=4)
@@ -84,6 +85,7 @@ class Progress:
         """An epoch has been recorded."""
         value = metrics.get(self._study.metric.name)
         self._running[stage, number] = Running(self._running[stage, number].label, epoch, value)
+        self._paused.pop((stage, number), None)
 
     def on_end(self, trial: Trial) -> None:
         """A trial has ended, or was refused before it started."""
@@ -92,9 +94,16 @@ class Progress:
         result = self._metric(trial) if trial.status is Status.COMPLETE else trial.reason
         after = f" after epoch {trial.epochs}" if trial.epochs else ""
         taken = f" (taken from {trial.source})" if trial.source else ""
+    def on_pause(self, stage: str, number: int, epoch: int) -> None:
+        """A trial waits for the others."""
+        self._running.pop((stage, number), None)
+        self._paused[stage, number] = epoch
+        self._line(f"{self._name(stage, number)} waits after epoch {epoch} for the others")
+
         self._line(f"{self._name(trial.stage, trial.number)} {status_name(trial.status)}{after}: {result}{taken}")
 
     def on_note(self, text: str) -> None:
+        self._paused.pop((trial.stage, trial.number), None)
         """Something that a person is to know."""
         self._console.print(visible(text), markup=False, highlight=False, soft_wrap=True)
 
@@ -128,7 +137,8 @@ class Progress:
         statuses = [trial.status for trial in list(self._ended.values()) if trial.stage == self._stage]
         counts = {status: statuses.count(status) for status in Status}
         counts[Status.RUNNING] = len(self._running)
-        return " · ".join(f"{n} {status_name(status)}" for status, n in counts.items() if n)
+        shown = [f"{n} {status_name(status)}" for status, n in counts.items() if n]
+        return " · ".join([*shown, f"{len(self._paused)} waiting"] if self._paused else shown)
 
     def _best(self) -> Text:
         complete = [trial for trial in list(self._ended.values()) if trial.stage == SEARCH and trial.value is not None]

@@ -65,6 +65,10 @@ class Retuning:
         """Record how a trial ended by itself."""
         self._searches[job.stage].on_end(job, end)
 
+    def on_left(self, job: Job) -> None:
+        """A job has left before its end."""
+        self._searches[job.stage].on_left(job)
+
     def on_death(self, job: Job) -> Decision:
         """Count that the process of a trial died."""
         return self._searches[job.stage].on_death(job)

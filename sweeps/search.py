@@ -1,14 +1,14 @@
-"""A search: sampled trials, pruned by ASHA, recorded as they go."""
+"""A search: sampled trials, stopped early by the study's rule, recorded as they go."""
 
 from __future__ import annotations
 
 from collections import deque
 
-from sweeps.asha import Asha
 from sweeps.ledger import Ledger
 from sweeps.leg import Context, Leg, Task
 from sweeps.sampler import NothingFits, Proposal, Sampler
 from sweeps.stages import Stage
+from sweeps.stopping import Rule, rule_of
 from sweeps.study import Study
 from sweeps.trial import Outcome, Status, Trial, stream
 from sweeps.words import setting
@@ -25,7 +25,7 @@ class Search(Leg):
         super().__init__(context, stage, ledger)
         self._purpose = purpose
         self._sampler = sampler
-        self._asha = asha_of(context.study, context.workload)
+        self._rule = stopping_rule(context.study, context.workload)
         self._counted = sum(trial.status.counted for trial in ledger.trials())
         self._left_behind = deque(ledger.unfinished())
         self._proposals: dict[int, Proposal] = {}
@@ -34,14 +34,21 @@ class Search(Leg):
 
     def pending(self) -> bool:
         """Whether a run could be started now or once those that run have ended."""
-        full = self._counted + len(self._running) >= self._study.run_cap
+        full = self._taken() >= self._study.run_cap
         return bool(self._left_behind) or not (full or self._dry or self._sampler.exhausted)
+
+    def _taken(self) -> int:
+        """How many of the `run_cap` trials there are."""
+        return self._counted + len(self._running)
 
     def _next(self) -> Task | None:
         """Trials that a dead driver left behind first, then new ones up to `run_cap`."""
         proposal = self._readopted() or self._proposed()
         if proposal is None:
             return None
+        return self._task(proposal)
+
+    def _task(self, proposal: Proposal) -> Task:
         self._proposals[proposal.number] = proposal
         settings = proposal.assessment.settings
         seed = stream(self._study.seed, self._purpose)
@@ -63,7 +70,7 @@ class Search(Leg):
         return None
 
     def _proposed(self) -> Proposal | None:
-        full = self._counted + len(self._running) >= self._study.run_cap
+        full = self._taken() >= self._study.run_cap
         if full or self._dry:
             self._give_up_when_dry()
             return None
@@ -79,10 +86,8 @@ class Search(Leg):
             self.failure = self._dry
 
     def _judged(self, number: int) -> Outcome | None:
-        curve = self._curves[number]
-        others = (other for key, other in self._curves.items() if key != number)
-        if self._asha and self._asha.stops(curve, others):
-            return Outcome(Status.PRUNED, f"behind at the rung of epoch {max(curve)}")
+        if self._rule is not None and self._rule.stops(number, self._curves):
+            return Outcome(Status.PRUNED, self._rule.why(max(self._curves[number])))
         return None
 
     def _instead_of_chance(self) -> float | None:
@@ -101,14 +106,14 @@ class Search(Leg):
             self._sampler.failed(proposal.parameters)
 
 
-def asha_of(study: Study, workload: Workload) -> Asha | None:
-    """The early termination of a study; `max_iter` is the recipe's epochs where the file does not say."""
-    rule = study.early_terminate
-    if rule is None:
+def stopping_rule(study: Study, workload: Workload) -> Rule | None:
+    """The early termination of a study; a full trial has the recipe's epochs where the file does not say."""
+    section = study.early_terminate
+    if section is None:
         return None
-    max_iter = rule.max_iter or epochs_of(study, workload)
-    assert max_iter is not None, "sweeps.checks refuses a study without either"
-    return Asha(rule.min_iter, max_iter, rule.eta, study.metric.goal)
+    epochs = section.max_iter or epochs_of(study, workload)
+    assert epochs is not None, "sweeps.checks refuses a study without either"
+    return rule_of(section, epochs, study.metric.goal)
 
 
 def epochs_of(study: Study, workload: Workload) -> int | None:

@@ -104,7 +104,7 @@ def stream(seed: int, *path: object) -> int:
 
 
 class Leave(BaseException):
-    """Ends a run that has just saved its state, because its study is to end. Workloads let it pass."""
+    """Ends a run that has just saved its state: its study is to end, or others come first. Workloads let it pass."""
 
 
 @dataclass
@@ -116,7 +116,8 @@ class Run:
     "test". `final` asks to train on train and validation together, so that nothing is held out and no `val_` metric is
     yielded. `restored` is the folder of the latest intact checkpoint, or None at a fresh start; `epoch` counts the
     epochs finished so far, `refused` are those of newer checkpoints that are damaged. `runs_dir` is the folder of all
-    studies, in which `saved` finds trials of others. Where `stop_file` exists, the run ends with its next checkpoint.
+    studies, in which `saved` finds trials of others. Where `stop_file` exists, the run ends with its next checkpoint;
+    from epoch `until` on, with any.
     """
 
     seed: int
@@ -131,6 +132,7 @@ class Run:
     refused: tuple[int, ...] = ()
     runs_dir: Path | None = None
     stop_file: Path | None = None
+    until: int | None = None
     on_saved: Callable[[], None] | None = None
 
     def require(self, *parts: str) -> None:
@@ -144,13 +146,15 @@ class Run:
         """A fresh folder to save the state in; when the block ends it becomes the trial's latest checkpoint.
 
         Files are flushed to disk, hashed and renamed into place, so a kill at any moment leaves either the previous
-        checkpoint or the new one. The last two are kept. Raises Leave afterwards where the study is to end now,
-        Unwritable where there is no room.
+        checkpoint or the new one. The last two are kept. Raises Leave afterwards where the study is to end now or the
+        run is to wait for others, Unwritable where there is no room.
         """
         with CheckpointFolder(self.folder / "checkpoint").save(self.epoch) as folder:
             yield folder
         if self.on_saved is not None:
             self.on_saved()
+        if self.until is not None and self.epoch >= self.until:
+            raise Leave
         if self.stop_file is not None and self.stop_file.exists():
             raise Leave
 

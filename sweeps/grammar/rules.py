@@ -30,7 +30,7 @@ def constants(parameters: Mapping[str, Parameter]) -> dict[str, Any]:
 
 def broken(fields: Fields) -> list[Found]:
     """Every rule between sections that is broken. A rule whose sections are not all in `fields` is left out."""
-    found = [*_constraints_differ(fields), *_toggles_differ(fields), *_evaluated_at_final(fields)]
+    found = [*_constraints_differ(fields), *_toggles_differ(fields), *_evaluated_at_final(fields), *_one_epoch(fields)]
     if "parameters" not in fields or "toggles" not in fields:
         return found
     parameters, toggles = fields["parameters"], fields["toggles"]
@@ -60,6 +60,26 @@ def _toggles_differ(fields: Fields) -> Iterator[Found]:
 def _evaluated_at_final(fields: Fields) -> Iterator[Found]:
     if fields.get("evaluate") and "final" in fields and fields["final"] is None:
         yield ("evaluate",), "further sets are evaluated in the stage final: give final: {seeds: …}"
+
+
+def _one_epoch(fields: Fields) -> Iterator[Found]:
+    """All trials train side by side: none has finished that a sampler could learn from, and few will be complete."""
+    rule, confirm, run_cap = (fields.get(name) for name in ("early_terminate", "confirm", "run_cap"))
+    if rule is None or rule.type != "one_epoch":
+        return
+    if fields.get("method") == "bayes":
+        yield (
+            ("method",),
+            "bayes learns from trials that have ended, but with early_terminate: {type: one_epoch} none ends before "
+            "all have been sampled: write method: random or grid",
+        )
+    if run_cap and rule.top > run_cap:
+        yield ("early_terminate", "top"), f"must not be above run_cap = {run_cap} but got {rule.top}"
+    if confirm is not None and confirm.top > rule.top:
+        yield (
+            ("confirm", "top"),
+            f"must not be above early_terminate.top = {rule.top}, the trials that are trained to the end, but got {confirm.top}",
+        )
 
 
 def _conditions(parameters: Mapping[str, Parameter], searched: Sequence[Dimension]) -> Iterator[Found]:

@@ -64,24 +64,61 @@ class Metric(Section):
 
 
 class EarlyTerminate(Section):
-    """Stop unpromising trials: asynchronous successive halving."""
+    """Stop unpromising trials. Which rule to take when: docs/early-termination.md."""
 
-    hints = {"s": "brackets are not offered: write min_iter, and max_iter where the recipe has no epochs"}
+    hints = {"s": "is W&B's number of brackets: write type: hyperband and brackets"}
+    defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "asha": {"min_iter": 1, "max_iter": None, "eta": 3},
+        "hyperband": {"min_iter": 1, "max_iter": None, "eta": 3, "brackets": None},
+        "median": {"min_iter": 1, "min_trials": 5},
+        "one_epoch": {"epochs": 1, "top": 3},
+    }
 
-    type: Literal["asha"] = "asha"
-    min_iter: Annotated[int, Field(ge=1)] = 1
-    """No trial is stopped before this epoch."""
+    type: Literal["asha", "hyperband", "median", "one_epoch"] = "asha"
+    """asha: successive halving; hyperband: in several brackets; median: who falls behind the median of the others;
+    one_epoch: train all for a few epochs, then only the best to the end."""
+    min_iter: Annotated[int, Field(ge=1)] | None = None
+    """No trial is stopped before this epoch; left out, 1. Of asha, hyperband and median."""
     max_iter: Annotated[int, Field(ge=2)] | None = None
-    """The epochs of a full trial; left out, the recipe's `epochs`."""
-    eta: Annotated[int, Field(ge=2)] = 3
-    """One in `eta` goes on at each rung."""
+    """The epochs of a full trial; left out, the recipe's `epochs`. Of asha and hyperband."""
+    eta: Annotated[int, Field(ge=2)] | None = None
+    """One in `eta` goes on at each rung; left out, 3. Of asha and hyperband."""
+    brackets: Annotated[int, Field(ge=1)] | None = None
+    """How many ladders, each starting `eta` times as late as the one before; left out, all that fit. Of hyperband."""
+    min_trials: Annotated[int, Field(ge=1)] | None = None
+    """No trial is stopped before so many others have come as far; left out, 5. Of median."""
+    epochs: Annotated[int, Field(ge=1)] | None = None
+    """The epochs that all trials train for; left out, 1. Of one_epoch."""
+    top: Annotated[int, Field(ge=1)] | None = None
+    """How many trials go on to the end; left out, 3. Of one_epoch."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _completed(cls, data: Any) -> Any:
+        """What is left out has the default of its type."""
+        if not isinstance(data, Mapping):
+            return data
+        given = {key: value for key, value in data.items() if value is not None}
+        kind = given.get("type", "asha")
+        return {**(cls.defaults.get(kind, {}) if isinstance(kind, str) else {}), **given}
 
     @model_validator(mode="after")
-    def _ordered(self) -> EarlyTerminate:
-        if self.max_iter is not None and self.min_iter >= self.max_iter:
-            raise RuleError([(("min_iter",), f"must be below max_iter = {self.max_iter} but got {self.min_iter}")])
+    def _consistent(self) -> EarlyTerminate:
+        if found := [*self._of_its_type(), *self._ordered()]:
+            raise RuleError(found)
         return self
 
+
+    def _of_its_type(self) -> Iterator[Found]:
+        own = self.defaults[self.type]
+        for key in type(self).model_fields:
+            if key != "type" and key not in own and getattr(self, key) is not None:
+                takers = " and ".join(kind for kind, settings in self.defaults.items() if key in settings)
+                yield (key,), f"is a setting of {takers}, but type is {self.type}, which takes: {', '.join(own)}"
+
+    def _ordered(self) -> Iterator[Found]:
+        if self.max_iter is not None and self.min_iter is not None and self.min_iter >= self.max_iter:
+            yield ("min_iter",), f"must be below max_iter = {self.max_iter} but got {self.min_iter}"
 
 class Confirm(Section):
     """Rerun the best of the search on fresh seeds; the incumbent is the best mean."""

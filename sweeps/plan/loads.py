@@ -10,7 +10,7 @@ from sweeps.grammar.sections import Ablation, Seeds
 from sweeps.plan.ranges import Range, epochs_per_trial
 from sweeps.plan.sketch import Sketch
 from sweeps.race import FIRST
-from sweeps.search import asha_of
+from sweeps.search import stopping_rule
 from sweeps.stages import stages_of
 from sweeps.stats import expected_n
 
@@ -37,8 +37,8 @@ def loads(sketch: Sketch) -> Mapping[str, Load]:
 def _search(sketch: Sketch) -> Load:
     study, size = sketch.study, sketch.study.space.size
     trials = study.run_cap if size is None else min(study.run_cap, size)
-    each = epochs_per_trial(asha_of(study, sketch.settled.workload), sketch.epochs, trials) * sketch.tried
-    words = study.method + (", early termination" if study.early_terminate else "")
+    each = epochs_per_trial(stopping_rule(study, sketch.settled.workload), sketch.epochs, trials) * sketch.tried
+    words = study.method + (f", early termination ({study.early_terminate.type})" if study.early_terminate else "")
     return Load(words, Range.of(trials), each.scaled(trials), sketch.tried.scaled(sketch.epochs).likely)
 
 

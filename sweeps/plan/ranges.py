@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping, Sequence
+from bisect import insort
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from sweeps.asha import Asha
+from sweeps.stopping import Asha, Hyperband, Median, OneEpoch, Rule
 from sweeps.study import Study
 
 SIMULATED_TRIALS = 2_000
@@ -60,37 +61,71 @@ def wall(runs: float, work: float, longest: float, at_once: int) -> float:
     return max(longest, work / runs * math.ceil(runs / at_once)) if runs else 0.0
 
 
-def epochs_per_trial(asha: Asha | None, epochs: int, trials: int) -> Range:
-    """The epochs that a search trial trains for.
+def epochs_per_trial(rule: Rule | None, epochs: int, trials: int) -> Range:
+    """The epochs that a search trial trains for, of `epochs` at most.
 
-    From the share that each rung is meant to let through, to no trial stopped. The likely value is simulated with the
-    rule itself over `trials` trials whose order never changes; the first ones at a rung have nobody to fall behind.
+    From what the rule is meant to let through to no trial stopped; with one_epoch it is known. The likely value is
+    simulated over `trials` trials whose order never changes; the first ones have nobody to fall behind.
     """
-    if asha is None or not trials:
+    if rule is None or not trials:
         return Range.of(epochs)
+    match rule:
+        case Asha():
+            return _halved(rule, epochs, trials)
+        case Hyperband():
+            sizes = [round(trials * share) for share in rule.shares]
+            parts = [_halved(ladder, epochs, size) for ladder, size in zip(rule.ladders, sizes, strict=True)]
+            return total([part.scaled(share) for part, share in zip(parts, rule.shares, strict=True)])
+        case Median():
+            first = min(rule.min_iter, epochs)
+            likely = _simulated(trials, lambda values: _median_epochs(rule, values, epochs))
+            return Range(min((first + epochs) / 2, likely), likely, epochs)
+        case OneEpoch():
+            return Range.of(rule.epochs + (epochs - rule.epochs) * min(1.0, rule.top / trials))
+    raise TypeError(f"no forecast for {type(rule).__name__}")
+
+
+def _halved(asha: Asha, epochs: int, trials: int) -> Range:
     rungs = [rung for rung in asha.rungs if rung < asha.max_iter]
+    if not rungs or not trials:
+        return Range.of(epochs)
     steps = zip(rungs, [*rungs[1:], epochs], strict=True)
     meant = rungs[0] + sum((end - rung) / asha.eta ** (k + 1) for k, (rung, end) in enumerate(steps))
-    likely = _simulated(asha, rungs, epochs, trials)
+    likely = _simulated(trials, lambda values: _halved_epochs(asha, rungs, values, epochs))
     return Range(min(meant, likely), likely, epochs)
 
 
-def _simulated(asha: Asha, rungs: Sequence[float], epochs: int, trials: int) -> float:
+def _simulated(trials: int, spend: Callable[[Sequence[float]], float]) -> float:
+    """The mean epochs per trial where `spend` says what trials of constant values take in all, coming one by one."""
     generator, repeats = random.Random(0), max(1, SIMULATED_TRIALS // trials)
-    spent = 0.0
-    for _ in range(repeats):
-        recorded: Mapping[float, list[float]] = {rung: [] for rung in rungs}
-        for _ in range(trials):
-            value = generator.random()
-            stopped = None
-            for rung in rungs:
-                behind = asha.below_cutoff(value, recorded[rung])
-                recorded[rung].append(value)
-                if behind:
-                    stopped = rung
-                    break
-            spent += math.ceil(epochs if stopped is None else stopped)
+    spent = sum(spend([generator.random() for _ in range(trials)]) for _ in range(repeats))
     return spent / (repeats * trials)
+
+
+def _halved_epochs(asha: Asha, rungs: Sequence[float], values: Sequence[float], epochs: int) -> float:
+    recorded: Mapping[float, list[float]] = {rung: [] for rung in rungs}
+    spent = 0.0
+    for value in values:
+        stopped = None
+        for rung in rungs:
+            behind = asha.below_cutoff(value, recorded[rung])
+            recorded[rung].append(value)
+            if behind:
+                stopped = rung
+                break
+        spent += math.ceil(epochs if stopped is None else stopped)
+    return spent
+
+
+def _median_epochs(rule: Median, values: Sequence[float], epochs: int) -> float:
+    """Who is below the median of those before stops at the first look, where all of them have been."""
+    ordered: list[float] = []
+    spent = 0.0
+    for number, value in enumerate(values):
+        behind = number >= rule.min_trials and value < (ordered[(number - 1) // 2] + ordered[number // 2]) / 2
+        spent += rule.min_iter if behind else epochs
+        insort(ordered, value)
+    return spent
 
 
 def relative_work(

@@ -61,7 +61,7 @@ def _spent(results: Results, cost: Cost) -> list[Tile]:
     shown.append(Tile(cost.unit, hours(cost.total), per))
     if results.study.early_terminate is not None and results.trials and cost.epochs_saved is not None:
         share = f"{percent(cost.epochs_saved, cost.epochs_full or 0)} of {cost.epochs_full or 0:,}"
-        shown.append(Tile("epochs saved by ASHA", f"{cost.epochs_saved:,}", share))
+        shown.append(Tile("epochs saved by stopping early", f"{cost.epochs_saved:,}", share))
     return shown
 
 
@@ -81,7 +81,7 @@ def _epochs(cost: Cost) -> str:
     if cost.epochs_full is None or not cost.epochs_saved:
         return f"{count(cost.epochs, 'epoch')} trained."
     full, share = count(cost.epochs_full, "epoch"), percent(cost.epochs_saved, cost.epochs_full)
-    saved = f"early termination saved {cost.epochs_saved:,} ({share}), about {hours(cost.asha_hours)} {cost.unit}"
+    saved = f"early termination saved {cost.epochs_saved:,} ({share}), about {hours(cost.stopped_hours)} {cost.unit}"
     return f"{cost.epochs:,} of {full} trained: {saved}."
 
 

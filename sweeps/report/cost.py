@@ -21,7 +21,7 @@ class Cost:
     `unit` is "GPU-hours" when the trials trained on a GPU, else "CPU-hours".
     `epochs_full` is what the trained trials would have come to had early termination stopped none; None while that
     is not known. `never_trained` counts the configurations that the budget gate turned away, `cached` the runs whose
-    figures the result cache supplied: they held no device here. `asha_hours` is what the rest of the pruned trials
+    figures the result cache supplied: they held no device here. `stopped_hours` is what the rest of the pruned trials
     would have taken at each one's own pace, `gate_hours` what the refused configurations would have taken to the end,
     at the completed trials' pace per MAC; None where that is not known.
     """
@@ -33,7 +33,7 @@ class Cost:
     epochs_full: int | None
     never_trained: int
     cached: int = 0
-    asha_hours: float = 0.0
+    stopped_hours: float = 0.0
     gate_hours: float | None = None
 
     @property
@@ -64,7 +64,7 @@ def stages_table(results: Results) -> pd.DataFrame:
     costs = stage_costs(results)
     whole = cost_of(results)
     rows = [_stage_row(name, cost, whole) for name, cost in (*costs.items(), ("all", whole))]
-    saved = ["epochs saved by ASHA", "turned away by the budget gate", "from the result cache"]
+    saved = ["epochs saved by stopping early", "turned away by the budget gate", "from the result cache"]
     columns = ["stage", "runs", "complete", "epochs", whole.unit, "share", "per completed run", *saved]
     return frame_of(rows, columns)
 
@@ -94,7 +94,7 @@ def _cost(results: Results, trials: Sequence[Trial]) -> Cost:
         epochs_full=_epochs_full(results, trials, epochs),
         never_trained=sum(trial.status is Status.REJECTED for trial in trials),
         cached=sum(bool(trial.source) for trial in trials),
-        asha_hours=sum(_stopped_seconds(trial, _full_length(results) or 0) for trial in trials) * share / 3600,
+        stopped_hours=sum(_stopped_seconds(trial, _full_length(results) or 0) for trial in trials) * share / 3600,
         gate_hours=pace and pace * sum(trial.cost["macs"] for trial in refused) * share / 3600,
     )
 

@@ -106,9 +106,10 @@ def _importance(found: Sequence[Importance]) -> str:
 
 
 def _survivors(data: pd.DataFrame, results: Results) -> str:
+    rule = results.study.early_terminate
     return (
         f"{_evidence(results, int(data['reached'].max()))} Trials that trained up to each epoch; diamonds: the rungs, "
-        "where early termination (ASHA) let the better ones go on by their validation metric."
+        f"where early termination ({rule.type if rule else ''}) let the better ones go on by their validation metric."
     )
 
 

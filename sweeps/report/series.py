@@ -6,16 +6,15 @@ import math
 from bisect import bisect_right
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 
-from sweeps.asha import Asha
-from sweeps.grammar.sections import EarlyTerminate
 from sweeps.report.importance import Importance
 from sweeps.report.table import baseline_trial, last_value
 from sweeps.results import Results
 from sweeps.space import Categorical, Dimension, Numeric
+from sweeps.stopping import rule_of
 from sweeps.trial import Status, Trial
 from sweeps.words import measure, setting
 
@@ -151,7 +150,7 @@ def survivors(results: Results) -> pd.DataFrame:
     lengths = sorted(trial.epochs for trial in results.trials if trial.epochs)
     if stop is None or not lengths:
         return _frame([], ["epoch", "reached", "stopped", "rung"])
-    rungs = _rungs(stop, lengths[-1], results.study.metric.goal)
+    rungs = {*rule_of(stop, lengths[-1], results.study.metric.goal).judged(stop.max_iter or lengths[-1])}
     pruned = [trial.epochs for trial in results.trials if trial.status is Status.PRUNED]
     epochs = thinned(sorted({*range(1, lengths[-1] + 1)}), keep=rungs)
     reached = [len(lengths) - bisect_right(lengths, epoch - 1) for epoch in epochs]
@@ -201,14 +200,6 @@ def thinned(epochs: Sequence[int], keep: Collection[int] = ()) -> list[int]:
     step = (len(epochs) - 1) / (MOST_POINTS - 1)
     chosen = {epochs[round(step * place)] for place in range(MOST_POINTS)}
     return sorted(chosen | set(keep) & set(epochs))
-
-
-def _rungs(stop: EarlyTerminate, longest: int, goal: Literal["maximize", "minimize"]) -> set[int]:
-    """The epochs at which trials were judged; the last rung, where they end by themselves, is none."""
-    last = stop.max_iter or longest
-    if last <= stop.min_iter:
-        return set()
-    return {math.ceil(rung) for rung in Asha(stop.min_iter, last, stop.eta, goal).rungs if rung < last}
 
 
 def _front(ranked: list[Trial]) -> list[Trial]:

@@ -40,8 +40,9 @@ class Job:
 
     `final` trains on all but the test set. With `evaluate`, nothing is trained: the trial's latest checkpoint is
     measured on the test set and on the labelled sets that these entries of the study stand for. `runs_dir` is the
-    folder of all studies. Where `stop_file` exists, the job leaves as soon as it has saved its state; it is given up
-    after `timeout_s` seconds without progress: without an epoch's end or a checkpoint.
+    folder of all studies. Where `stop_file` exists, the job leaves as soon as it has saved its state, and so it does
+    after epoch `until`: one that saves nothing leaves before another epoch counts. It is given up after `timeout_s`
+    seconds without progress: without an epoch's end or a checkpoint.
     """
 
     stage: str
@@ -58,6 +59,7 @@ class Job:
     evaluate: tuple[Any, ...] | None = None
     runs_dir: Path | None = None
     stop_file: Path | None = None
+    until: int | None = None
     timeout_s: float | None = None
 
 
@@ -113,7 +115,7 @@ class Scheduler(Protocol):
         """Record how a job ended."""
 
     def on_left(self, job: Job, left: Left) -> None:
-        """A job has left before its end: it goes on at a later start."""
+        """A job has left before its end: it goes on when it is handed out again, in this run or at a later start."""
 
     def on_note(self, job: Job, note: Note) -> None:
         """Tell of a job."""

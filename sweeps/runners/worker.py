@@ -64,6 +64,8 @@ def failure(error: BaseException) -> Outcome:
 def _epochs(job: Job, run: Run) -> Iterator[tuple[int, dict[str, float]]]:
     workload = workloads.load(job.workload)
     for metrics in workload.train(workload.schema.validate(job.settings), run):
+        if job.until is not None and run.epoch >= job.until:  # nothing was saved, or it would have left
+            raise Leave
         run.epoch += 1
         yield run.epoch, _numbers(metrics)
 
@@ -94,6 +96,7 @@ def open_run(job: Job, watch: Watch | None = None) -> Run:
         refused=saved.refused if saved else (),
         runs_dir=job.runs_dir,
         stop_file=job.stop_file,
+        until=job.until,
         on_saved=watch.progress if watch else None,
     )
 

@@ -62,6 +62,7 @@ class Events:
         self.stages: list[tuple[str, int]] = []
         self.started: list[tuple[int, int]] = []
         self.epochs: list[tuple[int, int]] = []
+        self.paused: list[tuple[int, int]] = []
         self.ended: list[Trial] = []
         self.notes: list[str] = []
         self.interrupted = ""
@@ -74,6 +75,9 @@ class Events:
 
     def on_epoch(self, stage: str, number: int, epoch: int, metrics: Mapping[str, float]) -> None:
         self.epochs.append((number, epoch))
+
+    def on_pause(self, stage: str, number: int, epoch: int) -> None:
+        self.paused.append((number, epoch))
 
     def on_end(self, trial: Trial) -> None:
         self.ended.append(trial)
@@ -97,6 +101,9 @@ class Interrupting(Events):
         super().on_start(stage, number, label, resumed_at)
 
     def on_epoch(self, stage: str, number: int, epoch: int, metrics: Mapping[str, float]) -> None:
+        self._tick()
+
+    def on_pause(self, stage: str, number: int, epoch: int) -> None:
         self._tick()
 
     def on_end(self, trial: Trial) -> None:

@@ -144,6 +144,11 @@ def test_mistakes_of_toggles_and_components(text: str, expected: str) -> None:
     [
         ("early_terminate: {min_iter: 2, max_iter: 11}", "max_iter: must not be above epochs = 10 but got 11"),
         ("early_terminate: {min_iter: 10}", "min_iter: must be below the trial's 10 epochs but got 10"),
+        ("early_terminate: {type: median, min_iter: 10}", "min_iter: must be below the trial's 10 epochs but got 10"),
+        (
+            "method: random\nearly_terminate: {type: one_epoch, epochs: 10}",
+            "early_terminate.epochs: must be below the trial's 10 epochs but got 10",
+        ),
         ("early_terminate: {min_iter: 3}\nbaseline: {epochs: 3}", "must be below the trial's 3 epochs but got 3"),
         ("early_terminate: {min_iter: 2}\n", "searched epochs with early_terminate would favour short schedules"),
     ],

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from sweeps.asha import Asha
 from sweeps.checks import accept
 from sweeps.grammar.document import edit, read
 from sweeps.plan import StudyPlan, plan, render
@@ -21,6 +20,7 @@ from sweeps.plan.sketch import Unplannable
 from sweeps.probe import Probe
 from sweeps.results import StageResults
 from sweeps.stats import expected_n
+from sweeps.stopping import Asha, Hyperband, Median, OneEpoch
 from sweeps.trial import Status, Trial
 from sweeps.variants import Arm
 from sweeps.workload import load
@@ -253,6 +253,24 @@ def test_early_termination_ranges_from_what_the_rungs_mean_to_none() -> None:
     few = epochs_per_trial(Asha(2, 18, 3, "maximize"), 18, 3)
     assert few.likely > found.likely  # the first ones at a rung have nobody to fall behind
     assert epochs_per_trial(None, 18, 5) == Range.of(18)
+
+
+def test_forecast_of_one_epoch_is_what_it_trains() -> None:
+    assert epochs_per_trial(OneEpoch(1, 3, "maximize"), 27, 100) == Range.of((100 + 3 * 26) / 100)
+    assert epochs_per_trial(OneEpoch(2, 3, "maximize"), 27, 2) == Range.of(27)
+
+
+def test_forecast_of_the_median_rule_stops_up_to_half_at_the_first_look() -> None:
+    found = epochs_per_trial(Median(3, 5, "maximize"), 27, 500)
+    assert found.low == 15
+    assert found.low <= found.likely <= 16.5
+    assert found.high == epochs_per_trial(Median(3, 5, "maximize"), 27, 5).likely == 27
+
+
+def test_forecast_of_hyperband_lies_between_its_first_bracket_and_none() -> None:
+    found = epochs_per_trial(Hyperband(1, 27, 3, "maximize"), 27, 400)
+    first = epochs_per_trial(Asha(1, 27, 3, "maximize"), 27, 400)
+    assert first.likely < found.likely < found.high == 27
 
 
 @pytest.mark.parametrize(

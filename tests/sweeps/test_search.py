@@ -10,10 +10,10 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from sweeps.asha import Asha
 from sweeps.report.ends import ends
 from sweeps.results import Results
-from sweeps.search import asha_of
+from sweeps.search import stopping_rule
+from sweeps.stopping import Asha
 from sweeps.store import Store
 from sweeps.trial import Status
 from sweeps.words import status_name
@@ -136,7 +136,7 @@ def test_constant_among_the_parameters_is_part_of_every_decision(tmp_path: Path)
     results = run_inline(toy_study(parameters=parameters, early_terminate=ASHA, run_cap=6), tmp_path).results
     assert {trial.epochs for trial in results.trials if trial.status is Status.COMPLETE} == {8}
     assert max(trial.epochs for trial in results.trials if trial.status is Status.PRUNED) <= 4
-    assert asha_of(results.study, load("tests.toy")) == Asha(1, 8, 2, "maximize")
+    assert stopping_rule(results.study, load("tests.toy")) == Asha(1, 8, 2, "maximize")
 
 
 def test_failure_leaves_its_traceback_in_the_log(tmp_path: Path) -> None:

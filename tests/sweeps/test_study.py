@@ -218,8 +218,25 @@ def test_a_space_too_large_to_be_counted_is_refused(count: int, words: str, expe
         ("constraints: [parameters <= 5M, parameters <= 4M]", "constraints.1: parameters already has a limit"),
         ("toggles: [a, b, a]", "toggles.2: 'a' is given twice"),
         ("toggles: [1]", "toggles.0: must be text but got 1"),
-        ("early_terminate: {type: hyperband}", "early_terminate.type: must be 'asha' but got 'hyperband'"),
-        ("early_terminate: {s: 2}", "early_terminate.s: brackets are not offered"),
+        ("early_terminate: {type: halving}", "must be 'asha', 'hyperband', 'median' or 'one_epoch' but got 'halving'"),
+        ("early_terminate: {type: 3}", "early_terminate.type: must be 'asha', 'hyperband'"),
+        (
+            "early_terminate: {s: 2}",
+            "s: is W&B's number of brackets: write type: hyperband and brackets",
+        ),
+        (
+            "early_terminate: {type: median, eta: 3}",
+            "s.yaml:8: early_terminate.eta: is a setting of asha and hyperband, but type is median, which takes: "
+            "min_iter, min_trials",
+        ),
+        ("early_terminate: {top: 3}", "early_terminate.top: is a setting of one_epoch, but type is asha"),
+        ("early_terminate: {type: one_epoch, top: 0}", "early_terminate.top: must be at least 1 but got 0"),
+        ("early_terminate: {type: one_epoch, top: 9}", "early_terminate.top: must not be above run_cap = 8 but got 9"),
+        ("early_terminate: {type: one_epoch}", "method: bayes learns from trials that have ended"),
+        (
+            "method: random\nearly_terminate: {type: one_epoch, top: 2}\nconfirm: {top: 3, seeds: 2}",
+            "confirm.top: must not be above early_terminate.top = 2, the trials that are trained to the end, but got 3",
+        ),
         ("early_terminate: {min_iter: 5, max_iter: 5}", "min_iter: must be below max_iter = 5 but got 5"),
         ("early_terminate: {eta: 1}", "early_terminate.eta: must be at least 2 but got 1"),
         ("confirm: {top: 0, seeds: 1}", "confirm.seeds: must be at least 2 but got 1"),
@@ -422,7 +439,9 @@ def studies(draw: st.DrawFn) -> dict[str, Any]:
     }
     extra = {
         "constraints": draw(st.sampled_from([["parameters <= 5M", "macs < 1G"], ["trainable_parameters <= 9_000"]])),
-        "early_terminate": draw(st.sampled_from([{"min_iter": 2, "eta": 4}, {"max_iter": 9}, {}])),
+        "early_terminate": draw(
+            st.sampled_from([{"min_iter": 2, "eta": 4}, {"max_iter": 9}, {}, {"type": "hyperband"}, {"type": "median"}])
+        ),
         "confirm": {"top": draw(st.integers(1, 9)), "seeds": draw(st.integers(2, 9))},
         "ablation": draw(ablations()),
         "final": {"seeds": 2, "arms": "best"},

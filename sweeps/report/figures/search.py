@@ -22,6 +22,7 @@ from sweeps.words import Measure, measure, setting
 ORDER = ("pruned", "diverged", "out_of_memory", "failed", "running", COMPLETE, UPPER, BASELINE, BEST)
 ROW_PX = 64
 CATEGORIES_LABELLED = 8
+MOST_LABELS = 12
 
 
 def draw_tradeoff(data: pd.DataFrame, results: Results) -> go.Figure:
@@ -163,7 +164,9 @@ def draw_survivors(data: pd.DataFrame, results: Results) -> go.Figure:
     figure.add_scatter(x=column(data, "epoch"), y=column(data, "reached"), mode="lines", line=line, fill="tozeroy")
     figure.data[0].update(name="trials that reached the epoch", fillcolor="rgba(0,114,178,0.12)", hoverinfo="x+y")
     rungs = data[data["rung"].astype(bool)]
-    figure.add_scatter(x=column(rungs, "epoch"), y=column(rungs, "reached"), mode="markers+text", name="rung")
+    figure.add_scatter(x=column(rungs, "epoch"), y=column(rungs, "reached"), mode="markers", name="rung")
+    if len(rungs) <= MOST_LABELS:
+        figure.data[1].update(mode="markers+text")
     figure.data[1].update(
         marker={"symbol": "diamond", "size": 11, "color": theme.VERMILLION},
         text=[f"{reached:,}" for reached in rungs["reached"]],

@@ -1,4 +1,4 @@
-"""The decision to stop a trial early: asynchronous successive halving, as a pure function.
+"""Asynchronous successive halving.
 
 Li et al., "A System for Massively Parallel Hyperparameter Tuning" (MLSys 2020), in the stopping variant that Ray Tune's
 `ASHAScheduler` runs: with one bracket both decide alike.
@@ -6,20 +6,20 @@ Li et al., "A System for Massively Parallel Hyperparameter Tuning" (MLSys 2020),
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
-Goal = Literal["maximize", "minimize"]
+from sweeps.stopping.rule import Curve, Goal, sign
 
 
 @dataclass(frozen=True)
 class Asha:
     """Rungs at `min_iter · etaᵏ` epochs up to `max_iter`; at each the best 1/`eta` of the trials go on."""
 
-    min_iter: int
+    min_iter: float
     max_iter: int
     eta: float
     goal: Goal
@@ -30,11 +30,26 @@ class Asha:
         count = int(np.log(self.max_iter / self.min_iter) / np.log(self.eta) + 1)
         return tuple(self.min_iter * self.eta**k for k in range(count))
 
-    def stops(self, curve: Mapping[int, float], others: Iterable[Mapping[int, float]]) -> bool:
-        """Whether the trial with `curve` (epoch -> metric) stops at its last epoch, given the other trials' curves.
+    def stops(self, number: int, curves: Mapping[int, Curve]) -> bool:
+        """Whether a trial is behind at the rung that it has just reached.
 
-        Curves hold what was recorded so far, so the answer depends on the order in which results arrived, as in any
-        asynchronous method. At `max_iter` a trial has ended by itself and is never stopped.
+        The answer depends on the order in which results arrived, as in any asynchronous method.
+        """
+        return self.behind(curves[number], (curve for other, curve in curves.items() if other != number))
+
+    def why(self, epoch: int) -> str:
+        """The rung."""
+        return f"behind at the rung of epoch {epoch}"
+
+    def judged(self, epochs: int) -> tuple[int, ...]:
+        """The rungs but the last, where a trial ends by itself."""
+        end = min(epochs, self.max_iter)
+        return tuple(dict.fromkeys(math.ceil(rung) for rung in self.rungs if rung < end))
+
+    def behind(self, curve: Curve, others: Iterable[Curve]) -> bool:
+        """Whether the trial with `curve` is worse at its last epoch than the best 1/`eta` of `others` at that rung.
+
+        At `max_iter` a trial has ended by itself and is never behind.
         """
         epoch = max(curve)
         rung = self.rung_reached(curve, epoch)
@@ -43,7 +58,7 @@ class Asha:
         recorded = [value for other in others if (value := value_at(other, rung, self.rungs)) is not None]
         return self.below_cutoff(curve[epoch], recorded)
 
-    def rung_reached(self, curve: Mapping[int, float], epoch: int) -> float | None:
+    def rung_reached(self, curve: Curve, epoch: int) -> float | None:
         """The highest rung at or below `epoch`, if the trial reaches it at this very epoch and not earlier."""
         rung = max((rung for rung in self.rungs if rung <= epoch), default=None)
         if rung is None or any(rung <= earlier < epoch for earlier in curve):
@@ -54,12 +69,12 @@ class Asha:
         """Whether `value` is worse than the best 1/`eta` of the `recorded` values of the same rung."""
         if not recorded:
             return False
-        sign = 1.0 if self.goal == "maximize" else -1.0
-        cutoff = np.percentile(sign * np.asarray(recorded), (1 - 1 / self.eta) * 100)
-        return bool(sign * value < cutoff)
+        better = sign(self.goal)
+        cutoff = np.percentile(better * np.asarray(recorded), (1 - 1 / self.eta) * 100)
+        return bool(better * value < cutoff)
 
 
-def value_at(curve: Mapping[int, float], rung: float, rungs: Iterable[float]) -> float | None:
+def value_at(curve: Curve, rung: float, rungs: Iterable[float]) -> float | None:
     """The value with which a trial entered `rung`, its first one from there up to the next rung; None if it did not."""
     following = min((other for other in rungs if other > rung), default=float("inf"))
     entered = [epoch for epoch in curve if rung <= epoch < following]

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from sweeps.asha import Asha
+from sweeps.stopping import Asha
 
 HISTORIES = 1000
 
@@ -58,7 +58,7 @@ def our_decisions(asha: Asha, history: list[tuple[int, float]]) -> list[tuple[in
             continue
         curve = curves[number]
         curve[len(curve) + 1] = value
-        stopped = asha.stops(curve, [other for key, other in curves.items() if key != number])
+        stopped = asha.stops(number, curves)
         decisions.append((number, len(curve), stopped))
         if stopped or len(curve) >= asha.max_iter:
             over.add(number)
@@ -89,15 +89,15 @@ def test_rungs_are_powers_of_eta_up_to_max_iter(asha: Asha, rungs: tuple[float, 
 
 
 def test_first_trial_at_a_rung_goes_on() -> None:
-    assert not Asha(1, 9, 3, "maximize").stops({1: 0.0}, [{}])
+    assert not Asha(1, 9, 3, "maximize").behind({1: 0.0}, [{}])
 
 
 def test_last_epoch_never_stops_a_trial() -> None:
     better = [{9: 100.0}] * 5
-    assert not Asha(1, 9, 3, "maximize").stops(dict.fromkeys(range(1, 10), 0.0), better)
+    assert not Asha(1, 9, 3, "maximize").behind(dict.fromkeys(range(1, 10), 0.0), better)
 
 
 def test_minimize_stops_the_larger_value() -> None:
     others = [{1: 1.0}, {1: 2.0}, {1: 3.0}]
-    assert Asha(1, 9, 3, "minimize").stops({1: 5.0}, others)
-    assert not Asha(1, 9, 3, "minimize").stops({1: 0.5}, others)
+    assert Asha(1, 9, 3, "minimize").behind({1: 5.0}, others)
+    assert not Asha(1, 9, 3, "minimize").behind({1: 0.5}, others)
