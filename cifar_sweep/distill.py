@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -36,10 +36,32 @@ def distillation_loss(recipe: DistillationRecipe, hard: Tensor, student: Tensor,
 
 
 @dataclass(frozen=True)
+class Rescaling:
+    """The affine map from images in one scaling to the same in another; both tensors are (channels, 1, 1)."""
+
+    factor: Tensor
+    offset: Tensor
+
+    @classmethod
+    def between(cls, ours: Scaling, theirs: Scaling) -> Rescaling | None:
+        """From `ours` to `theirs`; None where they are the same."""
+        if torch.equal(ours.factor, theirs.factor) and torch.equal(ours.offset, theirs.offset):
+            return None
+        factor = theirs.factor / ours.factor
+        offset = theirs.offset - ours.offset * factor
+        return cls(factor.view(-1, 1, 1), offset.view(-1, 1, 1))
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """The images (B, channels, H, W) in the other scaling."""
+        return torch.addcmul(self.offset, images, self.factor)
+
+
+@dataclass(frozen=True)
 class Teacher:
-    """A trained network that is asked, never changed."""
+    """A trained network that is asked, never changed; `rescaling` brings images to the scaling that it knows."""
 
     trained: Trained
+    rescaling: Rescaling | None = None
 
     @classmethod
     def load(cls, reference: str, run: Run, shape: Shape, class_names: Sequence[str], device: torch.device) -> Teacher:
@@ -52,16 +74,20 @@ class Teacher:
         recipe, folder = _taught(reference, run, shape, class_names)
         return cls(Trained.load(recipe, folder, device))
 
+    def seeing(self, scaling: Scaling) -> Teacher:
+        """The teacher of a student whose images are scaled by `scaling`."""
+        return replace(self, rescaling=Rescaling.between(scaling, self.trained.scaling))
+
     @torch.no_grad()
-    def logits(self, images: Tensor, scaling: Scaling) -> Tensor:
-        """Logits (B, classes) float32 of the student's `images` (B, channels, H, W), which are scaled by `scaling`.
+    def logits(self, images: Tensor) -> Tensor:
+        """Logits (B, classes) float32 of the student's `images` (B, channels, H, W).
 
         They are brought to the teacher's own scaling. Images mixed of two are taken as they are: both maps are affine.
         """
         trained = self.trained
         trained.network.eval()
         with autocast(trained.precision, trained.device):
-            logits: Tensor = trained.network(_rescaled(images, scaling, trained.scaling))
+            logits: Tensor = trained.network(images if self.rescaling is None else self.rescaling(images))
         return logits.float()
 
 
@@ -82,14 +108,6 @@ def _taught(reference: str, where: Site | Run, shape: Shape, class_names: Sequen
     _check_images(reference, recipe.data.shape, shape)
     _check_classes(reference, names_of(recipe.data, where.data_dir), class_names)
     return recipe, saved.folder
-
-
-def _rescaled(images: Tensor, ours: Scaling, theirs: Scaling) -> Tensor:
-    if torch.equal(ours.factor, theirs.factor) and torch.equal(ours.offset, theirs.offset):
-        return images
-    factor = theirs.factor / ours.factor
-    offset = theirs.offset - ours.offset * factor
-    return torch.addcmul(offset.view(-1, 1, 1), images, factor.view(-1, 1, 1))
 
 
 def _check_images(reference: str, theirs: Shape, ours: Shape) -> None:

@@ -169,7 +169,7 @@ def _level(recipe: Recipe, model: SingleNetwork, seed: int, images: TrainingSet,
         images=images,
         network=network,
         optimizer=make_optimizer(own.optimizer, network, own.transfer.head_lr),
-        objective=Objective(own, images.source.scaling),
+        objective=Objective(own),
         patience=Patience(own.regularization.early_stopping),
         average=None if decay is None else Average(network, decay),
     )

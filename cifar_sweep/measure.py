@@ -39,8 +39,8 @@ class Tally:
         self.correct += (predicted == labels).sum()
         self.count += len(labels)
         if self.confusion is not None:
-            size = len(self.confusion)
-            self.confusion += torch.bincount(labels * size + predicted, minlength=size * size).view(size, size)
+            cells = labels * len(self.confusion) + predicted
+            self.confusion.view(-1).index_add_(0, cells, torch.ones_like(cells))  # bincount would wait for the device
 
     def finite(self) -> bool:
         """Whether the loss is still a number: once NaN or infinite, the sum stays so."""

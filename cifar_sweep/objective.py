@@ -17,27 +17,26 @@ from sweeps.workload import Run
 
 @dataclass(frozen=True)
 class Objective:
-    """The loss of `recipe` on images that `scaling` has made; `teacher` where it distils one."""
+    """The loss of `recipe`; `teacher` where it distils one."""
 
     recipe: Recipe
-    scaling: Scaling
     teacher: Teacher | None = None
 
     @classmethod
     def of(cls, recipe: Recipe, scaling: Scaling, run: Run) -> Objective:
-        """The objective with its teacher found. Raises as `Teacher.load` does."""
+        """The objective on images that `scaling` has made, its teacher found. Raises as `Teacher.load` does."""
         how = recipe.distillation
         if how is None or how.teacher is None:
-            return cls(recipe, scaling)
+            return cls(recipe)
         names, device = names_of(recipe.data, run.data_dir), torch.device(run.device)
-        return cls(recipe, scaling, Teacher.load(how.teacher, run, recipe.data.shape, names, device))
+        return cls(recipe, Teacher.load(how.teacher, run, recipe.data.shape, names, device).seeing(scaling))
 
     def __call__(self, logits: Tensor, mixed: Mixed) -> Tensor:
         """The mean loss over a batch with `logits` (B, classes), in nats."""
         hard = self._supervised(logits, mixed)
         if self.teacher is None or self.recipe.distillation is None:
             return hard
-        taught = self.teacher.logits(mixed.images, self.scaling)
+        taught = self.teacher.logits(mixed.images)
         return distillation_loss(self.recipe.distillation, hard, logits, taught)
 
     def _supervised(self, logits: Tensor, mixed: Mixed) -> Tensor:

@@ -11,14 +11,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cifar_sweep.augment import Augmentation, Source
+from cifar_sweep.augment import Augmentation, Mixed, Source
 from cifar_sweep.ema import Average
+from cifar_sweep.execution import Eager, Execution, Result, execution_of
 from cifar_sweep.initial import initial_network
 from cifar_sweep.measure import Tally, count_up
 from cifar_sweep.models.network import Network
 from cifar_sweep.objective import Objective
 from cifar_sweep.optim import follow, make_optimizer
-from cifar_sweep.precision import autocast, resolve_precision
+from cifar_sweep.precision import resolve_precision
 from cifar_sweep.pretrain import Pretraining
 from cifar_sweep.pseudo import PseudoLabels
 from cifar_sweep.recipe import Recipe
@@ -61,6 +62,8 @@ class Trainer:
     def __post_init__(self) -> None:
         self.device = self.images.train.device
         self.precision = resolve_precision(self.recipe.precision, self.device.type)
+        self.eager = Eager(self.network, self.objective, self.precision)
+        self.execution: Execution = self.eager
 
     @classmethod
     def start(cls, recipe: Recipe, run: Run) -> Trainer:
@@ -78,6 +81,7 @@ class Trainer:
             patience=Patience(recipe.regularization.early_stopping),
         )
         trainer._add_techniques()
+        trainer.execution = execution_of(recipe, trainer.eager, trainer.device, run.log)
         return trainer
 
     def _add_techniques(self) -> None:
@@ -148,9 +152,7 @@ class Trainer:
         recipe, size, count = self.recipe, self.recipe.images_per_step, len(index)
         order = index[torch.randperm(count, generator=self._generator("order")).to(self.device)]
         drawn = Augmentation.drawn(recipe.augment, recipe.data.shape, count, self.seed, self.epoch, self.device)
-        torch.manual_seed(stream(self.seed, "dropout", self.epoch))
-        self.network.train()
-        freeze(self.network, recipe.transfer, self.epoch)
+        self.begin_epoch()
         tally, steps = Tally.empty(self.device), count // size
         for step in range(steps):
             batch = slice(step * size, (step + 1) * size)
@@ -162,20 +164,31 @@ class Trainer:
                 break
         return tally
 
+    def begin_epoch(self) -> None:
+        """Bring dropout's random numbers, the layers' modes and what is frozen to where the epoch wants them."""
+        torch.manual_seed(stream(self.seed, "dropout", self.epoch))
+        self.network.train()
+        freeze(self.network, self.recipe.transfer, self.epoch)
+        self.execution.renew()
+
     def _step(self, drawn: Augmentation, source: Source, index: Tensor, batch: slice, tally: Tally) -> None:
-        clip = self.recipe.regularization.grad_clip
         mixed = drawn.mix(*drawn.batch(source, index, batch), batch)
-        with autocast(self.precision, self.device):
-            logits = self.network(mixed.images)
-            loss = self.objective(logits, mixed)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss, logits = self.learn(mixed)
+        tally.add(loss, logits, mixed.labels)
+
+    def learn(self, mixed: Mixed) -> Result:
+        """One step on a batch: forward and backward pass, the optimizer's step, the average's.
+
+        Nothing in it waits for the device: no number is read from a tensor, no memory copied that a GPU must wait for.
+        """
+        clip = self.recipe.regularization.grad_clip
+        loss, logits = self.execution(mixed)
         if clip is not None:
             nn.utils.clip_grad_norm_(self.network.parameters(), clip)
         self.optimizer.step()
         if self.average is not None:
             self.average.update(self.network)
-        tally.add(loss, logits, mixed.labels)
+        return loss, logits
 
     def validate(self) -> Tally:
         """Loss (without label smoothing), hits and confusions of the validation images."""

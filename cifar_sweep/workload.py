@@ -11,7 +11,7 @@ from typing import Any
 from cifar_sweep.recipe import AUTO, Recipe
 from cifar_sweep.recipe.augment import Transforms
 from cifar_sweep.recipe.transfer import weights_kind
-from sweeps.workload import Exported, Predictions, Prepared, Run, Site, Tuned, Unavailable
+from sweeps.workload import Exported, Predictions, Prepared, Run, Sharing, Site, Tuned, Unavailable
 
 __all__ = [
     "chance",
@@ -19,6 +19,7 @@ __all__ = [
     "evaluate",
     "evaluations",
     "export",
+    "gpu_share",
     "predict",
     "prepare",
     "references",
@@ -107,7 +108,7 @@ def prepare(recipe: Recipe, site: Site) -> Prepared:
     from cifar_sweep.labelled import missing_collections
     from cifar_sweep.precision import resolve_precision
     from cifar_sweep.transfer import require_weights
-    from cifar_sweep.tune import auto_batch_size
+    from cifar_sweep.tune import auto_batch_size, settle_execution
     from cifar_sweep.unlabelled import load_unlabelled
 
     data, shape = recipe.data, recipe.data.shape
@@ -126,6 +127,8 @@ def prepare(recipe: Recipe, site: Site) -> Prepared:
         settings["batch_size"] = auto_batch_size(recipe, site)
     elif recipe.images_per_step > len(split.train):
         raise ValueError(f"batch_size is {recipe.batch_size} but there are only {len(split.train)} training images")
+    execution = settle_execution(recipe.model_copy(update=settings), site)
+    settings["execution"] = execution.way
     provenance = {
         "data": data.name,
         "fingerprint": fingerprint(images, shape.channels),
@@ -137,7 +140,7 @@ def prepare(recipe: Recipe, site: Site) -> Prepared:
     }
     if len(split.unlabelled):
         provenance["unlabelled_images"] = len(split.unlabelled)
-    return Prepared(settings=settings, provenance=provenance)
+    return Prepared(settings, provenance, [execution.note] if execution.note else [])
 
 
 def references(recipe: Recipe) -> dict[str, str]:
@@ -246,3 +249,10 @@ def tune_lr(recipe: Recipe, site: Site) -> Tuned:
     from cifar_sweep.tune.found import tune_lr as look
 
     return look(recipe, site)
+
+
+def gpu_share(recipe: Recipe, site: Site, most: int) -> Sharing:
+    """How many trials like `recipe` do the most together on one GPU, up to `most`, found by training copies of it."""
+    from cifar_sweep.tune import gpu_share as look
+
+    return look(recipe, site, most)

@@ -13,7 +13,7 @@ from sweeps.trial import Status, Trial
 def device_share(study: Study, device: str) -> float:
     """The part of a device (on a CPU: the cores) that one trial is given: an hour of it is this many device-hours."""
     if device == "cuda":
-        return 1.0 if study.resources.gpu is None else study.resources.gpu
+        return study.resources.gpu_share
     return study.resources.cpu
 
 

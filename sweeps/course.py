@@ -190,8 +190,7 @@ class Course:
 
     def _shares(self, job: Job) -> bool:
         """Whether other jobs may be on the device of `job`: whether running it alone may end otherwise."""
-        wanted = self._context.study.resources.gpu
-        whole = job.device == "cuda" and (wanted is None or wanted >= 1)
+        whole = job.device == "cuda" and self._context.study.resources.gpu_share >= 1
         return len(self._live) > 1 and not whole
 
     def _is_live(self, job: Job) -> bool:
@@ -257,10 +256,10 @@ def search(context: Context) -> Search:
     first = all(trial.status is Status.ABANDONED for trial in ledger.trials()) and not ledger.waiting()
     first = first and study.method != "grid"
     if first and own and study.space.contains(own):
+        sampler.enqueue(own)
     rule = stopping_rule(study, context.workload)
     if isinstance(rule, OneEpoch):
         return Shortlist(context, SEARCH, ledger, sampler, TRIALS_OF_SEARCH, rule)
-        sampler.enqueue(own)
     return Search(context, SEARCH, ledger, sampler, purpose=TRIALS_OF_SEARCH)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import random
 import signal
 import uuid
@@ -24,10 +25,12 @@ from sweeps.files import write_atomic
 from sweeps.gate import Gate, smallest
 from sweeps.leg import Context, Observer
 from sweeps.lock import driver_lock
+from sweeps.recipe import BadRecipe
 from sweeps.references import References, taught_by_the_same
 from sweeps.results import SAME_DATA, Results
 from sweeps.room import explained
 from sweeps.runners.base import Runner
+from sweeps.sharing import SHARING, settle_share, with_share
 from sweeps.store import STUDY_FILE, Store
 from sweeps.study import Study, dump
 from sweeps.trial import stream
@@ -62,35 +65,52 @@ class Finish:
 
 @dataclass(frozen=True)
 class Plan:
-    """A study settled for this machine, before anything is written."""
+    """A study settled for this machine, before anything is written: as it was `written`, and as it will run.
 
+    `notes` say how what was measured for it was found, a line each.
+    """
+
+    written: Study
     study: Study
     workload: Workload
     site: Site
     gate: Gate
     environment: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
 
 
 def settle(
-    study: Study, workload: Workload, data_dir: Path, known: Mapping[str, Any], runs_dir: Path | None = None
+    study: Study,
+    workload: Workload,
+    data_dir: Path,
+    known: Mapping[str, Any],
+    runs_dir: Path | None = None,
+    *,
+    measuring: bool = True,
 ) -> Plan:
     """Find device and data, and check the budget; `known` is the environment of an earlier run, empty at the first.
 
-    `runs_dir` holds the studies whose models recipes may name; without it they are not looked for. Raises Unavailable
-    for missing data or models, Infeasible where nothing fits.
+    `runs_dir` holds the studies whose models recipes may name; without it they are not looked for. What is settled for
+    a study once stays as it is in `known`; without `measuring` it is not measured either. Raises Unavailable for
+    missing data or models, Infeasible where nothing fits.
     """
     wanted = study.resources.gpu
     device = "cuda" if wanted != 0 and sites.gpu_count() else "cpu"
-    place = Site(data_dir, device, runs_dir, tuple(study.evaluate))
-    baseline = study.settings(workload.schema)
+    share = min(1.0, study.resources.gpu_share) if device == "cuda" else 1.0
+    place = Site(data_dir, device, runs_dir, tuple(study.evaluate), share, measuring)
+    baseline = workload.schema.merge(study.settings(workload.schema), known.get("settled", {}))
     learned = References(workload, runs_dir).provenance(baseline) if runs_dir is not None else {}
     try:
-        prepared = workload.prepare(workload.schema.validate(baseline), place)
-    except ValueError as error:
+        recipe = workload.schema.validate(baseline)
+        prepared = workload.prepare(recipe, replace(place, measure=measuring and "settled" not in known))
+    except (BadRecipe, ValueError) as error:
         raise Infeasible(f"the baseline cannot be trained on its data: {error}") from None
     settled = known.get("settled", dict(prepared.settings))
     gate = Gate(study, workload, settled)
     require_feasible(study, gate)
+    machine = len(os.sched_getaffinity(0)), sites.gpu_count()
+    sharing = settle_share(study, workload, workload.schema.validate(gate.baseline().settings), place, machine, known)
+    notes = known.get("settled_notes", list(prepared.notes))
     same = taught_by_the_same(study, workload, runs_dir, prepared.provenance.get("fingerprint")) if runs_dir else []
     environment = {
         **sites.describe(),
@@ -98,10 +118,13 @@ def settle(
         "device": device,
         "data": dict(prepared.provenance),
         "settled": settled,
+        **({"settled_notes": notes} if notes else {}),
+        **({SHARING: sharing} if sharing else {}),
         **({"references": learned} if learned else {}),
         **({SAME_DATA: same} if same else {}),
     }
-    return Plan(study, workload, place, gate, environment)
+    told = (*notes, *([sharing["note"]] if sharing else []))
+    return Plan(study, with_share(study, environment), workload, place, gate, environment, told)
 
 
 def run(
@@ -122,7 +145,7 @@ def run(
     with explained(folder), _locked(folder):
         file = folder / STUDY_FILE
         earlier = file.read_text(encoding="utf-8") if file.exists() else None
-        store = Store.open(folder, plan.study)
+        store = Store.open(folder, plan.written)
         try:
             store.reconcile()
             if accepted:  # no run is half of one kind and half of another
@@ -134,7 +157,7 @@ def run(
             context = _context(plan, store, environment, observer, cache)
             finish = replace(_train(Course(context, wish, environment), store, runner), spent=context.allowance.spent)
             if finish.complete:
-                store.write_environment({**environment, "complete": fingerprint(plan.study, wish)})
+                store.write_environment({**environment, "complete": fingerprint(plan.written, wish)})
             return finish
         except UserError:
             if earlier is not None:  # what was refused is not what the study has become

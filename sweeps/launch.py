@@ -16,6 +16,7 @@ from sweeps import drift, engine
 from sweeps.checks import accept
 from sweeps.course import Wish
 from sweeps.errors import UserError
+from sweeps.grammar.sections import AUTO
 from sweeps.importance import importances
 from sweeps.lock import driver_lock
 from sweeps.progress import Progress
@@ -26,6 +27,7 @@ from sweeps.runners import Share, starting
 from sweeps.runs import open_results, study_document, study_folder
 from sweeps.saved import ENVIRONMENT
 from sweeps.search import epochs_of
+from sweeps.sharing import SHARING, with_share
 from sweeps.site import data_dir, gpu_count, grace_s
 from sweeps.smoke import shrink, with_smoke_models
 from sweeps.stages import ABLATION, SEARCH, asked, stages_of
@@ -138,18 +140,24 @@ def _run(
 ) -> engine.Finish:
     # A finished study needs no Ray to say so.
     done = known is not None and known.environment.get("complete") == engine.fingerprint(study, wish)
-    runner = starting("inline" if done else options.runner, _share(study, options), options.ray_address)
+    environment = known.environment if known else {}
     cache = options.cache and not (options.fresh or options.smoke)
+    progress = Progress(study, known, epochs_of(study, workload), quiet=options.quiet)
+
+    def settled() -> engine.Plan:
+        runs, data = folder.parent.absolute(), data_dir(options.folders.data)
+        return engine.settle(study, workload, data, environment, runs, measuring=not options.smoke)
+
+    # On a GPU speeds are measured, once: nothing else is to run meanwhile, and Ray is to know how trials share it.
+    new = known is None or (study.resources.gpu == AUTO and SHARING not in environment)
+    early = settled() if new and gpu_count() and study.resources.gpu != 0 else None
+    shared = early.study if early is not None else with_share(study, environment)
+    runner = starting("inline" if done else options.runner, _share(shared, options), options.ray_address)
     try:
-        with Progress(study, known, epochs_of(study, workload), quiet=options.quiet) as progress:
-            plan = engine.settle(
-                study,
-                workload,
-                data_dir(options.folders.data),
-                known.environment if known else {},
-                folder.parent.absolute(),
-            )
-            found = [*changes, *drift.of_environment(known.environment if known else {}, plan.environment)]
+        with progress:
+            plan = early or settled()
+            progress.on_settled(plan.study, plan.notes)
+            found = [*changes, *drift.of_environment(environment, plan.environment)]
             if not done:  # where nothing is left to run, nothing is compared with what was
                 drift.require_accepted(found, study.name, options.accept_drift)
             runner.ready()  # what keeps it from starting is to be known before anything is created or moved
@@ -186,8 +194,7 @@ def _stoppable() -> Iterator[None]:
 
 
 def _share(study: Study, options: Options) -> Share:
-    wanted = 1.0 if study.resources.gpu is None else study.resources.gpu
-    return Share(study.resources.cpu, wanted if gpu_count() else 0.0, options.workers)
+    return Share(study.resources.cpu, study.resources.gpu_share if gpu_count() else 0.0, options.workers)
 
 
 def _known(folder: Path) -> Results | None:

@@ -41,7 +41,8 @@ class Progress:
     def __init__(self, study: Study, known: Results | None, epochs: int | None, *, quiet: bool = False) -> None:
         self._study = study
         self._measure = measure(study.metric)
-        self._share = device_share(study, "cuda" if gpu_count() and study.resources.gpu != 0 else "cpu")
+        self._device = "cuda" if gpu_count() and study.resources.gpu != 0 else "cpu"
+        self._share = device_share(study, self._device)
         self._epochs = epochs
         self._console = Console(stderr=True, quiet=quiet)
         self._stage = STARTING  # until a stage begins, data and runner are being made ready
@@ -49,8 +50,8 @@ class Progress:
         known_trials = known.everything if known else ()
         self._ended: dict[tuple[str, int], Trial] = {(trial.stage, trial.number): trial for trial in known_trials}
         self._running: dict[tuple[str, int], Running] = {}
-        self._began = time.monotonic()
         self._paused: dict[tuple[str, int], int] = {}
+        self._began = time.monotonic()
         self._stage_began, self._counted_before = self._began, 0
         # The last: it draws its first view at once.
         self._live = Live(console=self._console, get_renderable=self._view, transient=True, refresh_per_second=4)
@@ -66,6 +67,12 @@ class Progress:
         if self._console.is_terminal:
             self._live.stop()
 
+    def on_settled(self, study: Study, notes: Sequence[str]) -> None:
+        """What is measured once for a study is known: `study` as it will run, and how each setting was found."""
+        self._share = device_share(study, self._device)
+        for note in notes:
+            self.on_note(note)
+
     def on_stage(self, stage: str, wanted: int) -> None:
         """A stage begins, goes on, or has grown to `wanted` runs."""
         began = stage != self._stage and self._counted(stage) < wanted
@@ -78,6 +85,7 @@ class Progress:
         """A trial starts, or goes on after epoch `resumed_at`."""
         self._stage = stage
         self._running[stage, number] = Running(label, resumed_at)
+        self._paused.pop((stage, number), None)
         verb = f"goes on after epoch {resumed_at}" if resumed_at else "starts"
         self._line(f"{self._name(stage, number)} {verb}: {label}")
 
@@ -85,25 +93,24 @@ class Progress:
         """An epoch has been recorded."""
         value = metrics.get(self._study.metric.name)
         self._running[stage, number] = Running(self._running[stage, number].label, epoch, value)
-        self._paused.pop((stage, number), None)
 
-    def on_end(self, trial: Trial) -> None:
-        """A trial has ended, or was refused before it started."""
-        self._running.pop((trial.stage, trial.number), None)
-        self._ended[trial.stage, trial.number] = trial
-        result = self._metric(trial) if trial.status is Status.COMPLETE else trial.reason
-        after = f" after epoch {trial.epochs}" if trial.epochs else ""
-        taken = f" (taken from {trial.source})" if trial.source else ""
     def on_pause(self, stage: str, number: int, epoch: int) -> None:
         """A trial waits for the others."""
         self._running.pop((stage, number), None)
         self._paused[stage, number] = epoch
         self._line(f"{self._name(stage, number)} waits after epoch {epoch} for the others")
 
+    def on_end(self, trial: Trial) -> None:
+        """A trial has ended, or was refused before it started."""
+        self._running.pop((trial.stage, trial.number), None)
+        self._paused.pop((trial.stage, trial.number), None)
+        self._ended[trial.stage, trial.number] = trial
+        result = self._metric(trial) if trial.status is Status.COMPLETE else trial.reason
+        after = f" after epoch {trial.epochs}" if trial.epochs else ""
+        taken = f" (taken from {trial.source})" if trial.source else ""
         self._line(f"{self._name(trial.stage, trial.number)} {status_name(trial.status)}{after}: {result}{taken}")
 
     def on_note(self, text: str) -> None:
-        self._paused.pop((trial.stage, trial.number), None)
         """Something that a person is to know."""
         self._console.print(visible(text), markup=False, highlight=False, soft_wrap=True)
 

@@ -2,9 +2,9 @@
 
 A workload is one object (a module will do) with the method `train` and, optionally, `cost`, `toggles`, `prepare`,
 `chance`, `smoke`, `scale`, `references`, `without_validation`, `evaluations`, `evaluate`, `predict`, `export`,
-`tune_batch` and `tune_lr`. A bare generator function is a workload too. The annotation of `train`'s first argument, a
-pydantic model or a dataclass, is its recipe: the settings that a study file may name. Metrics whose names end in
-`accuracy` are in percent.
+`tune_batch`, `tune_lr` and `gpu_share`. A bare generator function is a workload too. The annotation of `train`'s first
+argument, a pydantic model or a dataclass, is its recipe: the settings that a study file may name. Metrics whose names
+end in `accuracy` are in percent.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ __all__ = [
     "Prepared",
     "Run",
     "Saved",
+    "Sharing",
     "Site",
     "Tuned",
     "Unavailable",
@@ -57,6 +58,7 @@ class Site:
 
     `runs_dir` is the folder of all studies, None where nothing is to be trained; `evaluate` are the further labelled
     sets of the study file, which `final` will open. `share` is the part of the device's memory that one trial gets.
+    Without `measure`, what would take training to find is not looked for.
     """
 
     data_dir: Path
@@ -64,6 +66,7 @@ class Site:
     runs_dir: Path | None = None
     evaluate: tuple[Any, ...] = ()
     share: float = 1.0
+    measure: bool = True
 
     def saved(self, reference: str) -> Saved:
         """The model that a trial of another study left, as `Run.saved` gives it. Raises Unavailable."""
@@ -75,11 +78,13 @@ class Prepared:
     """What `prepare` settled once for the whole study.
 
     `settings` are recipe settings resolved for this machine (such as `precision: auto`), by dotted key, so that every
-    trial of a study shares them. `provenance` is what the report says of the data: fingerprint, sizes, classes.
+    trial of a study shares them. `provenance` is what the report says of the data: fingerprint, sizes, classes. `notes`
+    say, a line each, how a setting was found where that was measured.
     """
 
     settings: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -127,6 +132,15 @@ class Tuned:
 
 
 @dataclass(frozen=True)
+class Sharing:
+    """How many trials, as processes of their own, are to share one GPU; the `rows` it rests on; how it was found."""
+
+    copies: int
+    rows: Sequence[Mapping[str, Any]]
+    note: str
+
+
+@dataclass(frozen=True)
 class Workload:
     """A loaded workload: `train(recipe, run)` and the optional capabilities, each with a default that does nothing."""
 
@@ -148,7 +162,10 @@ class Workload:
         return {name: dict(edit) for name, edit in self._call("toggles", {}).items()}
 
     def prepare(self, recipe: Any, site: Site) -> Prepared:
-        """Check (and fetch) what training needs, before any trial starts. Raises Unavailable."""
+        """Check (and fetch) what training needs, before any trial starts; settle what is measured, if not yet settled.
+
+        Raises Unavailable.
+        """
         prepared = self._call("prepare", Prepared(), recipe, site)
         assert isinstance(prepared, Prepared), f"{self.name}.prepare must return sweeps.workload.Prepared"
         return prepared
@@ -219,6 +236,15 @@ class Workload:
     def tune_lr(self, recipe: Any, site: Site) -> Tuned:
         """A learning rate that `recipe` trains well with at `site`. Raises BadWorkload without that capability."""
         return self._tuned("tune_lr", recipe, site)
+
+    def gpu_share(self, recipe: Any, site: Site, most: int) -> Sharing:
+        """How many trials like `recipe`, up to `most`, do the most together on one GPU at `site`; one where unknown."""
+        unknown = Sharing(
+            1, [], f"1 on each GPU: the workload {self.name} has no function gpu_share to measure more with"
+        )
+        sharing = self._call("gpu_share", unknown, recipe, site, most)
+        assert isinstance(sharing, Sharing), f"{self.name}.gpu_share must return sweeps.workload.Sharing"
+        return sharing
 
     def has(self, capability: str) -> bool:
         """Whether the workload itself offers `capability`."""

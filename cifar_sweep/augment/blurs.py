@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, one_hot, pad
 
-from cifar_sweep.augment.operation import Draws, uniform
+from cifar_sweep.augment.operation import Draws, beside, uniform
 from cifar_sweep.recipe import transforms
 
 REACH = 3  # deviations after which a Gaussian kernel ends
@@ -23,7 +23,7 @@ def gaussian(images: Tensor, sigma: Tensor, radius: int) -> Tensor:
     """
     size = images.shape[-1]
     offsets = torch.arange(-radius, radius + 1, device=images.device)
-    weights = torch.softmax(-0.5 * (offsets / sigma.to(images.device)[:, None]).square(), 1)
+    weights = torch.softmax(-0.5 * (offsets / beside(sigma, images)[:, None]).square(), 1)
     sources = offsets[:, None] + torch.arange(size, device=images.device)
     sources = sources.abs()
     sources = (size - 1) - (size - 1 - sources).abs()
@@ -64,7 +64,7 @@ class MotionBlur:
     def apply(self, images: Tensor, drawn: Draws, noise: torch.Generator) -> Tensor:
         """The images blurred."""
         radius = min(math.ceil(self.settings.length[1] / 2), images.shape[-1] - 1)
-        kernels = lines(drawn["length"], drawn["angle"], radius).to(images.device)
+        kernels = beside(lines(drawn["length"], drawn["angle"], radius), images)
         count, channels, size, _ = images.shape
         planes = pad(images, [radius] * 4, mode="reflect").view(1, count * channels, size + 2 * radius, -1)
         kernels = kernels.repeat_interleave(channels, 0)[:, None]

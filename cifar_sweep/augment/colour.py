@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cifar_sweep.augment.operation import Draws, per_image, uniform
+from cifar_sweep.augment.operation import Draws, beside, per_image, uniform
 from cifar_sweep.recipe import transforms
 
 LUMA = (0.2989, 0.587, 0.114)  # how much of red, green and blue is in their grey (ITU-R BT.601)
@@ -58,7 +58,7 @@ def turn_hue(images: Tensor, turn: Tensor) -> Tensor:
     red, green, blue = images.unbind(1)
     sixth = torch.stack([green - blue, blue - red, red - green], 1).gather(1, place[:, None])[:, 0]
     hue = sixth / chroma.clamp(min=1e-8) + 2 * place + 6 * turn
-    side = torch.tensor([5.0, 3.0, 1.0], device=images.device).view(3, 1, 1)
+    side = torch.arange(5.0, 0.0, -2.0, device=images.device).view(3, 1, 1)  # made there: 5, 3, 1
     position = (side + hue[:, None]).remainder(6)
     return largest[:, None] - chroma[:, None] * torch.minimum(position, 4 - position).clamp_(0, 1)
 
@@ -88,7 +88,7 @@ class ColorJitter:
         if self.settings.saturation:
             images = saturation(images, drawn["saturation"])
         if self.settings.hue:
-            images = turn_hue(images, drawn["hue"].to(images.device).view(-1, 1, 1))
+            images = turn_hue(images, beside(drawn["hue"], images).view(-1, 1, 1))
         return images
 
 
@@ -125,7 +125,7 @@ class RgbShift:
 
     def apply(self, images: Tensor, drawn: Draws, noise: torch.Generator) -> Tensor:
         """The images in other colours."""
-        return (images + drawn["shift"].to(images.device)[:, :, None, None]).clamp_(0, 1)
+        return (images + beside(drawn["shift"], images)[:, :, None, None]).clamp_(0, 1)
 
 
 @dataclass(frozen=True)

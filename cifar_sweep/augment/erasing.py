@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from cifar_sweep.augment.geometric import rectangles, spans
-from cifar_sweep.augment.operation import Draws, uniform
+from cifar_sweep.augment.operation import Draws, beside, uniform
 from cifar_sweep.recipe import transforms
 
 
@@ -23,10 +23,10 @@ def paint(
     """The images with a rectangle each painted over; `rows` and `columns` are its (first, end) pixels, (B,) each."""
     size = images.shape[-1]
     down, across = (_inside(ends, size) for ends in (rows, columns))
-    covered = (down[:, None, :, None] & across[:, None, None, :]).to(images.device)
+    covered = beside(down[:, None, :, None] & across[:, None, None, :], images)
     if value == "random":
         return torch.where(covered, torch.rand(images.shape, generator=noise, device=images.device), images)
-    colour = images.mean((2, 3), keepdim=True) if value == "mean" else images.new_tensor(value)
+    colour = images.mean((2, 3), keepdim=True) if value == "mean" else images.new_full((), float(value))
     return torch.where(covered, colour, images)
 
 

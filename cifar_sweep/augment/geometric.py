@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
-from cifar_sweep.augment.operation import Draws, uniform
+from cifar_sweep.augment.operation import Draws, beside, uniform
 from cifar_sweep.recipe import transforms
 
 TRIES = 10  # rectangles drawn until one fits into the image, as in torchvision
@@ -22,7 +22,7 @@ def warp(images: Tensor, linear: Tensor, shift: Tensor) -> Tensor:
     A point p is (x, y), x to the right and y down, in half sides from the centre.
     """
     inverse = torch.linalg.inv(linear)
-    theta = torch.cat([inverse, -inverse @ shift[:, :, None]], 2).to(images.device)
+    theta = beside(torch.cat([inverse, -inverse @ shift[:, :, None]], 2), images)
     grid = affine_grid(theta, list(images.shape), align_corners=False)
     return grid_sample(images, grid, align_corners=False)
 
@@ -106,8 +106,8 @@ class ResizedCrop:
     def apply(self, images: Tensor, drawn: Draws, noise: torch.Generator) -> Tensor:
         """The parts, resized; nothing from outside a part enters it."""
         size = images.shape[-1]
-        columns = _sampled(*spans(drawn["width"], drawn["left"], size), size).to(images.device)
-        rows = _sampled(*spans(drawn["height"], drawn["top"], size), size).to(images.device)
+        columns = beside(_sampled(*spans(drawn["width"], drawn["left"], size), size), images)
+        rows = beside(_sampled(*spans(drawn["height"], drawn["top"], size), size), images)
         whole = (len(images), size, size)
         grid = torch.stack([columns[:, None, :].expand(whole), rows[:, :, None].expand(whole)], 3)
         return grid_sample(images, grid, align_corners=False)
@@ -183,7 +183,7 @@ class Perspective:
         centres = torch.arange(size, device=images.device) + 0.5
         x, y = torch.meshgrid(centres, centres, indexing="xy")
         points = torch.stack([x, y, torch.ones_like(x)], 2).view(1, -1, 3)
-        mapped = points @ back.mT.to(images.device)
+        mapped = points @ beside(back.mT, images)
         grid = mapped[..., :2] / mapped[..., 2:] * (2 / size) - 1
         return grid_sample(images, grid.view(-1, size, size, 2), align_corners=False)
 

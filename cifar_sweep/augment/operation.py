@@ -41,9 +41,17 @@ def uniform(generator: np.random.Generator, count: int, ends: tuple[float, float
     return torch.from_numpy(low + (high - low) * generator.random(count)).float()
 
 
+def beside(values: Tensor, images: Tensor) -> Tensor:
+    """`values` on the device of `images`, without a wait for what that still has to do.
+
+    CUDA has taken what it copies from ordinary memory before the call returns, so the values may go at once.
+    """
+    return values.to(images.device, non_blocking=True)
+
+
 def per_image(values: Tensor, images: Tensor) -> Tensor:
     """`values` (B,) as (B, 1, 1, 1) on the device of `images`."""
-    return values.to(images.device).view(-1, 1, 1, 1)
+    return beside(values, images).view(-1, 1, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -76,5 +84,5 @@ class Step:
         noise = torch.Generator(images.device).manual_seed(stream(self.seed, "noise", batch.start))
         if len(chosen) == len(images):
             return self.operation.apply(images, drawn, noise)
-        where = chosen.to(images.device)
+        where = beside(chosen, images)
         return images.index_copy_(0, where, self.operation.apply(images[where], drawn, noise))

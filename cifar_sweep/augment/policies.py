@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from cifar_sweep.augment.colour import blend
-from cifar_sweep.augment.operation import Draws, per_image
+from cifar_sweep.augment.operation import Draws, beside, per_image
 from cifar_sweep.augment.primitives import PRIMITIVES
 from cifar_sweep.recipe import transforms
 
@@ -58,7 +58,7 @@ def operate(images: Tensor, table: Mapping[str, Levels], choice: Choice) -> Tens
         chosen = (choice.operation == index).nonzero().squeeze(1)
         if len(chosen) and name != "identity":
             strength = levels.strength(choice.level[chosen], choice.sign[chosen], images.shape[-1])
-            where = chosen.to(images.device)
+            where = beside(chosen, images)
             changed[where] = PRIMITIVES[name](images[where], strength)
     return changed
 

@@ -74,6 +74,12 @@ class Recipe(Section):
     precision: Literal["auto", "fp32", "bf16"] = Field(
         default="auto", description="Arithmetic of the network; auto: bf16 where the device computes in it, else fp32."
     )
+    execution: Literal["auto", "eager", "compile", "graph"] = Field(
+        default="auto",
+        description="How steps are executed: eager, compile (by torch), or graph (one CUDA graph per step; eager on a "
+        "CPU). auto: on a GPU what finishes a trial of the baseline soonest, tried out once for the whole study; eager "
+        "on a CPU. Always eager: hierarchical models, pre-training, validation.",
+    )
     draws: int = Field(
         default=0,
         ge=0,

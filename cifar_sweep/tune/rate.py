@@ -94,7 +94,7 @@ def _losses(recipe: Recipe, run: Run, rates: Sequence[float]) -> Iterator[float]
     torch.manual_seed(stream(run.seed, "dropout", "range"))
     network.train()
     freeze(network, recipe.transfer, 0)
-    for rate, mixed in zip(rates, _batches(recipe, images, run.seed), strict=False):
+    for rate, mixed in zip(rates, batches(recipe, images, run.seed), strict=False):
         set_learning_rate(optimizer, rate)
         with autocast(precision, device):
             loss = objective(network(mixed.images), mixed)
@@ -106,7 +106,7 @@ def _losses(recipe: Recipe, run: Run, rates: Sequence[float]) -> Iterator[float]
         optimizer.step()
 
 
-def _batches(recipe: Recipe, images: TrainingSet, seed: int) -> Iterator[Mixed]:
+def batches(recipe: Recipe, images: TrainingSet, seed: int) -> Iterator[Mixed]:
     """Batches of the training images without end, in the order and with the draws of a run's epochs."""
     count, size, device, epoch = len(images.train), recipe.images_per_step, images.train.device, 0
     while True:

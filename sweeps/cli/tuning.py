@@ -57,7 +57,7 @@ def _baseline(path: Path, sets: Any, data_dir: Path | None, runs_dir: Path) -> t
     from sweeps.site import data_dir as data_folder
 
     study, workload = load_study(path, Edits(sets))
-    settled = settle(study, workload, data_folder(data_dir), {}, runs_dir)
+    settled = settle(study, workload, data_folder(data_dir), {}, runs_dir, measuring=False)
     recipe = workload.schema.validate(settled.gate.baseline().settings)
     return workload, recipe, replace(settled.site, share=_memory_share(study, settled.site.device))
 

@@ -12,6 +12,7 @@ from sweeps.grammar.mistakes import Found, RuleError, shown
 
 MAX_SEEDS = 1_000
 STAGES = ("search", "confirm", "ablation", "final")
+AUTO = "auto"
 
 
 class Section(BaseModel):
@@ -108,7 +109,6 @@ class EarlyTerminate(Section):
             raise RuleError(found)
         return self
 
-
     def _of_its_type(self) -> Iterator[Found]:
         own = self.defaults[self.type]
         for key in type(self).model_fields:
@@ -119,6 +119,7 @@ class EarlyTerminate(Section):
     def _ordered(self) -> Iterator[Found]:
         if self.max_iter is not None and self.min_iter is not None and self.min_iter >= self.max_iter:
             yield ("min_iter",), f"must be below max_iter = {self.max_iter} but got {self.min_iter}"
+
 
 class Confirm(Section):
     """Rerun the best of the search on fresh seeds; the incumbent is the best mean."""
@@ -228,6 +229,12 @@ class Final(Section):
 
 
 def _device_share(value: Any) -> Any:
+    if value == AUTO:
+        return value
+    if isinstance(value, str):
+        raise ValueError(
+            f"must be a share of one device (0 to 1), a number of devices or {AUTO} but got {shown(value)}"
+        )
     if _finite(value) < 0 or (value > 1 and value != int(value)):
         raise ValueError(f"must be a share of one device (0 to 1) or a whole number of devices but got {value}")
     return value
@@ -236,9 +243,15 @@ def _device_share(value: Any) -> Any:
 class Resources(Section):
     """What one trial takes."""
 
-    gpu: Annotated[float, BeforeValidator(_device_share)] | None = None
-    """A share of one GPU (0.5 trains two trials on each) or a number of them; left out, as the machine has."""
+    gpu: Annotated[float | Literal["auto"], BeforeValidator(_device_share)] | None = None
+    """A share of one GPU (0.5 trains two trials on each) or a number of them; left out, as the machine has. auto: as
+    many trials on each as do more together than fewer would, found once by training copies of the baseline."""
     cpu: Annotated[float, Field(gt=0)] = 1.0
+
+    @property
+    def gpu_share(self) -> float:
+        """The GPUs that a trial takes where there are any; one where nothing is said, or auto is not settled."""
+        return 1.0 if self.gpu is None or isinstance(self.gpu, str) else self.gpu
 
 
 class Budget(Section):

@@ -92,7 +92,7 @@ def plan(
     The plan is of the whole study, whatever of it has been run. Raises what `engine.settle` raises, and Unplannable.
     Nothing is kept; probing trains the baseline for two epochs.
     """
-    settled = engine.settle(study, workload, data_dir, known.environment if known else {})
+    settled = engine.settle(study, workload, data_dir, known.environment if known else {}, measuring=probing)
     outline = sketch(settled, workers)
     found = probe(_job(settled), threads=max(1, int(study.resources.cpu))) if probing else None
     stages = tuple(_stage(outline, name, load, found) for name, load in loads(outline).items())
@@ -156,6 +156,7 @@ def _wall(outline: Sketch, load: Load, epoch_s: float) -> Range:
 def _notes(outline: Sketch, found: Probe | None) -> Iterator[str]:
     """What was assumed."""
     study = outline.study
+    yield from outline.settled.notes
     if found is not None and found.first_s is not None and found.epoch_s is not None:
         start = duration(max(0.0, found.first_s - found.epoch_s))
         yield f"not counted: the start of the workers, about {start} each for imports and data"
@@ -170,7 +171,7 @@ def _notes(outline: Sketch, found: Probe | None) -> Iterator[str]:
         yield f"a full trial takes {_times(outline.tried)} times as long as the baseline ({sampled} of what fits)"
     if study.early_terminate is not None:
         yield "early termination: from as many stopped as each rung is meant to stop, to none"
-    if outline.settled.site.device == "cuda" and (study.resources.gpu or 1) < 1:
+    if outline.settled.site.device == "cuda" and study.resources.gpu_share < 1:
         yield "trials that share a GPU are taken not to slow each other down; the probe had it to itself"
     if study.final is not None:
         yield "final: the validation images that are trained on too, and the evaluation itself, are not counted"

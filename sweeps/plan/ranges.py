@@ -51,7 +51,7 @@ def slots(study: Study, device: str, cores: int, gpus: int, workers: int | None)
     """How many trials run at once: as many as cores and GPUs hold, at most `workers`; at least one."""
     fitting = math.floor(cores / study.resources.cpu)
     if device == "cuda":
-        share = 1.0 if study.resources.gpu is None else study.resources.gpu
+        share = study.resources.gpu_share
         fitting = min(fitting, math.floor(gpus / share) if share >= 1 else gpus * math.floor(1 / share))
     return max(1, min(fitting, workers or fitting))
 

@@ -11,6 +11,7 @@ import pandas as pd
 from sweeps.allowance import device_share
 from sweeps.report.table import frame_of
 from sweeps.results import Results
+from sweeps.sharing import with_share
 from sweeps.trial import Status, Trial
 
 
@@ -80,7 +81,7 @@ def cost_table(cost: Cost) -> pd.DataFrame:
 
 def _cost(results: Results, trials: Sequence[Trial]) -> Cost:
     on_gpu = results.environment.get("device") == "cuda"
-    share = device_share(results.study, "cuda" if on_gpu else "cpu")
+    share = device_share(with_share(results.study, results.environment), "cuda" if on_gpu else "cpu")
     present = {trial.status for trial in trials}
     by_status = {status: _sums(trials, status, share) for status in Status if status in present}
     epochs = sum(_trained(trial) for trial in trials)

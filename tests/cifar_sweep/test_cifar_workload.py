@@ -43,7 +43,7 @@ def test_the_engine_finds_every_capability_by_the_package_name():
     assert all(found.has(name) for name in workload.__all__)
     assert set(workload.__all__) == {
         "train", "cost", "toggles", "prepare", "chance", "smoke", "scale", "evaluations", "evaluate", "references",
-        "without_validation", "predict", "export", "tune_batch", "tune_lr",
+        "without_validation", "predict", "export", "tune_batch", "tune_lr", "gpu_share",
     }  # fmt: skip
 
 

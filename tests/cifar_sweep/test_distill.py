@@ -86,8 +86,8 @@ def test_settings_that_cannot_be_meant_are_refused(settings):
 def test_the_teacher_sees_the_images_in_its_own_scaling(teacher, data_dir, make_recipe, scaling):
     pixels = torch.from_numpy(load_images(make_recipe().data, data_dir, "train").pixels[:50])
     expected = teacher.trained.logits(pixels)
-    assert torch.allclose(teacher.logits(scaling(pixels), scaling), expected, atol=1e-4)
-    assert torch.equal(teacher.logits(teacher.trained.scaling(pixels), teacher.trained.scaling), expected)
+    assert torch.allclose(teacher.seeing(scaling).logits(scaling(pixels)), expected, atol=1e-4)
+    assert torch.equal(teacher.seeing(teacher.trained.scaling).logits(teacher.trained.scaling(pixels)), expected)
 
 
 def test_the_teacher_is_right_and_never_changes(teacher, data_dir, make_recipe):
@@ -95,7 +95,7 @@ def test_the_teacher_is_right_and_never_changes(teacher, data_dir, make_recipe):
     scaling = teacher.trained.scaling
     before = {name: tensor.clone() for name, tensor in teacher.trained.network.state_dict().items()}
     teacher.trained.network.train()
-    logits = teacher.logits(scaling(torch.from_numpy(images.pixels)), scaling)
+    logits = teacher.seeing(scaling).logits(scaling(torch.from_numpy(images.pixels)))
     assert not logits.requires_grad
     assert float((logits.argmax(1) == torch.from_numpy(images.labels)).float().mean()) > 0.8
     after = teacher.trained.network.state_dict()
