@@ -71,7 +71,7 @@ def _measured(trained: Trained, images: Images, record: Record | None = None) ->
     pixels, labels = (torch.from_numpy(array).to(trained.device) for array in (images.pixels, images.labels))
     index = torch.arange(len(labels), device=trained.device)
     source, classes = Source(pixels, labels, trained.scaling, images.fit), len(record.names) if record else 0
-    tally = count_up(trained.network, source, index, trained.precision, classes)
+    tally = count_up(trained.network, source, index, trained.precision, classes, trained.tta)
     if record is not None and tally.confusion is not None:
         record.leave(tally.confusion)
     loss, accuracy = tally.means()
@@ -81,7 +81,7 @@ def _measured(trained: Trained, images: Images, record: Record | None = None) ->
 def _by_level(trained: Trained, pixels: Tensor, labels: Tensor, fit: Fit | None) -> dict[str, float]:
     if not isinstance(trained.network, Hierarchical):
         return {}
-    return level_accuracies(trained.network, trained.logits(pixels, fit=fit), labels)
+    return level_accuracies(trained.network, trained.logits(pixels, trained.tta, fit), labels)
 
 
 def _corrupted(test: Images, how: Corrupted, channels: int) -> Images:

@@ -10,9 +10,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import nll_loss
+from torch.nn.functional import cross_entropy
 
-from cifar_sweep.ema import Average
 from cifar_sweep.measure import BATCH, Tally
 from cifar_sweep.models import build
 from cifar_sweep.models.hierarchical import Hierarchical, level_accuracies
@@ -27,6 +26,8 @@ from cifar_sweep.recipe import Recipe
 from cifar_sweep.stopping import Patience
 from cifar_sweep.trainer import STATE, Trainer, draw_seed
 from cifar_sweep.training_set import TrainingSet
+from cifar_sweep.tta import mean_logits
+from cifar_sweep.whitening import whiten
 from sweeps.workload import Run, stream
 
 LEVELS = ("val_coarse_accuracy", "val_fine_accuracy")
@@ -113,10 +114,10 @@ class HierarchyTrainer:
         network, source, index = self.evaluated.eval(), self.images.source, self.images.validation
         tally, found = Tally.empty(index.device, self.recipe.data.shape.classes), []
         for batch in torch.split(index, BATCH):
-            images, labels = source.batch(batch)
+            labels = source.labels[batch]
             with autocast(self.levels[0].precision, index.device):
-                logits = network(images)
-            tally.add(nll_loss(logits, labels), logits, labels)
+                logits = mean_logits(lambda seen: network(source.scaling(seen)), source.taken(batch), self.recipe.tta)
+            tally.add(cross_entropy(logits, labels), logits, labels)
             found.append(logits)
         accuracies = level_accuracies(network, torch.cat(found), source.labels[index])
         return tally, {f"val_{name}": value for name, value in accuracies.items()}
@@ -161,7 +162,8 @@ class HierarchyTrainer:
 def _level(recipe: Recipe, model: SingleNetwork, seed: int, images: TrainingSet, network: nn.Module) -> Trainer:
     """The trainer of one level, which has `images`, in batches of no more than there are."""
     assert isinstance(network, Network)
-    size, decay = min(recipe.images_per_step, len(images.train)), recipe.regularization.ema
+    whiten(network, images)
+    size = min(recipe.images_per_step, len(images.train))
     own = recipe.model_copy(update={"model": model, "batch_size": size})
     return Trainer(
         recipe=own,
@@ -171,7 +173,6 @@ def _level(recipe: Recipe, model: SingleNetwork, seed: int, images: TrainingSet,
         optimizer=make_optimizer(own.optimizer, network, own.transfer.head_lr),
         objective=Objective(own),
         patience=Patience(own.regularization.early_stopping),
-        average=None if decay is None else Average(network, decay),
     )
 
 

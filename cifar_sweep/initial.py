@@ -14,17 +14,23 @@ from cifar_sweep.models.network import Network
 from cifar_sweep.models.recipes.hierarchical import HierarchicalRecipe
 from cifar_sweep.recipe import Recipe
 from cifar_sweep.text import embeddings
+from cifar_sweep.training_set import TrainingSet
 from cifar_sweep.transfer import load_weights
+from cifar_sweep.whitening import whiten
 from sweeps.workload import Run
 
 
-def initial_network(recipe: Recipe, run: Run, seed: int) -> Network:
+def initial_network(recipe: Recipe, run: Run, seed: int, images: TrainingSet | None = None) -> Network:
     """The network of `recipe` on the device of `run`: drawn by `seed`, or with the weights that it is to start from.
+
+    A stem that whitens does so for those of `images` that are trained on; without images it stays as it is drawn.
 
     Raises ValueError or Unavailable where weights or the embeddings of class names do not fit or are not there.
     """
     network = build(recipe.model, recipe.data.shape)
     initialise(network, seed)
+    if images is not None:
+        whiten(network, images)
     load_weights(network, recipe, run)
     embedded = class_embeddings(recipe, run.data_dir)
     if embedded is not None:

@@ -12,6 +12,8 @@ from torch.nn.functional import cross_entropy
 
 from cifar_sweep.augment import Source
 from cifar_sweep.precision import autocast
+from cifar_sweep.recipe import TestTimeAugmentation
+from cifar_sweep.tta import mean_logits
 
 BATCH = 500
 
@@ -65,14 +67,22 @@ def measure(
 
 @torch.inference_mode()
 def count_up(
-    network: nn.Module, source: Source, index: Tensor, precision: Literal["fp32", "bf16"], classes: int = 0
+    network: nn.Module,
+    source: Source,
+    index: Tensor,
+    precision: Literal["fp32", "bf16"],
+    classes: int = 0,
+    tta: TestTimeAugmentation = "none",
 ) -> Tally:
-    """The tally of what `measure` gives the means of; with `classes` also of what is taken for what."""
+    """The tally of what `measure` gives the means of; with `classes` also of what is taken for what.
+
+    With `tta` the logits are the mean over several views of each image.
+    """
     network.eval()
     tally = Tally.empty(index.device, classes)
     for batch in torch.split(index, BATCH):
-        images, labels = source.batch(batch)
+        labels = source.labels[batch]
         with autocast(precision, index.device):
-            logits = network(images)
+            logits = mean_logits(lambda seen: network(source.scaling(seen)), source.taken(batch), tta)
         tally.add(cross_entropy(logits.float(), labels), logits, labels)
     return tally

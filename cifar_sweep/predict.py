@@ -12,13 +12,15 @@ from torch import Tensor
 from cifar_sweep.cache import load_images
 from cifar_sweep.classes import names_of
 from cifar_sweep.formats import Images
-from cifar_sweep.recipe import Recipe
+from cifar_sweep.recipe import Recipe, TestTimeAugmentation
 from cifar_sweep.resize import fitted
 from cifar_sweep.shift import MOST_IMAGES, Channels, channel_warnings, class_warnings
-from cifar_sweep.trained import BATCH, VIEWS, TestTimeAugmentation, Trained
+from cifar_sweep.trained import BATCH, Trained
+from cifar_sweep.tta import known
 from cifar_sweep.unlabelled import Unlabelled, read_unlabelled
 from sweeps.workload import Predictions, Site, Unavailable
 
+RECIPE = "recipe"  # the test-time augmentation that the recipe has
 USUAL = 5000  # images of training whose predicted classes those of unlabelled ones are compared with
 
 
@@ -28,7 +30,7 @@ def predict_images(recipe: Recipe, models: Sequence[Path], site: Site, source: P
     Warns where the images, or the classes predicted, are unlike those of training. Raises ValueError for an unknown
     `tta` and as `read_unlabelled` does.
     """
-    augmentation, names = _known(tta), names_of(recipe.data, site.data_dir)
+    augmentation, names = recipe.tta if tta == RECIPE else known(tta), names_of(recipe.data, site.data_dir)
     images = read_unlabelled(source, recipe.data)
     networks = [Trained.load(recipe, model, torch.device(site.device)) for model in models]
     labels = _classes(networks, images, augmentation)
@@ -62,13 +64,6 @@ def _some(images: Images) -> Images:
     """At most USUAL of the images, at equal distances."""
     step = -(-len(images) // USUAL)
     return Images(np.array(images.pixels[::step]), images.labels[::step], images.fit)
-
-
-def _known(tta: str) -> TestTimeAugmentation:
-    for kind in VIEWS:
-        if kind == tta:
-            return kind
-    raise ValueError(f"tta must be {', '.join(VIEWS)} but is {tta!r}")
 
 
 def _as_seen(images: Images | Unlabelled) -> np.ndarray:

@@ -107,7 +107,7 @@ class Pretraining:
     def _train_epoch(self) -> float:
         size, count, device = self.recipe.batch_size, len(self.index), self.index.device
         order = torch.randperm(count, generator=self._generator("order")).to(device)
-        augmentations = self._augmentations(count)
+        augmentations = self._augmentations(self.index[order])
         torch.manual_seed(stream(self.seed, "pretrain", "dropout", self.epoch))
         self._contrasted.train()
         total, steps = torch.zeros((), dtype=torch.float64, device=device), count // size
@@ -133,10 +133,11 @@ class Pretraining:
         self._optimizer.step()
         return loss.detach()
 
-    def _augmentations(self, count: int) -> list[Augmentation]:
+    def _augmentations(self, order: Tensor) -> list[Augmentation]:
         views = self.recipe.views(self.shape.channels)
         seeds = (stream(self.seed, "pretrain", "view", number) for number in range(2))
-        return [Augmentation.drawn(views, self.shape, count, seed, self.epoch, self.index.device) for seed in seeds]
+        count, device = len(order), self.index.device
+        return [Augmentation.drawn(views, self.shape, count, seed, self.epoch, device, order) for seed in seeds]
 
     def _generator(self, purpose: str) -> torch.Generator:
         # On the CPU also for a GPU, so that both devices train on the same draws.

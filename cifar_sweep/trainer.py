@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from cifar_sweep.augment import Augmentation, Mixed, Source
 from cifar_sweep.ema import Average
 from cifar_sweep.execution import Eager, Execution, Result, execution_of
 from cifar_sweep.initial import initial_network
+from cifar_sweep.lookahead import Lookahead
 from cifar_sweep.measure import Tally, count_up
 from cifar_sweep.models.network import Network
 from cifar_sweep.objective import Objective
@@ -41,8 +42,9 @@ def draw_seed(recipe: Recipe, run: Run) -> int:
 class Trainer:
     """The network with all that trains it. `epoch` counts the epochs that are done.
 
-    `average`, `pseudo` and `pretraining` are None where the recipe does without. `confusion` (classes, classes) has
-    what the last validation took for what, true classes by row; `stopped` says that early stopping has ended it.
+    `average`, `lookahead`, `pseudo` and `pretraining` are None where the recipe does without. `confusion` (classes,
+    classes) has what the last validation took for what, true classes by row; `stopped` says that early stopping has
+    ended it.
     """
 
     recipe: Recipe
@@ -52,7 +54,8 @@ class Trainer:
     optimizer: torch.optim.Optimizer
     objective: Objective
     patience: Patience
-    average: Average | None = None
+    average: Average | None = field(default=None, init=False)
+    lookahead: Lookahead | None = field(default=None, init=False)
     pseudo: PseudoLabels | None = None
     pretraining: Pretraining | None = None
     epoch: int = 0
@@ -64,13 +67,14 @@ class Trainer:
         self.precision = resolve_precision(self.recipe.precision, self.device.type)
         self.eager = Eager(self.network, self.objective, self.precision)
         self.execution: Execution = self.eager
+        self._average_weights()
 
     @classmethod
     def start(cls, recipe: Recipe, run: Run) -> Trainer:
         """A trainer before its first epoch. Raises ValueError when the data has less than one batch to train on."""
         seed = draw_seed(recipe, run)
         images = TrainingSet.of(recipe, run, seed)
-        network = initial_network(recipe, run, seed)
+        network = initial_network(recipe, run, seed, images)
         trainer = cls(
             recipe=recipe,
             seed=seed,
@@ -84,10 +88,16 @@ class Trainer:
         trainer.execution = execution_of(recipe, trainer.eager, trainer.device, run.log)
         return trainer
 
+    def _average_weights(self) -> None:
+        """Begin to average the weights as they are now, where the recipe says so."""
+        chosen = self.recipe.regularization
+        if chosen.ema is not None:
+            self.average = Average(self.network, chosen.ema)
+        if chosen.lookahead is not None:
+            self.lookahead = Lookahead(chosen.lookahead, self.network)
+
     def _add_techniques(self) -> None:
         recipe, images = self.recipe, self.images
-        if recipe.regularization.ema is not None:
-            self.average = Average(self.network, recipe.regularization.ema)
         if recipe.pseudo_labels is not None:
             self.pseudo = PseudoLabels(recipe.pseudo_labels, images.unlabelled, images.truth)
         if recipe.pretrain is not None:
@@ -111,8 +121,8 @@ class Trainer:
         if self.pretraining is None or self.pretraining.finished or self.finished:
             return False
         self.pretraining.run_epoch()
-        if self.average is not None and self.pretraining.finished:
-            self.average = Average(self.network, self.average.decay)
+        if self.pretraining.finished:
+            self._average_weights()
         return True
 
     def run_epoch(self) -> dict[str, float]:
@@ -151,7 +161,7 @@ class Trainer:
     def _train_epoch(self, index: Tensor, source: Source) -> Tally:
         recipe, size, count = self.recipe, self.recipe.images_per_step, len(index)
         order = index[torch.randperm(count, generator=self._generator("order")).to(self.device)]
-        drawn = Augmentation.drawn(recipe.augment, recipe.data.shape, count, self.seed, self.epoch, self.device)
+        drawn = Augmentation.drawn(recipe.augment, recipe.data.shape, count, self.seed, self.epoch, self.device, order)
         self.begin_epoch()
         tally, steps = Tally.empty(self.device), count // size
         for step in range(steps):
@@ -160,6 +170,8 @@ class Trainer:
                 recipe.schedule, self.optimizer, recipe.optimizer.lr, self.epoch * steps + step, steps, recipe.epochs
             )
             self._step(drawn, source, order[batch], batch, tally)
+            if self.lookahead is not None:
+                self.lookahead.update(self.network, self.epoch * steps + step + 1, recipe.epochs * steps)
             if step % STEPS_BETWEEN_CHECKS == 0 and not tally.finite():
                 break
         return tally
@@ -193,7 +205,7 @@ class Trainer:
     def validate(self) -> Tally:
         """Loss (without label smoothing), hits and confusions of the validation images."""
         images, classes = self.images, self.recipe.data.shape.classes
-        return count_up(self.evaluated, images.source, images.validation, self.precision, classes)
+        return count_up(self.evaluated, images.source, images.validation, self.precision, classes, self.recipe.tta)
 
     def _held_out(self, diverged: bool) -> dict[str, float]:
         if len(self.images.validation) == 0:
@@ -223,6 +235,8 @@ class Trainer:
         weights: dict[str, Any] = {"network": self.network.state_dict()}
         if self.average is not None:
             weights = {"average": self.average.state_dict(), "unaveraged": self.network.state_dict()}
+        if self.lookahead is not None:
+            weights["lookahead"] = self.lookahead.state_dict()
         return {
             **weights,
             **self.progress(),
@@ -244,6 +258,8 @@ class Trainer:
         self.network.load_state_dict(state["network" if self.average is None else "unaveraged"])
         if self.average is not None:
             self.average.load_state_dict(state["average"])
+        if self.lookahead is not None:
+            self.lookahead.load_state_dict(state["lookahead"])
         self.optimizer.load_state_dict(state["optimizer"])
         for name, part in self._techniques().items():
             part.load_state_dict(state[name])

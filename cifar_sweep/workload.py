@@ -41,10 +41,14 @@ TOGGLES: Mapping[str, Mapping[str, Any]] = {
     "dropout": {"model.head.dropout": 0.0},
     "stochastic_depth": {"model.stochastic_depth": 0.0},
     "zero_init": {"model.zero_init": False},
+    "whitening": {"model.whitening": False},
+    "dirac_init": {"model.dirac_init": False},
     "head_batch_norm": {"model.head.batch_norm": False, "model.head.batch_norm_logits": False},
     "text": {"model.head.text": None},
     "crop": {"augment.crop": 0},
+    "reflect": {"augment.crop_padding": "zero"},
     "flip": {"augment.flip": False},
+    "alternating_flip": {"augment.flip": True},
     **{name: {f"augment.{name}": None} for name in OPERATIONS},
     "augmentation": {"augment.crop": 0, "augment.flip": False, **{f"augment.{name}": None for name in OPERATIONS}},
     "phases": {"augment.phases": []},
@@ -52,12 +56,15 @@ TOGGLES: Mapping[str, Mapping[str, Any]] = {
     "momentum": {"optimizer.momentum": 0.0, "optimizer.nesterov": False},
     "nesterov": {"optimizer.nesterov": False},
     "weight_decay": {"optimizer.weight_decay": 0.0},
+    "norm_bias_lr": {"optimizer.norm_bias_lr": 1.0},
     "schedule": {"schedule.name": "constant"},
     "warmup": {"schedule.warmup_epochs": 0},
+    "lookahead": {"regularization.lookahead": None},
     "label_smoothing": {"regularization.label_smoothing": 0.0},
     "grad_clip": {"regularization.grad_clip": None},
     "ema": {"regularization.ema": None},
     "early_stopping": {"regularization.early_stopping.patience": None},
+    "tta": {"tta": "none"},
     "weights": {"transfer.weights": None},
     "freezing": {"transfer.freeze": None, "transfer.unfreeze": []},
     "head_lr": {"transfer.head_lr": 1.0},
@@ -187,7 +194,8 @@ def evaluate(recipe: Recipe, run: Run, entries: Sequence[Any]) -> Iterator[tuple
 def predict(recipe: Recipe, models: Sequence[Path], site: Site, source: Path, tta: str) -> Predictions:
     """The classes of the unlabelled images in `source`: a pickle, .npz, .npy or folder (`unlabelled.read_unlabelled`).
 
-    The mean of the probabilities of `models`, folders of checkpoints, decides; `tta`: none, flip or flip_shift.
+    The mean of the probabilities of `models`, folders of checkpoints, decides; `tta`:
+    none, mirror, mirror_translate, or recipe for what the recipe has.
     """
     from cifar_sweep.predict import predict_images
 

@@ -29,7 +29,8 @@ class RecipeSchema:
     """The recipe type of a workload: a pydantic model or a dataclass, nested as it likes.
 
     A section may be a union of record types told apart by a Literal setting, its tag: `model.name: lenet5`. One that
-    does not name its tag is of its default's type.
+    does not name its tag is of its default's type. Where the type has a method `expand`, from nested settings to nested
+    settings, that writes out what a setting stands for (`shorthands`), before anything is merged or validated.
     """
 
     type: type
@@ -60,9 +61,15 @@ class RecipeSchema:
         """The dotted keys whose values tell the types of a section apart: {"model.name"}."""
         return _all_tags(self.type)
 
+    @property
+    def shorthands(self) -> frozenset[str]:
+        """The settings that stand for others, and are not found in a recipe: pydantic's `Field(exclude=True)`."""
+        fields: Mapping[str, Any] = getattr(self.type, "model_fields", {})
+        return frozenset(name for name, info in fields.items() if info.exclude)
+
     def validate(self, settings: Mapping[str, Any]) -> Any:
         """The recipe for nested `settings`; what is not named keeps its default. Raises BadRecipe."""
-        whole = _tagged(self._whole, settings)
+        whole = _tagged(self._whole, self._expanded(settings))
         try:
             return self._adapter.validate_python(whole)
         except ValidationError as error:
@@ -74,12 +81,12 @@ class RecipeSchema:
         A section that becomes one of another type (`model.name: lenet5` over a ResNet) starts from that type's own
         defaults: of the settings that it had none stays, whatever the order of the overrides.
         """
-        return _merged(self._whole, copy.deepcopy(dict(settings)), merge({}, overrides))
+        return _merged(self._whole, copy.deepcopy(self._expanded(settings)), merge({}, overrides))
 
     def takes(self, settings: Mapping[str, Any], key: str) -> bool:
         """Whether a recipe of these settings has a place for the dotted key, given the types of its sections."""
         section: SectionType | None = self._whole
-        node: Any = settings
+        node: Any = self._expanded(settings)
         for part in key.split("."):
             fields = section.fields(node if isinstance(node, Mapping) else {}) if section is not None else {}
             if part not in fields:
@@ -87,6 +94,10 @@ class RecipeSchema:
             section = SectionType.of(fields[part].annotation, fields[part].default)
             node = node.get(part) if isinstance(node, Mapping) else None
         return True
+
+    def _expanded(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """`settings` with what its shorthands stand for written out."""
+        return dict(getattr(self.type, "expand", dict)(settings))
 
     def dump(self, recipe: Any) -> dict[str, Any]:
         """A recipe as nested plain data, every default written out."""

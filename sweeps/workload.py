@@ -211,7 +211,8 @@ class Workload:
         """What the models saved in the checkpoint folders `models` say of the unlabelled examples in `source`.
 
         Of several models, the mean of their probabilities decides; `tta` names a kind of test-time augmentation, "none"
-        being none. Raises BadWorkload without that capability, ValueError for what cannot be read.
+        being none and "recipe" that of the recipe. Raises BadWorkload without that capability, ValueError for what
+        cannot be read.
         """
         self._require("predict")
         predictions = self._call("predict", None, recipe, models, site, source, tta)

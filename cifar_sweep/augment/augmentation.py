@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -11,8 +11,8 @@ from torch import Tensor
 from cifar_sweep.augment.mixing import Mixed, mix
 from cifar_sweep.augment.operation import Step
 from cifar_sweep.augment.operations import OPERATIONS
-from cifar_sweep.augment.source import Source, Views, draw_views
-from cifar_sweep.recipe.augment import AugmentRecipe, check
+from cifar_sweep.augment.source import Source, Views, alternating, draw_views
+from cifar_sweep.recipe.augment import AugmentRecipe, Transforms, check
 from cifar_sweep.recipe.transforms import Mix
 from cifar_sweep.section import Shape
 from sweeps.workload import stream
@@ -29,19 +29,26 @@ class Augmentation:
 
     @classmethod
     def drawn(
-        cls, recipe: AugmentRecipe, shape: Shape, count: int, seed: int, epoch: int, device: torch.device
+        cls,
+        recipe: AugmentRecipe,
+        shape: Shape,
+        count: int,
+        seed: int,
+        epoch: int,
+        device: torch.device,
+        order: Tensor | None = None,
     ) -> Augmentation:
         """Everything drawn for the `count` images of the epoch `epoch` (from 0), in the order they are trained on.
 
-        Each operation has a stream of `seed` and the epoch to itself. Raises ValueError where the recipe does not fit
-        images of this `shape`.
+        `order` (count,) has their indices in the source, which an alternating flip goes by; without it they are those
+        of their positions. Each operation has a stream of `seed` and the epoch to itself. Raises ValueError where the
+        recipe does not fit images of this `shape`.
         """
         check(recipe, shape)
         settings = recipe.during(epoch)
-        views = torch.Generator().manual_seed(stream(seed, "augment", epoch))  # on the CPU: the same for every device
         chosen = [(name, make, getattr(settings, name)) for name, make in OPERATIONS.items()]
         return cls(
-            views=draw_views(count, settings.crop, settings.flip, views).to(device),
+            views=_views(settings, torch.arange(count) if order is None else order, seed, epoch).to(device),
             steps=tuple(
                 Step.of_epoch(name, make(section), count, seed, epoch)
                 for name, make, section in chosen
@@ -68,3 +75,13 @@ class Augmentation:
         """The batch at the positions `batch`, after MixUp or CutMix where they are on."""
         generator = np.random.default_rng(stream(self.mix_seed, batch.start))
         return mix(images, labels, self.mixing, generator)
+
+
+def _views(settings: Transforms, order: Tensor, seed: int, epoch: int) -> Views:
+    """How the images `order` (count,) are cut. Drawn on the CPU: the same for every device."""
+    generator = torch.Generator().manual_seed(stream(seed, "augment", epoch))
+    reflect = settings.crop_padding == "reflect"
+    views = draw_views(len(order), settings.crop, settings.flip is True, generator, reflect)
+    if settings.flip == "alternating":
+        return replace(views, mirrored=alternating(order, seed, epoch))
+    return views

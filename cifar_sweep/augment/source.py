@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from cifar_sweep.recipe.data import Fit
 from cifar_sweep.resize import fitted
+from sweeps.workload import stream
 
 EXACT_SUM = 200  # so many squares of bytes still add up exactly in float32: the scaling is the same on every device
 
@@ -17,22 +19,24 @@ EXACT_SUM = 200  # so many squares of bytes still add up exactly in float32: the
 class Views:
     """How each image of a batch is cut: `rows` and `columns` (B,) shift it by that many pixels, `mirrored` (B,) flips.
 
-    A positive shift moves the image up or left; what comes in from outside is zero.
+    A positive shift moves the image up or left; what comes in from outside is zero or, with `reflect`, the image itself
+    mirrored at its outermost pixels.
     """
 
     rows: Tensor
     columns: Tensor
     mirrored: Tensor
+    reflect: bool = False
 
     def __getitem__(self, batch: slice) -> Views:
-        return Views(self.rows[batch], self.columns[batch], self.mirrored[batch])
+        return Views(self.rows[batch], self.columns[batch], self.mirrored[batch], self.reflect)
 
     def to(self, device: torch.device) -> Views:
         """The same views on `device`."""
-        return Views(self.rows.to(device), self.columns.to(device), self.mirrored.to(device))
+        return Views(self.rows.to(device), self.columns.to(device), self.mirrored.to(device), self.reflect)
 
 
-def draw_views(count: int, crop: int, flip: bool, generator: torch.Generator) -> Views:
+def draw_views(count: int, crop: int, flip: bool, generator: torch.Generator, reflect: bool = False) -> Views:
     """Views of `count` images: shifts uniform in -crop..crop, mirrored with probability 1/2 where `flip`.
 
     The same numbers are drawn whatever is switched on, so that a run without flips makes the crops of the run with.
@@ -43,7 +47,19 @@ def draw_views(count: int, crop: int, flip: bool, generator: torch.Generator) ->
         rows=(rows * shifts).long().clamp_(max=shifts - 1) - crop,
         columns=(columns * shifts).long().clamp_(max=shifts - 1) - crop,
         mirrored=(mirror < 0.5) & flip,
+        reflect=reflect,
     )
+
+
+def alternating(order: Tensor, seed: int, epoch: int) -> Tensor:
+    """Which of the images `order` (count,) of a source are mirrored in the epoch `epoch`, (count,), on the CPU.
+
+    Alternating flip (Jordan 2024, arXiv:2404.00498, 3.6): an image is mirrored or not at random in epoch 0, and from
+    then on the other way round in each epoch. What is drawn for an image depends on `seed` and its index alone.
+    """
+    order = order.cpu()
+    drawn = np.random.default_rng(stream(seed, "augment", "alternating_flip")).random(int(order.max()) + 1) < 0.5
+    return torch.from_numpy(drawn)[order] ^ (epoch % 2 == 1)
 
 
 def gather(pixels: Tensor, index: Tensor, views: Views | None) -> Tensor:
@@ -57,13 +73,18 @@ def gather(pixels: Tensor, index: Tensor, views: Views | None) -> Tensor:
     side = torch.arange(size, device=pixels.device)
     rows = side + views.rows[:, None]
     columns = torch.where(views.mirrored[:, None], side.flip(0), side) + views.columns[:, None]
-    inside = _within(rows, size)[:, :, None] & _within(columns, size)[:, None, :]
-    rows, columns = rows.clamp(0, size - 1), columns.clamp(0, size - 1)
+    if views.reflect:
+        inside = None
+        rows, columns = _reflected(rows, size), _reflected(columns, size)
+    else:
+        inside = _within(rows, size)[:, :, None] & _within(columns, size)[:, None, :]
+        rows, columns = rows.clamp(0, size - 1), columns.clamp(0, size - 1)
     flat = (index * size * size)[:, None, None] + (rows * size)[:, :, None] + columns[:, None, :]
     if channels == 4:
         words = pixels.view(torch.int32).view(count * size * size).take(flat)
-        return (words * inside).view(torch.uint8).view(*flat.shape, 4)
-    return pixels.view(count * size * size, channels)[flat] * inside[..., None]
+        return (words if inside is None else words * inside).view(torch.uint8).view(*flat.shape, 4)
+    cut = pixels.view(count * size * size, channels)[flat]
+    return cut if inside is None else cut * inside[..., None]
 
 
 @dataclass(frozen=True)
@@ -133,6 +154,12 @@ class Source:
     def batch(self, index: Tensor, views: Views | None = None) -> tuple[Tensor, Tensor]:
         """The images `index` (B,), scaled, (B, channels, size, size), and their labels (B,)."""
         return self.scaling(self.taken(index, views)), self.labels[index]
+
+
+def _reflected(position: Tensor, size: int) -> Tensor:
+    """Positions from 1 - size to 2 * (size - 1), brought inside at the first and the last: -1 is 1."""
+    last = size - 1
+    return last - (last - position.abs()).abs()
 
 
 def _within(position: Tensor, size: int) -> Tensor:

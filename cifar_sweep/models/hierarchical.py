@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -55,13 +55,16 @@ class Hierarchical(Network):
     @property
     def draws(self) -> Mapping[str, tuple[Draw, ...]]:
         """How the levels' architectures draw their own initial weights."""
+        return {f"{level}.{name}": draws for level, network in self._levels() for name, draws in network.draws.items()}
+
+    def frozen(self, epoch: int) -> frozenset[str]:
+        """What the levels' architectures do not train."""
+        return frozenset(f"{level}.{name}" for level, network in self._levels() for name in network.frozen(epoch))
+
+    def _levels(self) -> Iterator[tuple[str, Network]]:
+        """The levels that are networks, by name."""
         levels = {"coarse": self.coarse, **{f"fine.{index}": network for index, network in enumerate(self.fine)}}
-        return {
-            f"{level}.{name}": draws
-            for level, network in levels.items()
-            if isinstance(network, Network)
-            for name, draws in network.draws.items()
-        }
+        return ((level, network) for level, network in levels.items() if isinstance(network, Network))
 
     def features(self, images: Tensor) -> Tensor:
         """Refused: each level has features of its own. Raises ValueError."""

@@ -31,6 +31,9 @@ def initialise(network: Network, seed: int) -> None:
     for name, module in network.named_modules():
         if isinstance(module, nn.Conv2d | nn.Linear) and f"{name}.weight" not in drawn:
             _draw_layer(module, _generator(seed, f"{name}.weight"))
+    for module in network.modules():
+        if isinstance(module, Network):
+            module.after_draw()
 
 
 def _draw_layer(layer: nn.Conv2d | nn.Linear, generator: torch.Generator) -> None:

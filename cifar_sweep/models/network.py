@@ -21,6 +21,13 @@ class Network(nn.Module, ABC):
         """How the architecture itself draws its initial weights, by parameter name; the others are drawn as He's."""
         return {}
 
+    def frozen(self, epoch: int) -> frozenset[str]:
+        """The parameters that the architecture itself does not train in `epoch`, counted from 0."""
+        return frozenset()
+
+    def after_draw(self) -> None:
+        """Change freshly drawn weights in place, where the architecture starts from other ones."""
+
     @abstractmethod
     def features(self, images: Tensor) -> Tensor:
         """What the head gets, (B, head.in_features), of images (B, channels, size, size)."""

@@ -7,18 +7,20 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
 
 from cifar_sweep.recipe import OptimizerRecipe
 
 HEAD = "head."
+NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm)
 
 
 class Kind(NamedTuple):
-    """What the parameters of one group have in common."""
+    """What the parameters of one group have in common; `decay` is their share of the weight decay."""
 
     orthogonal: bool
     scale: float
-    decays: bool
+    decay: float
 
 
 def parameter_groups(recipe: OptimizerRecipe, network: nn.Module, head_lr: float) -> list[dict[str, Any]]:
@@ -26,16 +28,23 @@ def parameter_groups(recipe: OptimizerRecipe, network: nn.Module, head_lr: float
 
     A group's learning rate is its `scale` times the schedule's. The first group has the body's decaying weights, if
     there are any. Weight decay acts on convolution and linear weights only: shrinking biases and the gains of
-    normalisation does not regularise (He et al. 2018, arXiv:1812.01187). Raises ValueError when muon has nothing to do.
+    normalisation does not regularise (He et al. 2018, arXiv:1812.01187). Biases of normalisation have a learning rate,
+    and if they are to shrink a weight decay, of their own (Jordan 2024, arXiv:2404.00498, 3.4): the product of the two
+    does not depend on `norm_bias_lr`. Raises ValueError when muon has nothing to do.
     """
+    norm_biases = _norm_biases(network)
     hidden = _hidden(network) if recipe.name == "muon" else frozenset()
     members: dict[Kind, list[Tensor]] = defaultdict(list)
     for name, parameter in network.named_parameters():
         scale = head_lr if name.startswith(HEAD) else 1.0
         if recipe.name == "muon" and name not in hidden:
             scale *= recipe.adam_lr / recipe.lr
-        members[Kind(name in hidden, scale, _is_weight(parameter))].append(parameter)
-    order = sorted(members, key=lambda kind: (not kind.orthogonal, kind.scale != 1, not kind.decays, kind.scale))
+        decay = 1.0 if _is_weight(parameter) else 0.0
+        if name in norm_biases:
+            scale *= recipe.norm_bias_lr
+            decay = 1 / recipe.norm_bias_lr if recipe.norm_bias_decay else 0.0
+        members[Kind(name in hidden, scale, decay)].append(parameter)
+    order = sorted(members, key=lambda kind: (not kind.orthogonal, kind.scale != 1, not kind.decay, kind.scale))
     return [_group(recipe, kind, members[kind]) for kind in order]
 
 
@@ -50,7 +59,7 @@ def _group(recipe: OptimizerRecipe, kind: Kind, parameters: list[Tensor]) -> dic
         "params": parameters,
         "lr": recipe.lr * kind.scale,
         "scale": kind.scale,
-        "weight_decay": recipe.weight_decay if kind.decays else 0.0,
+        "weight_decay": recipe.weight_decay * kind.decay,
     }
     return {**group, "orthogonal": kind.orthogonal} if recipe.name == "muon" else group
 
@@ -66,6 +75,10 @@ def _hidden(network: nn.Module) -> frozenset[str]:
             "optimizer.name is muon but the network has no weights between its first and its last layer; use adamw"
         )
     return hidden
+
+
+def _norm_biases(network: nn.Module) -> set[str]:
+    return {f"{name}.bias" for name, module in network.named_modules() if isinstance(module, NORMS)}
 
 
 def _embeddings(network: nn.Module) -> set[str]:

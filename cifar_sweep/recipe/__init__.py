@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, PlainValidator, model_validator
@@ -12,11 +13,13 @@ from cifar_sweep.models.recipes.hierarchical import HierarchicalRecipe
 from cifar_sweep.recipe.augment import AugmentRecipe, check
 from cifar_sweep.recipe.data import SHAPES, DataRecipe
 from cifar_sweep.recipe.optim import OptimizerRecipe, ScheduleRecipe
+from cifar_sweep.recipe.presets import expand
 from cifar_sweep.recipe.pretrain import PretrainRecipe
 from cifar_sweep.recipe.pseudo import PseudoLabelRecipe
 from cifar_sweep.recipe.regularization import EarlyStopping, RegularizationRecipe
 from cifar_sweep.recipe.techniques import DistillationRecipe
 from cifar_sweep.recipe.transfer import TransferRecipe
+from cifar_sweep.recipe.tta import TestTimeAugmentation
 from cifar_sweep.section import Section
 
 __all__ = [
@@ -33,6 +36,7 @@ __all__ = [
     "Recipe",
     "RegularizationRecipe",
     "ScheduleRecipe",
+    "TestTimeAugmentation",
     "TransferRecipe",
 ]
 
@@ -51,6 +55,13 @@ BatchSize = Annotated[int | Literal["auto"], PlainValidator(_batch_size, json_sc
 class Recipe(Section):
     """How one image classifier is trained. The defaults train a ResNet of 2.8 million parameters on CIFAR-10."""
 
+    preset: Literal["fast"] | None = Field(
+        default=None,
+        exclude=True,
+        description="Settings to start from; what is named beside it wins, and a model, optimizer or schedule of "
+        "another name has none of the preset's. fast: the network and the techniques of cifar10-airbench; another "
+        "experiment than the defaults. null: the defaults.",
+    )
     data: DataRecipe = Field(default=DataRecipe(), description="Which images.")
     augment: AugmentRecipe = Field(default=AugmentRecipe(), description="What happens to the pixels.")
     model: ModelRecipe = Field(default=ResNetRecipe(), description="The network.")
@@ -71,6 +82,11 @@ class Recipe(Section):
         description="Images per step; a last incomplete batch is left out. auto: the largest that fits on the device, "
         "found once for the whole study, in its baseline only.",
     )
+    tta: TestTimeAugmentation = Field(
+        default="none",
+        description="Views of an image whose scores are averaged wherever the network is measured or predicts: mirror, "
+        "it and its mirror image; mirror_translate, both also moved by a pixel, six views in all.",
+    )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         default="auto", description="Arithmetic of the network; auto: bf16 where the device computes in it, else fp32."
     )
@@ -86,6 +102,16 @@ class Recipe(Section):
         description="Which stream of random numbers the seed stands for: another value draws initial weights, order, "
         "augmentation, dropout and label noise anew, but not the split. A null component to check an ablation with.",
     )
+
+    @staticmethod
+    def expand(settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Nested `settings` with what their preset stands for written out."""
+        return expand(settings)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_preset(cls, settings: Any) -> Any:
+        return expand(settings) if isinstance(settings, Mapping) else settings
 
     @property
     def images_per_step(self) -> int:

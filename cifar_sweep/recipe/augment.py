@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -15,10 +15,16 @@ POLICIES = ("rand_augment", "trivial_augment", "aug_mix")
 class Transforms(Section):
     """What is done to a training image, in this order. An operation that is null is off, `{}` is on with defaults."""
 
-    crop: int = Field(
-        default=4, ge=0, description="Pixels of zero padding that a random crop may shift by; 0: no crop."
+    crop: int = Field(default=4, ge=0, description="Pixels of padding that a random crop may shift by; 0: no crop.")
+    crop_padding: Literal["zero", "reflect"] = Field(
+        default="zero",
+        description="What a crop pads with: zero, black; reflect, the image mirrored at its outermost pixels.",
     )
-    flip: bool = Field(default=True, description="Whether half of the training images are mirrored at random.")
+    flip: bool | Literal["alternating"] = Field(
+        default=True,
+        description="Whether half of the training images are mirrored at random; alternating: each image by a draw in "
+        "the first epoch, and from then on the other way round in each epoch.",
+    )
     vertical_flip: transforms.VerticalFlip | None = Field(default=None, description="Upside down; null: off.")
     resized_crop: transforms.ResizedCrop | None = Field(default=None, description="An enlarged part; null: off.")
     rotation: transforms.Rotation | None = Field(default=None, description="Turned; null: off.")

@@ -41,6 +41,18 @@ class OptimizerRecipe(Section):
         "the gradient; adamw, lion, muon: the weights shrink by it times the learning rate at each step.",
     )
 
+    norm_bias_lr: float = Field(
+        default=1.0,
+        gt=0,
+        le=10_000,
+        description="Factor of the learning rate for the biases of normalisation layers; airbench94's is 64, with sgd.",
+    )
+    norm_bias_decay: bool = Field(
+        default=False,
+        description="Whether the biases of normalisation layers shrink too, at each step by as much as weights at the "
+        "same learning rate would: their weight decay is divided by norm_bias_lr.",
+    )
+
     @model_validator(mode="after")
     def _nesterov_has_momentum(self) -> OptimizerRecipe:
         if self.name in ("sgd", "muon") and self.nesterov and self.momentum == 0:

@@ -25,6 +25,19 @@ class EarlyStopping(Section):
     )
 
 
+class LookaheadRecipe(Section):
+    """Lookahead: slow weights that the network goes back to every few steps. At such a step they keep a share of
+    decay^every * (step / all steps)^power of themselves, and after the last step they stand in the network's place."""
+
+    every: int = Field(default=5, ge=1, description="Steps of the optimizer between two updates of the slow weights.")
+    decay: float = Field(
+        default=0.95, gt=0, lt=1, description="Share that the slow weights keep of themselves per step, at the end."
+    )
+    power: float = Field(
+        default=3.0, ge=0, le=100, description="How late that share grows to its full size: 0, at once; 1, linearly."
+    )
+
+
 class RegularizationRecipe(Section):
     """What keeps the network from fitting too hard, besides weight decay, dropout and augmentation."""
 
@@ -38,5 +51,8 @@ class RegularizationRecipe(Section):
         lt=1,
         description="Decay per step of an exponential moving average of the weights (0.999: over about 1,000 steps), "
         "which is then validated and tested in place of the trained weights; null: no average.",
+    )
+    lookahead: LookaheadRecipe | None = Field(
+        default=None, description="Slow weights that the network goes back to every few steps; null: none."
     )
     early_stopping: EarlyStopping = Field(default=EarlyStopping(), description="When training ends early.")

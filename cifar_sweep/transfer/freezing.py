@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
+from cifar_sweep.models.network import Network
 from cifar_sweep.recipe.transfer import Selected, TransferRecipe
 
 NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm)
@@ -17,10 +18,12 @@ SHOWN = 5  # names in an error
 def freeze(network: nn.Module, transfer: TransferRecipe, epoch: int) -> None:
     """Set which parameters are trained in `epoch` (counted from 0); call it after `network.train()`.
 
+    Those that the architecture itself does not train are frozen whatever `transfer` says.
+
     Normalisation layers whose own parameters are all frozen go into evaluation mode: they use, and keep, the
     statistics they came with. Raises ValueError when the selection names nothing or leaves nothing to train.
     """
-    if transfer.freeze is None:
+    if transfer.freeze is None and not _untrained(network, epoch):
         return
     trained = trained_names(network, transfer, epoch)
     for name, parameter in network.named_parameters():
@@ -39,14 +42,15 @@ def trainable_parameters(network: nn.Module, transfer: TransferRecipe) -> int:
 
 def trained_names(network: nn.Module, transfer: TransferRecipe, epoch: int) -> set[str]:
     """The names of the parameters that are trained in `epoch`, counted from 0. Raises ValueError as `freeze` does."""
-    names, frozen = _ordered_names(network), transfer.freeze
+    names, frozen, never = _ordered_names(network), transfer.freeze, _untrained(network, epoch)
     if frozen is None:
-        return set(names)
+        return set(names) - never
     chosen = _selected(names, frozen, "transfer.freeze")
     trained = chosen if isinstance(frozen, int) else set(names) - chosen  # a count says what is not frozen
     for step in transfer.unfreeze:
         thawed = _selected(names, step.parameters, "transfer.unfreeze")
         trained = trained | thawed if step.epoch <= epoch else trained
+    trained -= never
     if not trained:
         raise ValueError(f"transfer.freeze is {frozen!r}, which leaves no parameter to train: leave some out")
     return trained
@@ -55,6 +59,10 @@ def trained_names(network: nn.Module, transfer: TransferRecipe, epoch: int) -> s
 def in_head(name: str) -> bool:
     """Whether a tensor of this name belongs to a classifier: the network's or, in a hierarchical model, a level's."""
     return "head" in name.split(".")
+
+
+def _untrained(network: nn.Module, epoch: int) -> frozenset[str]:
+    return network.frozen(epoch) if isinstance(network, Network) else frozenset()
 
 
 def _ordered_names(network: nn.Module) -> list[str]:

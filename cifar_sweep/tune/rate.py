@@ -87,7 +87,7 @@ def steepest(rates: Sequence[float], losses: Sequence[float]) -> float | None:
 def _losses(recipe: Recipe, run: Run, rates: Sequence[float]) -> Iterator[float]:
     """The loss of each step, before it is taken."""
     images = TrainingSet.of(recipe, run, run.seed)
-    network = initial_network(recipe, run, run.seed)
+    network = initial_network(recipe, run, run.seed, images)
     optimizer = make_optimizer(recipe.optimizer, network, recipe.transfer.head_lr)
     objective = Objective.of(recipe, images.source.scaling, run)
     precision, device = resolve_precision(recipe.precision, run.device), torch.device(run.device)
@@ -112,7 +112,7 @@ def batches(recipe: Recipe, images: TrainingSet, seed: int) -> Iterator[Mixed]:
     while True:
         shuffled = torch.Generator().manual_seed(stream(seed, "order", epoch))
         order = images.train[torch.randperm(count, generator=shuffled).to(device)]
-        drawn = Augmentation.drawn(recipe.augment, recipe.data.shape, count, seed, epoch, device)
+        drawn = Augmentation.drawn(recipe.augment, recipe.data.shape, count, seed, epoch, device, order)
         for start in range(0, count - size + 1, size):
             batch = slice(start, start + size)
             yield drawn.mix(*drawn.batch(images.source, order[batch], batch), batch)

@@ -39,7 +39,9 @@ def predict(
     ],
     out: Annotated[Path, typer.Option("--out", help="The CSV file to write.")] = Path("submission.csv"),
     header: Annotated[str, typer.Option("--header", metavar="ID,LABEL", help="The two titles.")] = "ID,Labels",
-    tta: Annotated[str, typer.Option("--tta", help="Test-time augmentation: none, flip or flip_shift.")] = "none",
+    tta: Annotated[
+        str, typer.Option("--tta", help="Test-time augmentation: none, mirror, mirror_translate; recipe: the recipe's.")
+    ] = "recipe",
     ensemble: Annotated[
         bool, typer.Option("--ensemble", help="Average the probabilities over all runs of the recipe.")
     ] = False,

@@ -16,7 +16,7 @@ import pytest
 from cifar_sweep.recipe import Recipe
 from sweeps.checkpoint import CheckpointFolder
 from sweeps.grammar.document import from_text
-from sweeps.recipe import merge
+from sweeps.recipe import RecipeSchema
 from sweeps.study import parse
 from sweeps.workload import Run, load
 from tests.sweeps.support import run_inline
@@ -90,9 +90,11 @@ def tiny_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def make_recipe() -> Callable[..., Recipe]:
-    """A function from overrides by dotted key to a recipe that trains on digits in seconds."""
-    return lambda **overrides: Recipe.model_validate(
-        merge(SMALL, {k.replace("__", "."): v for k, v in overrides.items()})
+    """A function from overrides by dotted key to a recipe that trains on digits in seconds; another model has its own
+    defaults."""
+    schema = RecipeSchema(Recipe)
+    return lambda **overrides: schema.validate(
+        schema.merge(SMALL, {k.replace("__", "."): v for k, v in overrides.items()})
     )
 
 

@@ -20,24 +20,27 @@ def some_pixels(channels: int, count: int = 12, size: int = 9) -> Tensor:
     return pixels
 
 
-def cut_by_torchvision(image: Tensor, crop: int, row: int, column: int, mirrored: bool) -> Tensor:
+def cut_by_torchvision(
+    image: Tensor, crop: int, row: int, column: int, mirrored: bool, padding: str = "constant"
+) -> Tensor:
     """(size, size, channels) -> the same, through torchvision's own padding, crop and flip."""
     size = image.shape[0]
-    padded = functional.pad(image.permute(2, 0, 1), [crop])
+    padded = functional.pad(image.permute(2, 0, 1), [crop], padding_mode=padding)
     cropped = functional.crop(padded, row + crop, column + crop, size, size)
     return (functional.hflip(cropped) if mirrored else cropped).permute(1, 2, 0)
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
 @pytest.mark.parametrize("crop", [0, 1, 4, 8])
-def test_views_are_what_torchvision_cuts_at_the_same_offsets(channels: int, crop: int):
+@pytest.mark.parametrize("padding", ["constant", "reflect"])
+def test_views_are_what_torchvision_cuts_at_the_same_offsets(channels: int, crop: int, padding: str):
     pixels, index = some_pixels(channels), torch.tensor([3, 3, 0, 11, 7, 1, 2, 5])
-    views = draw_views(len(index), crop, True, generator(1))
+    views = draw_views(len(index), crop, True, generator(1), reflect=padding == "reflect")
     assert 0 < views.mirrored.sum() < len(index)
     cut = gather(pixels, index, views)
     for position, image in enumerate(index):
         row, column, mirrored = (int(v[position]) for v in (views.rows, views.columns, views.mirrored))
-        assert torch.equal(cut[position], cut_by_torchvision(pixels[image], crop, row, column, bool(mirrored)))
+        assert torch.equal(cut[position], cut_by_torchvision(pixels[image], crop, row, column, bool(mirrored), padding))
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -48,6 +48,43 @@ def test_crop_and_flip_are_drawn_as_they_ever_were():
     assert labels.tolist() == list(range(12))
 
 
+def mirrored_by_image(epoch: int, seed: int = 7, images: int = 400, **settings: Any) -> Tensor:
+    """Which of the images are mirrored in an epoch that goes through them in an order of its own, by image."""
+    order = torch.randperm(images, generator=torch.Generator().manual_seed(epoch))
+    recipe = AugmentRecipe.model_validate({"flip": "alternating", **settings})
+    drawn = Augmentation.drawn(recipe, COLOUR, images, seed, epoch, CPU, order)
+    return drawn.views.mirrored[order.argsort()]
+
+
+def test_an_alternating_flip_is_drawn_once_per_image_and_then_turned_every_epoch():
+    first = mirrored_by_image(0)
+    assert 150 < int(first.sum()) < 250
+    for epoch in range(1, 6):
+        assert torch.equal(mirrored_by_image(epoch), first if epoch % 2 == 0 else ~first), epoch
+    assert not torch.equal(mirrored_by_image(0, seed=8), first)
+    assert torch.equal(mirrored_by_image(0, images=300), first[:300])  # an image's own draw, whatever others there are
+
+
+def test_an_alternating_flip_leaves_the_crops_and_the_phases_as_they_are():
+    random, alternating = augmentation(epoch=2), augmentation(epoch=2, flip="alternating")
+    assert torch.equal(random.views.rows, alternating.views.rows)
+    assert torch.equal(random.views.columns, alternating.views.columns)
+    phases = [{"epochs": 2, "flip": False}]
+    assert not mirrored_by_image(1, phases=phases).any()
+    assert torch.equal(mirrored_by_image(3, phases=phases), mirrored_by_image(3))
+
+
+def test_a_crop_pads_as_the_recipe_says():
+    source, index = source_of(photos()), torch.arange(12)
+    black, mirror = (augmentation(count=12, crop=8, crop_padding=padding) for padding in ("zero", "reflect"))
+    cut = [drawn.batch(source, index, slice(0, 12))[0] for drawn in (black, mirror)]
+    expected, _ = source.batch(
+        index, draw_views(12, 8, True, torch.Generator().manual_seed(stream(7, "augment", 0)), True)
+    )
+    assert torch.equal(cut[1], expected)
+    assert not torch.equal(cut[0], cut[1])
+
+
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_only_the_images_that_are_drawn_change(name: str):
     source = source_of(photos())
@@ -141,7 +178,7 @@ def test_a_phase_draws_what_the_settings_draw_without_phases():
 
 
 def test_every_operation_of_the_recipe_is_registered_in_its_order():
-    sections = [name for name in Transforms.model_fields if name not in ("crop", "flip", "mix")]
+    sections = [name for name in Transforms.model_fields if name not in ("crop", "crop_padding", "flip", "mix")]
     assert sections == list(OPERATIONS)
 
 

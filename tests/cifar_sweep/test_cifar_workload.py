@@ -17,20 +17,37 @@ SCHEMA = RecipeSchema(Recipe)
 OPERATIONS: dict[str, Any] = {name: {} for name in workload.OPERATIONS}
 ALL_ON = {
     "data": {"unlabelled": {"share": 0.2}},
-    "augment": {**OPERATIONS, "trivial_augment": None, "aug_mix": None, "phases": [{"epochs": 2}]},
+    "augment": {
+        **OPERATIONS,
+        "trivial_augment": None,
+        "aug_mix": None,
+        "crop_padding": "reflect",
+        "phases": [{"epochs": 2}],
+    },
     "model": {
         "head": {"dropout": 0.1, "batch_norm": True, "batch_norm_logits": True, "text": {}},
         "zero_init": True,
         "stochastic_depth": 0.1,
     },
     "transfer": {"weights": "r1:7", "freeze": "body", "unfreeze": [{"epoch": 1}], "head_lr": 10.0},
-    "regularization": {"label_smoothing": 0.1, "grad_clip": 1.0, "ema": 0.99, "early_stopping": {"patience": 3}},
+    "optimizer": {"norm_bias_lr": 64.0},
+    "regularization": {
+        "label_smoothing": 0.1,
+        "grad_clip": 1.0,
+        "ema": 0.99,
+        "lookahead": {},
+        "early_stopping": {"patience": 3},
+    },
+    "tta": "mirror",
     "distillation": {"teacher": "r1:7"},
     "pseudo_labels": {},
     "pretrain": {},
 }
 OTHERS: dict[str, dict[str, Any]] = {  # what cannot stand beside the rest
     "attention": {"model": {"name": "cbam_cnn"}},
+    "whitening": {"model": {"name": "airbench"}},
+    "dirac_init": {"model": {"name": "airbench"}},
+    "alternating_flip": {"augment": {"flip": "alternating"}},
     "trivial_augment": {"augment": {"trivial_augment": {}}},
     "aug_mix": {"augment": {"aug_mix": {}}},
     "unlabelled": {"data": {"unlabelled": {"share": 0.2}}},

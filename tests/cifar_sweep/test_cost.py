@@ -34,7 +34,7 @@ def test_counts_are_the_known_ones(blocks: list[int], widths: list[int], paramet
     {}, {"norm": "none"}, {"norm": "group"}, {"residual": False}, {"strides": [1, 3, 2, 2]},
     {"stem": {"kernel": 7, "stride": 2, "pool": True}}, {"name": "wide_resnet"}, {"name": "base_resnet"},
     {"name": "simple_cnn"}, {"name": "two_layer", "hidden": [64, 32]}, {"name": "lenet5"}, {"name": "convnet"},
-    {"name": "cbam_cnn"}, {"name": "torchvision", "arch": "mobilenet_v3_small"},
+    {"name": "cbam_cnn"}, {"name": "airbench"}, {"name": "torchvision", "arch": "mobilenet_v3_small"},
     {"name": "torchvision", "arch": "convnext_tiny"},
 ])  # fmt: skip
 def test_macs_are_half_of_the_flops_that_torch_counts(model: dict[str, Any]):

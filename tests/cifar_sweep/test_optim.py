@@ -68,6 +68,33 @@ def test_optimizer_is_torchs(settings: dict[str, Any], of_torch: Callable[[Any],
     assert_same_weights(ours, theirs, tolerance=1e-5)
 
 
+@pytest.mark.parametrize("decay", [True, False])
+def test_biases_of_norms_have_a_rate_of_their_own_and_shrink_as_without_it(decay: bool):
+    """airbench94's parameter groups: the bias at 64 times the rate, its weight decay divided by 64."""
+    ours, theirs = small_network(), small_network()
+    recipe = OptimizerRecipe(lr=0.01, momentum=0.85, weight_decay=0.2, norm_bias_lr=64.0, norm_bias_decay=decay)
+    named, bias = dict(theirs.named_parameters()), "1.bias"
+    groups = [
+        {"params": [p for name, p in named.items() if p.ndim > 1], "weight_decay": 0.2},
+        {"params": [p for name, p in named.items() if p.ndim == 1 and name != bias], "weight_decay": 0.0},
+        {"params": [named[bias]], "lr": 0.01 * 64, "weight_decay": 0.2 / 64 if decay else 0.0},
+    ]
+    train(ours, make_optimizer(recipe, ours), range(5))
+    train(theirs, torch.optim.SGD(groups, 0.01, momentum=0.85, nesterov=True), range(5))
+    assert_same_weights(ours, theirs, tolerance=1e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_rate_of_norm_biases_is_a_factor_for_every_optimizer(name: str):
+    network = small_network()
+    optimizer = make_optimizer(OptimizerRecipe(name=name, norm_bias_lr=8.0, adam_lr=0.1, lr=0.1), network)
+    set_learning_rate(optimizer, 0.5)
+    rates = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
+    named = {key: rates[id(parameter)] for key, parameter in network.named_parameters()}
+    assert named.pop("1.bias") == pytest.approx(4.0)
+    assert list(named.values()) == pytest.approx([0.5] * len(named))
+
+
 def test_lion_is_the_papers_loop():
     network, lr, decay = small_network(), 0.01, 0.1
     reference = copy.deepcopy(network)

@@ -57,8 +57,9 @@ def test_removing_the_norm_layers_leaves_every_other_initial_weight_as_it_was(ma
 
 @pytest.mark.parametrize("toggle", sorted(workload.TOGGLES))
 def test_split_and_order_do_not_depend_on_the_recipe(make_run, toggle: str):
-    network = {"name": "cbam_cnn", "widths": [8, 16]} if toggle == "attention" else SMALL["model"]
-    settings = merge(SMALL | {"model": network}, {"augment.crop": 0})
+    named = {"attention": "cbam_cnn", "whitening": "airbench", "dirac_init": "airbench"}
+    network = {"name": named[toggle], "widths": [8, 16]} if toggle in named else SMALL["model"]
+    settings = merge(SMALL | {"model": network}, {"augment.crop": 0, "augment.flip": toggle == "alternating_flip"})
     base, without = (Recipe.model_validate(merge(settings, edit)) for edit in ({}, workload.TOGGLES[toggle]))
     assert sides(make_run, base) == sides(make_run, without)
     ours, theirs = shown(make_run, base), shown(make_run, without)

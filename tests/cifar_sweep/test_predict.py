@@ -111,7 +111,7 @@ def test_inverted_images_are_warned_of_on_stderr_and_in_json(
     tiny_study: Path, held_out: Images, tmp_path: Path
 ) -> None:
     source = pack(tmp_path, 255 - np.array(held_out.pixels), "npz")
-    done = predict(tiny_study, "tiny", source, "--out", tmp_path / "out.csv", "--tta", "flip_shift", "--json")
+    done = predict(tiny_study, "tiny", source, "--out", tmp_path / "out.csv", "--tta", "mirror_translate", "--json")
     assert "warning: the images are not like those of training: brightness" in done.stderr
     told = json.loads(done.stdout)
     assert told["predictions"] == sum(told["classes"].values()) == 297
@@ -130,7 +130,7 @@ def test_a_pile_of_one_class_is_warned_of(tiny_study: Path, held_out: Images, tm
     (["tiny:final/7", "--out", "o.csv"], "no trial 7 of the stage final"),
     (["tiny:best", "--out", "o.csv"], "'best' names no run: write a number of the search"),
     (["tiny:0", "--ensemble"], "an ensemble needs two or more"),
-    (["tiny", "--tta", "mirror"], "tta must be none, flip, flip_shift but is 'mirror'"),
+    (["tiny", "--tta", "flip"], "tta must be none, mirror, mirror_translate but is 'flip'"),
     (["none"], "no study 'none'"),
 ])  # fmt: skip
 def test_what_is_not_there_is_one_clear_error(tiny_study: Path, tmp_path: Path, words: list[str], message: str) -> None:

@@ -1,5 +1,6 @@
 """The settings of each model. No torch here: a recipe is validated long before anything trains."""
 
+from cifar_sweep.models.recipes.airbench import AirbenchRecipe
 from cifar_sweep.models.recipes.base_resnet import BaseResNetRecipe
 from cifar_sweep.models.recipes.classic import (
     CbamCnnRecipe,
@@ -18,6 +19,7 @@ from cifar_sweep.models.recipes.wide_resnet import WideResNetRecipe
 
 __all__ = [
     "Activation",
+    "AirbenchRecipe",
     "BaseResNetRecipe",
     "CbamCnnRecipe",
     "ConvNetRecipe",

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Discriminator
 
 from cifar_sweep.models.choice import ByName
+from cifar_sweep.models.recipes.airbench import AirbenchRecipe
 from cifar_sweep.models.recipes.base_resnet import BaseResNetRecipe
 from cifar_sweep.models.recipes.classic import (
     CbamCnnRecipe,
@@ -28,6 +29,7 @@ SingleNetwork = (
     | LeNet5Recipe
     | ConvNetRecipe
     | CbamCnnRecipe
+    | AirbenchRecipe
     | TorchvisionRecipe
 )
 
