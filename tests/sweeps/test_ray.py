@@ -65,6 +65,20 @@ def test_search_through_ray_is_pruned_rejected_and_counted_exactly(tmp_path: Pat
         assert trial.status is not Status.COMPLETE or trial.epochs == 8
 
 
+def test_two_rounds_through_ray_pause_and_go_on_from_their_checkpoints(tmp_path: Path, runner: Any) -> None:
+    events = Events()
+    results = run_ray(
+        runner, tmp_path, events, run_cap=5, early_terminate={"type": "one_epoch", "epochs": 2, "top": 2}
+    ).results
+    assert sorted(events.paused) == [(number, 2) for number in range(5)]
+    assert results.counts()[Status.COMPLETE] == 2
+    order = acknowledged(tmp_path)
+    assert len(order) == len(set(order)) == 5 * 2 + 2 * 2
+    assert all(epoch <= 2 for _, epoch in order[:10])
+    for trial in results.trials:
+        assert sorted(trial.curve) == [epoch for number, epoch in order if number == trial.number]
+
+
 def test_nothing_listens_to_other_machines(runner: Any) -> None:
     processes = psutil.Process().children(recursive=True)
     assert any(process.name() == "gcs_server" for process in processes)
