@@ -50,8 +50,8 @@ class Allowance:
         """Whether another run would end in time, if it takes as long as the longest of its ledger did.
 
         In time is: within the limit of its stage, for what this stage and those before it have spent, and within the
-        whole budget. `used` are the seconds that the run itself has had already; `needed` those that it and the ledger's
-        other running ones take until they make room, where that is known better; `kept` those held back for later ones.
+        whole budget. `used` are the seconds that the run itself has had already; `needed` those that it and the other
+        running ones of its ledger take until they make room, where that is known better; `kept` are held back for later.
         """
         if not self._limits:
             return True

@@ -78,7 +78,8 @@ def _one_epoch(fields: Fields) -> Iterator[Found]:
     if confirm is not None and confirm.top > rule.top:
         yield (
             ("confirm", "top"),
-            f"must not be above early_terminate.top = {rule.top}, the trials that are trained to the end, but got {confirm.top}",
+            f"must not be above early_terminate.top = {rule.top}, the trials that are trained to the end, "
+            f"but got {confirm.top}",
         )
 
 
