@@ -1,10 +1,68 @@
-"""Where a benchmark's result goes: to the terminal and, if wanted, into two files."""
+"""What every benchmark does alike: a quiet machine is asked for, and the result goes to the terminal and two files."""
 
 from __future__ import annotations
 
+import argparse
 import json
+import os
+import platform
+import statistics
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+import psutil  # type: ignore[import-untyped]
+
+LOOK_S = 3.0
+QUIET_PERCENT = 10.0  # of all cores, by whatever else runs
+
+
+def options(text: str | None) -> argparse.ArgumentParser:
+    """A parser with what every benchmark takes; `text` is its docstring."""
+    parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, help="where to keep the result, as .json and .md")
+    parser.add_argument("--loaded", action="store_true", help="measure although other programs use the machine")
+    return parser
+
+
+def require_quiet(loaded: bool) -> float:
+    """How much of the machine others use, in percent. Exits with 2 where that is too much and not accepted."""
+    busy = float(psutil.cpu_percent(interval=LOOK_S))
+    if busy > QUIET_PERCENT and not loaded:
+        print(
+            f"other programs use {busy:.0f} % of this machine, which would be measured too (allowed: "
+            f"{QUIET_PERCENT:.0f} %): wait until they have ended, or say --loaded",
+            file=sys.stderr,
+        )
+        raise SystemExit(2)
+    return busy
+
+
+def machine(busy: float, *libraries: str) -> dict[str, Any]:
+    """What a result was measured on: cores, processor, versions, and how busy it was with other things, in percent."""
+    return {
+        "cores": len(os.sched_getaffinity(0)),
+        "processor": _processor(),
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in libraries},
+        "busy_percent": busy,
+    }
+
+
+def machine_line(machine: dict[str, Any]) -> str:
+    """The same in a sentence."""
+    versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
+    busy = f", {machine['busy_percent']:.0f} % of it used by other programs" if machine["busy_percent"] > 1 else ""
+    return f"Machine: {machine['cores']} cores of {machine['processor']}, Python {machine['python']}, {versions}{busy}."
+
+
+def spread(values: Sequence[float], form: str) -> str:
+    """Median and range: "0.52 (0.50 to 0.61)"; a single value alone."""
+    if len(values) == 1:
+        return format(values[0], form)
+    return f"{statistics.median(values):{form}} ({min(values):{form}} to {max(values):{form}})"
 
 
 def keep(result: Any, text: str, out: Path | None) -> None:
@@ -13,3 +71,11 @@ def keep(result: Any, text: str, out: Path | None) -> None:
     if out is not None:
         out.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
         out.with_suffix(".md").write_text(text, encoding="utf-8")
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())

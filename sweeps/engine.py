@@ -30,8 +30,9 @@ from sweeps.references import References, taught_by_the_same
 from sweeps.results import SAME_DATA, Results
 from sweeps.room import explained
 from sweeps.runners.base import Runner
+from sweeps.saved import STUDY_FILE
 from sweeps.sharing import SHARING, settle_share, with_share
-from sweeps.store import STUDY_FILE, Store
+from sweeps.store import Store
 from sweeps.study import Study, dump
 from sweeps.trial import stream
 from sweeps.workload import Site, Workload

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from sweeps.checkpoint import CheckpointFolder
+from sweeps.confusion import TEST
 from sweeps.errors import UserError
 from sweeps.incumbent import INCUMBENT, NotYet, incumbent
 from sweeps.leg import Context, Task
@@ -19,8 +20,6 @@ from sweeps.stages import ABLATION, CONFIRM, FINAL, OPENED
 from sweeps.trial import Outcome, Status
 from sweeps.variants import BASELINE, Arm
 from sweeps.words import count
-
-TEST = "test"
 
 
 class Opened(UserError):

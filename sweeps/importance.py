@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import random
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import optuna
 from optuna.exceptions import ExperimentalWarning
+from optuna.storages import InMemoryStorage
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from sweeps.codec import encode
 from sweeps.ledger import distribution
@@ -33,10 +35,14 @@ MIN_TRIALS = 20  # with fewer the shares are noise, and loading the estimators t
 
 @dataclass(frozen=True)
 class Method:
-    """An estimator of importance, and over how many resamples of the trials it is repeated."""
+    """An estimator of importance, and over how many resamples of the trials it is repeated.
+
+    Of more than `most` trials as many are drawn at random: time grows with them, fANOVA's with their square.
+    """
 
     name: str
     resamples: int
+    most: int
     evaluator: Callable[[int], BaseImportanceEvaluator]
 
 
@@ -53,8 +59,8 @@ def _fanova(seed: int) -> BaseImportanceEvaluator:
     return FanovaImportanceEvaluator(n_trees=16, seed=seed % 2**32)
 
 
-PED_ANOVA = Method("PED-ANOVA", 40, _ped_anova)
-FANOVA = Method("fANOVA", 20, _fanova)
+PED_ANOVA = Method("PED-ANOVA", 40, 500, _ped_anova)
+FANOVA = Method("fANOVA", 20, 150, _fanova)
 
 
 def importance(results: Results) -> Importance | None:
@@ -74,16 +80,22 @@ def _importance(results: Results, method: Method) -> Importance | None:
         return None
     seed = stream(results.study.seed, "importance")
     generator, evaluator = random.Random(seed), method.evaluator(seed)
-    point = _shares(results, trials, epoch, evaluator)
+    of = ""
+    if len(trials) > method.most:
+        of = f", {method.most:,} of {len(trials):,} trials drawn at random"
+        trials = generator.sample(trials, method.most)
+    told = [_told(results, trial, epoch) for trial in trials]
+    direction = results.study.metric.goal
+    point = _shares(told, direction, evaluator)
     if not point:
         return None
-    resamples = (generator.choices(trials, k=len(trials)) for _ in range(method.resamples))
-    found = [shares for sample in resamples if (shares := _shares(results, sample, epoch, evaluator))]
+    resamples = (generator.choices(told, k=len(told)) for _ in range(method.resamples))
+    found = [shares for sample in resamples if (shares := _shares(sample, direction, evaluator))]
     if len(found) < method.resamples // 2:
         return None
     spread = {key: np.array([shares.get(key, 0.0) for shares in found]) for key in point}
     return Importance(
-        method=f"{method.name} on the metric after {count(epoch, 'epoch')}",
+        method=f"{method.name} on the metric after {count(epoch, 'epoch')}{of}",
         means=point,
         deviations={key: float(values.std(ddof=1)) for key, values in spread.items()},
         trials=len(trials),
@@ -102,24 +114,36 @@ def comparable(results: Results) -> tuple[int, list[Trial]]:
     return epoch, [trial for trial in results.trials if epoch in trial.curve]
 
 
-def _shares(
-    results: Results, trials: Sequence[Trial], epoch: int, evaluator: BaseImportanceEvaluator
-) -> dict[str, float]:
+def _told(results: Results, trial: Trial, epoch: int) -> FrozenTrial:
+    """A trial as Optuna knows it, complete with its value at `epoch`."""
+    space = results.study.space
+    params = encode(space, trial.parameters)
+    kinds = {dimension.key: distribution(dimension) for dimension in space.dimensions if dimension.key in params}
+    return create_trial(params=params, distributions=kinds, value=trial.curve[epoch])
+
+
+class _Sample(optuna.Study):
+    """A study of the given trials, some perhaps several times; adding them one by one would copy each."""
+
+    def __init__(self, trials: Sequence[FrozenTrial], direction: str) -> None:
+        storage = InMemoryStorage()
+        name = optuna.create_study(storage=storage, direction=direction).study_name
+        super().__init__(study_name=name, storage=storage)
+        self._sample = list(trials)
+
+    def get_trials(self, deepcopy: bool = True, states: Container[TrialState] | None = None) -> list[FrozenTrial]:
+        """The sample, whose trials are all complete."""
+        return self._sample
+
+
+def _shares(trials: Sequence[FrozenTrial], direction: str, evaluator: BaseImportanceEvaluator) -> dict[str, float]:
     """Normalised importance by key; empty where the values do not vary."""
     # Seconds to import, for scikit-learn comes with it.
     from optuna.importance import get_param_importances
 
-    values = [trial.curve[epoch] for trial in trials]
-    if len(set(values)) < 2:
+    if len({trial.value for trial in trials}) < 2:
         return {}
-    space = results.study.space
-    distributions = {dimension.key: distribution(dimension) for dimension in space.dimensions}
-    study = optuna.create_study(direction=results.study.metric.goal)
-    for trial, value in zip(trials, values, strict=True):
-        params = encode(space, trial.parameters)
-        kinds = {key: distributions[key] for key in params}
-        study.add_trial(optuna.trial.create_trial(params=params, distributions=kinds, value=value))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", (ExperimentalWarning, UserWarning))
-        found = get_param_importances(study, evaluator=evaluator)
+        found = get_param_importances(_Sample(trials, direction), evaluator=evaluator)
     return {key: float(share) for key, share in found.items()}

@@ -25,13 +25,12 @@ from sweeps.results import Results
 from sweeps.room import explained
 from sweeps.runners import Share, starting
 from sweeps.runs import open_results, study_document, study_folder
-from sweeps.saved import ENVIRONMENT
+from sweeps.saved import ENVIRONMENT, STUDY_FILE
 from sweeps.search import epochs_of
 from sweeps.sharing import SHARING, with_share
 from sweeps.site import data_dir, gpu_count, grace_s
 from sweeps.smoke import shrink, with_smoke_models
 from sweeps.stages import ABLATION, SEARCH, asked, stages_of
-from sweeps.store import STUDY_FILE
 from sweeps.study import Study, diff
 from sweeps.trial import Status
 from sweeps.workload import Workload

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import io
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from ruamel.yaml import YAML
 
@@ -24,23 +24,13 @@ from sweeps.record import digest, write_record, write_sealed
 from sweeps.results import CURVES, StageResults, trial_folder
 from sweeps.saved import RECIPE, RECORD, stage_file
 from sweeps.space import Categorical, Dimension, Numeric, Space
+from sweeps.storage import Storage
 from sweeps.study import Study
 from sweeps.trial import Outcome, Status, Trial
 from sweeps.variants import Arm, from_plain, plain
 
 __all__ = ["RECIPE", "Ledger"]
 
-_TOLD_AS = {
-    Status.COMPLETE: TrialState.COMPLETE,
-    Status.PRUNED: TrialState.PRUNED,
-    # TPE ignores FAIL and would come back to the same place: what the configuration is to blame for is PRUNED.
-    Status.DIVERGED: TrialState.PRUNED,
-    Status.OUT_OF_MEMORY: TrialState.PRUNED,
-    Status.REJECTED: TrialState.PRUNED,
-    Status.FAILED: TrialState.FAIL,
-    Status.DUPLICATE: TrialState.FAIL,
-    Status.ABANDONED: TrialState.FAIL,
-}
 # What stands in a trial's user attributes, under the name of the field.
 _ATTRIBUTES = (
     *("status", "variant", "replicate", "recipe", "metrics", "cost", "reason", "source", "key"),
@@ -51,7 +41,7 @@ _ATTRIBUTES = (
 class Ledger:
     """The trials of one stage. `space` is what its trials search; nothing in a stage of replicates."""
 
-    def __init__(self, storage: RDBStorage, folder: Path, study: Study, stage: str, space: Space) -> None:
+    def __init__(self, storage: Storage, folder: Path, study: Study, stage: str, space: Space) -> None:
         self.folder = folder
         self.stage = stage
         self.metric = study.metric.name
@@ -61,6 +51,7 @@ class Ledger:
             storage=storage, study_name=stage, direction=study.metric.goal, load_if_exists=True
         )
         self._id = storage.get_study_id_from_name(stage)
+        self._seen: dict[int, tuple[FrozenTrial, Trial]] = {}
 
     # -- what is known ------------------------------------------------------------------------------------------------
 
@@ -68,6 +59,10 @@ class Ledger:
         """Every trial in the order of numbers; those merely enqueued are left out."""
         frozen = self.optuna_study.get_trials(deepcopy=False)
         return [self._trial(trial) for trial in frozen if trial.state is not TrialState.WAITING]
+
+    def refresh(self) -> None:
+        """Look at the database anew: another process may be writing."""
+        self._storage.refresh()
 
     def trial(self, number: int) -> Trial:
         """One trial. Raises KeyError when there is none of this number."""
@@ -177,14 +172,16 @@ class Ledger:
 
     def annotate(self, number: int, **attributes: Any) -> None:
         """Note facts about a trial that has not ended."""
-        for name, value in attributes.items():
-            self._storage.set_trial_user_attr(self._trial_id(number), name, value)
+        with self._storage.together():
+            for name, value in attributes.items():
+                self._storage.set_trial_user_attr(self._trial_id(number), name, value)
 
     def finish(self, number: int, outcome: Outcome, value: float | None = None, seconds: float = 0.0) -> Trial:
         """Tell the storage how a trial ended, and leave its record. A COMPLETE trial needs its `value`."""
-        self.annotate(number, status=outcome.status.value, reason=outcome.reason, seconds=seconds)
         values = value if outcome.status is Status.COMPLETE else None
-        self.optuna_study.tell(number, values, state=_TOLD_AS[outcome.status], skip_if_finished=True)
+        with self._storage.together():
+            self.annotate(number, status=outcome.status.value, reason=outcome.reason, seconds=seconds)
+            self.optuna_study.tell(number, values, state=TrialState[outcome.status.told], skip_if_finished=True)
         if outcome.details:
             self._log(number, outcome.details)
         trial = self.trial(number)
@@ -196,12 +193,19 @@ class Ledger:
             shutil.rmtree(checkpoints, ignore_errors=True)
         return trial
 
-    def restore(self, trial: Trial, violations: Mapping[str, float]) -> None:
-        """Add a trial that has ended as its record has it, under the next number; `violations` kept it out."""
+    def together(self) -> AbstractContextManager[object]:
+        """What is written to the storage within becomes durable at the end, all of it or nothing."""
+        return self._storage.together()
+
+    def restore(self, trials: Iterable[tuple[Trial, Mapping[str, float]]]) -> None:
+        """Add trials that have ended as their records have them, under the next numbers, with what kept each out."""
+        self._storage.create_new_trials(self._id, [self._frozen_of(*each) for each in trials])
+
+    def _frozen_of(self, trial: Trial, violations: Mapping[str, float]) -> FrozenTrial:
         attributes = {name: getattr(trial, name) for name in _ATTRIBUTES}
         kinds = {dimension.key: distribution(dimension) for dimension in self._space.dimensions}
         frozen = create_trial(
-            state=_TOLD_AS[trial.status],
+            state=TrialState[trial.status.told],
             value=trial.value if trial.status is Status.COMPLETE else None,
             params=encode(self._space, trial.parameters),
             distributions={key: kinds[key] for key in trial.parameters},
@@ -210,7 +214,7 @@ class Ledger:
             constraints=dict(violations) or None,
         )
         frozen.datetime_start, frozen.datetime_complete = _local(trial.started), _local(trial.finished)
-        self._storage.create_new_trial(self._id, frozen)
+        return frozen
 
     # -- Optuna -------------------------------------------------------------------------------------------------------
 
@@ -221,6 +225,13 @@ class Ledger:
         return self._storage.get_trial_id_from_study_id_trial_number(self._id, number)
 
     def _trial(self, frozen: FrozenTrial) -> Trial:
+        seen, trial = self._seen.get(frozen.number, (None, None))
+        if trial is None or seen is not frozen:  # the storage has another object for a trial once it has changed
+            trial = self._read(frozen)
+            self._seen[frozen.number] = frozen, trial
+        return trial
+
+    def _read(self, frozen: FrozenTrial) -> Trial:
         noted = {name: frozen.user_attrs[name] for name in _ATTRIBUTES if name in frozen.user_attrs}
         return Trial(
             number=frozen.number,

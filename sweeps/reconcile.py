@@ -52,15 +52,21 @@ def recorded(ledger: Ledger) -> list[int]:
 def _unlike(ledger: Ledger, way: str, writing: bool) -> list[Trial]:
     """The trials that are not as recorded; what a driver has just changed is looked at once more."""
     unlike = [trial for trial in ledger.trials() if not _compare(ledger, trial, way, writing)]
+    if not unlike:
+        return []
+    ledger.refresh()
     numbers = {trial.number for trial in unlike}
-    again = [trial for trial in ledger.trials() if trial.number in numbers] if unlike else []
+    again = [trial for trial in ledger.trials() if trial.number in numbers]
     return [trial for trial in again if not _compare(ledger, trial, way, writing)]
 
 
 def _missing(ledger: Ledger) -> list[int]:
     """The numbers of which there is a record but no trial; two looks, as above."""
     missing = set(recorded(ledger)) - {trial.number for trial in ledger.trials()}
-    return sorted(missing - {trial.number for trial in ledger.trials()}) if missing else []
+    if not missing:
+        return []
+    ledger.refresh()
+    return sorted(missing - {trial.number for trial in ledger.trials()})
 
 
 def _compare(ledger: Ledger, trial: Trial, way: str, writing: bool) -> bool:

@@ -41,15 +41,18 @@ def read_whole(path: Path) -> Trial:
 
 
 def write_sealed(path: Path, content: Mapping[str, Any]) -> None:
-    """Write plain data to `path` atomically, with the hash of it."""
-    write_atomic(path, json.dumps({**content, "sha256": digest(content)}, indent=1) + "\n")
+    """Write plain data to `path` atomically, with the hash of it as its last key."""
+    text = canonical(content)
+    write_atomic(path, f"{text[:-1]}{_seal(hashlib.sha256(text.encode()).hexdigest())}")
 
 
 def read_sealed(path: Path) -> dict[str, Any]:
     """The plain data in `path`. Raises BadRecord."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if content.pop("sha256") != digest(content):
+        text = path.read_bytes()
+        content = json.loads(text)
+        seal = content.pop("sha256")
+        if not _sealed(text, seal) and seal != digest(content):
             raise BadRecord("the content does not match its SHA-256")
         return dict(content)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -67,8 +70,25 @@ def plain(trial: Trial) -> dict[str, Any]:
 
 def digest(content: Mapping[str, Any]) -> str:
     """The SHA-256 of plain data: equal for equal data, whatever the order of its keys."""
-    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return hashlib.sha256(canonical(content).encode()).hexdigest()
+
+
+def canonical(content: Mapping[str, Any]) -> str:
+    """The text of plain data: the same for equal data, whatever the order of its keys."""
+    return json.dumps(content, sort_keys=True, separators=(",", ":"))
+
+
+def _seal(sha256: str) -> str:
+    return f',"sha256":"{sha256}"}}\n'
+
+
+def _sealed(text: bytes, sha256: str) -> bool:
+    """Whether a file is, byte for byte, what `write_sealed` writes: its hash without reading its content anew.
+
+    Others, written by hand or by an earlier version, are told by the digest of what they say.
+    """
+    seal = _seal(sha256).encode()
+    return text.endswith(seal) and hashlib.sha256(text[: -len(seal)] + b"}").hexdigest() == sha256
 
 
 def _read(path: Path) -> tuple[Trial, dict[str, str]]:

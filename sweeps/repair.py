@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,8 +19,8 @@ from sweeps.reconcile import Damaged
 from sweeps.record import BadRecord, read_sealed, read_whole
 from sweeps.results import SEARCH, trial_folder
 from sweeps.runs import NotFound, study_document, study_folder
-from sweeps.saved import ENVIRONMENT, RECORD, stage_file
-from sweeps.store import DATABASE, Store, stages_kept
+from sweeps.saved import DATABASE, ENVIRONMENT, RECORD, stage_file, stages_kept
+from sweeps.store import Store
 from sweeps.study import Study, parse
 from sweeps.trial import Status, Trial
 from sweeps.words import count
@@ -122,15 +122,18 @@ def _records(folder: Path, stage: str) -> list[Path]:
 
 
 def _rebuild(ledger: Ledger, gate: Gate, trials: list[Trial | str], done: Repair) -> None:
+    rebuilt: list[tuple[Trial, Mapping[str, float]]] = []
     for number, trial in enumerate(trials):
         if isinstance(trial, Trial):
             # By how much a configuration was over a limit stands in no record; the sampler learns from it.
             rejected = ledger.stage == SEARCH and trial.status is Status.REJECTED
-            ledger.restore(trial, gate.assess(trial.parameters).violations if rejected else {})
+            rebuilt.append((trial, gate.assess(trial.parameters).violations if rejected else {}))
             done.restored[ledger.stage] = done.restored.get(ledger.stage, 0) + 1
             continue
-        ledger.restore(Trial(number, ledger.stage, Status.ABANDONED, {}, reason=f"lost: {trial}", started=_now()), {})
+        given_up = Trial(number, ledger.stage, Status.ABANDONED, {}, reason=f"lost: {trial}", started=_now())
+        rebuilt.append((given_up, {}))
         done.lost.append(f"{ledger.stage} {number}: {trial}; it is given up, and what it was to tell is run again")
+    ledger.restore(rebuilt)
 
 
 def _decided(folder: Path, stage: str, number: int, done: Repair) -> dict[str, Any]:

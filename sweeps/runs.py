@@ -9,10 +9,10 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from sweeps.errors import UserError
+from sweeps.glance import glance
 from sweeps.grammar.document import Document, read
-from sweeps.ledger import RECIPE
 from sweeps.results import SEARCH, Results
-from sweeps.store import STUDY_FILE, Store
+from sweeps.saved import RECIPE, STUDY_FILE
 from sweeps.study import parse
 from sweeps.trial import Trial
 
@@ -46,6 +46,8 @@ def open_results(runs: Path, name: str, *, verified: bool = True) -> Results:
 
     `verified=False` is for who compares the storage with the records anyway.
     """
+    from sweeps.store import Store  # Optuna, which a glance does without
+
     store = Store(study_folder(runs, name), parse(study_document(runs, name)))
     try:
         if verified:
@@ -53,6 +55,15 @@ def open_results(runs: Path, name: str, *, verified: bool = True) -> Results:
         return store.results()
     finally:
         store.close()
+
+
+def glance_at(runs: Path, name: str) -> Results:
+    """How the study called `name` stands, without the parameters and curves of trials that still run.
+
+    Raises as `open_results`.
+    """
+    study = parse(study_document(runs, name))
+    return glance(study_folder(runs, name), study) or open_results(runs, name)
 
 
 def find_trial(results: Results, number: int, stage: str = SEARCH) -> Trial:

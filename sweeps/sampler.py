@@ -134,8 +134,9 @@ class Sampler:
         if (listed or self._study.method == "grid") and not self._ledger.waiting():
             self.enqueue(self._unseen_cell())
         study.sampler = self._optuna_sampler(self._ledger.next_number())
-        trial = study.ask()
-        self._suggest(trial)
+        with self._ledger.together():
+            trial = study.ask()
+            self._suggest(trial)
         return trial
 
     def _suggest(self, trial: optuna.Trial) -> None:

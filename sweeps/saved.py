@@ -23,6 +23,8 @@ RECIPE = "recipe.yaml"
 RECORD = "record.json"
 STAGES = "stages"  # the folder with a file for each stage: what it decides by
 ENVIRONMENT = "environment.json"
+STUDY_FILE = "study.yaml"
+DATABASE = "study.db"
 
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 _REFERENCE = re.compile(rf"(?P<study>{_NAME}):(?:(?P<stage>{_NAME})/)?(?P<number>[0-9]+)")
@@ -37,6 +39,13 @@ def trial_folder(folder: Path, number: int, stage: str = SEARCH) -> Path:
 def stage_file(folder: Path, stage: str) -> Path:
     """The file inside the study's folder that proves what a stage decides by."""
     return folder / STAGES / f"{stage}.json"
+
+
+def stages_kept(folder: Path) -> set[str]:
+    """The stages that have left records of trials or of what they decided by in the study's folder."""
+    found = {place.name for place in folder.glob("*/") if any(place.glob(f"*/{RECORD}"))}
+    found |= {file.stem for file in folder.glob(f"{STAGES}/*.json")}
+    return {SEARCH if name == TRIALS else name for name in found}
 
 
 @dataclass(frozen=True)

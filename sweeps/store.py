@@ -22,13 +22,12 @@ from sweeps.ledger import Ledger
 from sweeps.reconcile import Damaged, reconcile, way_out
 from sweeps.results import SEARCH, Results
 from sweeps.room import Unwritable
-from sweeps.saved import ENVIRONMENT, RECORD, STAGES, TRIALS
+from sweeps.saved import DATABASE, ENVIRONMENT, STUDY_FILE, stages_kept
 from sweeps.space import Space
+from sweeps.storage import Storage
 from sweeps.study import Study, dump
 
-STUDY_FILE = "study.yaml"
 STOP_FILE = "stop"  # while it is there, runs leave at their next checkpoint
-DATABASE = "study.db"
 RETUNE = "retune-"
 BROKEN = (ValueError, LookupError, TypeError, AttributeError, RuntimeError)  # what readers of damaged rows raise
 
@@ -42,7 +41,7 @@ class Store:
         self.folder = folder
         self.study = study
         with _readable(folder):
-            self._storage = _open_storage(folder / DATABASE)
+            self._storage = Storage(_open_storage(folder / DATABASE))
             self._ledgers: dict[str, Ledger] = {}
             self.search = self.ledger(SEARCH, study.space)
 
@@ -60,7 +59,7 @@ class Store:
 
     def close(self) -> None:
         """Let go of the database."""
-        self._storage.engine.dispose()
+        self._storage.close()
 
     def ledger(self, stage: str, space: Space | None = None) -> Ledger:
         """The trials of a stage, begun if it is new. `space` is what they search: nothing unless given."""
@@ -123,13 +122,6 @@ def _open_storage(path: Path) -> RDBStorage:
         connection.execute(f"PRAGMA journal_mode={'DELETE' if on_network(path.parent) else 'WAL'}")
     url = URL.create("sqlite", database=str(path)).render_as_string()
     return RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}})
-
-
-def stages_kept(folder: Path) -> set[str]:
-    """The stages that have left records of trials or of what they decided by."""
-    found = {file.parent.parent.name for file in folder.glob(f"*/*/{RECORD}")}
-    found |= {file.stem for file in folder.glob(f"{STAGES}/*.json")}
-    return {SEARCH if name == TRIALS else name for name in found}
 
 
 @contextmanager

@@ -34,7 +34,21 @@ class Status(StrEnum):
         """Whether a trial of this status counts towards `run_cap`."""
         return self in _COUNTED
 
+    @property
+    def told(self) -> str:
+        """The state that Optuna is told: TPE ignores FAIL and would come back to the same place, so what the
+        configuration is to blame for is PRUNED.
+        """
+        return _TOLD.get(self, "PRUNED")
 
+
+_TOLD = {
+    Status.RUNNING: "RUNNING",
+    Status.COMPLETE: "COMPLETE",
+    Status.FAILED: "FAIL",
+    Status.DUPLICATE: "FAIL",
+    Status.ABANDONED: "FAIL",
+}
 _COUNTED = frozenset({Status.COMPLETE, Status.PRUNED, Status.DIVERGED, Status.OUT_OF_MEMORY})
 
 

@@ -57,10 +57,9 @@ def show_best(results: Results) -> None:
     """Print what a study has found so far: the evidence, then the best of the search."""
     from sweeps import terminal
     from sweeps.errors import visible
-    from sweeps.report.findings import Findings
-    from sweeps.report.verdicts import evidence_answer
+    from sweeps.report import sentences
 
-    for sentence in evidence_answer(Findings.of(results)):
+    for sentence in sentences(results):
         typer.echo(visible(sentence))
     if results.study.space.dimensions:
         typer.echo(visible(terminal.answer(results)))
@@ -71,8 +70,7 @@ def show_best(results: Results) -> None:
 def summary(results: Results) -> dict[str, Any]:
     """What a study has found so far, for JSON."""
     from sweeps.record import plain
-    from sweeps.report.findings import Findings
-    from sweeps.report.verdicts import evidence_answer
+    from sweeps.report import sentences
 
     ranked = results.ranked()
     return {
@@ -84,7 +82,7 @@ def summary(results: Results) -> dict[str, Any]:
         "counts": {status.value: n for status, n in results.counts().items()},
         "best": plain(ranked[0]) if ranked else None,
         "stages": {name: len(stage.trials) for name, stage in results.stages.items()},
-        "answer": evidence_answer(Findings.of(results)),
+        "answer": sentences(results),
     }
 
 

@@ -18,9 +18,9 @@ def status(name: Name, runs_dir: RunsDir = RUNS, as_json: Json = False) -> None:
     from sweeps import terminal
     from sweeps.errors import visible
     from sweeps.lock import holder
-    from sweeps.runs import open_results
+    from sweeps.runs import glance_at
 
-    results = open_results(runs_dir, name)
+    results = glance_at(runs_dir, name)
     driver = holder(results.folder)
     if as_json:
         print_json({**summary(results), "driver": driver})
@@ -42,12 +42,12 @@ def list_studies(runs_dir: RunsDir = RUNS, as_json: Json = False) -> None:
     """The studies of the runs folder."""
     from sweeps import terminal
     from sweeps.errors import UserError
-    from sweeps.runs import names, open_results
+    from sweeps.runs import glance_at, names
 
     found, unreadable = [], {}
     for name in names(runs_dir):
         try:
-            found.append(open_results(runs_dir, name))
+            found.append(glance_at(runs_dir, name))
         except UserError as error:
             unreadable[name] = str(error)
     if as_json:

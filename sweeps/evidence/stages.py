@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from sweeps.confusion import TEST
 from sweeps.evidence.comparison import Comparison, Terms, comparisons
 from sweeps.evidence.effect import Effect, effects
 from sweeps.evidence.level import Figure, Level, level, levels
@@ -15,7 +16,6 @@ from sweeps.words import measure
 
 CONFIRM, ABLATION, FINAL = "confirm", "ablation", "final"
 FACTORIAL = "factorial"
-TEST = "test"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from sweeps.report.importance import Importance
 from sweeps.results import Results
 
-__all__ = ["Importance", "write"]
+__all__ = ["Importance", "sentences", "write"]
 
 
 def write(results: Results, importances: Sequence[Importance], folder: Path) -> Path:
@@ -22,3 +22,15 @@ def write(results: Results, importances: Sequence[Importance], folder: Path) -> 
     from sweeps.report.folder import write_report
 
     return write_report(Findings.of(results), importances, folder)
+
+
+def sentences(results: Results) -> list[str]:
+    """What the stages after the search have answered, and what weakens the study; nothing before any run."""
+    if not results.stages:  # a glance at a search must not pay for the statistics either
+        from sweeps.report.caveats import caveats
+
+        return caveats(results) if results.trials else []
+    from sweeps.report.findings import Findings
+    from sweeps.report.verdicts import evidence_answer
+
+    return evidence_answer(Findings.of(results))

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from sweeps.confusion import TEST, VALIDATION
 from sweeps.evidence import Comparison
 from sweeps.report import effects, levels
 from sweeps.report.classes import Classes, classes_of, classes_table, matrix, pairs_table
 from sweeps.report.cost import cost_of, cost_table, stages_table
 from sweeps.report.ends import ends_table
-from sweeps.report.findings import TEST, VALIDATION, Findings
+from sweeps.report.findings import Findings
 from sweeps.report.further import further_table
 from sweeps.report.grid import Formats, Grid, Titles, formats
 from sweeps.report.grid import titles as titles_of

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sweeps.confusion import VALIDATION
 from sweeps.drift import Drift
-from sweeps.report.findings import VALIDATION
 from sweeps.results import SAME_DATA, Results
 from sweeps.words import count
 

@@ -10,13 +10,14 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
+from sweeps.confusion import TEST, VALIDATION
 from sweeps.evidence import Comparison, Level
 from sweeps.files import write_atomic
 from sweeps.report.catalogue import Table
 from sweeps.report.cost import cost_of
 from sweeps.report.effects import part
 from sweeps.report.escape import markdown_text
-from sweeps.report.findings import TEST, VALIDATION, Findings
+from sweeps.report.findings import Findings
 from sweeps.report.folder import csv_text
 from sweeps.report.interval import Interval, difference, level, probability
 from sweeps.report.page import page_environment, policy, resource

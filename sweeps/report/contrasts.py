@@ -10,9 +10,10 @@ from typing import Any
 import pandas as pd
 
 from sweeps import stats
+from sweeps.confusion import VALIDATION
 from sweeps.evidence import Comparison, Effect, Level
 from sweeps.report.effects import effect_name, label, part
-from sweeps.report.findings import VALIDATION, Findings
+from sweeps.report.findings import Findings
 from sweeps.report.levels import same_arm
 from sweeps.report.series import thinned
 from sweeps.report.table import frame_of

@@ -86,16 +86,17 @@ def _cost(results: Results, trials: Sequence[Trial]) -> Cost:
     by_status = {status: _sums(trials, status, share) for status in Status if status in present}
     epochs = sum(_trained(trial) for trial in trials)
     pace = _pace(results.trials)
+    length = _full_length(results)
     refused = [trial for trial in trials if trial.status is Status.REJECTED and trial.cost.get("macs")]
     return Cost(
         unit="GPU-hours" if on_gpu else "CPU-hours",
         total=sum(hours for _, _, hours in by_status.values()),
         by_status=by_status,
         epochs=epochs,
-        epochs_full=_epochs_full(results, trials, epochs),
+        epochs_full=_epochs_full(trials, epochs, length),
         never_trained=sum(trial.status is Status.REJECTED for trial in trials),
         cached=sum(bool(trial.source) for trial in trials),
-        stopped_hours=sum(_stopped_seconds(trial, _full_length(results) or 0) for trial in trials) * share / 3600,
+        stopped_hours=sum(_stopped_seconds(trial, length or 0) for trial in trials) * share / 3600,
         gate_hours=pace and pace * sum(trial.cost["macs"] for trial in refused) * share / 3600,
     )
 
@@ -139,9 +140,8 @@ def _trained(trial: Trial) -> int:
     return 0 if trial.source else trial.epochs
 
 
-def _epochs_full(results: Results, trials: Sequence[Trial], epochs: int) -> int | None:
+def _epochs_full(trials: Sequence[Trial], epochs: int, length: int | None) -> int | None:
     pruned = [trial for trial in trials if trial.status is Status.PRUNED]
-    length = _full_length(results)
     if pruned and length is None:
         return None
     return epochs + sum(_rest(trial, length or 0) for trial in pruned)

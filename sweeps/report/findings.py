@@ -11,8 +11,6 @@ from sweeps.evidence import Ablation, Confirmation, FinalEvidence
 from sweeps.results import Results
 from sweeps.words import Measure, measure
 
-VALIDATION, TEST = "validation", "test"
-
 
 @dataclass(frozen=True)
 class Findings:

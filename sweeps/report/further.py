@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from sweeps.report.findings import VALIDATION, Findings
+from sweeps.confusion import VALIDATION
+from sweeps.report.findings import Findings
 from sweeps.report.interval import Interval
 from sweeps.report.table import frame_of
 from sweeps.results import Results, StageResults

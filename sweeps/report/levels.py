@@ -7,9 +7,10 @@ from typing import Any
 
 import pandas as pd
 
+from sweeps.confusion import TEST, VALIDATION
 from sweeps.evidence import Level
 from sweeps.report.effects import change, label
-from sweeps.report.findings import TEST, VALIDATION, Findings
+from sweeps.report.findings import Findings
 from sweeps.report.interval import Interval
 from sweeps.report.table import frame_of
 from sweeps.variants import Arm

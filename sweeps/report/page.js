@@ -12,6 +12,12 @@
   const PRINTED_WIDTH_PX = 660;
   let printing = false;
 
+  // What is said under the pointer stands once in `texts`; a trace has runs of [its place there, how many points].
+  for (const trace of Object.values(page.figures).flatMap((figure) => figure.data)) {
+    const runs = trace.hovertext?.runs;
+    if (runs) trace.hovertext = runs.flatMap(([place, times]) => Array(times).fill(page.texts[place]));
+  }
+
   function recoloured(node) {
     if (typeof node === "string") return page.dark[node] ?? node;
     if (Array.isArray(node)) return node.map(recoloured);

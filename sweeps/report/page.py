@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from sweeps.report import figures, theme
 from sweeps.report.answer import tiles
+from sweeps.report.compact import compact
 from sweeps.report.content import Report
 from sweeps.report.cost import cost_of
 from sweeps.report.escape import visible
@@ -99,7 +100,7 @@ def policy(scripts: Sequence[str]) -> str:
 def _figures(drawn: Sequence[Plot]) -> str:
     """The figures as JSON that cannot end the element it stands in."""
     data = {plot.key: json.loads(plot.figure.to_json()) for plot in drawn}
-    text = json.dumps({"figures": data, "dark": theme.DARK}, separators=(",", ":"))
+    text = json.dumps({**compact(data), "dark": theme.DARK}, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 

@@ -18,7 +18,8 @@ from sweeps.stopping import rule_of
 from sweeps.trial import Status, Trial
 from sweeps.words import measure, setting
 
-MOST_POINTS = 200
+MOST_POINTS = 200  # of one curve
+MOST_OF_ALL = 80_000  # of all curves together
 BEST, BASELINE, COMPLETE, FRONT, REJECTED = "best", "baseline", "complete", "Pareto front", "rejected"
 UPPER = "best quarter"
 
@@ -42,12 +43,16 @@ def tradeoff(results: Results) -> pd.DataFrame:
 
 
 def curves(results: Results) -> pd.DataFrame:
-    """The metric by epoch, at most MOST_POINTS epochs per trial. Columns: trial, group, epoch, value."""
-    group = groups(results)
+    """The metric by epoch, of every trial: MOST_POINTS epochs at most, fewer where all together would be too many.
+
+    Columns: trial, group, epoch, value.
+    """
+    group, recorded = groups(results), sum(len(trial.curve) for trial in results.trials)
+    share = min(1.0, MOST_OF_ALL / max(1, recorded))
     rows = [
         (trial.number, group[trial.number], epoch, trial.curve[epoch])
         for trial in results.trials
-        for epoch in thinned(sorted(trial.curve))
+        for epoch in thinned(sorted(trial.curve), most=min(MOST_POINTS, max(2, round(share * len(trial.curve)))))
     ]
     return _frame(rows, ["trial", "group", "epoch", "value"])
 
@@ -193,12 +198,12 @@ def groups(results: Results) -> dict[int, str]:
     return named | {trial.number: BEST for trial in results.ranked()[:1]}
 
 
-def thinned(epochs: Sequence[int], keep: Collection[int] = ()) -> list[int]:
-    """At most MOST_POINTS of ascending `epochs`, evenly spaced, first and last included; and those in `keep`."""
-    if len(epochs) <= MOST_POINTS:
+def thinned(epochs: Sequence[int], keep: Collection[int] = (), most: int = MOST_POINTS) -> list[int]:
+    """At most `most` of ascending `epochs`, evenly spaced, first and last included; and those in `keep`."""
+    if len(epochs) <= most:
         return list(epochs)
-    step = (len(epochs) - 1) / (MOST_POINTS - 1)
-    chosen = {epochs[round(step * place)] for place in range(MOST_POINTS)}
+    step = (len(epochs) - 1) / (most - 1)
+    chosen = {epochs[round(step * place)] for place in range(most)}
     return sorted(chosen | set(keep) & set(epochs))
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sweeps.confusion import TEST, VALIDATION
 from sweeps.evidence import Ablation, Comparison, Level
 from sweeps.report.caveats import caveats
 from sweeps.report.effects import label, part
-from sweeps.report.findings import TEST, VALIDATION, Findings
+from sweeps.report.findings import Findings
 from sweeps.report.levels import same_arm
 from sweeps.stats import Estimate
 from sweeps.variants import Arm

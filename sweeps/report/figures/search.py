@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import pandas as pd
@@ -243,14 +245,21 @@ def _points(group: str, rows: pd.DataFrame, x: str, y: str, hover: Mapping[int, 
 
 
 def _gapped(rows: pd.DataFrame, x: str, y: str, hover: Mapping[int, str]) -> go.Scatter:
-    """One trace for many lines, one per trial, with a gap after each: a thousand traces would be slow."""
+    """One trace for many lines, one per trial, with a gap after each: a thousand traces would be slow.
+
+    The rows of a trial follow each other.
+    """
     across: list[Any] = []
     up: list[Any] = []
     texts: list[str] = []
-    for number, line in rows.groupby("trial", sort=False):
-        across += [*column(line, x), None]
-        up += [*column(line, y), None]
-        texts += [hover[int(number)]] * (len(line) + 1)
+    points = zip(rows["trial"], column(rows, x), column(rows, y), strict=True)
+    for number, line in groupby(points, key=itemgetter(0)):
+        for _, right, height in line:
+            across.append(right)
+            up.append(height)
+        across.append(None)
+        up.append(None)
+        texts += [hover[int(number)]] * (len(across) - len(texts))
     return go.Scatter(x=across, y=up, hovertext=texts, hoverinfo="text", connectgaps=False)
 
 

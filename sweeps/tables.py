@@ -1,0 +1,160 @@
+"""Optuna's tables of trials: whole trials as rows, and back. Version 12 of its schema, that of Optuna 3 to 5."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from optuna.distributions import BaseDistribution, distribution_to_json, json_to_distribution
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import Connection, DateTime, TableClause, column, table
+
+TRIALS = table(
+    "trials",
+    *(column(name) for name in ("trial_id", "number", "study_id", "state")),
+    *(column(name, DateTime) for name in ("datetime_start", "datetime_complete")),
+)
+PARAMETERS = table("trial_params", *map(column, ("trial_id", "param_name", "param_value", "distribution_json")))
+VALUES = table("trial_values", *map(column, ("trial_id", "objective", "value", "value_type")))
+STEPS = table(
+    "trial_intermediate_values", *map(column, ("trial_id", "step", "intermediate_value", "intermediate_value_type"))
+)
+USER = table("trial_user_attributes", *map(column, ("trial_id", "key", "value_json")))
+SYSTEM = table("trial_system_attributes", *map(column, ("trial_id", "key", "value_json")))
+
+FINITE, NAN = "FINITE", "NAN"
+INFINITE = {"INF_POS": math.inf, "INF_NEG": -math.inf}
+
+
+def read_trials(connection: Connection) -> dict[int, list[FrozenTrial]]:
+    """All trials of the database, by the id of their study, in the order of their numbers.
+
+    Raises ValueError or LookupError where the rows contradict each other.
+    """
+    by_id, studies = _ById(), defaultdict[int, list[FrozenTrial]](list)
+    for trial_id, number, study_id, state, started, completed in _rows(connection, TRIALS, "trial_id"):
+        by_id[trial_id] = _blank(trial_id, number, state, started, completed)
+        studies[study_id].append(by_id[trial_id])
+    for trial_id, name, stored, kind in _rows(connection, PARAMETERS, "param_id"):
+        distribution = by_id[trial_id].distributions[name] = distribution_of(kind)
+        by_id[trial_id].params[name] = distribution.to_external_repr(stored)
+    for trial_id, _, stored, kind in _rows(connection, VALUES, "trial_value_id"):
+        by_id[trial_id].value = number_of(stored, kind)
+    for trial_id, step, stored, kind in _rows(connection, STEPS, "trial_intermediate_value_id"):
+        by_id[trial_id].intermediate_values[step] = number_of(stored, kind)
+    for trial_id, key, stored in _rows(connection, USER, "trial_user_attribute_id"):
+        by_id[trial_id].user_attrs[key] = json.loads(stored)
+    for trial_id, key, stored in _rows(connection, SYSTEM, "trial_system_attribute_id"):
+        by_id[trial_id].system_attrs[key] = json.loads(stored)
+    for study_id, trials in studies.items():
+        if [trial.number for trial in trials] != list(range(len(trials))):
+            raise ValueError(f"the trials of study {study_id} are not numbered from 0 to {len(trials) - 1}")
+    return dict(studies)
+
+
+def trial_row(trial: FrozenTrial, study_id: int) -> dict[str, Any]:
+    """The row of a trial among the trials; the database gives it its id."""
+    return {
+        "number": trial.number,
+        "study_id": study_id,
+        "state": trial.state.name,
+        "datetime_start": trial.datetime_start,
+        "datetime_complete": trial.datetime_complete,
+    }
+
+
+def other_rows(trial: FrozenTrial) -> Iterator[tuple[TableClause, list[dict[str, Any]]]]:
+    """The rows of a trial in the other tables, by table; none for a table where it has none."""
+    parameters = [
+        parameter_row(
+            trial._trial_id, name, trial.distributions[name].to_internal_repr(value), trial.distributions[name]
+        )
+        for name, value in trial.params.items()
+    ]
+    values = [] if trial.value is None else [value_row(trial._trial_id, trial.value)]
+    steps = [step_row(trial._trial_id, step, value) for step, value in trial.intermediate_values.items()]
+    user = [note_row(trial._trial_id, key, value) for key, value in trial.user_attrs.items()]
+    system = [note_row(trial._trial_id, key, value) for key, value in trial.system_attrs.items()]
+    rows = {PARAMETERS: parameters, VALUES: values, STEPS: steps, USER: user, SYSTEM: system}
+    yield from ((of, found) for of, found in rows.items() if found)
+
+
+def parameter_row(trial_id: int, name: str, internal: float, distribution: BaseDistribution) -> dict[str, Any]:
+    """A parameter's row."""
+    kind = distribution_to_json(distribution)
+    return {"trial_id": trial_id, "param_name": name, "param_value": internal, "distribution_json": kind}
+
+
+def value_row(trial_id: int, value: float) -> dict[str, Any]:
+    """The row of the value that a trial ended with."""
+    stored, kind = stored_as(value)
+    return {"trial_id": trial_id, "objective": 0, "value": stored, "value_type": kind}
+
+
+def step_row(trial_id: int, step: int, value: float) -> dict[str, Any]:
+    """The row of an epoch's value."""
+    stored, kind = stored_as(value)
+    return {"trial_id": trial_id, "step": step, "intermediate_value": stored, "intermediate_value_type": kind}
+
+
+def note_row(trial_id: int, key: str, value: Any) -> dict[str, Any]:
+    """The row of a user's or a system's attribute."""
+    return {"trial_id": trial_id, "key": key, "value_json": json.dumps(value)}
+
+
+def stored_as(value: float) -> tuple[float | None, str]:
+    """A number and its kind, as the database keeps them: what is not finite as its kind alone."""
+    if math.isnan(value):
+        return None, NAN
+    return (value, FINITE) if math.isfinite(value) else (None, "INF_POS" if value > 0 else "INF_NEG")
+
+
+def number_of(stored: float | None, kind: str) -> float:
+    """The number that the database keeps as `stored` and its kind. Raises LookupError or ValueError for nonsense."""
+    if kind == FINITE:
+        if stored is None:
+            raise ValueError("a finite number is missing")
+        return float(stored)
+    return math.nan if kind == NAN else INFINITE[kind]
+
+
+@cache
+def distribution_of(text: str) -> BaseDistribution:
+    """The distribution that a text stands for: one object for all trials."""
+    return json_to_distribution(text)
+
+
+class _ById(dict[int, FrozenTrial]):
+    def __missing__(self, trial_id: int) -> FrozenTrial:
+        raise LookupError(f"there are rows of a trial with the id {trial_id}, but no such trial")
+
+
+def _rows(connection: Connection, of: TableClause, order: str) -> Sequence[Sequence[Any]]:
+    """All rows of a table in the order of its key, that in which they were written; there may be a million."""
+    names = ", ".join(each.name for each in of.columns)
+    return connection.exec_driver_sql(f"SELECT {names} FROM {of.name} ORDER BY {order}").fetchall()
+
+
+def _blank(trial_id: int, number: int, state: str, started: Any, completed: Any) -> FrozenTrial:
+    return FrozenTrial(
+        number=number,
+        state=TrialState[state],
+        value=None,
+        datetime_start=_moment(started),
+        datetime_complete=_moment(completed),
+        params={},
+        distributions={},
+        user_attrs={},
+        system_attrs={},
+        intermediate_values={},
+        trial_id=trial_id,
+    )
+
+
+def _moment(stored: Any) -> datetime | None:
+    return datetime.fromisoformat(stored) if isinstance(stored, str) else stored
