@@ -8,6 +8,7 @@ ASHA stopped. The intervals are percentiles over resampled trials.
 
 from __future__ import annotations
 
+import copy
 import random
 import warnings
 from collections.abc import Callable, Container, Sequence
@@ -24,6 +25,7 @@ from sweeps.codec import encode
 from sweeps.ledger import distribution
 from sweeps.report.importance import Importance
 from sweeps.results import Results
+from sweeps.stopping import Goal
 from sweeps.trial import Trial, stream
 from sweeps.words import count
 
@@ -125,18 +127,20 @@ def _told(results: Results, trial: Trial, epoch: int) -> FrozenTrial:
 class _Sample(optuna.Study):
     """A study of the given trials, some perhaps several times; adding them one by one would copy each."""
 
-    def __init__(self, trials: Sequence[FrozenTrial], direction: str) -> None:
+    def __init__(self, trials: Sequence[FrozenTrial], direction: Goal) -> None:
         storage = InMemoryStorage()
         name = optuna.create_study(storage=storage, direction=direction).study_name
         super().__init__(study_name=name, storage=storage)
-        self._sample = list(trials)
+        self._sample = [copy.copy(trial) for trial in trials]
+        for number, trial in enumerate(self._sample):
+            trial.number = trial._trial_id = number  # one that was drawn twice counts as two
 
     def get_trials(self, deepcopy: bool = True, states: Container[TrialState] | None = None) -> list[FrozenTrial]:
         """The sample, whose trials are all complete."""
         return self._sample
 
 
-def _shares(trials: Sequence[FrozenTrial], direction: str, evaluator: BaseImportanceEvaluator) -> dict[str, float]:
+def _shares(trials: Sequence[FrozenTrial], direction: Goal, evaluator: BaseImportanceEvaluator) -> dict[str, float]:
     """Normalised importance by key; empty where the values do not vary."""
     # Seconds to import, for scikit-learn comes with it.
     from optuna.importance import get_param_importances

@@ -133,7 +133,7 @@ class Sampler:
         # A driver may have been killed between enqueueing and asking: then a cell waits already.
         if (listed or self._study.method == "grid") and not self._ledger.waiting():
             self.enqueue(self._unseen_cell())
-        study.sampler = self._optuna_sampler(self._ledger.next_number())
+        study.sampler = _successor(study.sampler, self._optuna_sampler(self._ledger.next_number()))
         with self._ledger.together():
             trial = study.ask()
             self._suggest(trial)
@@ -171,6 +171,18 @@ class Sampler:
                 constant_liar=True,
                 group=any(dimension.when for dimension in self._space.dimensions),
             )
+
+
+def _successor(before: BaseSampler, sampler: BaseSampler) -> BaseSampler:
+    """`sampler` with what `before` has learnt of the space, which it would otherwise read from every trial anew.
+
+    That is more than half of what a proposal costs after 10,000 trials. Where it is kept elsewhere, nothing breaks.
+    """
+    for name in ("_search_space", "_group_decomposed_search_space"):
+        learnt = getattr(before, name, None)
+        if learnt is not None and type(learnt) is type(getattr(sampler, name, None)):
+            setattr(sampler, name, learnt)
+    return sampler
 
 
 def _suggest(trial: optuna.Trial, key: str, kind: BaseDistribution) -> Any:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from itertools import groupby
 from typing import Any
 
-DIGITS = 6  # of a coordinate: more than a screen has pixels
+MANY = 2_000  # points, of which each is written with so many DIGITS: still more than a screen has pixels
+DIGITS = 6
 
 
 def compact(figures: Mapping[str, Any]) -> dict[str, Any]:
@@ -23,7 +24,9 @@ def compact(figures: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _trace(trace: Mapping[str, Any], places: dict[str, int]) -> dict[str, Any]:
-    changed = {axis: [_rounded(at) for at in trace[axis]] for axis in "xy" if isinstance(trace.get(axis), list)}
+    changed: dict[str, Any] = {
+        axis: [_rounded(at) for at in trace[axis]] for axis in "xy" if len(trace.get(axis) or ()) > MANY
+    }
     texts = trace.get("hovertext")
     if isinstance(texts, list):
         runs = [[places.setdefault(text, len(places)), len(list(same))] for text, same in groupby(texts)]

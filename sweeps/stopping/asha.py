@@ -55,7 +55,8 @@ class Asha:
         rung = self.rung_reached(curve, epoch)
         if epoch >= self.max_iter or rung is None:
             return False
-        recorded = [value for other in others if (value := value_at(other, rung, self.rungs)) is not None]
+        following = min((other for other in self.rungs if other > rung), default=math.inf)
+        recorded = [value for other in others if (value := value_at(other, rung, following)) is not None]
         return self.below_cutoff(curve[epoch], recorded)
 
     def rung_reached(self, curve: Curve, epoch: int) -> float | None:
@@ -74,8 +75,12 @@ class Asha:
         return bool(better * value < cutoff)
 
 
-def value_at(curve: Curve, rung: float, rungs: Iterable[float]) -> float | None:
-    """The value with which a trial entered `rung`, its first one from there up to the next rung; None if it did not."""
-    following = min((other for other in rungs if other > rung), default=float("inf"))
+def value_at(curve: Curve, rung: float, following: float) -> float | None:
+    """The value with which a trial entered `rung`, its first one from there up to the `following` rung; None if it has
+    none there.
+    """
+    first = math.ceil(rung)
+    if first < following and first in curve:  # as good as always, and thousands of curves are asked
+        return curve[first]
     entered = [epoch for epoch in curve if rung <= epoch < following]
     return curve[min(entered)] if entered else None

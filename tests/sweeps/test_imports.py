@@ -39,6 +39,8 @@ LAYERS = (
     ("sweeps.store",),
     ("sweeps.reconcile",),
     ("sweeps.ledger",),
+    ("sweeps.glance", "sweeps.storage"),
+    ("sweeps.tables",),
     ("sweeps.cautions", "sweeps.chosen", "sweeps.evidence", "sweeps.verdict"),
     ("sweeps.checks", "sweeps.record", "sweeps.results"),
     ("sweeps.designs", "sweeps.drift", "sweeps.gate", "sweeps.shrink", "sweeps.words"),
@@ -49,10 +51,13 @@ LAYERS = (
     ("sweeps.misfits", "sweeps.saved"),
     ("sweeps.room", "sweeps.sections", "sweeps.checkpoint", "sweeps.confusion", "sweeps.curves"),
     ("sweeps.claim", "sweeps.filesystem"),
-    ("sweeps.errors", "sweeps.files", "sweeps"),
+    ("sweeps.collector", "sweeps.errors", "sweeps.files", "sweeps"),
 )
 DOORS = {
-    "optuna": {"sweeps.importance", "sweeps.ledger", "sweeps.sampler", "sweeps.store"},
+    "optuna": {
+        *("sweeps.importance", "sweeps.ledger", "sweeps.sampler"),
+        *("sweeps.storage", "sweeps.store", "sweeps.tables"),
+    },
     "ray": {"sweeps.runners.ray"},
     "torch": {"cifar_sweep"},
     "torchvision": {"cifar_sweep"},

@@ -50,7 +50,7 @@ def test_damaged_record_is_refused(finished: Path, damage: str) -> None:
     record = finished / "trials" / "0002" / "record.json"
     text = record.read_text()
     content = {
-        "flip": text.replace('"status": "complete"', '"status": "pruned"'),
+        "flip": text.replace('"status":"complete"', '"status":"pruned"'),
         "truncate": text[: len(text) // 2],
         "list": "[]",
     }
