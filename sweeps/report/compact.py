@@ -28,7 +28,7 @@ def _trace(trace: Mapping[str, Any], places: dict[str, int]) -> dict[str, Any]:
         axis: [_rounded(at) for at in trace[axis]] for axis in "xy" if len(trace.get(axis) or ()) > MANY
     }
     texts = trace.get("hovertext")
-    if isinstance(texts, list):
+    if isinstance(texts, list) and all(isinstance(text, str) for text in texts):  # a heat map has rows of them
         runs = [[places.setdefault(text, len(places)), len(list(same))] for text, same in groupby(texts)]
         changed["hovertext"] = {"runs": runs}
     return {**trace, **changed}
