@@ -51,7 +51,7 @@ class Allowance:
 
         In time is: within the limit of its stage, for what this stage and those before it have spent, and within the
         whole budget. `used` are the seconds that the run itself has had already; `needed` those that it and the other
-        running ones of its ledger take until they make room, where that is known better; `kept` are held back for later.
+        running ones of its ledger take until they make room, where that is known better; `kept` are held back.
         """
         if not self._limits:
             return True

@@ -169,8 +169,10 @@ def _notes(outline: Sketch, found: Probe | None) -> Iterator[str]:
     if outline.fitting is not None:
         sampled = "10th to 90th percentile" if study.method == "bayes" else "95 % interval of the mean"
         yield f"a full trial takes {_times(outline.tried)} times as long as the baseline ({sampled} of what fits)"
-    if study.early_terminate is not None:
-        yield "early termination: from as many stopped as each rung is meant to stop, to none"
+    if study.early_terminate is not None and study.early_terminate.type == "one_epoch":
+        yield "early termination: as many go on as early_terminate.top says, unless trials break before"
+    elif study.early_terminate is not None:
+        yield "early termination: from as many stopped as the rule is meant to stop, to none"
     if outline.settled.site.device == "cuda" and study.resources.gpu_share < 1:
         yield "trials that share a GPU are taken not to slow each other down; the probe had it to itself"
     if study.final is not None:
