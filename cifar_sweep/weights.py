@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torchvision.models import get_model_weights
 
 from sweeps.workload import Unavailable
 
@@ -37,6 +36,8 @@ class Published:
 
         Raises ValueError with the names there are when torchvision has none of that name for the architecture.
         """
+        from torchvision.models import get_model_weights  # torchvision takes a second, and most recipes do without
+
         entries = get_model_weights(architecture)
         group, _, name = weights.rpartition(".")
         if (group and group != entries.__name__) or name not in entries.__members__:
