@@ -1,6 +1,6 @@
 """Seconds that the engine adds to a trial: a no-op workload, ours beside what a user would write with Ray and Optuna.
 
-    python -m benchmarks.engine_overhead [--trials 60] [--rounds 3] [--out benchmarks/results/engine_overhead]
+    python -m benchmarks.engine_overhead [--trials 100] [--rounds 3] [--out benchmarks/results/engine_overhead]
 
 Every arm runs in a process of its own, the arms in turn. Its figure is the time from the end of its first trial to the
 end of its last one, over the trials in between, so that starting Ray and the workers does not count. Medians over the
@@ -9,9 +9,7 @@ rounds. The arm that starts a process per trial takes a quarter of the trials.
 
 from __future__ import annotations
 
-import argparse
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -21,9 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ray import __version__ as ray_version
-
-from benchmarks.kept import keep
+from benchmarks.kept import keep, machine, machine_line, options, require_quiet
 
 STUDY = """
 name: noop
@@ -151,31 +147,24 @@ def measured(arm: str, trials: int) -> float:
     return float(done.stdout.splitlines()[-1])
 
 
-def compare(arms: Sequence[str], trials: int, rounds: int) -> dict[str, Any]:
+def compare(arms: Sequence[str], trials: int, rounds: int) -> dict[str, list[float]]:
     """Seconds per trial of every arm, `rounds` times in turn."""
     overheads: dict[str, list[float]] = {arm: [] for arm in arms}
     for number in range(rounds):
         for arm in arms:
             overheads[arm].append(measured(arm, trials))
             print(f"round {number + 1}: {arm}: {overheads[arm][-1]:.4f} s per trial", file=sys.stderr)
-    return {
-        "trials": trials,
-        "rounds": rounds,
-        "cores": len(os.sched_getaffinity(0)),
-        "python": platform.python_version(),
-        "ray": ray_version,
-        "seconds_per_trial": overheads,
-    }
+    return overheads
 
 
 def table(result: dict[str, Any]) -> str:
-    """The medians, their spread, and each arm's ratio to ours through Ray."""
+    """The medians, their spread, and each arm's ratio to the first."""
     seconds = result["seconds_per_trial"]
     first = next(iter(seconds))
     reference = statistics.median(seconds[first])
     lines = [
         f"Engine overhead, no-op workload: seconds per trial over {result['trials']} trials, "
-        f"{result['rounds']} rounds in turn, {result['cores']} cores, Ray {result['ray']}, 2 workers.",
+        f"{result['rounds']} rounds in turn, 2 workers.",
         "",
         "| arm | median | min | max | times the first |",
         "| --- | ---: | ---: | ---: | ---: |",
@@ -183,23 +172,28 @@ def table(result: dict[str, Any]) -> str:
     for arm, values in seconds.items():
         median = statistics.median(values)
         lines.append(f"| {arm} | {median:.4f} | {min(values):.4f} | {max(values):.4f} | {median / reference:.2f} |")
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", machine_line(result["machine"])]) + "\n"
 
 
 def main() -> None:
     """Measure one arm, or all of them."""
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--trials", type=int, default=60)
-    options.add_argument("--rounds", type=int, default=3)
-    options.add_argument("--out", type=Path, help="where to keep the result, as .json and .md")
-    options.add_argument("--only", action="append", choices=ARMS, help="this arm (again for more), not all of them")
-    options.add_argument("--arm", choices=ARMS, help=argparse.SUPPRESS)
-    chosen = options.parse_args()
+    parser = options(__doc__)
+    parser.add_argument("--trials", type=int, default=100)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", action="append", choices=ARMS, help="this arm (again for more), not all of them")
+    parser.add_argument("--arm", choices=ARMS, help="for the benchmark's own processes")
+    chosen = parser.parse_args()
     if chosen.arm:
         with tempfile.TemporaryDirectory(prefix="overhead-") as folder:
             print(ARMS[chosen.arm](chosen.trials, Path(folder)))
         return
-    result = compare(chosen.only or list(ARMS), chosen.trials, chosen.rounds)
+    busy = require_quiet(chosen.loaded)
+    result = {
+        "trials": chosen.trials,
+        "rounds": chosen.rounds,
+        "machine": machine(busy, "ray", "optuna"),
+        "seconds_per_trial": compare(chosen.only or list(ARMS), chosen.trials, chosen.rounds),
+    }
     keep(result, table(result), chosen.out)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import re
 import shutil
 from pathlib import Path
 
@@ -10,7 +11,9 @@ import pytest
 from cifar_sweep import cache
 from cifar_sweep.cache import load_images
 from cifar_sweep.formats import Images, read_images
-from cifar_sweep.recipe import DataRecipe
+from cifar_sweep.recipe import DataRecipe, Recipe
+from cifar_sweep.trainer import Trainer
+from sweeps.workload import Run
 from tests.cifar_sweep.made import make_folder
 
 CIFAR10 = DataRecipe(name="cifar10")
@@ -107,3 +110,17 @@ def test_workers_that_start_together_see_the_same_images(cifar10_dir: Path):
         totals = pool.map(total, [cifar10_dir] * 6)
     assert set(totals) == {total(cifar10_dir)}
     assert len(decoded(cifar10_dir)) == 1
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="this system does not tell what a process shares")
+def test_a_training_keeps_no_copy_of_the_pixels_of_its_own(cifar10_dir: Path, tmp_path: Path):
+    recipe = Recipe(data=CIFAR10.model_copy(update={"validation": 40}), batch_size=40, epochs=1)
+    access = frozenset({"train", "validation"})
+    run = Run(seed=0, split_seed=0, device="cpu", data_dir=cifar10_dir, folder=tmp_path, access=access)
+    trainer = Trainer.start(recipe, run)
+    trainer.run_epoch()
+    maps = Path("/proc/self/smaps").read_text().split(str(cifar10_dir.resolve() / cache.FOLDER))
+    mapped = maps[1].partition("VmFlags")[0]  # those of this mapping alone
+    kibibytes = dict(re.findall(r"(\w+): +(\d+) kB", mapped))
+    assert int(kibibytes["Rss"]) >= 200 * 32 * 32 * 4 // 1024  # they have been read, all of them
+    assert (kibibytes["Private_Dirty"], kibibytes["Anonymous"]) == ("0", "0")
