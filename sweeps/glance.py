@@ -49,7 +49,8 @@ def glance(folder: Path, study: Study) -> Results | None:
 
 
 def _connected(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+    # Nothing is written; but who may not write cannot tidy up what SQLite lays beside the database while it is open.
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
 
 
 def _trials(database: sqlite3.Connection, folder: Path, stage: str, study_id: int) -> tuple[Trial, ...]:

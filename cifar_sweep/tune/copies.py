@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pickle
 import subprocess
 import sys
 import tempfile
@@ -90,7 +89,9 @@ class _Copy:
                 stderr=errors,
                 env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             )
-        self._send(pickle.dumps((recipe, site, seconds, folder)))
+        places = {"data_dir": str(site.data_dir), "runs_dir": None if site.runs_dir is None else str(site.runs_dir)}
+        asked = {"recipe": recipe.model_dump(mode="json"), "device": site.device, **places}
+        self._send(json.dumps({**asked, "seconds": seconds, "folder": str(folder)}).encode() + b"\n")
 
     def ready(self) -> bool:
         """Wait for the first steps."""
@@ -211,16 +212,17 @@ def _memory_mib(device: torch.device) -> tuple[float, float]:
 
 
 def _main(stdin: IO[bytes], stdout: IO[str]) -> None:
-    asked: tuple[Any, ...] = pickle.load(stdin)  # from the parent process
-    recipe, site, seconds, folder = asked
+    asked: dict[str, Any] = json.loads(stdin.readline())
+    runs_dir = None if asked["runs_dir"] is None else Path(asked["runs_dir"])
+    site = Site(Path(asked["data_dir"]), asked["device"], runs_dir)
     if site.device == "cpu":
         torch.set_num_threads(1)
-    rehearsal = Rehearsal.of(recipe, site, folder)
+    rehearsal = Rehearsal.of(Recipe.model_validate(asked["recipe"]), site, Path(asked["folder"]))
     losses, first_s = rehearsal.losses()
     stdout.write(f"\n{READY}\n")
     stdout.flush()
     if stdin.readline().decode().strip() == GO:
-        stdout.write(f"\n{TOLD}{json.dumps(asdict(lap_of(rehearsal, losses, first_s, seconds)))}\n")
+        stdout.write(f"\n{TOLD}{json.dumps(asdict(lap_of(rehearsal, losses, first_s, asked['seconds'])))}\n")
         stdout.flush()
 
 

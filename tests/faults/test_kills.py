@@ -41,7 +41,6 @@ AIMS = {
     "a trial is asked for": [
         Aim("call after optuna.study.Study.enqueue_trial"),
         Aim("call before optuna.trial.Trial.suggest_float"),
-        Aim("call before optuna.study.Study.enqueue_trial"),
         Aim("call before optuna.trial.Trial.suggest_categorical"),
         Aim("file before recipe.yaml"),
         Aim("file after recipe.yaml"),

@@ -179,7 +179,7 @@ TRIALS = "toy/ablation/[0-9]*"
 DAMAGES: dict[str, Callable[[Path], None]] = {
     "study deleted": lambda runs: shutil.rmtree(runs / "toy"),
     "record gone": each(f"{TRIALS}/record.json", Path.unlink),
-    "record edited": each(f"{TRIALS}/record.json", lambda path: edit(path, '"value": ', '"value": 1')),
+    "record edited": each(f"{TRIALS}/record.json", lambda path: edit(path, '"value":', '"value":1')),
     "curve gone": each(f"{TRIALS}/curves.csv", Path.unlink),
     "curve torn": each(f"{TRIALS}/curves.csv", lambda path: path.write_text(path.read_text()[:-3])),
     "curve with one more epoch": each(f"{TRIALS}/curves.csv", lambda path: edit(path, "\n2,", "\n2,0.5,1.0,0.5\n3,")),

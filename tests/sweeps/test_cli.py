@@ -402,7 +402,7 @@ def test_toggles_lists_the_parts(tmp_path: Path) -> None:
 def test_sigterm_before_the_search_is_resumable_and_loses_nothing(tmp_path: Path) -> None:
     code = (
         "import os, signal, sys\nfrom sweeps import engine\n"
-        "engine.settle = lambda *_: os.kill(os.getpid(), signal.SIGTERM)\n"
+        "engine.settle = lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM)\n"
         "from sweeps.cli import main\nsys.argv = ['sweep', 'run', 'toy.yaml', '--runner', 'inline']\nmain()"
     )
     write(tmp_path)
