@@ -61,8 +61,8 @@ def _fanova(seed: int) -> BaseImportanceEvaluator:
     return FanovaImportanceEvaluator(n_trees=16, seed=seed % 2**32)
 
 
-PED_ANOVA = Method("PED-ANOVA", 40, 500, _ped_anova)
-FANOVA = Method("fANOVA", 20, 150, _fanova)
+PED_ANOVA = Method("PED-ANOVA", 40, 300, _ped_anova)
+FANOVA = Method("fANOVA", 20, 100, _fanova)
 
 
 def importance(results: Results) -> Importance | None:

@@ -14,6 +14,7 @@ from types import FrameType
 
 from sweeps import drift, engine
 from sweeps.checks import accept
+from sweeps.collector import paused
 from sweeps.course import Wish
 from sweeps.errors import UserError
 from sweeps.grammar.sections import AUTO
@@ -173,7 +174,7 @@ def _run(
 def write_report(results: Results, reports: Path) -> Path:
     """Write the report of a study into its folder below `reports`; the path of the page."""
     folder = reports / results.name
-    with explained(folder):
+    with explained(folder), paused():
         return write(results, importances(results), folder)
 
 

@@ -12,13 +12,14 @@ from typing import Any
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.exceptions import ExperimentalWarning
-from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.samplers import BaseSampler, RandomSampler
 
 from sweeps.codec import decode, decode_value, encode, identity
 from sweeps.gate import Assessment, Gate
 from sweeps.ledger import Ledger, distribution
 from sweeps.space import Space
 from sweeps.study import Study
+from sweeps.tpe import Tpe
 from sweeps.trial import Outcome, Status, Trial, stream
 
 MAX_REFUSED_IN_A_ROW = 1_000
@@ -133,7 +134,7 @@ class Sampler:
         # A driver may have been killed between enqueueing and asking: then a cell waits already.
         if (listed or self._study.method == "grid") and not self._ledger.waiting():
             self.enqueue(self._unseen_cell())
-        study.sampler = _successor(study.sampler, self._optuna_sampler(self._ledger.next_number()))
+        study.sampler = self._optuna_sampler(self._ledger.next_number())
         with self._ledger.together():
             trial = study.ask()
             self._suggest(trial)
@@ -164,25 +165,14 @@ class Sampler:
         startup += min(self._refused, 2 * startup)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
-            return TPESampler(
+            return Tpe(
+                self._ledger.optuna_study.sampler,
                 seed=seed,
                 n_startup_trials=startup,
                 multivariate=True,
                 constant_liar=True,
                 group=any(dimension.when for dimension in self._space.dimensions),
             )
-
-
-def _successor(before: BaseSampler, sampler: BaseSampler) -> BaseSampler:
-    """`sampler` with what `before` has learnt of the space, which it would otherwise read from every trial anew.
-
-    That is more than half of what a proposal costs after 10,000 trials. Where it is kept elsewhere, nothing breaks.
-    """
-    for name in ("_search_space", "_group_decomposed_search_space"):
-        learnt = getattr(before, name, None)
-        if learnt is not None and type(learnt) is type(getattr(sampler, name, None)):
-            setattr(sampler, name, learnt)
-    return sampler
 
 
 def _suggest(trial: optuna.Trial, key: str, kind: BaseDistribution) -> Any:

@@ -40,7 +40,7 @@ LAYERS = (
     ("sweeps.reconcile",),
     ("sweeps.ledger",),
     ("sweeps.glance", "sweeps.storage"),
-    ("sweeps.tables",),
+    ("sweeps.tables", "sweeps.tpe"),
     ("sweeps.cautions", "sweeps.chosen", "sweeps.evidence", "sweeps.verdict"),
     ("sweeps.checks", "sweeps.record", "sweeps.results"),
     ("sweeps.designs", "sweeps.drift", "sweeps.gate", "sweeps.shrink", "sweeps.words"),
@@ -56,7 +56,7 @@ LAYERS = (
 DOORS = {
     "optuna": {
         *("sweeps.importance", "sweeps.ledger", "sweeps.sampler"),
-        *("sweeps.storage", "sweeps.store", "sweeps.tables"),
+        *("sweeps.storage", "sweeps.store", "sweeps.tables", "sweeps.tpe"),
     },
     "ray": {"sweeps.runners.ray"},
     "torch": {"cifar_sweep"},

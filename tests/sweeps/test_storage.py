@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from sweeps.storage import Storage
+from sweeps.tpe import Tpe
 
 KINDS = {
     "lr": FloatDistribution(1e-4, 1.0, log=True),
@@ -120,6 +122,31 @@ def test_tpe_draws_as_on_optunas_own_storage(tmp_path: Path) -> None:
 
     with closing(Storage(opened(tmp_path / "a.db"))) as ours:
         assert drawn(ours) == drawn(opened(tmp_path / "b.db"))
+
+
+@pytest.mark.parametrize("group", [False, True], ids=["plain", "conditional"])
+def test_tpe_that_inherits_draws_as_one_that_reads_everything_anew(tmp_path: Path, group: bool) -> None:
+    settings = {"n_startup_trials": 5, "multivariate": True, "constant_liar": True, "group": group}
+
+    def drawn(sampler: Any) -> list[dict[str, Any]]:
+        study = optuna.create_study(direction="maximize")
+        for number in range(40):
+            study.sampler = sampler(study.sampler, number)
+            trial = study.ask()
+            lr = trial.suggest_float("lr", 1e-4, 1.0, log=True)
+            if not group or lr > 0.01:
+                trial.suggest_categorical("norm", KINDS["norm"].choices)
+            trial.report(lr, 1)
+            if number % 4:
+                study.tell(trial, lr)
+            elif number % 8:
+                study.tell(trial, state=TrialState.PRUNED)
+        return [trial.params for trial in study.get_trials()]
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        inheriting = drawn(lambda before, number: Tpe(before, seed=number, **settings))
+        assert inheriting == drawn(lambda before, number: TPESampler(seed=number, **settings))
 
 
 def test_what_breaks_within_a_step_leaves_nothing_of_it(tmp_path: Path) -> None:
