@@ -75,9 +75,11 @@ def _tradeoff(data: pd.DataFrame, results: Results) -> str:
 
 
 def _curves(data: pd.DataFrame, results: Results) -> str:
-    text = f"{_evidence(results, data['trial'].nunique())} One line per trial and epoch by epoch; grey: pruned."
-    thinned = any(len(trial.curve) > series.MOST_POINTS for trial in results.trials)
-    return f"{text} Long curves are thinned to {series.MOST_POINTS} points." if thinned else text
+    text = f"{_evidence(results, data['trial'].nunique())} One line per trial; grey: pruned."
+    recorded = sum(len(trial.curve) for trial in results.trials)
+    if len(data) == recorded:
+        return text
+    return f"{text} Drawn are {len(data):,} of {recorded:,} values: of each curve its ends and some between."
 
 
 def _history(data: pd.DataFrame, results: Results) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sweeps.report import series
+from sweeps.report import panels, series
 from sweeps.report.table import baseline_trial, best_table, trials_table
 from sweeps.results import Results
 from sweeps.space import Categorical, Numeric
@@ -45,6 +45,18 @@ def test_a_long_curve_keeps_its_ends_and_at_most_200_points(make_results: Make) 
     assert len(data) == 200
     assert (data["epoch"].iloc[0], data["epoch"].iloc[-1]) == (1, 1000)
     assert (data["value"] == data["epoch"]).all()
+
+
+def test_many_curves_are_thinned_together_and_none_is_dropped(make_results: Make) -> None:
+    curve = {epoch: float(epoch) for epoch in range(1, 151)}
+    results = make_results(*(trial_of(number, curve=curve) for number in range(1_000)))
+    data = series.curves(results)
+    assert len(data) == series.MOST_OF_ALL
+    ends = data.groupby("trial")["epoch"].agg(["first", "last"])
+    assert len(ends) == 1_000
+    assert ((ends["first"] == 1) & (ends["last"] == 150)).all()
+    caption = next(panel for panel in panels.panels([]) if panel.key == "curves").caption(data, results)
+    assert "80,000 of 150,000 values" in caption
 
 
 def test_only_completed_trials_move_the_best_so_far(make_results: Make) -> None:
