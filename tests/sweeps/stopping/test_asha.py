@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from sweeps.stopping import Asha
+from tests.sweeps.stopping.replay import Decisions, History, ours, rays
 
 HISTORIES = 1000
 
 
-def random_history(generator: np.random.Generator) -> tuple[Asha, list[tuple[int, float]]]:
+def random_history(generator: np.random.Generator) -> tuple[Asha, History]:
     """A scheduler and results in the order in which they arrive: (trial, value); a trial's n-th result is epoch n."""
     min_iter = int(generator.integers(1, 4))
     max_iter = min_iter + int(generator.integers(1, 30))
@@ -25,9 +26,9 @@ def random_history(generator: np.random.Generator) -> tuple[Asha, list[tuple[int
     return asha, [(int(trial), round(float(generator.normal()), digits)) for trial in arrivals]
 
 
-def ray_decisions(asha: Asha, history: list[tuple[int, float]]) -> list[tuple[int, int, bool]]:
+def ray_decisions(asha: Asha, history: History) -> Decisions:
     """What Ray's scheduler decides for each result of a trial that still runs: (trial, epoch, stopped)."""
-    from ray.tune.schedulers import ASHAScheduler, TrialScheduler
+    from ray.tune.schedulers import ASHAScheduler
 
     mode = "max" if asha.goal == "maximize" else "min"
     scheduler = ASHAScheduler(
@@ -37,41 +38,16 @@ def ray_decisions(asha: Asha, history: list[tuple[int, float]]) -> list[tuple[in
     trials = {number: SimpleNamespace(trial_id=str(number)) for number, _ in history}
     for trial in trials.values():
         scheduler.on_trial_add(None, trial)
-    decisions, epochs, over = [], dict.fromkeys(trials, 0), set()
-    for number, value in history:
-        if number in over:
-            continue
-        epochs[number] += 1
-        said = scheduler.on_trial_result(None, trials[number], {"epoch": epochs[number], "value": value})
-        ended = epochs[number] >= asha.max_iter  # Ray says STOP there too: the trial is over, not pruned
-        decisions.append((number, epochs[number], said == TrialScheduler.STOP and not ended))
-        if said == TrialScheduler.STOP:
-            over.add(number)
-    return decisions
-
-
-def our_decisions(asha: Asha, history: list[tuple[int, float]]) -> list[tuple[int, int, bool]]:
-    curves: dict[int, dict[int, float]] = {number: {} for number, _ in history}
-    decisions, over = [], set()
-    for number, value in history:
-        if number in over:
-            continue
-        curve = curves[number]
-        curve[len(curve) + 1] = value
-        stopped = asha.stops(number, curves)
-        decisions.append((number, len(curve), stopped))
-        if stopped or len(curve) >= asha.max_iter:
-            over.add(number)
-    return decisions
+    return rays(scheduler, trials, asha.max_iter, history)
 
 
 def test_decides_as_rays_asha_on_random_histories() -> None:
     pruned = 0
     for seed in range(HISTORIES):
         asha, history = random_history(np.random.default_rng(seed))
-        ours = our_decisions(asha, history)
-        assert ours == ray_decisions(asha, history), (seed, asha)
-        pruned += sum(stopped for _, _, stopped in ours)
+        decided = ours(asha, history)
+        assert decided == ray_decisions(asha, history), (seed, asha)
+        pruned += sum(stopped for _, _, stopped in decided)
     assert pruned > HISTORIES  # the comparison is about something
 
 

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from sweeps.stopping import Hyperband
+from tests.sweeps.stopping.replay import Decisions, History, ours, rays
 
 HISTORIES = 120
 
 
-def random_history(generator: np.random.Generator) -> tuple[Hyperband, list[tuple[int, float]]]:
+def random_history(generator: np.random.Generator) -> tuple[Hyperband, History]:
     """A rule and results in the order in which they arrive: (trial, value)."""
     min_iter, eta = int(generator.integers(1, 3)), int(generator.integers(2, 5))
     max_iter = min_iter * eta + int(generator.integers(0, 30))
@@ -24,9 +25,9 @@ def random_history(generator: np.random.Generator) -> tuple[Hyperband, list[tupl
     return rule, [(int(trial), round(float(generator.normal()), 1)) for trial in arrivals]
 
 
-def ray_decisions(rule: Hyperband, history: list[tuple[int, float]]) -> list[tuple[int, int, bool]]:
+def ray_decisions(rule: Hyperband, history: History) -> Decisions:
     """What Ray's brackets decide, with every trial in the bracket that ours puts it into."""
-    from ray.tune.schedulers import ASHAScheduler, TrialScheduler
+    from ray.tune.schedulers import ASHAScheduler
 
     scheduler = ASHAScheduler(
         time_attr="epoch", metric="value", mode="max" if rule.goal == "maximize" else "min",
@@ -35,40 +36,16 @@ def ray_decisions(rule: Hyperband, history: list[tuple[int, float]]) -> list[tup
     trials = {number: SimpleNamespace(trial_id=str(number)) for number, _ in history}
     for number, trial in trials.items():
         scheduler._trial_info[trial.trial_id] = scheduler._brackets[rule.bracket(number)]
-    decisions, epochs, over = [], dict.fromkeys(trials, 0), set()
-    for number, value in history:
-        if number in over:
-            continue
-        epochs[number] += 1
-        said = scheduler.on_trial_result(None, trials[number], {"epoch": epochs[number], "value": value})
-        ended = epochs[number] >= rule.max_iter
-        decisions.append((number, epochs[number], said == TrialScheduler.STOP and not ended))
-        if said == TrialScheduler.STOP:
-            over.add(number)
-    return decisions
-
-
-def our_decisions(rule: Hyperband, history: list[tuple[int, float]]) -> list[tuple[int, int, bool]]:
-    curves: dict[int, dict[int, float]] = {number: {} for number, _ in history}
-    decisions, over = [], set()
-    for number, value in history:
-        if number in over:
-            continue
-        curves[number][len(curves[number]) + 1] = value
-        stopped = rule.stops(number, curves)
-        decisions.append((number, len(curves[number]), stopped))
-        if stopped or len(curves[number]) >= rule.max_iter:
-            over.add(number)
-    return decisions
+    return rays(scheduler, trials, rule.max_iter, history)
 
 
 def test_decides_as_rays_brackets_on_random_histories() -> None:
     pruned, brackets = 0, set()
     for seed in range(HISTORIES):
         rule, history = random_history(np.random.default_rng(seed))
-        ours = our_decisions(rule, history)
-        assert ours == ray_decisions(rule, history), (seed, rule)
-        pruned += sum(stopped for _, _, stopped in ours)
+        decided = ours(rule, history)
+        assert decided == ray_decisions(rule, history), (seed, rule)
+        pruned += sum(stopped for _, _, stopped in decided)
         brackets |= {rule.bracket(number) for number, _ in history}
     assert pruned > HISTORIES
     assert brackets == {0, 1, 2}
