@@ -14,8 +14,8 @@ from optuna.trial import FrozenTrial
 class Tpe(TPESampler):
     """Draws as the `TPESampler` with the same arguments does. Made anew for every proposal, it inherits from the last.
 
-    After 10,000 trials the intersection of their parameters and the numbers that stand for them took 77 % of a proposal.
-    What is inherited is private to Optuna: where it is named otherwise, this is only slower.
+    After 10,000 trials the intersection of their parameters, and the numbers that stand for them, took 77 % of a
+    proposal. What is inherited is private to Optuna: where it is named otherwise, this is only slower.
     """
 
     def __init__(self, before: BaseSampler | None, **settings: Any) -> None:
