@@ -7,6 +7,7 @@ from typing import Any
 
 INK, MUTED, GRID, PAPER = "#1c2128", "#59636e", "#e4e7eb", "#ffffff"
 GREY = "#8c959f"
+FEW_EPOCHS = 12
 BLUE, ORANGE, VERMILLION, GREEN, PURPLE, SKY = "#0072b2", "#e69f00", "#d55e00", "#009e73", "#b8578f", "#56b4e9"
 
 # Figures are drawn in the light colours; in dark mode the page puts these in their place.
@@ -65,6 +66,11 @@ def axis(title: str, **rest: Any) -> dict[str, Any]:
     """An axis with a quiet grid."""
     quiet = {"gridcolor": GRID, "linecolor": GRID, "zeroline": False, "ticks": "", "automargin": True}
     return {**quiet, "title": {"text": title, "standoff": 10, "font": {"color": MUTED, "size": 12}}, **rest}
+
+
+def epoch_axis(last: int) -> dict[str, Any]:
+    """An axis of epochs up to `last`, labelled at whole ones: between few, plotly would set marks and round them."""
+    return axis("epoch", tickformat=",d", **({"dtick": 1} if last <= FEW_EPOCHS else {}))
 
 
 def layout(height: int, **rest: Any) -> dict[str, Any]:

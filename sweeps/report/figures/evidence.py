@@ -13,7 +13,7 @@ from sweeps.report.escape import plotly_text
 from sweeps.report.figures.drawing import column, whiskers
 from sweeps.report.interval import probability
 from sweeps.report.table import missing
-from sweeps.report.theme import ARM_MARKS, Mark, axis, layout
+from sweeps.report.theme import ARM_MARKS, Mark, axis, epoch_axis, layout
 from sweeps.results import Results
 from sweeps.words import Measure, measure
 
@@ -165,7 +165,7 @@ def draw_bands(data: pd.DataFrame, results: Results) -> go.Figure:
             hoverinfo="text",
         )
     return figure.update_layout(
-        layout(440), showlegend=True, xaxis=axis("epoch", tickformat=",d"), yaxis=axis(plotly_text(words.axis))
+        layout(440), showlegend=True, xaxis=epoch_axis(int(data["epoch"].max())), yaxis=axis(plotly_text(words.axis))
     )
 
 

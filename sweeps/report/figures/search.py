@@ -15,7 +15,7 @@ from sweeps.report.escape import plotly_text
 from sweeps.report.figures.drawing import column, whiskers
 from sweeps.report.series import BASELINE, BEST, COMPLETE, REJECTED, UPPER, metric_row, ticks
 from sweeps.report.table import last_value, missing
-from sweeps.report.theme import ARM_MARKS, MARKS, axis, layout
+from sweeps.report.theme import ARM_MARKS, MARKS, axis, epoch_axis, layout
 from sweeps.results import Results
 from sweeps.trial import Trial
 from sweeps.words import Measure, measure, setting
@@ -65,7 +65,9 @@ def draw_curves(data: pd.DataFrame, results: Results) -> go.Figure:
         mode = "lines+markers" if len(rows) <= 400 else "lines"
         trace.update(name=_name(group), mode=mode, line=line, marker=small)
         figure.add_trace(trace.update(opacity=1.0 if group in (BEST, BASELINE) else 0.75))
-    return figure.update_layout(layout(420), xaxis=axis("epoch"), yaxis=axis(plotly_text(words.axis)))
+    return figure.update_layout(
+        layout(420), xaxis=epoch_axis(int(data["epoch"].max())), yaxis=axis(plotly_text(words.axis))
+    )
 
 
 def draw_history(data: pd.DataFrame, results: Results) -> go.Figure:
@@ -178,7 +180,9 @@ def draw_survivors(data: pd.DataFrame, results: Results) -> go.Figure:
         hoverinfo="text",
     )
     return figure.update_layout(
-        layout(340), xaxis=axis("epoch", tickformat=",d"), yaxis=axis("trials", rangemode="tozero", tickformat=",d")
+        layout(340),
+        xaxis=epoch_axis(int(data["epoch"].max())),
+        yaxis=axis("trials", rangemode="tozero", tickformat=",d"),
     )
 
 

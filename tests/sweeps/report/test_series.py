@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from sweeps.report import panels, series
+from sweeps.report.figures.search import draw_curves
 from sweeps.report.table import baseline_trial, best_table, trials_table
 from sweeps.results import Results
 from sweeps.space import Categorical, Numeric
@@ -57,6 +58,12 @@ def test_many_curves_are_thinned_together_and_none_is_dropped(make_results: Make
     assert ((ends["first"] == 1) & (ends["last"] == 150)).all()
     caption = next(panel for panel in panels.panels([]) if panel.key == "curves").caption(data, results)
     assert "80,000 of 150,000 values" in caption
+
+
+@pytest.mark.parametrize(("last", "step"), [(5, 1), (12, 1), (13, None), (300, None)])
+def test_few_epochs_are_labelled_one_by_one(make_results: Make, last: int, step: int | None) -> None:
+    results = make_results(trial_of(0, curve={epoch: float(epoch) for epoch in range(1, last + 1)}))
+    assert draw_curves(series.curves(results), results).layout.xaxis.dtick == step
 
 
 def test_only_completed_trials_move_the_best_so_far(make_results: Make) -> None:
