@@ -26,8 +26,8 @@ from torch import Tensor
 from torchvision.transforms import v2
 
 from benchmarks.kept import keep
-from cifar_sweep.augment.operation import Step
-from cifar_sweep.augment.operations import OPERATIONS
+from cifar_sweep.augment.operations.base import Step
+from cifar_sweep.augment.operations.registry import OPERATIONS
 from cifar_sweep.recipe.augment import AugmentRecipe
 
 Batch = Callable[[Tensor], Any]

@@ -22,15 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.kept import keep
-from sweeps.stats import (
-    detectable,
-    equivalence_rows,
-    expected_n,
-    holm_rows,
-    power,
-    samples,
-    stein_totals,
-)
+from sweeps.stats import detectable, equivalence_rows, expected_n, holm_rows, power, samples, stein_totals
 
 Array = NDArray[np.float64]
 Draw = Callable[[np.random.Generator, tuple[int, int, int]], Array]

@@ -34,7 +34,7 @@ from typing import Any
 from optuna import __version__ as optuna_version
 
 from benchmarks.kept import keep
-from sweeps.site import describe
+from sweeps.prepare.environment import describe
 from tests.faults.audit import Tally
 from tests.faults.loop import crash_loop, unbroken_s
 from tests.faults.ray_loop import LONGEST_S, RayTally, ray_loop

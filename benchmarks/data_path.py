@@ -26,7 +26,7 @@ from benchmarks.kept import keep, machine, machine_line, options, require_quiet,
 from benchmarks.naive import loader
 from cifar_sweep.augment import Augmentation, Scaling, Source
 from cifar_sweep.recipe import AugmentRecipe
-from cifar_sweep.section import Shape
+from cifar_sweep.schema import Shape
 
 BATCH, SIZE, CROP = 128, 32, 4
 AUGMENT = AugmentRecipe(crop=CROP, flip=True)

@@ -69,19 +69,21 @@ class Clock:
 
 def ours(trials: int, folder: Path, kind: str) -> float:
     """`sweeps.engine.run` with its storage, records and curves."""
-    from sweeps import engine
-    from sweeps.course import Wish
-    from sweeps.grammar.document import from_text
-    from sweeps.runners import Share, starting
-    from sweeps.stages import stages_of
-    from sweeps.study import parse
+    from sweeps.engine import execute as engine
+    from sweeps.prepare.prepared import settle
+    from sweeps.runners.protocol import TrialResources
+    from sweeps.runners.startup import starting
+    from sweeps.stages.schedule import RunRequest
+    from sweeps.study.document import from_text
+    from sweeps.study.stages import stages_of
+    from sweeps.study.study import parse
     from sweeps.workload import load
 
     study = parse(from_text(STUDY.format(trials=trials), "noop.yaml"))
-    starts = starting(kind, Share(cpu=1, gpu=0, workers=2), None)
+    starts = starting(kind, TrialResources(cpu=1, gpu=0, workers=2), None)
     clock = Clock()
-    plan = engine.settle(study, load(study.workload), folder, {})
-    engine.run(plan, folder / "noop", starts.ready, clock, Wish(stages_of(study)))
+    plan = settle(study, load(study.workload), folder, {})
+    engine.run(plan, folder / "noop", starts.ready, clock, RunRequest(stages_of(study)))
     starts.close()
     return clock.seconds_per_trial(trials)
 

@@ -38,7 +38,7 @@ prepare, cost = cifar.prepare, cifar.cost
 
 def train(recipe: Recipe, run: Run) -> Iterator[Mapping[str, float]]:
     """The workload: `cifar_sweep`'s training, which notes when its first step has ended, and is not needed after it."""
-    from cifar_sweep.trainer import Trainer
+    from cifar_sweep.training.trainer import Trainer
 
     learn = Trainer.learn
 

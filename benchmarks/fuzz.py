@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.kept import keep
-from sweeps.request import Edits, load_study
+from sweeps.validation.loading import Edits, load_study
 from tests.security.fuzzing import Seen, judge
 from tests.security.mutations import ROOT, hostile, real_studies
 

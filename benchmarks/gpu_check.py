@@ -22,12 +22,12 @@ import torch
 from benchmarks.kept import keep
 from cifar_sweep.augment import Augmentation
 from cifar_sweep.recipe import Recipe
-from cifar_sweep.trainer import Trainer
+from cifar_sweep.training.trainer import Trainer
 from cifar_sweep.tune.copies import Rehearsal, together
 from cifar_sweep.tune.execution import TOLERANCES, difference
 from cifar_sweep.tune.sharing import gpu_share
 from cifar_sweep.workload import prepare
-from sweeps.site import data_dir
+from sweeps.prepare.environment import data_dir
 from sweeps.workload import Run, Site
 
 NO_DEVICE = 2

@@ -14,14 +14,14 @@ from typing import Any
 from sqlalchemy import Engine, event
 
 from benchmarks.learning import Learner, accuracy
-from sweeps import engine
-from sweeps.gate import Gate
-from sweeps.grammar.document import read
-from sweeps.results import CURVES, SEARCH
-from sweeps.saved import RECIPE
-from sweeps.store import Store
-from sweeps.study import Study, parse
-from sweeps.trial import Status, Trial, stream
+from sweeps.artifacts.layout import CURVES, RECIPE, SEARCH
+from sweeps.prepare.prepared import settle
+from sweeps.samplers.feasibility import ConstraintGate
+from sweeps.storage.study_storage import StudyStorage
+from sweeps.study.document import read
+from sweeps.study.study import Study, parse
+from sweeps.trial.seeds import stream
+from sweeps.trial.trial import Status, Trial
 from sweeps.workload import load
 
 NAME, EPOCHS, DATA = "grown", 30, "data"
@@ -52,11 +52,11 @@ def study_file(folder: Path, run_cap: int) -> Path:
 def grow(folder: Path, trials: int) -> None:
     """Put `trials` completed trials of 30 epochs each into `folder`/runs/grown."""
     study = parse(read(study_file(folder, trials)))
-    plan = engine.settle(study, load(study.workload), folder / DATA, {})
+    plan = settle(study, load(study.workload), folder / DATA, {})
     home = folder / "runs" / NAME
     home.mkdir(parents=True)
     with _without_waiting():
-        store = Store.open(home, study)
+        store = StudyStorage.open(home, study)
         store.write_environment({**plan.environment, "id": NAME, "started": STARTED.isoformat(), "commands": []})
         grown = []
         for trial, settings in _trials(study, plan.gate, trials):
@@ -67,7 +67,7 @@ def grow(folder: Path, trials: int) -> None:
         store.close()
 
 
-def _trials(study: Study, gate: Gate, count: int) -> Iterator[tuple[Trial, Mapping[str, Any]]]:
+def _trials(study: Study, gate: ConstraintGate, count: int) -> Iterator[tuple[Trial, Mapping[str, Any]]]:
     generator = random.Random(0)
     for number in range(count):
         parameters = study.space.draw(generator)

@@ -17,7 +17,7 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from cifar_sweep.data import load_training
+from cifar_sweep.data.split import load_training
 from cifar_sweep.models import build
 from cifar_sweep.models.init import initialise
 from cifar_sweep.optim.groups import parameter_groups

@@ -13,7 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.tabulated import KEYS, Configuration, read_table
-from sweeps.stopping import Asha, Hyperband, Median, OneEpoch, Rule
+from sweeps.pruners.asha import Asha
+from sweeps.pruners.base import Rule
+from sweeps.pruners.hyperband import Hyperband
+from sweeps.pruners.median import Median
+from sweeps.pruners.one_epoch import OneEpoch
 
 EPOCHS = 27
 SPACE = {
@@ -108,13 +112,14 @@ class Recorder:
 
 
 def engine(seed: int, seconds: float, early_terminate: Mapping[str, Any] | None, method: str = "bayes") -> Trace:
-    """`sweeps.engine` in this process, as `sweep run --runner inline` has it."""
-    from sweeps import engine as engines
-    from sweeps.course import Wish
-    from sweeps.grammar.document import from_text
+    """`sweeps.engine.execute` in this process, as `sweep run --runner inline` has it."""
+    from sweeps.engine import execute as engines
+    from sweeps.prepare.prepared import settle
     from sweeps.runners.inline import InlineRunner
-    from sweeps.stages import stages_of
-    from sweeps.study import parse
+    from sweeps.stages.schedule import RunRequest
+    from sweeps.study.document import from_text
+    from sweeps.study.stages import stages_of
+    from sweeps.study.study import parse
     from sweeps.workload import load
 
     content = {
@@ -125,9 +130,9 @@ def engine(seed: int, seconds: float, early_terminate: Mapping[str, Any] | None,
     }  # fmt: skip
     study, recorder = parse(from_text(json.dumps(content), "table.yaml")), Recorder(seconds)
     with tempfile.TemporaryDirectory(prefix="search-quality-", dir=_memory()) as folder:
-        plan = engines.settle(study, load(study.workload), Path(folder), {})
+        plan = settle(study, load(study.workload), Path(folder), {})
         with suppress(Spent):
-            engines.run(plan, Path(folder) / "table", InlineRunner, recorder, Wish(stages_of(study)), cache=False)
+            engines.run(plan, Path(folder) / "table", InlineRunner, recorder, RunRequest(stages_of(study)), cache=False)
     return recorder.trace
 
 

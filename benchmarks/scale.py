@@ -79,18 +79,19 @@ class Silent:
 def drive(folder: Path, trials: int) -> dict[str, float]:
     """Go on with the study in `folder` up to `trials` trials, in this process, as `sweep run` does."""
     from benchmarks.grown import DATA, NAME, study_file
-    from sweeps import engine
-    from sweeps.course import Wish
-    from sweeps.grammar.document import read
+    from sweeps.engine import execute as engine
+    from sweeps.prepare.prepared import settle
     from sweeps.runners.inline import InlineRunner
-    from sweeps.runs import open_results
-    from sweeps.stages import stages_of
-    from sweeps.study import parse
+    from sweeps.stages.schedule import RunRequest
+    from sweeps.storage.runs import open_results
+    from sweeps.study.document import read
+    from sweeps.study.stages import stages_of
+    from sweeps.study.study import parse
     from sweeps.workload import load
 
     study = parse(read(study_file(folder, trials)))
     known = open_results(folder / "runs", NAME, verified=False)
-    plan = engine.settle(study, load(study.workload), folder / DATA, known.environment)
+    plan = settle(study, load(study.workload), folder / DATA, known.environment)
     found: list[Timed] = []
 
     class Runner(InlineRunner):
@@ -98,7 +99,7 @@ def drive(folder: Path, trials: int) -> dict[str, float]:
             found.append(Timed(scheduler))
             super().run(found[0])  # type: ignore[arg-type]
 
-    engine.run(plan, folder / "runs" / NAME, Runner, Silent(), Wish(stages_of(study)))
+    engine.run(plan, folder / "runs" / NAME, Runner, Silent(), RunRequest(stages_of(study)))
     seconds = found[0].seconds
     return {
         "resume_s": found[0].began - BEGAN + seconds["suggest"][0],

@@ -20,11 +20,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from benchmarks.kept import keep
-from cifar_sweep.cache import load_images
-from cifar_sweep.formats import Images
+from cifar_sweep.data.cache import load_images
+from cifar_sweep.data.formats import Images
+from cifar_sweep.inference.shift import Channels, channel_warnings, class_warnings
 from cifar_sweep.recipe.data import DataRecipe
-from cifar_sweep.shift import Channels, channel_warnings, class_warnings
-from sweeps.errors import Unavailable
+from sweeps.io.errors import Unavailable
 
 SIZES = (30, 100, 300, 700)
 Change = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]

@@ -73,7 +73,7 @@ def recipe_of(problem: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict
 
 def by_sweep(problem: Mapping[str, Any], trainer: str, folder: Path, **more: Any) -> Scores:
     """`sweep run` on a study file; `more` is put into it."""
-    from sweeps.runs import open_results
+    from sweeps.storage.runs import open_results
 
     study = {
         "name": "bench",
@@ -99,7 +99,7 @@ def by_sweep(problem: Mapping[str, Any], trainer: str, folder: Path, **more: Any
 def epochs_of(problem: Mapping[str, Any], trainer: str, parameters: Mapping[str, Any], folder: Path) -> Iterator[Any]:
     """What a script of one's own does with a trainer: its metrics, epoch by epoch."""
     from cifar_sweep.recipe import Recipe
-    from sweeps.trial import stream
+    from sweeps.trial.seeds import stream
     from sweeps.workload import Run, load
 
     folder.mkdir(parents=True, exist_ok=True)

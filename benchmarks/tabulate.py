@@ -17,11 +17,11 @@ import io
 import statistics
 from pathlib import Path
 
-from sweeps.checks import accept
-from sweeps.grammar.document import read
-from sweeps.launch import Folders, Options, launch
-from sweeps.results import Results
-from sweeps.trial import Status, Trial
+from sweeps.engine.launch import Folders, Options, launch
+from sweeps.storage.results import Results
+from sweeps.study.document import read
+from sweeps.trial.trial import Status, Trial
+from sweeps.validation.checks import accept
 
 STUDY = Path(__file__).parent / "tables" / "digits.yaml"
 WORK = ("model.widths", "batch_size")  # what the time of an epoch depends on

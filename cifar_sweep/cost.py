@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from cifar_sweep.models import ModelRecipe, build
 from cifar_sweep.models.size import check_size
 from cifar_sweep.recipe import TransferRecipe
-from cifar_sweep.section import Shape
+from cifar_sweep.schema import Shape
 from cifar_sweep.transfer import trainable_parameters
 
 EVERYTHING_TRAINED = TransferRecipe()

@@ -13,11 +13,11 @@ from contextlib import contextmanager
 
 import torch
 
-from cifar_sweep.classes import names_of
-from cifar_sweep.hierarchy import HierarchyTrainer
+from cifar_sweep.data.classes import names_of
 from cifar_sweep.models.recipes.hierarchical import HierarchicalRecipe
 from cifar_sweep.recipe import Recipe
-from cifar_sweep.trainer import STATE, Trainer
+from cifar_sweep.training.hierarchical import HierarchyTrainer
+from cifar_sweep.training.trainer import STATE, Trainer
 from cifar_sweep.tune import is_out_of_memory, out_of_memory_report
 from sweeps.workload import Run, Site
 

@@ -107,16 +107,16 @@ def prepare(recipe: Recipe, site: Site) -> Prepared:
 
     Raises Unavailable when something is not there, ValueError when it cannot be what the recipe says.
     """
-    from cifar_sweep.cache import load_images
-    from cifar_sweep.data import fingerprint, make_split
-    from cifar_sweep.distill import require_teacher
-    from cifar_sweep.download import fetch
-    from cifar_sweep.initial import class_embeddings
-    from cifar_sweep.labelled import missing_collections
-    from cifar_sweep.precision import resolve_precision
+    from cifar_sweep.data.cache import load_images
+    from cifar_sweep.data.download import fetch
+    from cifar_sweep.data.evaluation_sets import missing_collections
+    from cifar_sweep.data.split import fingerprint, make_split
+    from cifar_sweep.data.unlabelled import load_unlabelled
+    from cifar_sweep.inference.precision import resolve_precision
+    from cifar_sweep.techniques.distillation import require_teacher
+    from cifar_sweep.training.initial import class_embeddings
     from cifar_sweep.transfer import require_weights
     from cifar_sweep.tune import auto_batch_size, settle_execution
-    from cifar_sweep.unlabelled import load_unlabelled
 
     data, shape = recipe.data, recipe.data.shape
     fetch(data, site.data_dir)
@@ -176,7 +176,7 @@ def evaluations(recipe: Recipe, entry: Any) -> list[str]:
     ("noise:3"), or a mapping: `name` with `corruption` and `severity`, or `name` with `data` (the settings of another
     collection, whose test part is meant). Raises ValueError for anything else and for data of another shape.
     """
-    from cifar_sweep.labelled import sets_of
+    from cifar_sweep.data.evaluation_sets import sets_of
 
     return [labelled.name for labelled in sets_of(recipe.data, entry)]
 
@@ -186,7 +186,7 @@ def evaluate(recipe: Recipe, run: Run, entries: Sequence[Any]) -> Iterator[tuple
 
     Raises PermissionError, before a file is opened, unless the run may read the test part.
     """
-    from cifar_sweep.evaluate import evaluate_network
+    from cifar_sweep.inference.evaluate import evaluate_network
 
     yield from evaluate_network(recipe, run, entries)
 
@@ -197,7 +197,7 @@ def predict(recipe: Recipe, models: Sequence[Path], site: Site, source: Path, tt
     The mean of the probabilities of `models`, folders of checkpoints, decides; `tta`:
     none, mirror, mirror_translate, or recipe for what the recipe has.
     """
-    from cifar_sweep.predict import predict_images
+    from cifar_sweep.inference.predict import predict_images
 
     return predict_images(recipe, models, site, source, tta)
 
@@ -207,7 +207,7 @@ def export(recipe: Recipe, model: Path, site: Site, form: str, folder: Path) -> 
 
     `form`: safetensors, onnx, torchscript or torch.export.
     """
-    from cifar_sweep.export import export_network
+    from cifar_sweep.inference.export import export_network
 
     return export_network(recipe, model, site, form, folder)
 

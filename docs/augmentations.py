@@ -20,7 +20,7 @@ from torch.nn.functional import interpolate
 
 from cifar_sweep.augment import Augmentation, Scaling, Source
 from cifar_sweep.recipe.augment import AugmentRecipe
-from cifar_sweep.section import Shape
+from cifar_sweep.schema import Shape
 
 FOLDER = Path(__file__).parent / "images"
 SIDE, GAP, LABEL, DRAWS = 72, 3, 150, 6

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from cifar_sweep.augment.mixing import Mixed, mix
-from cifar_sweep.augment.operation import Step
-from cifar_sweep.augment.operations import OPERATIONS
+from cifar_sweep.augment.operations.base import Step
+from cifar_sweep.augment.operations.registry import OPERATIONS
 from cifar_sweep.augment.source import Source, Views, alternating, draw_views
 from cifar_sweep.recipe.augment import AugmentRecipe, Transforms, check
 from cifar_sweep.recipe.transforms import Mix
-from cifar_sweep.section import Shape
+from cifar_sweep.schema import Shape
 from sweeps.workload import stream
 
 

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cifar_sweep.augment.colour import blend
-from cifar_sweep.augment.operation import Draws, beside, per_image
-from cifar_sweep.augment.primitives import PRIMITIVES
+from cifar_sweep.augment.operations.base import Draws, beside, per_image
+from cifar_sweep.augment.operations.colour import blend
+from cifar_sweep.augment.operations.primitives import PRIMITIVES
 from cifar_sweep.recipe import transforms
 
 

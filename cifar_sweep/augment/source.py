@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cifar_sweep.augment.resize import fitted
 from cifar_sweep.recipe.data import Fit
-from cifar_sweep.resize import fitted
 from sweeps.workload import stream
 
 EXACT_SUM = 200  # so many squares of bytes still add up exactly in float32: the scaling is the same on every device

@@ -22,7 +22,7 @@ from pydantic import Discriminator
 from cifar_sweep.models.choice import ByName
 from cifar_sweep.models.recipes.hierarchical import HierarchicalRecipe
 from cifar_sweep.models.recipes.single import SingleNetwork
-from cifar_sweep.section import Shape
+from cifar_sweep.schema import Shape
 
 if TYPE_CHECKING:
     from cifar_sweep.models.network import Network
@@ -38,7 +38,7 @@ def build(recipe: AnyNetwork, shape: Shape) -> Network:
     Raises ValueError when the images are too small for it, and where its settings do not go together. A network built
     on the meta device is not sent through (cost.py does it).
     """
-    network: Network = importlib.import_module(f"cifar_sweep.models.{recipe.name}").build(recipe, shape)
+    network: Network = importlib.import_module(f"cifar_sweep.models.architectures.{recipe.name}").build(recipe, shape)
     if not next(network.parameters()).is_meta:
         importlib.import_module("cifar_sweep.models.size").check_size(network, shape)
     return network

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from cifar_sweep.models.drawn import Draw
+from cifar_sweep.models.architectures.drawn import Draw
 from cifar_sweep.models.head import Classifier
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn.modules.utils import _pair
 
-from cifar_sweep.section import Shape
+from cifar_sweep.schema import Shape
 
 STRIDED = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)
 

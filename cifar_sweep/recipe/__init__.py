@@ -20,7 +20,7 @@ from cifar_sweep.recipe.regularization import EarlyStopping, RegularizationRecip
 from cifar_sweep.recipe.techniques import DistillationRecipe
 from cifar_sweep.recipe.transfer import TransferRecipe
 from cifar_sweep.recipe.tta import TestTimeAugmentation
-from cifar_sweep.section import Section
+from cifar_sweep.schema import Section
 
 __all__ = [
     "AUTO",

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from cifar_sweep.recipe import transforms
-from cifar_sweep.section import Section, Shape
+from cifar_sweep.schema import Section, Shape
 
 POLICIES = ("rand_augment", "trivial_augment", "aug_mix")
 

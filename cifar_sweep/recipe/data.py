@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PlainValidator, model_validator
 
 from cifar_sweep.recipe.datasets import CLASS_NAMES, SHAPES, chosen_classes
-from cifar_sweep.section import Section, Shape
+from cifar_sweep.schema import Section, Shape
 
 __all__ = ["SHAPES", "DataRecipe", "Fit", "UnlabelledRecipe"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 
-from cifar_sweep.section import Shape
+from cifar_sweep.schema import Shape
 
 SHAPES: Mapping[str, Shape] = {
     "digits": Shape(channels=1, size=8, classes=10),

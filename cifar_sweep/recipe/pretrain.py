@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from cifar_sweep.recipe.augment import AugmentRecipe, Transforms, check
 from cifar_sweep.recipe.transforms import ColorJitter, Grayscale, ResizedCrop
-from cifar_sweep.section import Section, Shape
+from cifar_sweep.schema import Section, Shape
 
 
 class PretrainRecipe(Section):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from cifar_sweep.section import Section
+from cifar_sweep.schema import Section
 
 
 class EarlyStopping(Section):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from cifar_sweep.recipe.transfer import Reference
-from cifar_sweep.section import Section
+from cifar_sweep.schema import Section
 
 
 class DistillationRecipe(Section):

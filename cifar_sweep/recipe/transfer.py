@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, WrapValidator, model_validator
 
-from cifar_sweep.section import Section
+from cifar_sweep.schema import Section
 
 WEIGHTS_SUFFIXES = (".pt", ".pth", ".safetensors")
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"  # of a study or a stage, as the engine has them

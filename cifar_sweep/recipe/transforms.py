@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from cifar_sweep.section import Section
+from cifar_sweep.schema import Section
 
 T = TypeVar("T", bound=float)
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from cifar_sweep.inference.trained import STATE
 from cifar_sweep.models import build
 from cifar_sweep.models.recipes import TorchvisionRecipe
 from cifar_sweep.recipe import Recipe
 from cifar_sweep.recipe.transfer import TransferRecipe, weights_kind
-from cifar_sweep.trained import STATE
 from cifar_sweep.transfer.freezing import SHOWN, in_head
-from cifar_sweep.weights import Published, read_weights, weights_file
+from cifar_sweep.transfer.weights import Published, read_weights, weights_file
 from sweeps.workload import Run, Site
 
 # What torchvision calls its classifiers, and the auxiliary ones of GoogLeNet and Inception.

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from cifar_sweep.cache import load_images
-from cifar_sweep.data import make_split
+from cifar_sweep.data.cache import load_images
+from cifar_sweep.data.split import make_split
 from cifar_sweep.recipe import Recipe
 from cifar_sweep.tune.bench import Attempt, Bench, as_in_training
 from cifar_sweep.tune.doubling import largest_fitting

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from cifar_sweep.initial import initial_network
+from cifar_sweep.inference.precision import autocast, resolve_precision
 from cifar_sweep.optim import make_optimizer
-from cifar_sweep.precision import autocast, resolve_precision
 from cifar_sweep.recipe import Recipe
 from cifar_sweep.recipe.transfer import TransferRecipe
+from cifar_sweep.training.initial import initial_network
 from cifar_sweep.tune.memory import (
     CPU_SAFE_SHARE,
     MIB,

@@ -16,10 +16,10 @@ from typing import IO, Any
 
 import torch
 
-from cifar_sweep.execution import Guarded
 from cifar_sweep.optim import follow
 from cifar_sweep.recipe import Recipe
-from cifar_sweep.trainer import Trainer
+from cifar_sweep.training.execution import Guarded
+from cifar_sweep.training.trainer import Trainer
 from cifar_sweep.tune.memory import MIB, peak_and_total_mib
 from cifar_sweep.tune.rate import batches
 from sweeps.workload import Run, Site

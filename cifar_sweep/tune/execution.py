@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from cifar_sweep.inference.precision import resolve_precision
 from cifar_sweep.models.recipes.hierarchical import HierarchicalRecipe
-from cifar_sweep.precision import resolve_precision
 from cifar_sweep.recipe import Recipe
 from cifar_sweep.tune.batch import training_images
 from cifar_sweep.tune.copies import Lap, together

@@ -10,12 +10,12 @@ import numpy as np
 import torch
 
 from cifar_sweep.augment import Augmentation, Mixed
-from cifar_sweep.initial import initial_network
-from cifar_sweep.objective import Objective
+from cifar_sweep.inference.precision import autocast, resolve_precision
 from cifar_sweep.optim import make_optimizer, set_learning_rate
-from cifar_sweep.precision import autocast, resolve_precision
 from cifar_sweep.recipe import Recipe
-from cifar_sweep.training_set import TrainingSet
+from cifar_sweep.training.initial import initial_network
+from cifar_sweep.training.loss import Objective
+from cifar_sweep.training.training_set import TrainingSet
 from cifar_sweep.transfer import freeze
 from sweeps.workload import Run, stream
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import typer
 
-from sweeps.cli import delivering, reading, studies, tuning, writing
-from sweeps.cli.outcome import BAD_INPUT, FAILED
+from sweeps.cli import author as writing
+from sweeps.cli import inspect as reading
+from sweeps.cli import models as delivering
+from sweeps.cli import run as studies
+from sweeps.cli import tune as tuning
+from sweeps.cli.exit import BAD_INPUT, FAILED
 
 app = typer.Typer(
     help="Ablations and hyperparameter sweeps that stand: budgeted, pruned, resumable, from one YAML file.",
@@ -20,7 +24,7 @@ for part in (studies, writing, reading, delivering, tuning):
 
 def main() -> None:
     """The entry point: every mistake of the user is one message on stderr and exit code 2."""
-    from sweeps.errors import UserError, visible
+    from sweeps.io.errors import UserError, visible
 
     try:
         app()

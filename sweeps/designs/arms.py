@@ -8,12 +8,12 @@ from itertools import combinations
 from typing import Any, Literal, TypeAlias
 
 from sweeps.designs.components import NONE, conflict
-from sweeps.designs.fractions import base_factors, fraction
-from sweeps.gate import Assessment
-from sweeps.shrink import Fitted, Weigh
-from sweeps.variants import BASELINE, Arm
+from sweeps.designs.fractional import base_factors, fraction
+from sweeps.designs.scaling import Fitted, Weigh
+from sweeps.trial.arm import BASELINE, Arm
+from sweeps.trial.assessment import Feasibility
 
-Fit: TypeAlias = Callable[[Assessment], Fitted]
+Fit: TypeAlias = Callable[[Feasibility], Fitted]
 Components: TypeAlias = Mapping[str, Mapping[str, Any]]
 DesignName: TypeAlias = Literal["leave_one_out", "add_one_in", "factorial", "alternatives"]
 

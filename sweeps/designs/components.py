@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any, TypeAlias
 
-from sweeps.grammar.mistakes import shown, unknown
-from sweeps.grammar.settings import nested_in
-from sweeps.variants import BASELINE
+from sweeps.io.errors import unknown
+from sweeps.io.paths import shown
+from sweeps.recipe.keys import nested_in
+from sweeps.trial.arm import BASELINE
 
 Edit: TypeAlias = Mapping[str, Any]
 Spec: TypeAlias = Sequence[str] | Mapping[str, Edit | str | Sequence[Edit | str]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sweeps.space import TOGGLE, Dimension, Space
+from sweeps.space.space import TOGGLE, Dimension, Space
 
 
 def path_steps(baseline: Mapping[str, Any], incumbent: Mapping[str, Any], space: Space) -> dict[str, dict[str, Any]]:
@@ -40,3 +40,6 @@ def _shown(key: str, value: Any) -> str:
     if not key.startswith(TOGGLE):
         return key
     return key.removeprefix(TOGGLE) if value else f"no {key.removeprefix(TOGGLE)}"
+
+
+FIRST = 3  # seeds before a change may fall out

@@ -9,7 +9,15 @@ from __future__ import annotations
 from sweeps.evidence.comparison import Comparison, Pair, Terms, comparisons
 from sweeps.evidence.effect import Effect, effects
 from sweeps.evidence.level import Figure, Level, Missing, level, levels
-from sweeps.evidence.stages import Ablation, Confirmation, FinalEvidence, Shift, ablation, confirmation, final
+from sweeps.evidence.summary import (
+    Ablation,
+    Confirmation,
+    FinalEvidence,
+    LabelledSetResult,
+    ablation,
+    confirmation,
+    final,
+)
 
 __all__ = [
     "Ablation",
@@ -18,10 +26,10 @@ __all__ = [
     "Effect",
     "Figure",
     "FinalEvidence",
+    "LabelledSetResult",
     "Level",
     "Missing",
     "Pair",
-    "Shift",
     "Terms",
     "ablation",
     "comparisons",

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sweeps.evidence.level import Level, Missing
+from sweeps.evidence.verdict import action, compared, remarks
+from sweeps.formatting import MetricFormat
 from sweeps.stats import Paired, holm, paired, simultaneous
-from sweeps.variants import Arm
-from sweeps.verdict import action, compared, remarks
-from sweeps.words import Measure
+from sweeps.trial.arm import Arm
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Comparison:
 class Terms:
     """What the figures of one table share; `first` is the size of Stein's first stage, `components` their order."""
 
-    measure: Measure
+    measure: MetricFormat
     design: str
     margin: float | None = None
     first: int | None = None

@@ -9,9 +9,9 @@ import numpy as np
 
 from sweeps.evidence.comparison import Terms, left_out
 from sweeps.evidence.level import Level, Missing
+from sweeps.evidence.verdict import effect as verdict_on
+from sweeps.evidence.verdict import remarks
 from sweeps.stats import Contrast, Estimate, contrasts, detectable, holm, simultaneous
-from sweeps.verdict import effect as verdict_on
-from sweeps.verdict import remarks
 
 
 @dataclass(frozen=True)

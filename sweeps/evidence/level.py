@@ -6,11 +6,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from sweeps.results import StageResults
+from sweeps.formatting import status_name
 from sweeps.stats import Estimate, interval
-from sweeps.trial import Status, Trial
-from sweeps.variants import Arm
-from sweeps.words import status_name
+from sweeps.storage.results import StageResults
+from sweeps.trial.arm import Arm
+from sweeps.trial.trial import Status, Trial
 
 NO_CHANCE = "diverged, and the workload does not say what guessing reaches"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from sweeps.report.importance import Importance
-from sweeps.results import Results
+from sweeps.evidence.importance import Importance
+from sweeps.storage.results import Results
 
 __all__ = ["Importance", "sentences", "write"]
 
@@ -18,8 +18,8 @@ def write(results: Results, importances: Sequence[Importance], folder: Path) -> 
     elsewhere, one per method; there are none where there are too few trials.
     """
     # Whoever borrows the report's words must not pay for pandas, plotly and scipy.
-    from sweeps.report.findings import Findings
-    from sweeps.report.folder import write_report
+    from sweeps.evidence.findings import Findings
+    from sweeps.report.write import write_report
 
     return write_report(Findings.of(results), importances, folder)
 
@@ -27,10 +27,10 @@ def write(results: Results, importances: Sequence[Importance], folder: Path) -> 
 def sentences(results: Results) -> list[str]:
     """What the stages after the search have answered, and what weakens the study; nothing before any run."""
     if not results.stages:  # a glance at a search must not pay for the statistics either
-        from sweeps.report.caveats import caveats
+        from sweeps.evidence.caveats import caveats
 
         return caveats(results) if results.trials else []
-    from sweeps.report.findings import Findings
-    from sweeps.report.verdicts import evidence_answer
+    from sweeps.evidence.findings import Findings
+    from sweeps.report.sentences import evidence_answer
 
     return evidence_answer(Findings.of(results))

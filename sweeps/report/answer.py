@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sweeps.report.cost import Cost
-from sweeps.report.findings import Findings
-from sweeps.report.table import baseline_trial
-from sweeps.report.verdicts import evidence_answer
-from sweeps.results import Results, StageResults
-from sweeps.trial import Status, Trial
-from sweeps.words import Measure, count, hours, measure, percent, status_name
+from sweeps.evidence.findings import Findings
+from sweeps.formatting import MetricFormat, count, hours, measure, percent, status_name
+from sweeps.report.sentences import evidence_answer
+from sweeps.report.tables.cost import Cost
+from sweeps.report.tables.frames import baseline_trial
+from sweeps.storage.results import Results, StageResults
+from sweeps.trial.trial import Status, Trial
 
 TILED = (Status.COMPLETE, Status.PRUNED, Status.DIVERGED, Status.REJECTED, Status.FAILED)
 
@@ -95,7 +95,7 @@ def _cached(cost: Cost) -> list[str]:
     return [f"{count(cost.cached, 'run')} taken from the result cache, not trained again."] if cost.cached else []
 
 
-def _best(results: Results, best: Trial, words: Measure) -> str:
+def _best(results: Results, best: Trial, words: MetricFormat) -> str:
     among = "the only trial" if results.counted == 1 else count(results.counted, "trial")
     running = results.counts()[Status.RUNNING]
     start = f"Best so far ({running} still running) of" if running else "Best of"
@@ -127,7 +127,7 @@ def _costs(results: Results, best: Trial) -> str:
     return f" with {' and '.join(texts)}" if texts else ""
 
 
-def _against_baseline(best: Trial, baseline: Trial, value: float, words: Measure) -> str:
+def _against_baseline(best: Trial, baseline: Trial, value: float, words: MetricFormat) -> str:
     if best is baseline:
         return "No trial did better than the baseline, which it is."
     difference = words.difference((best.value or 0.0) - value)

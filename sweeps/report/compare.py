@@ -10,22 +10,22 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from sweeps.confusion import TEST, VALIDATION
+from sweeps.artifacts.layout import TEST, VALIDATION
 from sweeps.evidence import Comparison, Level
-from sweeps.files import write_atomic
-from sweeps.report.catalogue import Table
-from sweeps.report.cost import cost_of
-from sweeps.report.effects import part
-from sweeps.report.escape import markdown_text
-from sweeps.report.findings import Findings
-from sweeps.report.folder import csv_text
-from sweeps.report.interval import Interval, difference, level, probability
-from sweeps.report.page import page_environment, policy, resource
-from sweeps.report.table import frame_of
-from sweeps.results import Results
-from sweeps.study import diff
-from sweeps.trial import Status
-from sweeps.words import MISSING, hours, setting
+from sweeps.evidence.findings import Findings
+from sweeps.formatting import MISSING, hours, setting
+from sweeps.io.escape import markdown_text
+from sweeps.io.files import write_atomic
+from sweeps.report.html import page_environment, policy, resource
+from sweeps.report.tables.ablation import part
+from sweeps.report.tables.catalogue import Table
+from sweeps.report.tables.cost import cost_of
+from sweeps.report.tables.frames import frame_of
+from sweeps.report.tables.interval import Interval, difference, level, probability
+from sweeps.report.write import csv_text
+from sweeps.storage.results import Results
+from sweeps.study.study import diff
+from sweeps.trial.trial import Status
 
 NAME = "compare"
 # What a study is called and how it is worded or paid for moves no figure.

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sweeps.report.catalogue import (
+from sweeps.evidence.findings import Findings
+from sweeps.formatting import MISSING, setting
+from sweeps.report.figures.class_panels import class_panels
+from sweeps.report.figures.evidence_panels import ablation_panels, bands_panel, final_panels
+from sweeps.report.figures.panel import Plot, plots
+from sweeps.report.sentences import VERDICTS_SHOWN, missing_runs, verdicts
+from sweeps.report.tables.catalogue import (
     Table,
     ablation_tables,
     class_tables,
@@ -13,13 +19,7 @@ from sweeps.report.catalogue import (
     final_tables,
     openings_tables,
 )
-from sweeps.report.class_panels import class_panels
-from sweeps.report.classes import classes_of
-from sweeps.report.evidence_panels import ablation_panels, bands_panel, final_panels
-from sweeps.report.findings import Findings
-from sweeps.report.panel import Plot, plots
-from sweeps.report.verdicts import VERDICTS_SHOWN, missing_runs, verdicts
-from sweeps.words import MISSING, setting
+from sweeps.report.tables.classes import classes_of
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from contextlib import closing, suppress
 
-from sweeps.runners.base import Decision, Job, Scheduler, bring
-from sweeps.runners.watch import Alarm, GraceOver
+from sweeps.runners.protocol import Decision, Job, Scheduler, dispatch
+from sweeps.runners.watchdog import Alarm, GraceOver
 from sweeps.runners.worker import execute
 
 
@@ -33,5 +33,5 @@ class InlineRunner:
 def _train(job: Job, scheduler: Scheduler, alarm: Alarm) -> None:
     with closing(execute(job, alarm)) as events:  # type: ignore[type-var]
         for event in events:
-            if bring(event, job, scheduler) is Decision.STOP or scheduler.stopping:
+            if dispatch(event, job, scheduler) is Decision.STOP or scheduler.stopping:
                 return

@@ -42,8 +42,8 @@ from ray._private import worker as ray_worker
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from sweeps.runners.base import Decision, Job, RunnerError, Scheduler, Share, bring
-from sweeps.runners.watch import Exit
+from sweeps.runners.protocol import Decision, Job, RunnerError, Scheduler, TrialResources, dispatch
+from sweeps.runners.watchdog import Exit
 from sweeps.runners.worker import execute
 
 CONNECT_S = 5.0
@@ -70,7 +70,7 @@ class _Rest:
 class RayRunner:
     """Trains through Ray Tune on this machine, or on the cluster at `address`."""
 
-    def __init__(self, share: Share, address: str | None = None) -> None:
+    def __init__(self, share: TrialResources, address: str | None = None) -> None:
         """Starts Ray, which takes seconds. Raises RunnerError."""
         self._share = share
         logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
@@ -132,7 +132,7 @@ class RayRunner:
         )
 
 
-def _init(share: Share, address: str | None) -> None:
+def _init(share: TrialResources, address: str | None) -> None:
     # Under `uv run` workers would work in a copy of the folder, its environment of gigabytes included, and save there.
     # Ray reads its variable for it when it is first imported, which may have been before this module was.
     ray_constants.RAY_ENABLE_UV_RUN_RUNTIME_ENV = False
@@ -243,7 +243,7 @@ class _Decisions(_Unpicklable, FIFOScheduler):
         job = trial.config["job"]
         if isinstance(job, _Rest):
             return str(TrialScheduler.CONTINUE)
-        decision = bring(result["event"], job, self._scheduler)
+        decision = dispatch(result["event"], job, self._scheduler)
         return str(TrialScheduler.STOP if decision is Decision.STOP else TrialScheduler.CONTINUE)
 
 

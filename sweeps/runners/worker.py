@@ -8,12 +8,13 @@ from collections.abc import Iterator, Mapping
 from numbers import Real
 from typing import Any
 
-from sweeps import workload as workloads
-from sweeps.checkpoint import CheckpointFolder
-from sweeps.room import Unwritable
-from sweeps.runners.base import End, Epoch, Event, Job, Left, Note
-from sweeps.runners.watch import Hung, Watch, hung, timed_out
-from sweeps.trial import Leave, Outcome, Run, Status
+from sweeps.artifacts.checkpoint import CheckpointFolder
+from sweeps.io.disk import Unwritable
+from sweeps.runners.protocol import End, Epoch, Event, Job, Note, Preemption
+from sweeps.runners.watchdog import Hung, Watch, hung, timed_out
+from sweeps.trial.trial import Outcome, Status
+from sweeps.workload.loader import load
+from sweeps.workload.run import Preempted, Run
 
 
 def execute(job: Job, watch: Watch | None = None) -> Iterator[Event]:
@@ -40,10 +41,10 @@ def execute(job: Job, watch: Watch | None = None) -> Iterator[Event]:
                 yield Epoch(epoch, metrics, clock.lap())
         else:
             measured = _evaluated(job, run, job.evaluate)
-    except Leave:
-        yield Left()
+    except Preempted:
+        yield Preemption()
     except Unwritable as error:
-        yield Left(str(error))
+        yield Preemption(str(error))
     except Hung as error:
         yield End(timed_out(job, "".join(traceback.format_exception(error))), clock.lap())
     except (Exception, SystemExit) as error:  # noqa: BLE001  (whatever a foreign workload raises is its trial's outcome)
@@ -62,16 +63,16 @@ def failure(error: BaseException) -> Outcome:
 
 
 def _epochs(job: Job, run: Run) -> Iterator[tuple[int, dict[str, float]]]:
-    workload = workloads.load(job.workload)
+    workload = load(job.workload)
     for metrics in workload.train(workload.schema.validate(job.settings), run):
         if job.until is not None and run.epoch >= job.until:  # nothing was saved, or it would have left
-            raise Leave
+            raise Preempted
         run.epoch += 1
         yield run.epoch, _numbers(metrics)
 
 
 def _evaluated(job: Job, run: Run, entries: tuple[Any, ...]) -> dict[str, dict[str, float]]:
-    workload = workloads.load(job.workload)
+    workload = load(job.workload)
     if run.restored is None or run.refused:
         raise FileNotFoundError(
             f"no intact checkpoint of its last epoch in {job.folder}: there is no model to evaluate"

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from cifar_sweep.recipe import Recipe
-from sweeps.checkpoint import CheckpointFolder
-from sweeps.grammar.document import from_text
-from sweeps.recipe import RecipeSchema
-from sweeps.study import parse
+from sweeps.artifacts.checkpoint import CheckpointFolder
+from sweeps.recipe.schema import RecipeSchema
+from sweeps.study.document import from_text
+from sweeps.study.study import parse
 from sweeps.workload import Run, load
 from tests.sweeps.support import run_inline
 

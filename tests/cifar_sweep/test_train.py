@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from cifar_sweep import measure as measuring
-from cifar_sweep import trainer as trainer_module
-from cifar_sweep.precision import resolve_precision
+from cifar_sweep.inference import metrics as measuring
+from cifar_sweep.inference.precision import resolve_precision
 from cifar_sweep.recipe import Recipe
 from cifar_sweep.train import STATE, Trainer
-from sweeps.checkpoint import CheckpointFolder
+from cifar_sweep.training import trainer as trainer_module
+from sweeps.artifacts.checkpoint import CheckpointFolder
 from sweeps.workload import Run
 
 Rows = list[Mapping[str, float]]

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from functools import reduce
 from pathlib import Path
 
-from sweeps.curves import read_curves
-from sweeps.record import read_record
-from sweeps.results import Results
-from sweeps.runs import open_results
-from sweeps.saved import ENVIRONMENT, RECORD, trial_folder
-from sweeps.trial import Status, Trial
+from sweeps.artifacts.curves import read_curves
+from sweeps.artifacts.layout import ENVIRONMENT, RECORD, trial_folder
+from sweeps.artifacts.record import read_record
+from sweeps.storage.results import Results
+from sweeps.storage.runs import open_results
+from sweeps.trial.trial import Status, Trial
 from sweeps.workload import load
 from tests.faults import testimony
 from tests.faults.testimony import Line

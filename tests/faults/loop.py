@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sweeps.runs import open_results
+from sweeps.storage.runs import open_results
 from tests.faults.aims import Aim
 from tests.faults.audit import Audit, Tally
 from tests.faults.studies import study_text

@@ -7,12 +7,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from sweeps import engine
-from sweeps.course import Wish
-from sweeps.runners.base import DEATHS_ALLOWED, Decision, End, Epoch, Event, Job, Scheduler, bring
+from sweeps.engine import execute as engine
+from sweeps.prepare.prepared import settle
+from sweeps.runners.protocol import DEATHS_ALLOWED, Decision, End, Epoch, Event, Job, Scheduler, dispatch
 from sweeps.runners.worker import execute
-from sweeps.stages import stages_of
-from sweeps.trial import Outcome, Status
+from sweeps.stages.schedule import RunRequest
+from sweeps.study.stages import stages_of
+from sweeps.trial.trial import Outcome, Status
 from sweeps.workload import load
 from tests.sweeps.support import Events, acknowledged, toy_study
 
@@ -42,7 +43,7 @@ class Deadly:
                     del live[number]
                     if scheduler.on_death(job) is Decision.CONTINUE:
                         live[number] = job, execute(job)
-                elif bring(event, job, scheduler) is Decision.STOP:
+                elif dispatch(event, job, scheduler) is Decision.STOP:
                     with closing(events):  # type: ignore[type-var]
                         del live[number]
 
@@ -62,10 +63,10 @@ class Deadly:
         """Nothing is held."""
 
 
-def run(folder: Path, runner: Deadly, events: Events, **settings: Any) -> engine.Finish:
+def run(folder: Path, runner: Deadly, events: Events, **settings: Any) -> engine.StudyOutcome:
     study = toy_study(**{"method": "random", "run_cap": 3, "baseline": {"epochs": 3}, **settings})
-    plan = engine.settle(study, load(study.workload), folder / "data", {})
-    return engine.run(plan, folder / study.name, lambda: runner, events, Wish(stages_of(study)), cache=False)
+    plan = settle(study, load(study.workload), folder / "data", {})
+    return engine.run(plan, folder / study.name, lambda: runner, events, RunRequest(stages_of(study)), cache=False)
 
 
 def test_run_whose_worker_dies_goes_on_as_often_as_is_allowed(tmp_path: Path) -> None:

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from sweeps.drift import Drifted
-from sweeps.launch import Folders, Launched, Options, launch
-from sweeps.results import Results
-from sweeps.runs import open_results
-from sweeps.trial import Status
+from sweeps.engine.launch import Folders, Options, RunResult, launch
+from sweeps.storage.drift import Drifted
+from sweeps.storage.results import Results
+from sweeps.storage.runs import open_results
+from sweeps.trial.trial import Status
 from sweeps.workload import load
 from tests.sweeps.support import Interrupting, acknowledged, run_inline, sweep, toy_study, toy_text
 
@@ -22,7 +22,7 @@ ANOTHER = "0" * 64
 SEARCH: dict[str, Any] = {"method": "random", "run_cap": 3}
 
 
-def go_on(folder: Path, *, accept: bool = False, **settings: Any) -> Launched:
+def go_on(folder: Path, *, accept: bool = False, **settings: Any) -> RunResult:
     study = toy_study(**{**SEARCH, **settings})
     options = Options(Folders(folder, folder / "reports", folder / "data"), "inline", quiet=True, cache=False)
     return launch(study, load(study.workload), replace(options, accept_drift=accept))

@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from sweeps.checkpoint import CheckpointFolder
-from sweeps.errors import Unavailable, UserError
-from sweeps.reconcile import Damaged
-from sweeps.repair import in_words, repair
-from sweeps.results import Results
-from sweeps.runs import NotFound, open_results
-from sweeps.saved import find
-from sweeps.trial import Status
+from sweeps.artifacts.checkpoint import CheckpointFolder
+from sweeps.artifacts.references import find
+from sweeps.engine.repair import in_words, repair
+from sweeps.io.errors import Unavailable, UserError
+from sweeps.storage.integrity import Damaged
+from sweeps.storage.results import Results
+from sweeps.storage.runs import NotFound, open_results
+from sweeps.trial.trial import Status
 from tests.sweeps.support import ASHA, Events, Interrupting, acknowledged, run_inline, toy_study
 
 FLIPS = 30

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sweeps.checks import accept
-from sweeps.errors import Unavailable
-from sweeps.grammar.document import from_text
-from sweeps.launch import Folders, Launched, Options, launch
+from sweeps.engine.launch import Folders, Options, RunResult, launch
+from sweeps.io.errors import Unavailable
+from sweeps.study.document import from_text
+from sweeps.validation.checks import accept
 
 STUDY: dict[str, Any] = {
     "name": "own",
@@ -40,7 +40,7 @@ def make_images(path: Path) -> None:
     np.savez(path, **parts)
 
 
-def run(folder: Path, run_cap: int) -> Launched:
+def run(folder: Path, run_cap: int) -> RunResult:
     study, workload = accept(from_text(json.dumps({**STUDY, "run_cap": run_cap}), "own.yaml"))
     options = Options(Folders(folder / "runs", folder / "reports", folder / "data"), "inline", quiet=True)
     return launch(study, workload, options)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from sweeps.checkpoint import CheckpointFolder
-from sweeps.curves import append_curve
-from sweeps.files import write_atomic
+from sweeps.artifacts.checkpoint import CheckpointFolder
+from sweeps.artifacts.curves import append_curve
+from sweeps.io.files import write_atomic
 from tests.sweeps.support import ROOT
 
 

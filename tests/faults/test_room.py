@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from sweeps.checkpoint import CheckpointFolder
-from sweeps.room import Unwritable, in_bytes
-from sweeps.store import Store
-from sweeps.trial import Status
+from sweeps.artifacts.checkpoint import CheckpointFolder
+from sweeps.io.disk import Unwritable, in_bytes
+from sweeps.storage.study_storage import StudyStorage
+from sweeps.trial.trial import Status
 from tests.sweeps.support import acknowledged, run_inline, sweep, toy_study, toy_text
 
 SETTINGS: dict[str, Any] = {"method": "random", "run_cap": 4, "baseline": {"epochs": 4}}
@@ -125,10 +125,10 @@ def test_every_write_may_fail_and_nothing_is_lost(
 
 def test_database_that_may_not_grow_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run_inline(toy_study(**{**SETTINGS, "run_cap": 1}), tmp_path)
-    opened = Store.open.__func__  # type: ignore[attr-defined]
+    opened = StudyStorage.open.__func__  # type: ignore[attr-defined]
 
-    def limited(cls: type[Store], folder: Path, study: Any) -> Store:
-        store: Store = opened(cls, folder, study)
+    def limited(cls: type[StudyStorage], folder: Path, study: Any) -> StudyStorage:
+        store: StudyStorage = opened(cls, folder, study)
 
         @event.listens_for(store._storage.engine, "begin")
         def cap(connection: Any) -> None:
@@ -137,7 +137,7 @@ def test_database_that_may_not_grow_is_named(tmp_path: Path, monkeypatch: pytest
 
         return store
 
-    monkeypatch.setattr(Store, "open", classmethod(limited))
+    monkeypatch.setattr(StudyStorage, "open", classmethod(limited))
     finish = run_inline(toy_study(**{**SETTINGS, "run_cap": 60}), tmp_path)
     monkeypatch.undo()
     assert "no space is left on the device" in finish.failure

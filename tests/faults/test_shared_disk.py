@@ -18,10 +18,10 @@ from typing import Any
 
 import pytest
 
-from sweeps.claim import Claim, Holder, Taken, boot_id, start_of
-from sweeps.filesystem import UnknownKind, kind, on_network
-from sweeps.lock import Held, driver_lock, holder
-from sweeps.store import Store
+from sweeps.io.filesystem import UnknownKind, kind, on_network
+from sweeps.io.lease import Holder, Lease, Taken, boot_id, start_of
+from sweeps.io.lock import Held, driver_lock, holder
+from sweeps.storage.study_storage import StudyStorage
 from tests.sweeps.support import holding, run_inline, toy_study
 
 MOUNTS = """\
@@ -72,7 +72,7 @@ def network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def journal(folder: Path) -> Any:
-    store = Store(folder, toy_study())
+    store = StudyStorage(folder, toy_study())
     with closing(store), store._storage.engine.connect() as connection:
         synchronous = connection.exec_driver_sql("PRAGMA synchronous").scalar()
         return connection.exec_driver_sql("PRAGMA journal_mode").scalar(), synchronous
@@ -151,7 +151,7 @@ def test_claim_from_before_a_reboot_or_of_another_process_of_that_number_is_stal
     tmp_path: Path, changes: dict[str, Any]
 ) -> None:
     left_by(tmp_path / "claim", **changes)
-    with Claim(tmp_path / "claim", watch_s=60):
+    with Lease(tmp_path / "claim", watch_s=60):
         found = Holder.read(tmp_path / "claim")
         assert found is not None
         assert (found.token != "theirs", found.pid) == (True, os.getpid())
@@ -160,7 +160,7 @@ def test_claim_from_before_a_reboot_or_of_another_process_of_that_number_is_stal
 
 def test_claim_of_another_host_is_taken_over_once_it_has_been_silent(tmp_path: Path) -> None:
     left_by(tmp_path / "claim", host="elsewhere")
-    with Claim(tmp_path / "claim", beat_s=0.05, watch_s=0.2):
+    with Lease(tmp_path / "claim", beat_s=0.05, watch_s=0.2):
         found = Holder.read(tmp_path / "claim")
         assert found is not None
         assert found.pid == os.getpid()
@@ -180,7 +180,7 @@ def test_claim_of_another_host_that_beats_is_respected(tmp_path: Path) -> None:
     thread = threading.Thread(target=beat)
     thread.start()
     try:
-        with pytest.raises(Taken), Claim(tmp_path / "claim", beat_s=0.1, watch_s=60):
+        with pytest.raises(Taken), Lease(tmp_path / "claim", beat_s=0.1, watch_s=60):
             pass
     finally:
         over.set()
@@ -191,7 +191,7 @@ def test_holder_that_was_silent_too_long_ends_when_it_finds_another_in_its_place
     ended = threading.Event()
     before = signal.signal(signal.SIGTERM, lambda *_: ended.set())
     try:
-        with Claim(tmp_path / "claim", beat_s=0.05):
+        with Lease(tmp_path / "claim", beat_s=0.05):
             left_by(tmp_path / "claim", host="elsewhere")
             assert ended.wait(60)
     finally:
@@ -203,7 +203,7 @@ def test_holder_that_was_silent_too_long_ends_when_it_finds_another_in_its_place
 
 def test_claim_that_cannot_be_read_is_taken_over_once_it_has_been_so_for_long(tmp_path: Path) -> None:
     (tmp_path / "claim").write_text("{")
-    with Claim(tmp_path / "claim", beat_s=0.05, watch_s=0.2):
+    with Lease(tmp_path / "claim", beat_s=0.05, watch_s=0.2):
         assert Holder.read(tmp_path / "claim") is not None
 
 

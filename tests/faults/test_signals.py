@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from sweeps.checkpoint import CheckpointFolder
-from sweeps.runs import open_results
-from sweeps.trial import Status
+from sweeps.artifacts.checkpoint import CheckpointFolder
+from sweeps.storage.runs import open_results
+from sweeps.trial.trial import Status
 from tests.sweeps.support import Events, acknowledged, run_inline, sweep, toy_study, toy_text
 
 LONG: dict[str, Any] = {"method": "random", "run_cap": 2, "baseline": {"epochs": 5}}

@@ -22,13 +22,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from sweeps.errors import UserError
-from sweeps.final import Opened
-from sweeps.launch import Folders, Launched, Options, launch, write_report
-from sweeps.request import Edits, load_study
-from sweeps.results import Results
-from sweeps.runs import open_results
-from sweeps.trial import Status, Trial
+from sweeps.engine.launch import Folders, Options, RunResult, launch, write_report
+from sweeps.io.errors import UserError
+from sweeps.stages.final import Opened
+from sweeps.storage.results import Results
+from sweeps.storage.runs import open_results
+from sweeps.trial.trial import Status, Trial
+from sweeps.validation.loading import Edits, load_study
 from tests.faults import testimony
 from tests.faults.studies import study_text
 
@@ -201,7 +201,7 @@ class Studies(RuleBasedStateMachine):
         file = self.folder / "runs" / ".openings.json"
         return list(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else []
 
-    def _launch(self, asked: dict[str, Any], *, open_again: bool = False) -> Launched:
+    def _launch(self, asked: dict[str, Any], *, open_again: bool = False) -> RunResult:
         file = self.folder / "study.yaml"
         file.write_text(study_text(**{name: value for name, value in asked.items() if value is not None}))
         study, workload = load_study(file, Edits())

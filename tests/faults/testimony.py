@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sweeps.trial import Run
+from sweeps.workload.run import Run
 
 FILE = "testimony.jsonl"
 

@@ -15,13 +15,14 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from sweeps.results import Results
-from sweeps.runners.base import End, Epoch, Job
+from sweeps.artifacts.layout import RECIPE
+from sweeps.runners.protocol import End, Epoch, Job
 from sweeps.runners.worker import execute
-from sweeps.runs import open_results
-from sweeps.saved import RECIPE
-from sweeps.stages import FINAL, HELD_OUT, OPENED
-from sweeps.trial import Status, Trial, stream
+from sweeps.storage.results import Results
+from sweeps.storage.runs import open_results
+from sweeps.study.stages import FINAL, HELD_OUT, OPENED
+from sweeps.trial.seeds import stream
+from sweeps.trial.trial import Status, Trial
 from tests.faults.testimony import timed
 
 

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sweeps import cautions
-from sweeps.errors import UserError
-from sweeps.grammar.document import from_text
-from sweeps.report.escape import visible
-from sweeps.request import Edits, load_study
-from sweeps.study import dump, parse
+from sweeps.io.errors import UserError
+from sweeps.io.escape import visible
+from sweeps.study.document import from_text
+from sweeps.study.study import dump, parse
+from sweeps.validation import warnings as cautions
+from sweeps.validation.loading import Edits, load_study
 from tests.security.mutations import hostile
 
 LONGEST_LINE, LONGEST = 2_000, 50_000

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sweeps.errors import UserError
-from sweeps.request import Edits, load_study
+from sweeps.io.errors import UserError
+from sweeps.validation.loading import Edits, load_study
 from tests.security.fuzzing import Seen, clumsy, fuzz, judge
 from tests.security.mutations import SMALL, real_studies
 

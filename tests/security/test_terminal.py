@@ -10,8 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from sweeps.cli import app
-from sweeps.cli.outcome import FAILED
-from sweeps.errors import HIDDEN
+from sweeps.cli.exit import FAILED
+from sweeps.io.errors import HIDDEN
 from tests.security.stranger import TEXTS
 
 STUDY = {

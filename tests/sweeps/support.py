@@ -11,15 +11,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sweeps import engine
-from sweeps.checks import check
-from sweeps.course import Wish
-from sweeps.gate import Gate
-from sweeps.grammar.document import from_text
+from sweeps.engine import execute as engine
+from sweeps.prepare.prepared import settle
 from sweeps.runners.inline import InlineRunner
-from sweeps.stages import asked
-from sweeps.study import Study, parse
-from sweeps.trial import Trial
+from sweeps.samplers.feasibility import ConstraintGate
+from sweeps.stages.schedule import RunRequest
+from sweeps.study.document import from_text
+from sweeps.study.stages import asked
+from sweeps.study.study import Study, parse
+from sweeps.trial.trial import Trial
+from sweeps.validation.checks import check
 from sweeps.workload import load
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,9 +51,9 @@ def toy_study(**settings: Any) -> Study:
     return study
 
 
-def toy_gate(study: Study) -> Gate:
+def toy_gate(study: Study) -> ConstraintGate:
     """The budget gate of a toy study."""
-    return Gate(study, load(study.workload), {})
+    return ConstraintGate(study, load(study.workload), {})
 
 
 class Events:
@@ -123,12 +124,12 @@ def run_inline(
     *,
     cache: bool = False,
     open_again: bool = False,
-) -> engine.Finish:
+) -> engine.StudyOutcome:
     """Run or continue `study` in this process; `folder` is the runs folder and holds the toy's data too."""
     known = folder / study.name / "environment.json"
     environment = json.loads(known.read_text()) if known.exists() else {}
-    plan = engine.settle(study, load(study.workload), folder / "data", environment)
-    wish = Wish(asked(study, stage), open_again)
+    plan = settle(study, load(study.workload), folder / "data", environment)
+    wish = RunRequest(asked(study, stage), open_again)
     return engine.run(plan, folder / study.name, InlineRunner, events or Events(), wish, cache)
 
 
@@ -159,7 +160,7 @@ def clean(environment: Mapping[str, str]) -> dict[str, str]:
 HOLD = """
 import sys
 from pathlib import Path
-from sweeps.lock import driver_lock
+from sweeps.io.lock import driver_lock
 with driver_lock(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from cifar_sweep.models.recipes.head import Head
 from cifar_sweep.models.recipes.literals import Activation, Kernel, Norm, Squashing, Width
 from cifar_sweep.models.recipes.network import NetworkRecipe, scale_widths
-from cifar_sweep.section import Section
+from cifar_sweep.schema import Section
 
 NO_NORM = (
     "Normalisation after each convolution; with none, convolutions get a bias instead and the head has no batch norm."

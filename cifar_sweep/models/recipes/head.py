@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from cifar_sweep.models.recipes.literals import Squashing, Width
-from cifar_sweep.section import Section
+from cifar_sweep.schema import Section
 
 TEXT_DIMENSIONS = {"words": 256, "clip": 512}
 

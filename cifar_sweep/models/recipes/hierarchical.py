@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, WrapValidator, model_validator
 
-from cifar_sweep.models.recipes import NetworkRecipe
+from cifar_sweep.models.recipes.network import NetworkRecipe
 from cifar_sweep.models.recipes.resnet import ResNetRecipe
 from cifar_sweep.models.recipes.single import SingleRecipe
 

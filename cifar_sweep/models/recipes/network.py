@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from cifar_sweep.models.recipes.head import Head
-from cifar_sweep.section import Section
+from cifar_sweep.schema import Section
 
 
 class NetworkRecipe(Section):

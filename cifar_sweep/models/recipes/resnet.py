@@ -18,7 +18,7 @@ from cifar_sweep.models.recipes.literals import (
     Width,
 )
 from cifar_sweep.models.recipes.network import NetworkRecipe, scale_widths
-from cifar_sweep.section import Section
+from cifar_sweep.schema import Section
 
 
 class Stem(Section):

@@ -4,6 +4,6 @@ Text reaches a figure only through `plotly_text`, as plotly reads tags in any te
 reads `%{...}`. A new figure is a function that computes its data, one here that draws it, and an entry in the panels.
 """
 
-from sweeps.report.figures.drawing import Figure, bundle
+from sweeps.report.figures.base import Figure, bundle
 
 __all__ = ["Figure", "bundle"]

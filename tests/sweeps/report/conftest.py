@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from sweeps.report import Importance
-from sweeps.results import Results
-from sweeps.study import Study
-from sweeps.trial import Status, Trial
+from sweeps.storage.results import Results
+from sweeps.study.study import Study
+from sweeps.trial.trial import Status, Trial
 
 BEGAN = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
 EPOCHS = 9

@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sweeps.report.findings import Findings
-from sweeps.results import Results, StageResults
-from sweeps.trial import Status, Trial
-from sweeps.variants import BASELINE, Arm
+from sweeps.evidence.findings import Findings
+from sweeps.storage.results import Results, StageResults
+from sweeps.trial.arm import BASELINE, Arm
+from sweeps.trial.trial import Status, Trial
 
 from .conftest import ENVIRONMENT, EPOCHS, search, study_of, trial_of
 

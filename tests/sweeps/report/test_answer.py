@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 
 from sweeps.report.answer import answer, cost_sentences, tiles
-from sweeps.report.cost import cost_of
-from sweeps.results import Results
-from sweeps.trial import Status
+from sweeps.report.tables.cost import cost_of
+from sweeps.storage.results import Results
+from sweeps.trial.trial import Status
 
 from .conftest import trial_of
 

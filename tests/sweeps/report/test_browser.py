@@ -14,18 +14,19 @@ from xml.etree import ElementTree
 
 import pytest
 
-from sweeps.report import Importance, theme, write
+from sweeps.evidence.findings import Findings
+from sweeps.report import Importance, write
 from sweeps.report.compare import write_comparison
-from sweeps.report.findings import Findings
-from sweeps.report.folder import write_report
-from sweeps.results import Results
-from sweeps.trial import Status
-from sweeps.variants import BASELINE, Arm
+from sweeps.report.figures import theme
+from sweeps.report.write import write_report
+from sweeps.storage.results import Results
+from sweeps.trial.arm import BASELINE, Arm
+from sweeps.trial.trial import Status
 
 from .conftest import trial_of
 from .reading import Element, read_page
 from .staged import OPENING, Outcome, arm_of, draws, factorial, findings_of, stage_of, staged, stepped
-from .test_confusion import leave
+from .test_classes import leave
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="needs chromium, which is not on the PATH")

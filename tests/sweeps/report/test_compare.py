@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from sweeps.evidence.findings import Findings
 from sweeps.report.compare import compare_table, components_table, incomparable, settings_table, write_comparison
-from sweeps.report.findings import Findings
-from sweeps.results import Results
+from sweeps.storage.results import Results
 
 from .conftest import BASELINE, ENVIRONMENT, trial_of
 from .reading import read_page

@@ -13,14 +13,14 @@ from xml.etree import ElementTree
 
 import pytest
 
+from sweeps.evidence.findings import Findings
 from sweeps.report import Importance
 from sweeps.report.answer import whole_answer
-from sweeps.report.catalogue import NAMES
-from sweeps.report.cost import cost_of, stage_costs
-from sweeps.report.ends import ends
-from sweeps.report.findings import Findings
-from sweeps.report.folder import write_report
-from sweeps.trial import Status
+from sweeps.report.tables.catalogue import NAMES
+from sweeps.report.tables.cost import cost_of, stage_costs
+from sweeps.report.tables.outcomes import ends
+from sweeps.report.write import write_report
+from sweeps.trial.trial import Status
 
 from .reading import Element, read_page
 from .staged import (

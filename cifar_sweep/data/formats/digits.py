@@ -1,0 +1,37 @@
+"""The handwritten digits that come with scikit-learn, 8 pixels a side, divided once and for all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from cifar_sweep.data.formats.images import Format, Images, Part
+from cifar_sweep.recipe import DataRecipe
+from cifar_sweep.recipe.datasets import CLASS_NAMES
+
+TEST_IMAGES = 297  # of scikit-learn's 1,797 digits, which come undivided
+
+
+def _files(data: DataRecipe, data_dir: Path, part: Part) -> list[Path]:
+    return []
+
+
+def _read(data: DataRecipe, data_dir: Path, part: Part) -> Images:
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    digits = load_digits()
+    train, test = train_test_split(
+        np.arange(len(digits.target)), test_size=TEST_IMAGES, stratify=digits.target, random_state=0
+    )
+    index = np.sort(train if part == "train" else test)
+    pixels = np.rint(digits.images[index] * (255 / 16)).astype(np.uint8)
+    return Images(pixels[..., None], digits.target[index])
+
+
+def _class_names(data: DataRecipe, data_dir: Path, part: Part) -> tuple[str, ...]:
+    return CLASS_NAMES["digits"]
+
+
+DIGITS = Format(_files, _read, _class_names, "scikit-learn")

@@ -1,0 +1,44 @@
+"""STL-10's binary files (Coates, Ng & Lee 2011): 96 x 96 pixels, by channel, column and row; labels from 1."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from cifar_sweep.data.formats.images import Format, Images, Part, official_folder
+from cifar_sweep.recipe import DataRecipe
+from cifar_sweep.recipe.datasets import CLASS_NAMES
+
+SIDE = 96
+UNLABELLED_FILE = "unlabeled_X.bin"
+
+
+def read_pixels(file: Path) -> np.ndarray:
+    """The images (N, 96, 96, 3) uint8 of train_X.bin, test_X.bin or unlabeled_X.bin.
+
+    Raises ValueError when the file does not hold whole images.
+    """
+    size = file.stat().st_size
+    if size == 0 or size % (3 * SIDE * SIDE):
+        raise ValueError(
+            f"{file} has {size} bytes, which is no whole number of images of 3 x {SIDE} x {SIDE}: is it truncated?"
+        )
+    columns = np.fromfile(file, np.uint8).reshape(-1, 3, SIDE, SIDE)
+    return np.ascontiguousarray(columns.transpose(0, 3, 2, 1))
+
+
+def _files(data: DataRecipe, data_dir: Path, part: Part) -> list[Path]:
+    return [official_folder(data, data_dir) / f"{part}_{kind}.bin" for kind in "Xy"]
+
+
+def _read(data: DataRecipe, data_dir: Path, part: Part) -> Images:
+    pixels, labels = _files(data, data_dir, part)
+    return Images(read_pixels(pixels), np.fromfile(labels, np.uint8).astype(np.int64) - 1)
+
+
+def _class_names(data: DataRecipe, data_dir: Path, part: Part) -> tuple[str, ...]:
+    return CLASS_NAMES["stl10"]
+
+
+STL10 = Format(_files, _read, _class_names, "the official binary files of STL-10, in stl10_binary in the data folder")

@@ -1,0 +1,1 @@
+"""Training techniques beyond one network and its labels."""

@@ -1,0 +1,1 @@
+"""What trials and stages leave on disk: file names, checkpoints, curves, confusion matrices, records."""

@@ -1,0 +1,90 @@
+"""Commands about study files: validate, schema, toggles, new."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sweeps.cli.exit import print_json
+from sweeps.cli.options import Budget, Json, Searches, Sets, StudyFile, Toggles, WorkloadName
+
+if TYPE_CHECKING:
+    from sweeps.study.study import Study
+
+app = typer.Typer()
+
+
+@app.command()
+def validate(study: StudyFile, sets: Sets = None) -> None:
+    """Check a study file against its workload: every mistake at once, or "ok"."""
+    from sweeps.validation.loading import Edits, load_study
+    from sweeps.validation.warnings import warnings
+
+    loaded, _ = load_study(study, Edits(sets or ()))
+    typer.echo(f"ok: {study}: {'; '.join(_stages_in_words(loaded))}")
+    for warning in warnings(loaded):
+        typer.echo(f"warning: {warning}", err=True)
+
+
+@app.command()
+def schema(
+    workload: WorkloadName = "cifar_sweep",
+    out: Annotated[Path | None, typer.Option("--out", help="Write it to a file.  [default: stdout]")] = None,
+) -> None:
+    """Print the JSON Schema of study files, for editors."""
+    from sweeps.validation.authoring import schema_text
+
+    content = schema_text(workload)
+    if out is None:
+        typer.echo(content, nl=False)
+    else:
+        out.write_text(content, encoding="utf-8")
+
+
+@app.command()
+def toggles(workload: WorkloadName = "cifar_sweep", as_json: Json = False) -> None:
+    """List the parts that a workload can train without."""
+    from sweeps.workload import load
+
+    edits = load(workload).toggles()
+    if as_json:
+        print_json(edits)
+        return
+    width = max(map(len, edits), default=0)
+    for name, edit in edits.items():
+        typer.echo(f"{name:{width}}  " + "  ".join(f"{key}={json.dumps(value)}" for key, value in edit.items()))
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The study's name.", show_default=False)],
+    data: Annotated[str, typer.Option("--data", help="The data set: digits, cifar10, cifar100, …")] = "cifar10",
+    search: Searches = None,
+    toggle: Toggles = None,
+    budget: Budget = None,
+    trials: Annotated[int, typer.Option("--trials", min=1, help="How many trials.")] = 60,
+    workload: WorkloadName = "cifar_sweep",
+    out: Annotated[Path | None, typer.Option("--out", help="The file.  [default: studies/NAME.yaml]")] = None,
+) -> None:
+    """Write a commented study file that validates."""
+    from sweeps.validation.authoring import write_new
+
+    path = write_new(name, data, search or (), toggle or (), budget, trials, workload, out)
+    typer.echo(f"{path}\nNext: sweep run {path}")
+
+
+def _stages_in_words(study: Study) -> list[str]:
+    size, confirm, ablation, final = study.space.size, study.confirm, study.ablation, study.final
+    configurations = "infinitely many" if size is None else f"{size:,}"
+    said = [f"{study.method} over {configurations} configurations, {study.run_cap} trials"]
+    if not study.space.dimensions:
+        said.clear()
+    if confirm is not None:
+        said.append(f"confirm the best {confirm.top} on {confirm.seeds} seeds")
+    if ablation is not None:
+        seeds = ablation.seeds if isinstance(ablation.seeds, int) else f"{ablation.seeds.min} to {ablation.seeds.max}"
+        said.append(f"ablation ({ablation.design}) on {seeds} seeds")
+    return [*said, f"final on {final.seeds} seeds"] if final is not None else said

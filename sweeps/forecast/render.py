@@ -1,0 +1,131 @@
+"""The plan of a study on a terminal: the answer first, then compact tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from sweeps.forecast.forecast import StagePlan, StudyPlan
+from sweeps.forecast.outline import Fitting
+from sweeps.forecast.power import PowerForecast
+from sweeps.forecast.ranges import Range
+from sweeps.formatting import MISSING, count, duration, hours
+from sweeps.runners.probe import Probe
+
+UNKNOWN = "unknown"
+
+
+def render(plan: StudyPlan) -> RenderableType:
+    """The whole plan, to be printed."""
+    parts: list[RenderableType] = [Text(headline(plan), style="bold"), *_cautions(plan), _stages(plan), _arms(plan)]
+    return Group(*parts, *map(Text, _facts(plan)))
+
+
+def headline(plan: StudyPlan) -> str:
+    """The answer in one line: "12 trials + 9 confirm runs: about 3 min (2 to 5), 2 at once on the CPU; …"."""
+    parts = [_runs(stage) for stage in plan.stages]
+    at_once = f"{plan.at_once} at once on {'the CPU' if plan.device == 'cpu' else 'the GPU'}"
+    if plan.wall_s is None or plan.device_hours is None:
+        return f"{' + '.join(parts)}, {at_once}; time {UNKNOWN}."
+    time = _range(plan.wall_s, duration)
+    return f"{' + '.join(parts)}: about {time}, {at_once}; {_range(plan.device_hours, hours)} device-hours."
+
+
+def _runs(stage: StagePlan) -> str:
+    if stage.name == "search":
+        return count(round(stage.runs.likely), "trial")
+    return f"{_range(stage.runs, lambda runs: f'{runs:,.0f}')} {stage.name} run{'' if stage.runs.high == 1 else 's'}"
+
+
+def _range(value: Range | None, show: Callable[[float], str]) -> str:
+    if value is None:
+        return UNKNOWN
+    low, likely, high = show(value.low), show(value.likely), show(value.high)
+    return likely if low == high else f"{likely} ({low} to {high})"
+
+
+def _cautions(plan: StudyPlan) -> list[Text]:
+    return [Text.assemble(("warning: ", "bold yellow"), caution) for caution in plan.cautions]
+
+
+def _stages(plan: StudyPlan) -> Table:
+    table = _table("stage", "runs", "device-hours", "time", "what", numbers=("runs", "device-hours", "time"))
+    limited = plan.budget_hours is not None
+    if limited:
+        table.add_column("budget up to here", justify="right")
+    for stage in plan.stages:
+        cells = [
+            stage.name,
+            _range(stage.runs, lambda runs: f"{runs:,.0f}"),
+            _range(stage.device_hours, hours),
+            _range(stage.wall_s, duration),
+            stage.wanted,
+        ]
+        limit = [MISSING if stage.budget_hours is None else f"{hours(stage.budget_hours)} h"] if limited else []
+        table.add_row(*map(Text, [*cells, *limit]))
+    return table
+
+
+def _arms(plan: StudyPlan) -> Table:
+    table = _table("arm", "parameters", "MACs", "work", "note", numbers=("parameters", "MACs", "work"))
+    for arm in plan.arms:
+        work = f"× {plan.work[arm.name]:.2f}" if arm.name in plan.work else MISSING
+        figures = [f"{arm.cost[name]:,}" if name in arm.cost else MISSING for name in ("parameters", "macs")]
+        note = f"not applicable: {arm.reason}" if arm.reason else arm.note
+        table.add_row(*map(Text, [arm.name, *figures, work, note]))
+    return table
+
+
+def _facts(plan: StudyPlan) -> Iterator[str]:
+    if plan.fitting is not None:
+        yield f"space: {_fits(plan.fitting)}"
+    if plan.probe is not None:
+        yield f"probe: {_probed(plan.probe)}"
+    if plan.foresight is not None:
+        yield from (f"evidence: {line}" for line in _foreseen(plan.foresight))
+    yield from (f"note: {note}" for note in plan.notes)
+
+
+def _fits(fitting: Fitting) -> str:
+    if fitting.exact:
+        return f"{fitting.fit:,} of {count(fitting.drawn, 'configuration')} fit the constraints"
+    interval = f"95 % interval {100 * fitting.low:.1f} to {100 * fitting.high:.1f} %"
+    return f"{100 * fitting.share:.1f} % fits the constraints ({interval}; {fitting.fit} of {fitting.drawn} draws)"
+
+
+def _probed(probe: Probe) -> str:
+    if probe.epoch_s is None or probe.first_s is None:
+        return UNKNOWN
+    memory = f"{probe.memory_mib:,.0f} MiB of memory" if probe.memory_mib is not None else ""
+    gpu = f"{probe.gpu_memory_mib:,.0f} MiB on the GPU" if probe.gpu_memory_mib is not None else ""
+    first = f"the first one {duration(probe.first_s)}, loading included"
+    return "; ".join(filter(None, [f"an epoch of the baseline takes {_lap(probe.epoch_s)}, {first}", memory, gpu]))
+
+
+def _lap(seconds: float) -> str:
+    return duration(seconds) if seconds >= 1 else f"{1000 * seconds:.0f} ms"
+
+
+def _foreseen(seen: PowerForecast) -> Iterator[str]:
+    found = f"{seen.detectable_sd:.2f} deviations of the paired difference"
+    if seen.detectable is not None and seen.deviation is not None:
+        found = f"{seen.detectable:.3g} (at the deviation of {seen.deviation:.3g} seen so far)"
+    yield f"{seen.pairs} pairs find a difference of {found} with 80 % power"
+    yield (
+        f"the sign-flip check reaches p = {seen.smallest_p:.2g}, over {count(seen.comparisons, 'comparison')} "
+        f"(Holm) {seen.smallest_p_holm:.2g}; {seen.pairs_needed} pairs bring that to 0.05"
+    )
+    if seen.expected:
+        shown = ", ".join(f"{pairs:.1f} at a deviation of {deviation:.3g}" for deviation, pairs in seen.expected)
+        yield f"expected pairs for the precision: {shown}"
+
+
+def _table(*columns: str, numbers: tuple[str, ...]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in columns:
+        table.add_column(name, justify="right" if name in numbers else "left")
+    return table

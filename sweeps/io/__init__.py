@@ -1,0 +1,1 @@
+"""Files, disks, locks and text formats. Nothing here knows of studies."""

@@ -1,0 +1,1 @@
+"""Settle a study before it runs: device, data, GPU share, smoke sizes."""

@@ -1,0 +1,1 @@
+"""The schema of a workload's settings: validate, merge, address by dotted key."""

@@ -1,0 +1,79 @@
+"""The figures of the classes: the accuracy of each, and what each is taken for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from sweeps.io.escape import plotly_text
+from sweeps.report.figures import theme
+from sweeps.report.figures.base import column, whiskers
+from sweeps.report.figures.theme import axis, layout
+from sweeps.storage.results import Results
+
+ROW_PX, CELL_PX, MOST_PX = 22, 24, 900
+LABEL = 24
+LABELLED = 60  # so many classes have room for their names beside the matrix; the pointer tells all
+
+
+def draw_classes(data: pd.DataFrame, results: Results) -> go.Figure:
+    """The accuracy of each class with its interval, in the order given from the top."""
+    rows = data.rename(columns={"accuracy low": "low", "accuracy high": "high"})
+    names = _labels(list(data["class"]))
+    figure = go.Figure()
+    figure.add_bar(
+        y=names,
+        x=column(rows, "accuracy"),
+        orientation="h",
+        marker={"color": theme.BLUE},
+        error_x=whiskers(rows, "accuracy", theme.INK, 1.2, 3),
+        hovertext=[
+            f"{name}<br>{row.accuracy:.1f} % [{row.low:.1f}, {row.high:.1f}] of {row.images:,} images"
+            for name, row in zip(names, rows.itertuples(), strict=True)
+        ],
+        hoverinfo="text",
+    )
+    return figure.update_layout(
+        layout(100 + ROW_PX * len(data)),
+        xaxis=axis("accuracy (%)", range=[0, 101]),
+        yaxis={**axis(""), "type": "category", "autorange": "reversed", "dtick": 1, "showgrid": False},
+        bargap=0.35,
+    )
+
+
+def draw_matrix(names: Sequence[str], data: pd.DataFrame, results: Results) -> go.Figure:
+    """The share of each class (row) that was taken for each class (column), in percent; `names` are all the classes."""
+    labels, place = _labels(names), {name: index for index, name in enumerate(names)}
+    shares: list[list[float | None]] = [[None] * len(names) for _ in names]
+    for row in data.itertuples():
+        shares[place[row[1]]][place[row.predicted]] = round(row[4], 1)
+    figure = go.Figure()
+    figure.add_heatmap(
+        x=labels,
+        y=labels,
+        z=shares,
+        zmin=0,
+        zmax=100,
+        hoverongaps=False,
+        hovertemplate="%{y} taken for %{x}: %{z:.1f} %<extra></extra>",
+        # Square-root-like steps: what is rare is what one looks for beside the diagonal.
+        colorscale=[[0, theme.PAPER], [0.02, "#dbe9f6"], [0.1, "#8fc1e8"], [0.4, theme.SKY], [1, theme.BLUE]],
+        colorbar={"title": {"text": "% of the class", "side": "right"}, "thickness": 12, "outlinewidth": 0},
+    )
+    size = min(MOST_PX, 190 + CELL_PX * len(names))
+    quiet = {"type": "category", "showgrid": False, "zeroline": False, "automargin": True, "ticks": ""}
+    quiet |= {"dtick": 1, "showticklabels": len(names) <= LABELLED}
+    title = {"font": {"color": theme.MUTED, "size": 12}}
+    return figure.update_layout(
+        layout(size),
+        xaxis={**quiet, "title": {**title, "text": "predicted"}, "tickangle": -50 if len(names) > 6 else 0},
+        yaxis={**quiet, "title": {**title, "text": "true class"}, "autorange": "reversed"},
+    )
+
+
+def _labels(names: Sequence[str]) -> list[str]:
+    """The names as a figure may show them; plotly would lay equal ones on each other."""
+    short = [plotly_text(name, LABEL) for name in names]
+    return [text if short.count(text) == 1 else f"{text} ({place})" for place, text in enumerate(short)]

@@ -1,0 +1,66 @@
+"""The report in Markdown, for git: the answer, the evidence with its pictures, the cost and the provenance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sweeps.io.escape import markdown_code, markdown_text
+from sweeps.report.report import Report
+from sweeps.report.sections import Section
+from sweeps.report.static.pictures import Picture
+from sweeps.report.tables.catalogue import Table
+
+
+def summary(report: Report, pictures: Mapping[str, Picture]) -> str:
+    """The text of README.md; `pictures` by the names of their files in `figures/`."""
+    study = report.findings.results.study
+    parts = [
+        f"# {markdown_text(study.name)}",
+        f"> {markdown_text(study.question)}",
+        *_paragraphs(report),
+        *(part for section in report.sections for part in _section(section, pictures)),
+        *_search(report),
+        "## Cost",
+        markdown_text(" ".join(report.cost)),
+        *(part for table in report.cost_tables for part in (_heading(table, report), table.grid.markdown())),
+        "## Provenance",
+        report.provenance.grid.markdown() if len(report.provenance.frame) else "Nothing was recorded.",
+        *([markdown_text(report.openings)] if report.openings else []),
+        "To repeat it:",
+        markdown_code(report.command),
+        "Every run, and why some did not finish: [tables/](tables/). Figures: `sweep report` writes `index.html`.",
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _paragraphs(report: Report) -> list[str]:
+    """The answer: one paragraph for a search alone, a list where the evidence has several things to say."""
+    told = [markdown_text(sentence) for sentence in report.answer]
+    return ["\n".join(f"- {sentence}" for sentence in told)] if report.sections else [" ".join(told)]
+
+
+def _section(section: Section, pictures: Mapping[str, Picture]) -> list[str]:
+    shown = [f"![{markdown_text(drawn.title)}](figures/{name})" for name, drawn in pictures.items()]
+    drawn = [picture for picture, one in zip(shown, pictures.values(), strict=True) if one.section == section.key]
+    parts = [f"## {markdown_text(section.title)}", _listed(section.sentences)]
+    for table in section.tables:
+        if not table.folded:
+            parts += [f"**{markdown_text(table.title)}.** {markdown_text(table.note)}".strip(), table.grid.markdown()]
+    return [part for part in (*parts, *drawn) if part]
+
+
+def _listed(sentences: Sequence[str]) -> str:
+    lines = [markdown_text(sentence) for sentence in sentences]
+    return lines[0] if len(lines) == 1 else "\n".join(f"- {line}" for line in lines)
+
+
+def _search(report: Report) -> list[str]:
+    if not report.searched:
+        return []
+    found = report.best.grid
+    lead = "One run each, on validation data; the search never sees the test set."
+    return ["## Best configurations", lead, found.markdown() if found.rows else "No trial has finished."]
+
+
+def _heading(table: Table, report: Report) -> str:
+    return f"**{markdown_text(table.title)}.**" if len(report.cost_tables) > 1 else ""

@@ -1,0 +1,192 @@
+"""Small pictures for a report that is kept in git: plain SVG without scripts, in the light colours on white."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from sweeps.formatting import MetricFormat
+from sweeps.io.escape import one_line
+from sweeps.report.figures import theme
+from sweeps.report.tables.frames import missing
+from sweeps.report.tables.interval import probability
+
+WIDTH, LABEL, RIGHT, ROW = 760, 210, 190, 34
+HEIGHT = 330
+MOST_ARMS, MOST_LINES = 24, 400
+TICKS = 6
+LEVEL = 0.05
+UP, DOWN = theme.BLUE, theme.VERMILLION
+
+
+@dataclass
+class Canvas:
+    """A picture under way: shapes in pixels, the origin at the top left."""
+
+    width: int
+    height: int
+    title: str
+    shapes: list[str] = field(default_factory=list)
+
+    def line(self, ends: tuple[float, float, float, float], colour: str, width: float = 1.0, dash: str = "") -> None:
+        """A line from (x, y) to (x, y)."""
+        x, y, to_x, to_y = ends
+        dashed = f' stroke-dasharray="{dash}"' if dash else ""
+        at = f'x1="{x:.1f}" y1="{y:.1f}" x2="{to_x:.1f}" y2="{to_y:.1f}"'
+        self.shapes.append(f'<line {at} stroke="{colour}" stroke-width="{width}"{dashed}/>')
+
+    def box(self, at: tuple[float, float], size: tuple[float, float], colour: str, opacity: float = 1.0) -> None:
+        """A filled rectangle by its upper left corner."""
+        place = f'x="{at[0]:.1f}" y="{at[1]:.1f}" width="{size[0]:.1f}" height="{size[1]:.1f}"'
+        self.shapes.append(f'<rect {place} fill="{colour}" fill-opacity="{opacity}"/>')
+
+    def dot(self, x: float, y: float, colour: str, filled: bool = True, radius: float = 5) -> None:
+        """A circle, filled or open."""
+        inside = colour if filled else theme.PAPER
+        place = f'cx="{x:.1f}" cy="{y:.1f}" r="{radius}"'
+        self.shapes.append(f'<circle {place} fill="{inside}" stroke="{colour}" stroke-width="2"/>')
+
+    def text(
+        self, at: tuple[float, float], words: str, anchor: str = "start", colour: str = theme.INK, longest: int = 40
+    ) -> None:
+        """A line of text, cut at `longest` characters."""
+        line = one_line(words)
+        short = html.escape(line if len(line) <= longest else f"{line[: longest - 1]}…")
+        self.shapes.append(
+            f'<text x="{at[0]:.1f}" y="{at[1]:.1f}" text-anchor="{anchor}" fill="{colour}">{short}</text>'
+        )
+
+    def svg(self) -> str:
+        """The document."""
+        size = f'width="{self.width}" height="{self.height}" viewBox="0 0 {self.width} {self.height}"'
+        font = 'font-family="system-ui, sans-serif" font-size="13"'
+        named = f'role="img"><title>{html.escape(one_line(self.title))}</title>'
+        paper = f'<rect width="100%" height="100%" fill="{theme.PAPER}"/>'
+        return "\n".join(
+            [f'<svg xmlns="http://www.w3.org/2000/svg" {size} {font} {named}', paper, *self.shapes, "</svg>", ""]
+        )
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Values from `low` to `high` laid on the pixels from `start` to `end`."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+
+    def at(self, value: float) -> float:
+        """The pixel of a value."""
+        return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
+
+    def ticks(self) -> list[float]:
+        """Round values inside the range, at most about `TICKS` of them."""
+        rough = (self.high - self.low) / TICKS
+        power = 10 ** math.floor(math.log10(rough))
+        step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough)
+        first = math.ceil(self.low / step)
+        return [round(place * step, 12) for place in range(first, math.floor(self.high / step) + 1)]
+
+
+def forest(data: pd.DataFrame, words: MetricFormat, margin: float | None, title: str) -> str:
+    """Differences with both intervals, from `contrasts.differences`: filled where Holm's p is below 0.05."""
+    rows = data.head(MOST_ARMS).to_dict("records")
+    ends = [row[name] for row in rows for name in ("low", "high", "simultaneous low", "simultaneous high")]
+    around = [0.0, margin or 0.0, -(margin or 0.0)]
+    scale = _scale([*(end for end in ends if not missing(end)), *around], LABEL, WIDTH - RIGHT)
+    bottom = 24 + ROW * len(rows)
+    canvas = Canvas(WIDTH, bottom + 52, title)
+    if margin is not None:
+        canvas.box((scale.at(-margin), 12), (scale.at(margin) - scale.at(-margin), bottom - 12), theme.GREEN, 0.14)
+    _across(canvas, scale, bottom)
+    canvas.line((scale.at(0), 12, scale.at(0), bottom), theme.INK, 1.2)
+    for place, row in enumerate(rows):
+        _forest_row(canvas, scale, 24 + ROW * (place + 0.5), row, words)
+    unit = f"difference in {words.label}{' (pp)' if words.unit else ''}"
+    canvas.text(((LABEL + WIDTH - RIGHT) / 2, bottom + 42), unit, "middle", theme.MUTED, 70)
+    return canvas.svg()
+
+
+def paired_seeds(data: pd.DataFrame, words: MetricFormat, title: str) -> str:
+    """One line per seed from the reference (open) to each arm (filled), from `contrasts.pairs`."""
+    arms = list(dict.fromkeys(data["arm"]))[:MOST_ARMS]
+    rows = [row for row in data.to_dict("records") if row["arm"] in arms][:MOST_LINES]
+    scale = _scale([row[name] for row in rows for name in ("reference", "value")], HEIGHT - 52, 18)
+    canvas = Canvas(WIDTH, HEIGHT, title)
+    _upwards(canvas, scale, words)
+    step = (WIDTH - 90) / len(arms)
+    for row in rows:
+        middle = 74 + step * (arms.index(row["arm"]) + 0.5)
+        left, right = middle - step * 0.26, middle + step * 0.26
+        up = row["value"] > row["reference"]
+        colour = UP if up else DOWN
+        canvas.line((left, scale.at(row["reference"]), right, scale.at(row["value"])), colour, 1.5, "" if up else "5 3")
+        canvas.dot(left, scale.at(row["reference"]), colour, filled=False, radius=3.5)
+        canvas.dot(right, scale.at(row["value"]), colour, radius=3.5)
+    _names(canvas, arms, step)
+    return canvas.svg()
+
+
+def waterfall(data: pd.DataFrame, words: MetricFormat, title: str) -> str:
+    """A bar per step from where the one before ended, from `contrasts.path`, with the interval of its difference."""
+    rows = data.head(MOST_ARMS).to_dict("records")
+    whiskers = [(row["from"] + row["low"], row["from"] + row["high"]) for row in rows]
+    scale = _scale([*data["from"], *data["to"], *(end for ends in whiskers for end in ends)], HEIGHT - 52, 18)
+    canvas = Canvas(WIDTH, HEIGHT, title)
+    _upwards(canvas, scale, words)
+    step = (WIDTH - 90) / len(rows)
+    for place, row in enumerate(rows):
+        middle, top = 74 + step * (place + 0.5), min(scale.at(row["from"]), scale.at(row["to"]))
+        height = max(1.0, abs(scale.at(row["from"]) - scale.at(row["to"])))
+        canvas.box((middle - step * 0.28, top), (step * 0.56, height), UP if row["difference"] > 0 else DOWN)
+        low, high = whiskers[place]
+        canvas.line((middle, scale.at(low), middle, scale.at(high)), theme.INK, 2)
+        canvas.text((middle + 6, top - 5), words.difference(row["difference"]))
+        if place + 1 < len(rows):
+            level = scale.at(row["to"])
+            canvas.line((middle + step * 0.28, level, middle + step * 0.72, level), theme.GREY, 1, "2 3")
+    _names(canvas, [row["step"] for row in rows], step)
+    return canvas.svg()
+
+
+def _forest_row(canvas: Canvas, scale: Scale, y: float, row: Mapping[Any, Any], words: MetricFormat) -> None:
+    clear = not missing(row["Holm p"]) and row["Holm p"] < LEVEL
+    colour = (UP if row["difference"] > 0 else DOWN) if clear else theme.INK
+    if not missing(row["simultaneous low"]):
+        canvas.line((scale.at(row["simultaneous low"]), y, scale.at(row["simultaneous high"]), y), theme.GREY, 1.3)
+    canvas.line((scale.at(row["low"]), y, scale.at(row["high"]), y), theme.GREY, 4.5)
+    canvas.dot(scale.at(row["difference"]), y, colour, filled=clear)
+    canvas.text((LABEL - 12, y + 4), row["arm"], "end", longest=29)
+    said = f"{words.difference(row['difference'])}, Holm p {probability(row['Holm p'])}"
+    canvas.text((WIDTH - RIGHT + 12, y + 4), said, longest=30)
+
+
+def _scale(values: Sequence[float], start: float, end: float) -> Scale:
+    low, high = min(values), max(values)
+    room = (high - low or abs(high) or 1.0) * 0.06
+    return Scale(low - room, high + room, start, end)
+
+
+def _across(canvas: Canvas, scale: Scale, bottom: float) -> None:
+    for value in scale.ticks():
+        canvas.line((scale.at(value), 12, scale.at(value), bottom), theme.GRID)
+        canvas.text((scale.at(value), bottom + 20), f"{value:g}", "middle", theme.MUTED)
+
+
+def _upwards(canvas: Canvas, scale: Scale, words: MetricFormat) -> None:
+    for value in scale.ticks():
+        canvas.line((74, scale.at(value), WIDTH - 16, scale.at(value)), theme.GRID)
+        canvas.text((66, scale.at(value) + 4), f"{value:g}", "end", theme.MUTED)
+    canvas.text((8, 14), words.axis, colour=theme.MUTED, longest=60)
+
+
+def _names(canvas: Canvas, names: Sequence[str], step: float) -> None:
+    for place, name in enumerate(names):
+        room = max(4, int(step / 7))
+        canvas.text((74 + step * (place + 0.5), HEIGHT - 28), name, "middle", longest=room)

@@ -1,0 +1,94 @@
+"""Tables as text: what the page and the Markdown file show of a data frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from sweeps.formatting import MISSING, MetricFormat, duration, setting
+from sweeps.io.escape import latex_text, markdown_text
+from sweeps.report.tables.frames import COSTS, missing
+from sweeps.report.tables.interval import Interval
+
+# Plain text for a cell of each column; a column without an entry is shown as a setting would be.
+Formats = Mapping[str, Callable[[Any], str]]
+# What a column is called on paper where its name in the CSV file is not the clearest.
+Titles = Mapping[str, str]
+LONGEST = 36
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column's title, whether it holds numbers, which are aligned to the right, and whether its text needs lines."""
+
+    title: str
+    numeric: bool
+    wide: bool = False
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table of text cells. `left_off` rows of the data are not shown."""
+
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[str, ...], ...]
+    left_off: int = 0
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame, formats: Formats, titles: Titles, most: int | None = None) -> Grid:
+        """The first `most` rows of `frame` as text; columns without any value are left out."""
+        names = [name for name in frame.columns if not frame.empty and not frame[name].map(missing).all()]
+        shown = frame[names].head(most) if most is not None else frame[names]
+        rows = tuple(
+            tuple(_cell(value, formats.get(name, setting)) for name, value in zip(names, row, strict=True))
+            for row in shown.itertuples(index=False, name=None)
+        )
+        columns = tuple(
+            Column(titles.get(name, str(name)), _numeric(frame[name]), any(len(row[place]) > LONGEST for row in rows))
+            for place, name in enumerate(names)
+        )
+        return cls(columns, rows, len(frame) - len(shown))
+
+    def markdown(self) -> str:
+        """A Markdown table, numbers aligned to the right."""
+        titles = " | ".join(markdown_text(column.title) for column in self.columns)
+        rule = " | ".join("---:" if column.numeric else "---" for column in self.columns)
+        lines = [titles, rule, *(" | ".join(map(markdown_text, row)) for row in self.rows)]
+        return "\n".join(f"| {line} |" for line in lines)
+
+    def latex(self) -> str:
+        """A LaTeX tabular with the rules of booktabs, numbers aligned to the right; it compiles with any engine."""
+        kinds = "".join("r" if column.numeric else "l" for column in self.columns)
+        titles = " & ".join(latex_text(column.title) for column in self.columns)
+        body = [" & ".join(map(latex_text, row)) + r" \\" for row in self.rows]
+        lines = [rf"\begin{{tabular}}{{{kinds}}}", r"\toprule", rf"{titles} \\", r"\midrule", *body]
+        return "\n".join([r"% needs \usepackage{booktabs}", *lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
+
+
+def formats(words: MetricFormat, metric: str) -> Formats:
+    """How the columns of facts are written."""
+    counts = dict.fromkeys((*COSTS, "trials", "epochs"), _count)
+    times = {"seconds": lambda seconds: duration(float(seconds))}
+    return {metric: words.show, **counts, **times}
+
+
+def titles(words: MetricFormat, metric: str) -> Titles:
+    """What the columns of facts are called on paper."""
+    return {metric: words.label, "trainable_parameters": "trainable parameters", "macs": "MACs", "seconds": "time"}
+
+
+def _count(value: Any) -> str:
+    return f"{int(value):,}"
+
+
+def _cell(value: Any, write: Callable[[Any], str]) -> str:
+    return MISSING if missing(value) else write(value)
+
+
+def _numeric(column: pd.Series[Any]) -> bool:
+    present = [value for value in column if not missing(value)]
+    numbers = (int, float, Interval)
+    return bool(present) and all(isinstance(value, numbers) and not isinstance(value, bool) for value in present)

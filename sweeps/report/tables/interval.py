@@ -1,0 +1,76 @@
+"""Figures with their intervals, and how they and p-values are written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from sweeps.formatting import MISSING, MetricFormat, chance
+from sweeps.report.tables.frames import missing
+from sweeps.stats import Estimate
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A figure (None where only the interval is meant) and its interval, in the metric's units."""
+
+    value: float | None
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, estimate: Estimate | None) -> Interval | None:
+        """An estimate's mean and interval."""
+        return None if estimate is None else cls(estimate.mean, estimate.low, estimate.high)
+
+
+def expanded(frame: pd.DataFrame) -> pd.DataFrame:
+    """`frame` with three columns for each column of intervals: NAME, NAME low, NAME high."""
+    columns: dict[str, list[Any]] = {}
+    for name in frame.columns:
+        cells = list(frame[name])
+        if not any(isinstance(cell, Interval) for cell in cells):
+            columns[name] = cells
+            continue
+        if any(isinstance(cell, Interval) and cell.value is not None for cell in cells):
+            columns[name] = [cell.value if isinstance(cell, Interval) else None for cell in cells]
+        columns[f"{name} low"] = [cell.low if isinstance(cell, Interval) else None for cell in cells]
+        columns[f"{name} high"] = [cell.high if isinstance(cell, Interval) else None for cell in cells]
+    return pd.DataFrame(columns, dtype=object)
+
+
+def level(words: MetricFormat) -> Callable[[Any], str]:
+    """How a level of the metric is written: "91.20 % [90.75, 91.65]"."""
+    return _writer(words.show)
+
+
+def difference(words: MetricFormat) -> Callable[[Any], str]:
+    """How a difference is written: "-7.10 pp [-8.00, -6.20]"."""
+    return _writer(words.difference)
+
+
+def plain(value: Any) -> str:
+    """A number without a unit, or such a number with its interval: "1.52 [0.31, 2.70]"."""
+    return _writer(lambda number: f"{number:.2f}")(value)
+
+
+def probability(p: Any) -> str:
+    """A p-value with two digits, never 0 and never rounded across 0.05: "0.033", "< 0.0001"."""
+    return MISSING if missing(p) else chance(float(p)).removeprefix("= ")
+
+
+def _writer(show: Callable[[float], str]) -> Callable[[Any], str]:
+    def write(cell: Any) -> str:
+        if not isinstance(cell, Interval):
+            return show(float(cell))
+        ends = f"[{_bare(show(cell.low))}, {_bare(show(cell.high))}]"
+        return ends if cell.value is None else f"{show(cell.value)} {ends}"
+
+    return write
+
+
+def _bare(text: str) -> str:
+    return text.removesuffix(" %").removesuffix(" pp")

@@ -1,0 +1,1 @@
+"""What to try next: Optuna's samplers behind the study's constraints."""

@@ -1,0 +1,1 @@
+"""Search spaces: dimensions, their encoding for the storage, and Optuna's distributions."""

@@ -1,0 +1,1 @@
+"""The stages of a study: search, confirm, ablation, final. Each schedules its own trials."""

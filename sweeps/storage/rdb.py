@@ -1,0 +1,252 @@
+"""Optuna's database as one driver uses it: read once, kept in memory, every step written as one transaction.
+
+Optuna's own storage asks the database again for every trial that runs, and takes a transaction for each value that it
+writes. A study has one driver at a time (`sweeps.io.lock`), so what it has read and written is what there is. The
+tables are Optuna's: its own tools open them, and the tests compare both ways of reading and writing.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Container, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from optuna.distributions import BaseDistribution
+from optuna.storages import BaseStorage, RDBStorage
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState, create_trial
+from sqlalchemy import Connection, Engine, TableClause, and_, insert, update
+
+from sweeps.io.gc import paused
+from sweeps.storage import tables
+
+
+class CachedRDBStorage(BaseStorage):
+    """The trials of one database in memory. Who only reads sees them as they stood at the first look, or `refresh`."""
+
+    def __init__(self, backend: RDBStorage) -> None:
+        self._backend = backend
+        self._connection: Connection | None = None
+        self._depth = 0
+        self._studies: dict[int, list[FrozenTrial]] | None = None  # by study: its trials in the order of numbers
+        self._places: dict[int, tuple[int, int]] = {}  # by a trial's id: its study and its number
+        self._directions: dict[int, list[StudyDirection]] = {}
+
+    @property
+    def engine(self) -> Engine:
+        """SQLAlchemy's engine of the database."""
+        return self._backend.engine
+
+    def close(self) -> None:
+        """Let go of the database."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        self._backend.engine.dispose()
+
+    def refresh(self) -> None:
+        """Forget what was read: the next look is a new one."""
+        self._studies = None
+
+    @contextmanager
+    def together(self) -> Iterator[Connection]:
+        """What is written within becomes durable at the end, all of it or nothing."""
+        if self._connection is None:
+            self._connection = self._backend.engine.connect()
+        if self._depth:
+            yield self._connection
+            return
+        self._depth = 1
+        try:
+            with self._connection.begin():
+                yield self._connection
+        except BaseException:
+            self.refresh()  # what memory has may not have been written
+            raise
+        finally:
+            self._depth = 0
+
+    # -- studies: few, and rarely changed ---------------------------------------------------------------------------
+
+    def create_new_study(self, directions: Sequence[StudyDirection], study_name: str | None = None) -> int:
+        """Begin a study."""
+        return self._backend.create_new_study(directions, study_name)
+
+    def delete_study(self, study_id: int) -> None:
+        """Delete a study."""
+        self._backend.delete_study(study_id)
+        self.refresh()
+
+    def set_study_user_attr(self, study_id: int, key: str, value: Any) -> None:
+        """Note something about a study."""
+        self._backend.set_study_user_attr(study_id, key, value)
+
+    def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
+        """Note something about a study, for Optuna."""
+        self._backend.set_study_system_attr(study_id, key, value)
+
+    def get_study_id_from_name(self, study_name: str) -> int:
+        """The id of a study."""
+        return self._backend.get_study_id_from_name(study_name)
+
+    def get_study_name_from_id(self, study_id: int) -> str:
+        """The name of a study."""
+        return self._backend.get_study_name_from_id(study_id)
+
+    def get_study_directions(self, study_id: int) -> list[StudyDirection]:
+        """What a study's objectives are to become."""
+        if study_id not in self._directions:
+            self._directions[study_id] = self._backend.get_study_directions(study_id)
+        return self._directions[study_id]
+
+    def get_study_user_attrs(self, study_id: int) -> dict[str, Any]:
+        """What was noted about a study."""
+        return self._backend.get_study_user_attrs(study_id)
+
+    def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
+        """What Optuna noted about a study."""
+        return self._backend.get_study_system_attrs(study_id)
+
+    def get_all_studies(self) -> list[Any]:
+        """Every study."""
+        return self._backend.get_all_studies()
+
+    # -- trials -----------------------------------------------------------------------------------------------------
+
+    def get_all_trials(
+        self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
+    ) -> list[FrozenTrial]:
+        """The trials of a study in the order of their numbers."""
+        trials = self._trials(study_id)
+        chosen = trials if states is None else [trial for trial in trials if trial.state in states]
+        return copy.deepcopy(chosen) if deepcopy else list(chosen)
+
+    def get_trial(self, trial_id: int) -> FrozenTrial:
+        """One trial. Raises KeyError when there is none of this id."""
+        study_id, number = self._place(trial_id)
+        return self._trials(study_id)[number]
+
+    def get_trial_id_from_study_id_trial_number(self, study_id: int, trial_number: int) -> int:
+        """The id of a trial. Raises KeyError when there is none of this number."""
+        trials = self._trials(study_id)
+        if not 0 <= trial_number < len(trials):
+            raise KeyError(f"there is no trial {trial_number} in the study {study_id}")
+        return int(trials[trial_number]._trial_id)
+
+    def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
+        """Add a trial, running or as the template has it; its id."""
+        return self.create_new_trials(study_id, [template_trial])[0]
+
+    def create_new_trials(self, study_id: int, templates: Sequence[FrozenTrial | None]) -> list[int]:
+        """Add trials in one transaction, running or as the templates have them; their ids."""
+        trials, ids = self._trials(study_id), []
+        with self.together() as connection:
+            for template in templates:
+                new = _running() if template is None else copy.deepcopy(template)
+                new.number = len(trials)
+                row = insert(tables.TRIALS).returning(tables.TRIALS.c.trial_id)
+                new._trial_id = connection.execute(row, tables.trial_row(new, study_id)).scalar_one()
+                for of, rows in tables.other_rows(new):
+                    connection.execute(insert(of), rows)
+                self._places[new._trial_id] = study_id, new.number
+                trials.append(new)
+                ids.append(new._trial_id)
+        return ids
+
+    def set_trial_param(
+        self, trial_id: int, param_name: str, param_value_internal: float, distribution: BaseDistribution
+    ) -> None:
+        """Give a running trial the value of a parameter, once."""
+        with self._changing(trial_id) as (trial, connection):
+            row = tables.parameter_row(trial_id, param_name, param_value_internal, distribution)
+            connection.execute(insert(tables.PARAMETERS), row)
+            trial.params = {**trial.params, param_name: distribution.to_external_repr(param_value_internal)}
+            trial.distributions = {**trial.distributions, param_name: distribution}
+
+    def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
+        """Bring a trial to another state; False where one that runs already was to be started."""
+        with self._changing(trial_id) as (trial, connection):
+            if state is TrialState.RUNNING and trial.state is not TrialState.WAITING:
+                return False
+            if values is not None:
+                row = tables.value_row(trial_id, values[0])
+                _put(connection, tables.VALUES, row, "objective", trial.value is not None)
+                trial.value = values[0]
+            trial.state = state
+            if state is TrialState.RUNNING:
+                trial.datetime_start = datetime.now()
+            if state.is_finished():
+                trial.datetime_complete = datetime.now()
+            moments = {"datetime_start": trial.datetime_start, "datetime_complete": trial.datetime_complete}
+            own = tables.TRIALS.c.trial_id == trial_id
+            connection.execute(update(tables.TRIALS).where(own).values(state=state.name, **moments))
+        return True
+
+    def set_trial_intermediate_value(self, trial_id: int, step: int, intermediate_value: float) -> None:
+        """Record the value of an epoch."""
+        with self._changing(trial_id) as (trial, connection):
+            row = tables.step_row(trial_id, step, intermediate_value)
+            _put(connection, tables.STEPS, row, "step", step in trial.intermediate_values)
+            trial.intermediate_values = {**trial.intermediate_values, step: float(intermediate_value)}
+
+    def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
+        """Note something about a trial."""
+        with self._changing(trial_id) as (trial, connection):
+            row = tables.note_row(trial_id, key, value)
+            _put(connection, tables.USER, row, "key", key in trial.user_attrs)
+            trial.user_attrs = {**trial.user_attrs, key: json.loads(row["value_json"])}
+
+    def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
+        """Note something about a trial, for Optuna."""
+        with self._changing(trial_id) as (trial, connection):
+            row = tables.note_row(trial_id, key, value)
+            _put(connection, tables.SYSTEM, row, "key", key in trial.system_attrs)
+            trial.system_attrs = {**trial.system_attrs, key: json.loads(row["value_json"])}
+
+    # -- memory -----------------------------------------------------------------------------------------------------
+
+    def _trials(self, study_id: int) -> list[FrozenTrial]:
+        """The trials of a study as memory has them, read from the database at the first look."""
+        if self._studies is None:
+            with paused(), self._backend.engine.connect() as connection:
+                connection.exec_driver_sql("BEGIN")  # all tables as they were at one moment: a driver may be writing
+                self._studies = tables.read_trials(connection)
+            self._places = {
+                trial._trial_id: (study, trial.number) for study, trials in self._studies.items() for trial in trials
+            }
+        return self._studies.setdefault(study_id, [])
+
+    def _place(self, trial_id: int) -> tuple[int, int]:
+        """The study and the number of a trial. Raises KeyError."""
+        if trial_id not in self._places and self._studies is None:
+            self._trials(0)
+        return self._places[trial_id]
+
+    @contextmanager
+    def _changing(self, trial_id: int) -> Iterator[tuple[FrozenTrial, Connection]]:
+        """A trial's copy to change, and the connection to write the change to. Whoever holds the trial keeps it."""
+        trial = self.get_trial(trial_id)
+        self.check_trial_is_updatable(trial_id, trial.state)
+        changed = copy.copy(trial)
+        study_id, number = self._place(trial_id)
+        with self.together() as connection:
+            yield changed, connection
+            self._trials(study_id)[number] = changed
+
+
+def _running() -> FrozenTrial:
+    trial = create_trial(state=TrialState.RUNNING)
+    trial.datetime_start = datetime.now()
+    return trial
+
+
+def _put(connection: Connection, of: TableClause, row: Mapping[str, Any], key: str, known: bool) -> None:
+    """Write a row of a trial, or replace the one that is `known` by its trial and its `key`."""
+    if known:
+        own = and_(of.c.trial_id == row["trial_id"], of.c[key] == row[key])
+        connection.execute(update(of).where(own), row)
+    else:
+        connection.execute(insert(of), row)

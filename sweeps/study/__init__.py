@@ -1,0 +1,1 @@
+"""The study file: read, parsed, checked against its own rules."""

@@ -1,0 +1,260 @@
+"""The words of a study file's `parameters`, in W&B's names where they mean the same, and the dimension each means."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from sweeps.io.errors import unknown
+from sweeps.io.paths import KeyPath, Violation, plainly, shown
+from sweeps.space.space import Categorical, Dimension, Numeric
+from sweeps.study.problems import RuleError
+from sweeps.study.sections import Finite, Listed, Section
+
+Distribution = Literal[
+    "constant", "categorical", "int_uniform", "uniform", "q_uniform", "log_uniform_values", "q_log_uniform_values"
+]
+DISTRIBUTIONS: tuple[str, ...] = get_args(Distribution)
+
+MAX_PARAMETERS = 100
+MAX_CASES = 100_000
+"""What all conditions together may tell apart: the size of a space is counted case by case."""
+MAX_STEPS = 1e15  # whole numbers up to here have floats of their own
+
+_TWO_SIDED = "give the range that matters as min and max with distribution: uniform or log_uniform_values"
+INSTEAD = {
+    "log_uniform": "takes exponents in W&B: write distribution: log_uniform_values with min: e^min and max: e^max",
+    "q_log_uniform": "takes exponents in W&B: write distribution: q_log_uniform_values with min: e^min and max: e^max",
+    "inv_log_uniform": "is not offered: search 1 minus the value, or write distribution: log_uniform_values",
+    "inv_log_uniform_values": "is not offered: search 1 minus the value, or write distribution: log_uniform_values",
+    "normal": f"has no bounds: {_TWO_SIDED}",
+    "q_normal": "has no bounds: give the range that matters as min, max and q with distribution: q_uniform",
+    "log_normal": "has no bounds: give the range that matters as min and max with distribution: log_uniform_values",
+    "q_log_normal": "has no bounds: give min, max and q with distribution: q_log_uniform_values",
+    "beta": f"is not offered: {_TWO_SIDED}",
+    "q_beta": "is not offered: write distribution: q_uniform with min, max and q",
+    "categorical_w_probabilities": "is not offered: write values; every value has the same chance",
+}
+"""What to write in place of the distributions of W&B that are refused."""
+
+_SHAPES = {"mu", "sigma", "a", "b", "probabilities"}
+_WORDS = {"distribution", "values", "value", "min", "max", "q", "when"} | _SHAPES
+
+
+def _known(name: Any) -> Any:
+    if name is None or name in DISTRIBUTIONS:
+        return name
+    if isinstance(name, str) and name in INSTEAD:
+        raise ValueError(f"{name} {INSTEAD[name]}")
+    raise ValueError(unknown("distribution", str(name), DISTRIBUTIONS))
+
+
+class Parameter(Section):
+    """How one setting is searched: `value`, `values`, or `min` and `max`, with an optional `distribution`."""
+
+    hints = {  # noqa: RUF012  (pydantic leaves a ClassVar of the base alone)
+        **dict.fromkeys(_SHAPES - {"probabilities"}, f"the distributions that take it are not offered: {_TWO_SIDED}"),
+        "probabilities": "is not offered: every value has the same chance",
+    }
+
+    distribution: Annotated[Distribution | None, BeforeValidator(_known)] = None
+    """How values are drawn; left out, `values` are categorical, whole bounds int_uniform, others uniform."""
+    value: Any = None
+    """The one value of a setting that does not vary."""
+    values: Listed[Any] | None = None
+    """The values to choose from: any YAML, lists included; mappings when the key names a section."""
+    min: Finite | None = None
+    """The lowest value, included."""
+    max: Finite | None = None
+    """The highest value, included."""
+    q: Finite | None = None
+    """The step of q_uniform and q_log_uniform_values."""
+    when: dict[str, Listed[Any]] = Field(default_factory=dict)
+    """The condition: the searched settings that must have one of the values given, or the setting is left out."""
+
+    @property
+    def kind(self) -> str:
+        """The distribution, inferred where it is not written."""
+        if self.distribution is not None:
+            return self.distribution
+        if "value" in self.model_fields_set:
+            return "constant"
+        if self.values is not None:
+            return "categorical"
+        return "int_uniform" if isinstance(self.min, int) and isinstance(self.max, int) else "uniform"
+
+    def dimension(self, key: str) -> Dimension | None:
+        """What is searched; None for a constant without a condition."""
+        if self.kind == "constant":
+            return Categorical(key=key, when=self.when, values=(self.value,)) if self.when else None
+        if self.kind == "categorical":
+            return Categorical(key=key, when=self.when, values=self.values or ())
+        assert self.min is not None
+        assert self.max is not None
+        whole = all(isinstance(number, int) for number in (self.min, self.max, self.q))
+        return Numeric(
+            key=key,
+            when=self.when,
+            low=self.min,
+            high=self.max,
+            log="log" in self.kind,
+            step=1 if self.kind == "int_uniform" else self.q if self.kind == "q_uniform" else None,
+            integer=self.kind == "int_uniform" or (self.kind.startswith("q_") and whole),
+            quantum=self.q if self.kind == "q_log_uniform_values" else None,
+        )
+
+    @model_validator(mode="after")
+    def _complete(self) -> Parameter:
+        given = [name for name in ("value", "values", "min", "max") if name in self.model_fields_set]
+        if given not in (["value"], ["values"], ["min", "max"]):
+            raise RuleError([(tuple(given[-1:]), f"give value, values, or min and max; {_listed(given)} given")])
+        found = [*self._wrong_words(given[0])]
+        if not found:
+            found += _wrong_values(self.values) if self.values is not None else []
+            found += self._wrong_range() if self.min is not None and self.max is not None else []
+        if found:
+            raise RuleError(found)
+        return self
+
+    def _wrong_words(self, given: str) -> Iterator[Violation]:
+        takes = {"constant": "value", "categorical": "values"}.get(self.kind, "min")
+        if takes != given:
+            wanted = "min and max" if takes == "min" else takes
+            yield ("distribution",), f"{self.kind} takes {wanted}, not {given}"
+        if given == "min" and (self.min is None or self.max is None):
+            yield ("min" if self.min is None else "max",), "must be a number but got None"
+        if given == "values" and self.values is None:
+            yield ("values",), "must be a list but got None"
+        quantised = self.kind.startswith("q_")
+        if quantised and self.q is None:
+            yield ("distribution",), f"{self.kind} needs q, the step"
+        if not quantised and self.q is not None:
+            yield ("q",), "only q_uniform and q_log_uniform_values take q: name one of them as distribution"
+
+    def _wrong_range(self) -> Iterator[Violation]:
+        assert self.min is not None
+        assert self.max is not None
+        if self.min >= self.max:
+            yield ("min",), f"must be below max but got min {self.min} and max {self.max}"
+        elif not math.isfinite(float(self.max) - float(self.min)):
+            yield ("min",), f"is too far from max: {self.max} - {self.min} is no number; narrow the range"
+        elif "log" in self.kind and self.min <= 0:
+            yield ("min",), f"must be above 0 for {self.kind} but got {self.min}"
+        if self.kind == "int_uniform":
+            yield from _not_whole({"min": self.min, "max": self.max})
+        if self.q is not None and self.q <= 0:
+            yield ("q",), f"must be above 0 but got {self.q}"
+        elif self.q is not None:
+            yield from _off_step({"min": self.min, "max": self.max}, self.q)
+
+
+def origins(raw: Any, path: KeyPath = (), prefix: str = "") -> Iterator[tuple[str, KeyPath]]:
+    """Each parameter's dotted key and its path in `raw`. Groups may nest, W&B's `parameters` between or not."""
+    for name, node in raw.items() if isinstance(raw, Mapping) else ():
+        key, place = f"{prefix}{name}", (*path, name)
+        if isinstance(node, Mapping) and set(node) == {"parameters"}:
+            yield from origins(node["parameters"], (*place, "parameters"), f"{key}.")
+        elif _is_group(node):
+            yield from origins(node, place, f"{key}.")
+        else:
+            yield key, place
+
+
+def flatten(raw: Any) -> Any:
+    """`parameters` by dotted key, and their conditions as lists of values.
+
+    Raises RuleError for a key written twice, and for more than can be searched or counted.
+    """
+    if not isinstance(raw, Mapping):
+        return raw
+    specs: dict[str, Any] = {}
+    twice: list[Violation] = []
+    for key, path in origins(raw):
+        if key in specs:
+            twice.append((path, f"{key} is already given above"))
+        specs[key] = _at(raw, path)
+    if twice:
+        raise RuleError(twice)
+    if len(specs) > MAX_PARAMETERS:
+        raise RuleError([((), f"are {len(specs):,} settings; at most {MAX_PARAMETERS} can be searched at once")])
+    flat = {key: _with_lists(spec, specs) for key, spec in specs.items()}
+    if _cases(flat.values()) > MAX_CASES:
+        raise RuleError(
+            [((), f"have conditions that tell apart more than {MAX_CASES:,} cases: name fewer values in when")]
+        )
+    return flat
+
+
+def where(raw: Any, key: str) -> KeyPath:
+    """The path from the top of a study file to the parameter `key`, given the file's `parameters`."""
+    return ("parameters", *dict(origins(raw)).get(key, (key,)))
+
+
+def _is_group(node: Any) -> bool:
+    if not isinstance(node, Mapping) or not node or _WORDS & set(node):
+        return False
+    return all(isinstance(inner, Mapping) for inner in node.values())
+
+
+def _at(raw: Any, path: Sequence[str | int]) -> Any:
+    for part in path:
+        raw = raw[part]
+    return raw
+
+
+def _with_lists(spec: Any, specs: Mapping[str, Any]) -> Any:
+    """`spec` with its condition's values as lists. A list that is itself one of the parent's values is one value."""
+    if not isinstance(spec, Mapping) or not isinstance(spec.get("when"), Mapping):
+        return spec
+    when = {}
+    for parent, wanted in spec["when"].items():
+        options = specs[parent].get("values") if isinstance(specs.get(parent), Mapping) else None
+        is_value = isinstance(options, list | tuple) and wanted in options
+        when[parent] = [wanted] if is_value or not isinstance(wanted, list | tuple) else wanted
+    return {**spec, "when": when}
+
+
+def _cases(specs: Iterable[Any]) -> int:
+    """How many combinations of the values that conditions name there may be."""
+    named: dict[Any, list[str]] = {}
+    for spec in specs:
+        conditions = spec.get("when") if isinstance(spec, Mapping) else None
+        for parent, values in conditions.items() if isinstance(conditions, Mapping) else ():
+            named.setdefault(parent, []).extend(map(repr, values))
+    return math.prod(1 + len(set(values)) for values in named.values())
+
+
+def _wrong_values(values: Sequence[Any]) -> Iterator[Violation]:
+    if not values:
+        yield ("values",), "must name at least two values but is empty"
+    if len(values) == 1:
+        yield ("values", 0), f"a single value does not vary: write value: {plainly(values[0])}"
+    for index, value in enumerate(values):
+        first = values.index(value)
+        if first < index and repr(values[first]) == repr(value):
+            yield ("values", index), f"{shown(value)} is given twice"
+        elif first < index:
+            yield ("values", index), f"{shown(value)} equals {shown(values[first])}: the sampler cannot tell them apart"
+
+
+def _not_whole(bounds: Mapping[str, float]) -> Iterator[Violation]:
+    for name, bound in bounds.items():
+        if not isinstance(bound, int):
+            yield (name,), f"int_uniform takes whole numbers but got {bound}; or write distribution: uniform"
+
+
+def _off_step(bounds: Mapping[str, float], q: float) -> Iterator[Violation]:
+    for name, bound in bounds.items():
+        if not abs(bound / q) <= MAX_STEPS:
+            yield (name,), f"is too many steps of q = {q} from 0, got {bound}: give a larger q"
+            continue
+        nearest = round(bound / q)
+        if not math.isclose(bound / q, nearest, rel_tol=1e-9, abs_tol=1e-9):
+            yield (name,), f"must be a multiple of q = {q} but got {bound}; the nearest is {nearest * q:.12g}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'}" if names else "none is"

@@ -1,0 +1,213 @@
+"""The rules that tie a study's sections together. They need no workload."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from sweeps.io.errors import unknown
+from sweeps.io.paths import Violation, shown
+from sweeps.space.space import TOGGLE, Categorical, Dimension, Space
+from sweeps.study.parameters import Parameter
+from sweeps.study.sections import STAGES
+
+MAX_GRID = 1_000_000
+
+Fields = Mapping[str, Any]  # a study's sections by name; one that is not valid by itself is absent
+
+
+def dimensions(parameters: Mapping[str, Parameter], toggles: Sequence[str]) -> list[Dimension]:
+    """What is searched, in the order of the file, toggles last."""
+    searched = [parameter.dimension(key) for key, parameter in parameters.items()]
+    switches = [Categorical(key=f"{TOGGLE}{name}", values=(True, False)) for name in toggles]
+    return [dimension for dimension in searched if dimension is not None] + switches
+
+
+def constants(parameters: Mapping[str, Parameter]) -> dict[str, Any]:
+    """The settings under `parameters` that never vary."""
+    return {key: item.value for key, item in parameters.items() if item.dimension(key) is None}
+
+
+def broken(fields: Fields) -> list[Violation]:
+    """Every rule between sections that is broken. A rule whose sections are not all in `fields` is left out."""
+    found = [*_constraints_differ(fields), *_toggles_differ(fields), *_evaluated_at_final(fields), *_one_epoch(fields)]
+    if "parameters" not in fields or "toggles" not in fields:
+        return found
+    parameters, toggles = fields["parameters"], fields["toggles"]
+    searched = dimensions(parameters, toggles)
+    conditions = [*_conditions(parameters, searched)]
+    found += [*conditions, *_overlaps(parameters)]
+    found += [*_needs_search(fields, bool(searched)), *_names(fields, searched)]
+    if not conditions and searched:
+        found += _run_cap(fields, Space.of(searched, constants(parameters)))
+    return found
+
+
+def _constraints_differ(fields: Fields) -> Iterator[Violation]:
+    quantities = [constraint.quantity for constraint in fields.get("constraints", ())]
+    for index, quantity in enumerate(quantities):
+        if quantity in quantities[:index]:
+            yield ("constraints", index), f"{quantity} already has a limit; keep the lower one"
+
+
+def _toggles_differ(fields: Fields) -> Iterator[Violation]:
+    names = fields.get("toggles", ())
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            yield ("toggles", index), f"{name!r} is given twice"
+
+
+def _evaluated_at_final(fields: Fields) -> Iterator[Violation]:
+    if fields.get("evaluate") and "final" in fields and fields["final"] is None:
+        yield ("evaluate",), "further sets are evaluated in the stage final: give final: {seeds: …}"
+
+
+def _one_epoch(fields: Fields) -> Iterator[Violation]:
+    """All trials train side by side: none has finished that a sampler could learn from, and few will be complete."""
+    rule, confirm, run_cap = (fields.get(name) for name in ("early_terminate", "confirm", "run_cap"))
+    if rule is None or rule.type != "one_epoch":
+        return
+    if fields.get("method") == "bayes":
+        yield (
+            ("method",),
+            "bayes learns from trials that have ended, but with early_terminate: {type: one_epoch} none ends before "
+            "all have been sampled: write method: random or grid",
+        )
+    if run_cap and rule.top > run_cap:
+        yield ("early_terminate", "top"), f"must not be above run_cap = {run_cap} but got {rule.top}"
+    if confirm is not None and confirm.top > rule.top:
+        yield (
+            ("confirm", "top"),
+            f"must not be above early_terminate.top = {rule.top}, the trials that are trained to the end, "
+            f"but got {confirm.top}",
+        )
+
+
+def _conditions(parameters: Mapping[str, Parameter], searched: Sequence[Dimension]) -> Iterator[Violation]:
+    known = {dimension.key: dimension for dimension in searched}
+    for key, parameter in parameters.items():
+        for parent, values in parameter.when.items():
+            path = ("parameters", key, "when", parent)
+            yield from ((path, rule) for rule in _condition(key, parent, values, known, parameters))
+    for circle in _circles(searched):
+        yield ("parameters", circle[0], "when"), f"conditions go in a circle: {' → '.join((*circle, circle[0]))}"
+
+
+def _condition(
+    key: str, parent: str, values: Sequence[Any], known: Mapping[str, Dimension], parameters: Mapping[str, Parameter]
+) -> Iterator[str]:
+    if parent == key:
+        yield "a setting cannot be its own condition"
+    elif parent in parameters and parent not in known:
+        yield f"{parent} does not vary (value: {parameters[parent].value}): leave the condition out"
+    elif parent not in known:
+        near = difflib.get_close_matches(parent, [name for name in known if name != key], n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        yield f"{parent} is not searched: conditions name other keys of parameters, or {TOGGLE}NAME{hint}"
+    elif known[parent].size is None:
+        yield f"{parent} is continuous: a condition needs a parent with values to name"
+    elif not values:
+        yield f"must name at least one value of {parent}"
+    else:
+        options = _options(known[parent])
+        for value in values:
+            if not known[parent].contains(value):
+                yield f"{shown(value)} is not a value of {parent}: {options}"
+
+
+def _options(parent: Dimension) -> str:
+    values = list(parent.grid()) if (parent.size or 0) <= 12 else []
+    if values:
+        return ", ".join(map(str, values))
+    return "see its min and max" if not isinstance(parent, Categorical) else f"one of {parent.size}"
+
+
+def _circles(searched: Sequence[Dimension]) -> Iterator[list[str]]:
+    """Circles of conditions that share no setting, each once."""
+    parents = {item.key: [parent for parent in item.when if parent != item.key] for item in searched}
+    while parents:
+        free = [key for key, above in parents.items() if not any(parent in parents for parent in above)]
+        if free:
+            parents = {key: above for key, above in parents.items() if key not in free}
+            continue
+        trail = [next(iter(parents))]  # every setting left has a parent left, so the trail must meet itself
+        while (parent := next(key for key in parents[trail[-1]] if key in parents)) not in trail:
+            trail.append(parent)
+        circle = trail[trail.index(parent) :]
+        yield circle
+        parents = {key: above for key, above in parents.items() if key not in circle}
+
+
+def _overlaps(parameters: Mapping[str, Parameter]) -> Iterator[Violation]:
+    for section, parameter in parameters.items():
+        for key in parameters:
+            if key.startswith(f"{section}.") and _sets(parameter, key.removeprefix(f"{section}.").partition(".")[0]):
+                yield ("parameters", key), f"is set by the values of {section} too: give it in one of the two"
+
+
+def _sets(parameter: Parameter, name: str) -> bool:
+    values = parameter.values or (parameter.value,)
+    return any(name in value if isinstance(value, Mapping) else True for value in values)
+
+
+def _needs_search(fields: Fields, searched: bool) -> Iterator[Violation]:
+    ablation = fields.get("ablation")
+    if searched:
+        return
+    if fields.get("run_cap"):
+        yield ("run_cap",), "there are no parameters or toggles to search: leave run_cap out"
+    for section in ("early_terminate", "confirm"):
+        if fields.get(section) is not None:
+            yield (section,), "needs a search: give parameters or toggles"
+    if ablation is not None and ablation.baseline == "best":
+        yield ("ablation", "baseline"), "best needs a search: give parameters or toggles, or write baseline: given"
+    if "ablation" in fields and ablation is None and "final" in fields and fields["final"] is None:
+        yield (
+            ("parameters",),
+            ("nothing to do: give parameters or toggles to search, or an ablation with baseline: given"),
+        )
+
+
+def _names(fields: Fields, searched: Sequence[Dimension]) -> Iterator[Violation]:
+    ablation, budget, confirm = (fields.get(section) for section in ("ablation", "budget", "confirm"))
+    if ablation is not None and ablation.retune is not None:
+        keys = [dimension.key for dimension in searched if not dimension.key.startswith(TOGGLE)]
+        for index, key in enumerate(ablation.retune.parameters):
+            if key not in keys:
+                yield ("ablation", "retune", "parameters", index), unknown("searched parameter", key, keys)
+    if budget is not None and budget.shares is not None and {"confirm", "ablation", "final"} <= set(fields):
+        present = [stage for stage in STAGES if (searched if stage == "search" else fields[stage] is not None)]
+        for stage in budget.shares:
+            if stage not in present:
+                yield ("budget", "shares", stage), unknown("stage of this study", stage, present)
+    final = fields.get("final")
+    if final is not None and final.arms == "all" and "ablation" in fields and ablation is None:
+        yield ("final", "arms"), "all are the arms of an ablation, which the study does not have: write arms: best"
+    if confirm is not None and 0 < fields.get("run_cap", 0) < confirm.top:
+        yield ("confirm", "top"), f"must not be above run_cap = {fields['run_cap']} but got {confirm.top}"
+
+
+def _run_cap(fields: Fields, space: Space) -> Iterator[Violation]:
+    method, run_cap = fields.get("method"), fields.get("run_cap")
+    if method == "grid" and space.size is None:
+        for dimension in space.dimensions:
+            if dimension.size is None:
+                yield ("parameters", dimension.key), "is continuous, which a grid cannot list: give values, or q"
+        return
+    if method == "grid" and (space.size or 0) > MAX_GRID:
+        yield (
+            ("method",),
+            f"the grid has more than {MAX_GRID:,} configurations: give fewer values, or write method: random",
+        )
+        return
+    if run_cap is None or method is None:
+        return
+    if not run_cap and method != "grid":
+        yield ("run_cap",), f"is required with method: {method}: how many trials to run"
+    elif method == "grid" and 0 < run_cap < (space.size or 0):
+        yield (
+            ("run_cap",),
+            f"the grid has {space.size:,} configurations but run_cap is {run_cap:,}: "
+            "leave run_cap out, or write method: random",
+        )

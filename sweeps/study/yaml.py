@@ -1,0 +1,184 @@
+"""YAML text to plain data with the place of every value, within limits and without tags."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.composer import Composer
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import AliasEvent
+from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
+
+from sweeps.io.paths import KeyPath, dotted
+from sweeps.study.problems import Mistake, StudyError, failure
+
+MAX_BYTES = 1 << 20
+MAX_DEPTH = 50
+MAX_NODES = 5_000  # aliases expanded; what follows takes time that grows with the square
+MAX_DIGITS = 18  # what fits a signed 64-bit integer, as the storage keeps it
+
+_TAG = "tag:yaml.org,2002:"
+_NUMBERS = {f"{_TAG}int", f"{_TAG}float"}
+_WORDS = {f"{_TAG}bool", f"{_TAG}null"}
+# What the pure loader raises on broken text besides YAMLError: bad escapes (ValueError, OverflowError), directives
+# and tags cut short (the others). Found by fuzzing.
+_BROKEN = (ValueError, OverflowError, RecursionError, LookupError, AttributeError, TypeError, AssertionError)
+
+# What a terminal would obey, half a letter, and what makes a text look like another. Marks of direction may be meant.
+_UNREADABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+Place = Callable[[int], str]  # a line, counted from 1, to what a message calls it
+
+
+class LimitError(Exception):
+    """A text beyond what is read: the line, counted from 1, and the rule."""
+
+    def __init__(self, line: int, rule: str) -> None:
+        self.line, self.rule = line, rule
+        super().__init__(rule)
+
+
+def load(text: str, place: Place) -> tuple[Any, dict[KeyPath, str]]:
+    """The data in `text` (dicts, lists, text, finite numbers, truth values, None), and the place of each path.
+
+    Raises StudyError.
+    """
+    if len(text) > MAX_BYTES:
+        raise failure(place(1), too_large())
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Composer = _BoundedComposer
+    builder = _Builder(yaml, place)
+    try:
+        data = builder.build(_compose(yaml, text, place), (), 1)
+    except LimitError as limit:
+        raise failure(place(limit.line), limit.rule) from None
+    if builder.mistakes:
+        raise StudyError(builder.mistakes)
+    return data, builder.places
+
+
+def _compose(yaml: YAML, text: str, place: Place) -> Any:
+    try:
+        return yaml.compose(text)
+    except MarkedYAMLError as error:
+        raise failure(place(_line(error)), f"is not YAML: {error.problem or error.context}") from None
+    except YAMLError as error:
+        raise failure(place(1), f"is not YAML: {str(error).splitlines()[0]}") from None
+    except _BROKEN as error:
+        raise failure(place(1), f"is not YAML: {error}") from None
+
+
+class _BoundedComposer(Composer):
+    """Refuses tags, and stops at the limits while composing: the rest of a hostile text is never looked at."""
+
+    nodes = 0
+    nesting = 0
+
+    def __init__(self, loader: Any = None) -> None:
+        super().__init__(loader)
+        self.warn_double_anchors = False  # YAML allows it: an alias means the latest
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        event = self.parser.peek_event()
+        line = event.start_mark.line + 1
+        self.nodes += 1
+        self.nesting += 1
+        _within_limits(self.nodes, self.nesting, line)
+        if not isinstance(event, AliasEvent) and event.ctag is not None:
+            raise LimitError(line, f"tags are not read ({event.ctag}); write the plain value")
+        node = super().compose_node(parent, index)
+        self.nesting -= 1
+        return node
+
+
+class _Builder:
+    """Nodes to plain data. Aliases are expanded and counted; mistakes that leave the rest readable are collected."""
+
+    def __init__(self, yaml: YAML, place: Place) -> None:
+        self._constructor = yaml.constructor
+        self._place = place
+        self._nodes = 0
+        self.places: dict[KeyPath, str] = {}
+        self.mistakes: list[Mistake] = []
+
+    def build(self, node: Any, path: KeyPath, depth: int) -> Any:
+        line = node.start_mark.line + 1 if node is not None else 1
+        self._nodes += 1
+        _within_limits(self._nodes, depth, line)
+        self.places.setdefault(path, self._place(line))
+        if isinstance(node, MappingNode):
+            return self._mapping(node, path, depth)
+        if isinstance(node, SequenceNode):
+            return [self.build(item, (*path, index), depth + 1) for index, item in enumerate(node.value)]
+        return self._scalar(node, path) if node is not None else None
+
+    def _mapping(self, node: MappingNode, path: KeyPath, depth: int) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            line = key_node.start_mark.line + 1
+            key = self._key(key_node, path, line)
+            if key is None:
+                continue
+            if key in data:
+                self._refuse((*path, key), line, f"duplicate key; it was first written at {self.places[*path, key]}")
+                continue
+            self.places[*path, key] = self._place(line)
+            data[key] = self.build(value_node, (*path, key), depth + 1)
+        return data
+
+    def _key(self, node: Any, path: KeyPath, line: int) -> str | None:
+        if isinstance(node, ScalarNode) and node.tag not in _NUMBERS | _WORDS | {f"{_TAG}merge"}:
+            return self._text(node.value, path, line)
+        if node.tag == f"{_TAG}merge":
+            self._refuse(path, line, "merge keys (<<) are not read; write the settings out")
+        else:
+            self._refuse(path, line, f"keys must be text; quote it: {node.value!r}")
+        return None
+
+    def _scalar(self, node: ScalarNode, path: KeyPath) -> Any:
+        line = node.start_mark.line + 1
+        if node.tag in _NUMBERS:
+            return self._number(node, path, line)
+        if node.tag in _WORDS:
+            return self._constructor.construct_object(node)
+        return self._text(node.value, path, line)  # dates stay text too
+
+    def _number(self, node: ScalarNode, path: KeyPath, line: int) -> int | float:
+        text = node.value.replace("_", "")
+        if node.tag == f"{_TAG}int":
+            number = self._constructor.construct_object(node) if len(text) <= 4 * MAX_DIGITS else 10**MAX_DIGITS
+            if abs(number) >= 10**MAX_DIGITS:
+                self._refuse(path, line, f"integers have at most {MAX_DIGITS} digits")
+            return int(number)
+        number = float(self._constructor.construct_object(node))
+        if number - number != 0:
+            self._refuse(path, line, f"must be a finite number but got {node.value}")
+        return number
+
+    def _text(self, text: str, path: KeyPath, line: int) -> str:
+        if found := _UNREADABLE.search(text):
+            self._refuse(path, line, f"has the control character U+{ord(found[0]):04X}, which is not read")
+        return str(text)
+
+    def _refuse(self, path: KeyPath, line: int, rule: str) -> None:
+        self.mistakes.append(Mistake(self._place(line), dotted(path), rule))
+
+
+def _within_limits(nodes: int, depth: int, line: int) -> None:
+    if depth > MAX_DEPTH:
+        raise LimitError(line, f"is nested deeper than {MAX_DEPTH} levels")
+    if nodes > MAX_NODES:
+        raise LimitError(line, f"has more than {MAX_NODES:,} values, aliases expanded")
+
+
+def _line(error: MarkedYAMLError) -> int:
+    mark = error.problem_mark or error.context_mark
+    return mark.line + 1 if mark else 1
+
+
+def too_large() -> str:
+    """The rule for a text over the limit."""
+    return f"is larger than {MAX_BYTES >> 20} MiB"

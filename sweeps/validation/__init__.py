@@ -1,0 +1,1 @@
+"""Check a study against its workload, and write study files."""

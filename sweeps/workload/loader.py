@@ -1,0 +1,88 @@
+"""Import a workload by its name."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import re
+import sys
+import typing
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from sweeps.recipe.schema import RecipeSchema
+from sweeps.workload.protocol import BadWorkload
+from sweeps.workload.workload import Workload
+
+LONGEST_NAME = 200
+_MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+
+
+def load(name: str) -> Workload:
+    """The workload called `name`: "package" (its module `workload`), "package.module" or "package.module:object".
+
+    The current folder is searched too. Raises BadWorkload with what was looked for.
+    """
+    target = _find(name)
+    train = getattr(target, "train", None)
+    if not callable(train):
+        train = target if callable(target) else None
+    if train is None:
+        raise BadWorkload(f"workload {name!r} has no function 'train' and is not a function itself")
+    return Workload(name=name, schema=RecipeSchema(_recipe_type(name, train)), target=target, _train=train)
+
+
+def _find(name: str) -> Any:
+    module_name, _, attribute = name.partition(":")
+    if not _MODULE.fullmatch(module_name) or len(name) > LONGEST_NAME:  # nor a path, nor relative
+        raise BadWorkload(
+            f"workload {name[:LONGEST_NAME]!r} names no module; write 'package', 'package.module' or "
+            "'package.module:function'"
+        )
+    module = _import(name, module_name)
+    if attribute:
+        try:
+            return getattr(module, attribute)
+        except AttributeError:
+            raise BadWorkload(f"module {module_name!r} has no {attribute!r} (workload {name!r})") from None
+    if hasattr(module, "__path__") and importlib.util.find_spec(f"{module_name}.workload"):
+        return _import(name, f"{module_name}.workload")
+    return module
+
+
+def _import(name: str, module_name: str) -> ModuleType:
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        return importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name and (module_name == error.name or module_name.startswith(error.name + ".")):
+            raise BadWorkload(
+                f"workload {name!r}: no module {error.name!r}; write 'package.module:function', "
+                f"importable from {here} or installed"
+            ) from None
+        raise BadWorkload(f"workload {name!r} needs the module {error.name!r}, which is not installed") from error
+
+
+def _recipe_type(name: str, train: Callable[..., Any]) -> type:
+    try:
+        parameters = list(inspect.signature(train).parameters.values())
+    except (TypeError, ValueError):  # of a built-in one
+        raise BadWorkload(f"workload {name!r} is written in another language: its arguments cannot be read") from None
+    if len(parameters) < 2:
+        raise BadWorkload(f"workload {name!r}: train must take (recipe, run), but takes {len(parameters)} argument(s)")
+    try:
+        hints = typing.get_type_hints(train)
+    except NameError as error:
+        raise BadWorkload(f"workload {name!r}: the annotations of train cannot be resolved: {error}") from None
+    recipe = hints.get(parameters[0].name)
+    if not RecipeSchema.accepts(recipe):
+        raise BadWorkload(
+            f"workload {name!r}: annotate the first argument of train with a pydantic model or a dataclass, "
+            f"the recipe; it is {recipe!r}"
+        )
+    return typing.cast(type, recipe)

@@ -1,0 +1,284 @@
+"""Graph and compiled steps give what eager ones do, and whatever fails goes on eagerly."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from cifar_sweep.augment import Mixed
+from cifar_sweep.recipe import Recipe
+from cifar_sweep.training.execution import Eager, Execution, Guarded, Replayed, Result
+from cifar_sweep.training.trainer import Trainer
+from cifar_sweep.tune.copies import CHECKED, Lap, Rehearsal, together
+from cifar_sweep.tune.execution import Tried, choose, difference, settle_execution
+from cifar_sweep.tune.sharing import Together, gpu_share
+from cifar_sweep.workload import prepare
+from sweeps.workload import Run, Site
+
+TIMES = {"seconds", "images_per_s"}
+PLAIN: dict[str, Any] = {"model__head__dropout": 0.3, "model__stochastic_depth": 0.2}
+MIXING: dict[str, Any] = {
+    **PLAIN,
+    "augment__mix": {"mixup": 0.2, "cutmix": 1.0, "p": 0.5},  # some batches are mixed and some are not
+    "regularization__ema": 0.9,
+    "regularization__grad_clip": 1.0,
+    "regularization__label_smoothing": 0.1,
+}
+THAWING: dict[str, Any] = {
+    **PLAIN,
+    "transfer__freeze": "body",
+    "transfer__unfreeze": [{"epoch": 1, "parameters": ["stages.1.*"]}],
+    "optimizer__name": "adamw",
+    "optimizer__lr": 0.01,
+}
+
+
+def exact(rows: list[Any]) -> list[dict[str, float]]:
+    return [{name: value for name, value in row.items() if name not in TIMES} for row in rows]
+
+
+def rehearsed(work: Callable[[], None]) -> Callable[[], None]:
+    """As a capture does: the work is done a few times before it counts."""
+    for _ in range(3):
+        work()
+    return work
+
+
+class Stale:
+    """An execution that is wrong: it never looks at another batch than its first."""
+
+    def __init__(self, eager: Eager) -> None:
+        self._eager = eager
+        self._first: Mixed | None = None
+
+    def __call__(self, mixed: Mixed) -> Result:
+        self._first = self._first or mixed
+        return self._eager(self._first)
+
+    def renew(self) -> None:
+        """Nothing."""
+
+
+class Failing:
+    """An execution that disturbs batch norm and the random numbers and then fails, with mixed batches or with all."""
+
+    def __init__(self, eager: Eager, mixed_only: bool = False) -> None:
+        self._eager = eager
+        self._mixed_only = mixed_only
+
+    def __call__(self, mixed: Mixed) -> Result:
+        result = self._eager(mixed)
+        if self._mixed_only and mixed.share is None:
+            return result
+        raise RuntimeError("operation not permitted when stream is capturing\nmore lines")
+
+    def renew(self) -> None:
+        """Nothing."""
+
+
+def figures(recipe: Recipe, run: Run, execution: Callable[[Eager], Execution] | None = None) -> list[dict[str, float]]:
+    trainer = Trainer.start(recipe, run)
+    if execution is not None:
+        trainer.execution = execution(trainer.eager)
+    return exact([trainer.run_epoch() for _ in range(recipe.epochs)])
+
+
+@pytest.mark.parametrize("overrides", [PLAIN, MIXING, THAWING], ids=["plain", "mixing", "thawing"])
+def test_steps_over_static_buffers_equal_eager_ones_bit_for_bit(make_recipe, make_run, overrides):
+    eager = figures(make_recipe(**overrides), make_run())
+    assert figures(make_recipe(**overrides, execution="graph"), make_run()) == eager
+    assert figures(make_recipe(**overrides), make_run(), lambda plain: Replayed(plain, rehearsed)) == eager
+
+
+def test_what_is_thawed_is_recorded_anew(make_recipe, make_run):
+    made: list[Callable[[], None]] = []
+
+    def record(work: Callable[[], None]) -> Callable[[], None]:
+        made.append(work)
+        return work
+
+    figures(make_recipe(**THAWING), make_run(), lambda plain: Replayed(plain, record))
+    assert len(made) == 2
+    figures(make_recipe(**MIXING), make_run(), lambda plain: Replayed(plain, record))
+    assert len(made) == 2 + 2  # for batches that are mixed, and for those that are not
+
+
+def test_run_begun_eagerly_goes_on_from_its_checkpoint_over_static_buffers(make_recipe, make_run, curve, tmp_path):
+    whole, folder = curve(make_recipe(**MIXING), make_run()), tmp_path / "resumed"
+    first = curve(make_recipe(**MIXING), make_run(folder=folder), stop_after=2)
+    rest = curve(make_recipe(**MIXING, execution="graph"), make_run(folder=folder))
+    assert exact([*first[: 3 - len(rest)], *rest]) == exact(whole)
+
+
+@pytest.mark.parametrize("mixed_only", [False, True])
+def test_execution_that_fails_goes_on_eagerly_as_if_it_had_not_been_tried(make_recipe, make_run, mixed_only):
+    recipe, run = make_recipe(**MIXING), make_run()
+    eager = figures(recipe, make_run())
+
+    def guarded(plain: Eager) -> Execution:
+        return Guarded("graph", lambda: Failing(plain, mixed_only), plain, run.log)
+
+    assert figures(recipe, run, guarded) == eager
+    why = "RuntimeError: operation not permitted when stream is capturing"
+    told = f"execution: graph failed, so this run goes on eagerly: {why}\n"
+    assert (run.folder / "log.txt").read_text() == told
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler on a CPU")
+def test_compiled_steps_equal_eager_ones_to_rounding(make_recipe, make_run):
+    recipe = make_recipe(model={"name": "two_layer", "head": {"dropout": 0.3}}, epochs=1)
+    (eager,) = figures(recipe, make_run())
+    run = make_run()
+    (compiled,) = figures(recipe.model_copy(update={"execution": "compile"}), run)
+    assert not (run.folder / "log.txt").exists()  # it did not fall back
+    assert compiled["train_loss"] == pytest.approx(eager["train_loss"], rel=1e-4)
+    assert compiled["val_loss"] == pytest.approx(eager["val_loss"], rel=1e-3)
+
+
+class Reads(TorchDispatchMode):
+    """Notes every operation that takes a number out of a tensor, for which a GPU would be waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in (torch.ops.aten._local_scalar_dense.default, torch.ops.aten.equal.default):
+            self.found.append(str(func))
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        MIXING,
+        THAWING,
+        {"optimizer__name": "muon", "optimizer__lr": 0.02},
+        {"augment__erasing": {"value": 0.5}, "augment__rand_augment": {}, "augment__rotation": {"degrees": 15}},
+    ],
+    ids=["mixing", "thawing", "muon", "operations"],
+)
+def test_step_reads_no_number_from_a_tensor(make_recipe, make_run, overrides):
+    rehearsal = Rehearsal(Trainer.start(make_recipe(**overrides), make_run()))
+    rehearsal.step()
+    with Reads() as reads:
+        rehearsal.step()
+        torch.ones(()).item()
+    assert reads.found == ["aten._local_scalar_dense.default"]  # the last line's own
+
+
+CHOICES = [
+    # seconds to set up and per step, by way; steps of a trial; the way that is chosen
+    ({"eager": (1, 0.010), "graph": (2, 0.004), "compile": (40, 0.003)}, 10_000, "graph"),
+    ({"eager": (1, 0.010), "graph": (2, 0.004), "compile": (40, 0.003)}, 100_000, "compile"),
+    ({"eager": (1, 0.010), "graph": (2, 0.004), "compile": (40, 0.003)}, 100, "eager"),
+    ({"eager": (1, 0.010), "graph": (1, 0.0097)}, 10_000, "eager"),  # a gain of 3 % is not told from none
+    ({"eager": (1, 0.010), "graph": (1, 0.0093)}, 10_000, "graph"),
+    ({"eager": (1, 0.010), "graph": "RuntimeError: no"}, 10_000, "eager"),
+]
+
+
+@pytest.mark.parametrize(("ways", "steps", "chosen"), CHOICES)
+def test_the_way_with_the_shortest_whole_trial_is_chosen(ways: dict[str, Any], steps: int, chosen: str):
+    tried = [
+        Tried(way, reason=found) if isinstance(found, str) else Tried(way, setup_s=found[0], step_s=found[1])
+        for way, found in ways.items()
+    ]
+    choice = choose(tried, steps)
+    assert choice.way == chosen
+    assert choice.note.startswith(f"execution: auto is {chosen}, by a trial of {steps:,} steps: eager ")
+    assert all(way in choice.note for way in ways)
+
+
+def test_auto_is_eager_on_a_cpu_without_a_try(make_recipe, data_dir):
+    prepared = prepare(make_recipe(), Site(data_dir, "cpu"))
+    assert prepared.settings["execution"] == "eager"
+    assert not prepared.notes
+    asked = prepare(make_recipe(execution="graph"), Site(data_dir, "cpu"))
+    assert asked.settings["execution"] == "eager"
+    assert asked.notes == ["execution: graph is eager on a CPU"]
+
+
+def test_probe_discards_a_way_whose_losses_differ_and_one_that_fails(make_recipe, make_run, data_dir):
+    recipe = make_recipe(epochs=1_000_000)  # long enough for any way to pay
+    wrong: dict[str, Callable[[Eager], Execution]] = {
+        "graph": Stale,
+        "compile": lambda plain: Guarded("compile", lambda: Failing(plain), plain, lambda line: None),
+    }
+
+    def lap(way: str) -> Lap:
+        rehearsal = Rehearsal(Trainer.start(recipe, make_run()))
+        if way in wrong:
+            rehearsal.trainer.execution = wrong[way](rehearsal.trainer.eager)
+        losses, first_s = rehearsal.losses()
+        step_s = {"eager": 1.0, "graph": 0.1, "compile": 0.1}[way]
+        return Lap(losses, first_s, step_s, failure=rehearsal.failure)
+
+    choice = settle_execution(recipe, Site(data_dir, "cpu"), lap)
+    eager, graph, compiled = choice.tried
+    assert (choice.way, eager.reason) == ("eager", "")
+    assert graph.reason.startswith("its losses differ from the eager ones by ")
+    assert compiled.reason == "RuntimeError: operation not permitted when stream is capturing"
+    assert graph.reason in choice.note
+    wrong.clear()
+    assert settle_execution(recipe, Site(data_dir, "cpu"), lap).way == "graph"
+
+
+@pytest.mark.parametrize(
+    ("losses", "apart"),
+    [([2.0, 1.0], 0.0), ([2.0, 1.01], 0.01), ([1.0, 1.0], 0.5), ([2.0, math.nan], math.nan)],
+)
+def test_difference_is_the_largest_share_of_an_eager_loss(losses: list[float], apart: float):
+    assert difference(losses, [2.0, 1.0]) == pytest.approx(apart, nan_ok=True)
+
+
+def on_gpu(*speeds: float, used_mib: float = 1000) -> Callable[[int], Together]:
+    """Copies that reach these images per second together, each taking so much of 8,000 MiB; no speed: it fails."""
+    return lambda copies: (
+        Together(copies, speeds[copies - 1], copies * used_mib, 8000)
+        if speeds[copies - 1]
+        else Together(copies, 0, 0, 0, "OutOfMemoryError: full")
+    )
+
+
+@pytest.mark.parametrize(
+    ("measure", "most", "copies", "why"),
+    [
+        (on_gpu(100, 190, 260, 280), 8, 3, "one more gains under 10 %"),
+        (on_gpu(100, 105), 8, 1, "one more gains under 10 %"),
+        (on_gpu(100, 190, 260), 3, 3, "3 is the most that the cores allow"),
+        (on_gpu(100), 1, 1, "1 is the most that the cores allow"),
+        (on_gpu(100, 190, 260, used_mib=2300), 8, 3, "6,900 of 8,000 MiB leave no room for another"),
+        (on_gpu(100, used_mib=3700), 8, 1, "3,700 of 8,000 MiB leave no room for another"),
+        (on_gpu(100, 190, 0), 8, 2, "3 failed: OutOfMemoryError: full"),
+        (on_gpu(0), 8, 1, "1 failed: OutOfMemoryError: full"),
+    ],
+)
+def test_copies_are_added_while_they_add(make_recipe, data_dir, measure, most: int, copies: int, why: str):
+    found = gpu_share(make_recipe(), Site(data_dir, "cpu"), most, measure)
+    assert found.copies == copies
+    assert found.note.endswith(why)
+
+
+def test_copies_train_at_once_in_processes_of_their_own(make_recipe, make_run, data_dir: Path):
+    recipe = make_recipe(execution="graph")
+    laps = together(recipe, Site(data_dir, "cpu"), copies=2, seconds=0.2)
+    assert [lap.failure for lap in laps] == ["", ""]
+    assert all(lap.images >= 640 and lap.seconds >= 0.2 and lap.used_mib > 50 for lap in laps)
+    losses, _ = Rehearsal(Trainer.start(make_recipe(), make_run(seed=0, split_seed=0))).losses()
+    assert len(losses) == CHECKED
+    assert [lap.losses for lap in laps] == [losses, losses]
+
+
+def test_copy_that_cannot_train_says_why(make_recipe, tmp_path: Path):
+    recipe = Recipe.model_validate({"data": {"name": "cifar10"}})
+    (lap,) = together(recipe, Site(tmp_path, "cpu"), copies=1, seconds=0.1)
+    assert "its process ended with status 1" in lap.failure
+    assert str(tmp_path) in lap.failure

@@ -1,0 +1,77 @@
+"""What a person sees while a study runs: a live view on a terminal, one line per event elsewhere."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from sweeps.engine.progress import Progress
+from sweeps.trial.trial import Status, Trial
+from tests.sweeps.support import ASHA, clean, command, toy_study, toy_text
+
+
+def test_off_a_terminal_every_event_is_a_line(capfd: pytest.CaptureFixture[str]) -> None:
+    with Progress(toy_study(), None, 4) as progress:
+        progress.on_start("search", 3, "lr=0.1", 0)
+        progress.on_epoch("search", 3, 1, {"val_accuracy": 50.0})
+        progress.on_end(Trial(3, "search", Status.COMPLETE, {"lr": 0.1}, 61.5, {1: 61.5}))
+        progress.on_end(Trial(4, "search", Status.REJECTED, {}, reason="[bold]too large[/bold]"))
+        progress.on_start("search", 5, "lr=0.2", 2)
+    assert capfd.readouterr().err.splitlines() == [
+        "trial 3 starts: lr=0.1",
+        "trial 3 complete after epoch 1: validation accuracy 61.50 %",
+        "trial 4 rejected: [bold]too large[/bold]",
+        "trial 5 goes on after epoch 2: lr=0.2",
+    ]
+
+
+def test_quiet_says_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    with Progress(toy_study(), None, 4, quiet=True) as progress:
+        progress.on_start("search", 0, "", 0)
+        progress.on_interrupt("SIGTERM")
+    assert capfd.readouterr().err == ""
+
+
+def on_a_terminal(words: list[str], folder: Path) -> str:
+    """What a command writes to a terminal of 110 columns, as text without its colours and movements."""
+    control, terminal = pty.openpty()
+    environment = {**clean({"TERM": "xterm-256color", "COLUMNS": "110", "LINES": "40"})}
+    environment.pop("NO_COLOR")
+    process = subprocess.Popen(words, cwd=folder, env=environment, stdout=terminal, stderr=terminal, stdin=terminal)
+    os.close(terminal)
+    content = b""
+    while True:
+        try:
+            part = os.read(control, 65536)
+        except OSError:  # the other side is closed
+            break
+        if not part:
+            break
+        content += part
+    os.close(control)
+    assert process.wait() == 0, content.decode()
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", content.decode())
+
+
+def test_on_a_terminal_a_live_view_shows_progress_best_and_time(tmp_path: Path) -> None:
+    (tmp_path / "toy.yaml").write_text(toy_text(run_cap=30, early_terminate=ASHA, constraints=["parameters <= 500"]))
+    seen = on_a_terminal(command("run", "toy.yaml", "--runner", "inline", "--data-dir", "data"), tmp_path)
+    assert "search · random · Does the toy learn?" in seen
+    assert re.search(r"\d+/30 trials", seen)
+    assert re.search(r"\d+ complete · \d+ pruned", seen)
+    assert re.search(r"best of the search: validation accuracy \d+\.\d\d %\s+trial \d+, one run", seen)
+    assert re.search(r"so far · 0\.\d+ device-hours · about \d+(\.\d)? s left of this stage", seen)
+    assert "trial 0 starts" not in seen
+
+
+@pytest.mark.parametrize(("goal", "best"), [("maximize", "90.00"), ("minimize", "20.00")])
+def test_best_so_far_follows_the_goal(goal: str, best: str) -> None:
+    progress = Progress(toy_study(metric={"name": "val_accuracy", "goal": goal}), None, 4)
+    for number, value in enumerate((50.0, 90.0, 20.0)):
+        progress.on_end(Trial(number, "search", Status.COMPLETE, {}, value, {1: value}))
+    assert best in progress._best().plain

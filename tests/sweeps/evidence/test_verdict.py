@@ -1,0 +1,217 @@
+"""Verdicts: the sentence follows the Holm-adjusted p, says what the interval and n say, and claims no more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sweeps.evidence.verdict import action, compared, effect, remarks
+from sweeps.formatting import MetricFormat, chance, listed
+from sweeps.stats import Estimate, Paired, paired
+from sweeps.trial.arm import Arm
+
+ACCURACY = MetricFormat("validation accuracy", "%", "maximize")
+LOSS = MetricFormat("val_loss", "", "minimize")
+BASE = [90.0, 91.0, 92.0, 90.5, 91.5, 92.5]
+
+
+def shifted(*differences: float, **settings: Any) -> Paired:
+    found = paired(BASE[: len(differences)], [b + d for b, d in zip(BASE, differences, strict=False)], **settings)
+    assert found is not None
+    return found
+
+
+CLEAR = (-7.0, -7.5, -6.2, -7.9, -6.4, -7.6)
+SMALL = (0.1, -0.1, 0.05, 0.0, 0.12, -0.02)
+WIDE = (1.0, -1.4, 0.2, 0.9, -1.8, 0.6)
+LEANING = (-0.9, -0.1, -0.8, -0.3, -0.05, -0.9)
+
+
+def test_rejected_difference_is_told_with_its_size_interval_n_and_holm_p() -> None:
+    found = compared("Removing relu", ACCURACY, 6, shifted(*CLEAR), 0.0003, 3)
+    assert found.sentence == (
+        "Removing relu lowered validation accuracy by 7.1 pp (95 % CI 6.4 to 7.8, n = 6 pairs, Holm p = 0.0003)."
+    )
+    assert found.short == "lower"
+
+
+def test_open_difference_is_inconclusive_and_says_what_n_could_detect() -> None:
+    found = compared("Removing flip", ACCURACY, 6, shifted(*WIDE), 1.0, 2)
+    assert found.sentence == (
+        "Removing flip: for validation accuracy inconclusive: the interval includes 0 (-0.1 pp, 95 % CI -1.4 to 1.2, "
+        "n = 6 pairs, Holm p = 1); n = 6 could detect 1.7 pp."
+    )
+    assert found.short == "inconclusive"
+
+
+def test_small_difference_within_the_margin_is_equivalence() -> None:
+    found = compared("Removing flip", ACCURACY, 6, shifted(*SMALL, margin=0.5), 0.6, 2)
+    assert found.sentence.startswith(
+        "Removing flip: the difference in validation accuracy is smaller than ±0.5 pp (equivalence, p < 0.0001)"
+    )
+    assert found.short == "smaller than ±0.5 pp"
+
+
+def test_difference_that_is_real_and_within_the_margin_says_both() -> None:
+    drop = [value / 20 for value in CLEAR]
+    found = compared("Removing flip", ACCURACY, 6, shifted(*drop, margin=0.5), 0.001, 2)
+    assert "lowered validation accuracy by 0.35 pp" in found.sentence
+    assert "the difference is smaller than ±0.5 pp (equivalence, p " in found.sentence
+    assert found.short == "lower, smaller than ±0.5 pp"
+
+
+def test_interval_that_excludes_0_without_holm_is_inconclusive_and_says_why() -> None:
+    found = shifted(*LEANING)
+    assert found.high < 0
+    assert found.p < 0.05
+    words = compared("Removing crop", ACCURACY, 6, found, min(1.0, found.p * 5), 5)
+    assert "the interval by itself excludes 0, but over 5 comparisons Holm p = 0.1" in words.sentence
+    assert "is not below 0.05" in words.sentence
+    assert words.short == "inconclusive"
+
+
+def test_identical_runs_are_called_identical() -> None:
+    found = compared("Removing unused", ACCURACY, 6, shifted(*[0.0] * 6, margin=0.5), 1.0, 2)
+    assert found.sentence == (
+        "Removing unused: identical figures: the two recipes gave the same validation accuracy in each of 6 pairs."
+    )
+    assert found.short == "identical"
+
+
+def test_equal_differences_name_the_test_that_gave_p() -> None:
+    found = shifted(*[-1.0] * 6)
+    assert found.p == pytest.approx(2 / 64)
+    words = compared("Removing x", ACCURACY, 6, found, found.p, 1)
+    assert "p = 0.031 of the sign-flip test, for the differences are all equal" in words.sentence
+
+
+@pytest.mark.parametrize(("pairs", "short"), [(0, "no pair"), (1, "one pair")])
+def test_too_few_pairs_give_no_verdict(pairs: int, short: str) -> None:
+    assert compared("Removing x", ACCURACY, pairs, None, None, 0).short == short
+
+
+def test_minimised_metric_says_better_or_worse() -> None:
+    up = compared("Removing x", LOSS, 6, shifted(*[-value for value in CLEAR], goal="minimize"), 0.001, 2)
+    down = compared("Removing x", LOSS, 6, shifted(*CLEAR, goal="minimize"), 0.001, 2)
+    assert (up.short, down.short) == ("higher (worse)", "lower (better)")
+    assert "raised val_loss by 7.10 (95 % CI 6.38 to 7.82" in up.sentence
+
+
+def test_steins_first_stage_is_named() -> None:
+    found = compared("Removing x", ACCURACY, 6, shifted(*CLEAR, first=4), 0.001, 2)
+    assert "n = 6 pairs, variance of the first 4, Holm p" in found.sentence
+
+
+def test_one_comparison_has_a_plain_p() -> None:
+    assert "n = 6 pairs, p = 0.001)" in compared("Removing x", ACCURACY, 6, shifted(*CLEAR), 0.001, 1).sentence
+
+
+@pytest.mark.parametrize("differences", [CLEAR, SMALL, WIDE, LEANING, (0.0,) * 6, (-1.0,) * 6])
+@pytest.mark.parametrize("factor", [1, 5, 1000])
+def test_no_verdict_says_no_effect_or_significant(differences: tuple[float, ...], factor: int) -> None:
+    found = shifted(*differences, margin=0.5)
+    words = compared("Removing x", ACCURACY, 6, found, min(1.0, found.p * factor), 3)
+    assert "no effect" not in words.sentence
+    assert "significant" not in words.sentence
+    assert words.sentence.endswith(".")
+
+
+SETTINGS = {"optimizer": {"lr": 0.1}, "norm": "batch"}
+
+
+@pytest.mark.parametrize(
+    ("arm", "reference", "design", "said"),
+    [
+        (Arm("relu", {}, removed=("relu",)), Arm("baseline", {}), "leave_one_out", "Removing relu"),
+        (Arm("x", {}, removed=("a", "b")), Arm("baseline", {}), "leave_one_out", "Removing a and b"),
+        (
+            Arm("only a", {}, removed=("b", "c")),
+            Arm("none", {}, removed=("a", "b", "c")),
+            "add_one_in",
+            "Adding a to the recipe without a, b and c",
+        ),
+        (
+            Arm("1: optimizer.lr", {}, edits={"optimizer.lr": 0.03}, removed=("optimizer.lr",)),
+            Arm("baseline", SETTINGS),
+            "path",
+            "Changing optimizer.lr from 0.1 to 0.03",
+        ),
+        (
+            Arm("2: x", {}, edits={"norm": "none", "model.dropout": 0.5}, removed=("x",)),
+            Arm("1: y", SETTINGS, removed=("y",)),
+            "path",
+            "Changing norm from batch to none and model.dropout from unset to 0.5",
+        ),
+        (
+            Arm("relu (re-tuned)", {}, removed=("relu",), tuned=True),
+            Arm("baseline (re-tuned)", {}, tuned=True),
+            "leave_one_out",
+            "Removing relu (both tuned again)",
+        ),
+        (Arm("b", {}), Arm("a", {}), "", "Replacing a by b"),
+        (
+            Arm("lenet5", {}),
+            Arm("baseline", {}),
+            "alternatives",
+            "Replacing the baseline by lenet5",
+        ),
+    ],
+)
+def test_sentence_begins_with_what_was_done(arm: Arm, reference: Arm, design: str, said: str) -> None:
+    assert action(arm, reference, design) == said
+
+
+def test_main_effect_and_interaction_are_told_apart() -> None:
+    estimate = Estimate(3.0, 2.1, 3.9, 6, 0.9)
+    main = effect(("relu",), ACCURACY, estimate, 0.001, 3, 1.0)
+    both = effect(("relu", "norm"), ACCURACY, estimate, 0.001, 3, 1.0)
+    assert main.sentence == (
+        "Having relu raised validation accuracy by 3.0 pp, averaged over the other components "
+        "(95 % CI 2.1 to 3.9, n = 6 seeds, Holm p = 0.001)."
+    )
+    assert both.sentence == (
+        "Interaction of relu and norm: norm raised the effect of relu on validation accuracy; half of that change is "
+        "3.0 pp (95 % CI 2.1 to 3.9, n = 6 seeds, Holm p = 0.001)."
+    )
+
+
+def test_open_effect_is_inconclusive() -> None:
+    found = effect(("relu", "norm"), ACCURACY, Estimate(0.2, -0.5, 0.9, 6, 0.7), 0.9, 3, 1.0)
+    assert found.sentence == (
+        "Interaction of relu and norm: for validation accuracy inconclusive: the interval includes 0 (+0.2 pp, "
+        "95 % CI -0.5 to 0.9, n = 6 seeds, Holm p = 0.9); n = 6 could detect 1.0 pp."
+    )
+
+
+def test_remarks_name_divergence_and_what_was_left_out() -> None:
+    found = remarks("replicate", "widths scaled by 0.84 to fit", 2, 6, 1, [(3, "baseline: failed: the node died")])
+    assert found == (
+        " Widths scaled by 0.84 to fit. 2 of its 6 runs diverged and count as guessing. 1 run of the reference "
+        "diverged and counts as guessing. Left out: replicate 3 (baseline: failed: the node died)."
+    )
+    assert remarks("replicate", "", 0, 6, 0, []) == ""
+
+
+@pytest.mark.parametrize(
+    ("p", "said"),
+    [
+        (0.0003, "= 0.0003"),
+        (0.00001, "< 0.0001"),
+        (0.04996, "= 0.04996"),
+        (0.05, "= 0.05"),
+        (0.123, "= 0.12"),
+        (1.0, "= 1"),
+    ],
+)
+def test_p_never_rounds_across_the_level(p: float, said: str) -> None:
+    assert chance(p) == said
+
+
+def test_names_are_listed_as_in_a_sentence() -> None:
+    assert [listed(names) for names in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == ["", "a", "a and b", "a, b and c"]
+
+
+def test_metric_is_called_by_the_part_of_the_data() -> None:
+    assert ACCURACY.on("test").label == "test accuracy"
+    assert LOSS.on("test").label == "test loss"

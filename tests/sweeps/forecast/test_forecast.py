@@ -1,0 +1,310 @@
+"""`sweep plan`: stages, costs and what n can show, before anything is spent."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from sweeps.forecast import StudyPlan, plan, render
+from sweeps.forecast.outline import Unplannable
+from sweeps.forecast.power import deviation_of
+from sweeps.forecast.ranges import Range, epochs_per_trial, relative_work, slots, spread, wall
+from sweeps.pruners.asha import Asha
+from sweeps.pruners.hyperband import Hyperband
+from sweeps.pruners.median import Median
+from sweeps.pruners.one_epoch import OneEpoch
+from sweeps.runners.probe import Probe
+from sweeps.stats import expected_n
+from sweeps.storage.results import StageResults
+from sweeps.study.document import edit, read
+from sweeps.trial.arm import Arm
+from sweeps.trial.trial import Status, Trial
+from sweeps.validation.checks import accept
+from sweeps.workload import load
+from tests.sweeps.support import ASHA, ROOT, toy_study
+
+PARTS = {"components": ["relu", "momentum", "depth"], "seeds": 8}
+GIVEN = {**PARTS, "baseline": "given"}
+WIDTHS = {"net.width": {"values": [4, 8, 16]}, "lr": {"min": 0.01, "max": 0.1}}
+
+
+def planned(tmp_path: Path, workers: int | None = None, probing: bool = False, **settings: Any) -> StudyPlan:
+    study = toy_study(**settings)
+    return plan(study, load(study.workload), tmp_path, probing=probing, workers=workers)
+
+
+def stage(found: StudyPlan, name: str) -> Any:
+    return next(stage for stage in found.stages if stage.name == name)
+
+
+def shown(found: StudyPlan) -> str:
+    console = Console(width=200)
+    with console.capture() as capture:
+        console.print(render(found))
+    return capture.get()
+
+
+def test_stages_are_listed_with_their_runs(tmp_path: Path) -> None:
+    found = planned(
+        tmp_path, run_cap=7, confirm={"top": 5, "seeds": 3}, ablation=PARTS, final={"seeds": 2, "arms": "all"}
+    )
+    assert [(stage.name, stage.runs.likely) for stage in found.stages] == [
+        ("search", 7),
+        ("confirm", 15),
+        ("ablation", 4 * 8),
+        ("final", 4 * 2),
+    ]
+    assert found.device_hours is None
+    assert "7 trials + 15 confirm runs + 32 ablation runs + 8 final runs" in shown(found)
+    assert "time unknown" in shown(found)
+
+
+def test_work_follows_macs_and_epochs(tmp_path: Path) -> None:
+    found = planned(tmp_path, ablation=GIVEN)
+    assert found.work == {"baseline": 1.0, "relu": 1.0, "momentum": 1.0, "depth": 0.5}
+    assert stage(found, "ablation").work == Range.of(8 * 4 * 3.5)
+
+
+def test_final_of_the_best_alone_is_one_arm(tmp_path: Path) -> None:
+    assert stage(planned(tmp_path, ablation=GIVEN, final={"seeds": 5}), "final").runs == Range.of(5)
+
+
+def test_arms_that_do_not_apply_are_shown_and_not_counted(tmp_path: Path) -> None:
+    found = planned(tmp_path, ablation={**GIVEN, "components": {"wide": {"net.width": 2000}, "relu": {"net.depth": 1}}})
+    assert stage(found, "ablation").runs == Range.of(2 * 8)
+    assert "wide" not in found.work
+    assert any(text.startswith("wide is not applicable: cannot be built") for text in found.cautions)
+    assert "not applicable: cannot be built: a layer of 2000 units does not fit" in shown(found)
+
+
+def test_best_recipe_stands_in_as_given_and_widens_the_range(tmp_path: Path) -> None:
+    known, unknown = (
+        planned(tmp_path, parameters=WIDTHS, ablation=ablation) for ablation in (GIVEN, {**PARTS, "baseline": "best"})
+    )
+    assert stage(known, "ablation").work.low == stage(known, "ablation").work.high
+    assert stage(unknown, "ablation").work.low < stage(unknown, "ablation").work.high
+    note = "the best recipe is not known yet: the given baseline stands in for it"
+    assert note in unknown.notes
+    assert note not in known.notes
+
+
+def test_share_that_fits_is_exact_for_a_small_space_and_has_an_interval_for_a_large_one(tmp_path: Path) -> None:
+    limit = ["parameters <= 200"]
+    small = planned(tmp_path, constraints=limit, parameters={"net.width": {"values": [4, 8, 16]}}, run_cap=3).fitting
+    large = planned(tmp_path, constraints=limit, parameters=WIDTHS).fitting
+    assert small is not None
+    assert large is not None
+    assert (small.fit, small.drawn, small.exact, small.low, small.high) == (2, 3, True, 2 / 3, 2 / 3)
+    assert (large.drawn, large.exact) == (400, False)
+    assert large.low < 2 / 3 < large.high
+    assert large.high - large.low < 0.12
+
+
+def test_planning_twice_gives_the_same(tmp_path: Path) -> None:
+    first, second = (planned(tmp_path, parameters=WIDTHS, early_terminate=ASHA).plain() for _ in range(2))
+    assert first == second
+
+
+def test_nothing_is_searched_where_there_is_nothing_to_search(tmp_path: Path) -> None:
+    found = planned(tmp_path, parameters={}, run_cap=0, ablation=GIVEN)
+    assert [stage.name for stage in found.stages] == ["ablation"]
+    assert found.fitting is None
+
+
+def test_seeds_under_a_precision_range_from_the_fewest_to_the_most(tmp_path: Path) -> None:
+    found = planned(tmp_path, ablation={**GIVEN, "seeds": {"min": 6, "max": 24, "precision": 0.5}})
+    expected = expected_n(0.5, 0.5, 6, 24)
+    assert stage(found, "ablation").runs == Range(24, pytest.approx(4 * expected), 96)
+    assert found.foresight is not None
+    assert [deviation for deviation, _ in found.foresight.expected] == [0.25, 0.5, 1.0]
+    assert found.foresight.expected[1][1] == expected
+    assert "expected pairs for the precision: " in shown(found)
+
+
+def test_tuning_again_adds_its_trials_and_doubles_the_replicates(tmp_path: Path) -> None:
+    found = planned(tmp_path, ablation={**GIVEN, "retune": {"parameters": ["lr"], "trials": 5}})
+    assert stage(found, "ablation").runs == Range.of(2 * 32 + 4 * 5)
+    assert stage(found, "ablation").work == Range.of((2 * 8 + 5) * 4 * 3.5)
+
+
+def test_path_has_at_most_a_step_for_each_dimension(tmp_path: Path) -> None:
+    found = planned(tmp_path, parameters=WIDTHS, ablation={"design": "path", "seeds": 8})
+    runs = stage(found, "ablation").runs
+    assert (runs.low, runs.high) == (2 * 8, 3 * 8 + 2 * 8)
+    assert runs.low < runs.likely < runs.high
+
+
+def test_foresight_bounds_what_the_seeds_can_show(tmp_path: Path) -> None:
+    seen = planned(tmp_path, ablation={**GIVEN, "seeds": 6}).foresight
+    assert seen is not None
+    assert (seen.comparisons, seen.pairs, seen.pairs_needed) == (3, 6, 7)
+    assert (seen.smallest_p, seen.smallest_p_holm) == (2 / 64, 6 / 64)
+    # statsmodels 0.14: TTestPower().solve_power(nobs=6, alpha=0.05, power=0.8)
+    assert seen.detectable_sd == pytest.approx(1.4345, abs=1e-4)
+    assert seen.detectable is None
+
+
+def test_deviation_of_earlier_runs_turns_the_detectable_difference_into_units() -> None:
+    ours, theirs = (Arm("relu", {"a": 1}, reference="baseline"), Arm("baseline", {"a": 0}))
+    values = {"baseline": [1.0, 2.0, 3.0, 4.0], "relu": [2.0, 3.0, 5.0, None]}
+    trials = [
+        Trial(n, "ablation", Status.COMPLETE, {}, value, variant=arm.name, replicate=n, recipe=arm.recipe)
+        for arm in (ours, theirs)
+        for n, value in enumerate(values[arm.name])
+    ]
+    assert deviation_of(StageResults("ablation", (ours, theirs), tuple(trials))) == pytest.approx(math.sqrt(1 / 3))
+    assert deviation_of(StageResults("ablation", (ours, theirs))) is None
+    assert deviation_of(None) is None
+
+
+def test_probe_turns_work_into_hours(tmp_path: Path) -> None:
+    found = planned(
+        tmp_path,
+        workers=1,
+        probing=True,
+        ablation=GIVEN,
+        resources={"cpu": 0.5},
+        budget={"gpu_hours": 1e-9},
+        final={"seeds": 2},
+    )
+    assert found.probe is not None
+    epoch_s = found.probe.epoch_s
+    assert epoch_s is not None
+    ablation = stage(found, "ablation")
+    assert ablation.device_hours.likely == pytest.approx(8 * 4 * 3.5 * epoch_s * 0.5 / 3600)
+    assert ablation.wall_s.likely == pytest.approx(8 * 4 * 3.5 * epoch_s)
+    assert found.wall_s is not None
+    assert found.wall_s.likely == pytest.approx(sum(stage.wall_s.likely for stage in found.stages if stage.wall_s))
+    assert any(text.startswith("the budget of ") for text in found.cautions)
+    assert stage(found, "final").budget_hours == pytest.approx(1e-9)
+    assert "budget up to here" in shown(found)
+
+
+def test_probe_that_fails_leaves_times_unknown(tmp_path: Path) -> None:
+    found = planned(tmp_path, probing=True, baseline={"fault": "raise", "fault_epoch": 1})
+    assert found.probe == Probe(error="RuntimeError: <b>the toy broke</b>")
+    assert found.wall_s is None
+    assert "the probe failed, so times are unknown: RuntimeError: <b>the toy broke</b>" in shown(found)
+
+
+def test_design_that_cannot_be_made_is_one_error(tmp_path: Path) -> None:
+    overlapping = {"a": {"net.depth": 3}, "b": {"net.depth": 3, "momentum": 0.1}}
+    with pytest.raises(Unplannable, match="these components overlap"):
+        planned(tmp_path, ablation={**GIVEN, "design": "factorial", "components": overlapping})
+
+
+def test_plan_as_json_has_everything_but_whole_recipes(tmp_path: Path) -> None:
+    content = json.loads(json.dumps(planned(tmp_path, ablation=GIVEN).plain()))
+    assert content["stages"][1]["runs"] == {"low": 32, "likely": 32, "high": 32}
+    assert "settings" not in content["arms"][0]
+    assert content["arms"][3]["cost"]["macs"] == 64
+
+
+def test_real_study_on_real_images_is_planned(tmp_path: Path) -> None:
+    words = ["ablation={components: [crop, residual], seeds: 8}", "epochs=9"]
+    found = plan(*accept(edit(read(ROOT / "studies" / "quickstart.yaml"), words)), tmp_path, workers=2)
+    assert found.probe is not None
+    assert not found.probe.error
+    assert found.wall_s is not None
+    assert 0 < found.wall_s.low < found.wall_s.likely < found.wall_s.high
+    assert found.fitting is not None
+    assert 0.4 < found.fitting.share < 0.65
+    assert found.arms[2].cost["parameters"] < found.arms[0].cost["parameters"]
+
+
+@pytest.mark.parametrize(
+    ("resources", "device", "cores", "gpus", "workers", "at_once"),
+    [
+        ({}, "cpu", 8, 0, None, 8),
+        ({"cpu": 2}, "cpu", 5, 0, None, 2),
+        ({"cpu": 0.5}, "cpu", 2, 0, 3, 3),
+        ({}, "cpu", 2, 0, 9, 2),
+        ({"cpu": 4}, "cpu", 2, 0, None, 1),
+        ({}, "cuda", 16, 2, None, 2),
+        ({"gpu": 0.5}, "cuda", 16, 2, None, 4),
+        ({"gpu": 0.3}, "cuda", 16, 2, None, 6),
+        ({"gpu": 2}, "cuda", 16, 4, None, 2),
+        ({"gpu": 0.25, "cpu": 4}, "cuda", 8, 1, None, 2),
+    ],
+)
+def test_as_many_at_once_as_the_machine_holds(
+    resources: dict[str, Any], device: str, cores: int, gpus: int, workers: int | None, at_once: int
+) -> None:
+    assert slots(toy_study(resources=resources), device, cores, gpus, workers) == at_once
+
+
+@pytest.mark.parametrize(
+    ("runs", "work", "longest", "at_once", "time"),
+    [(9, 90, 10, 2, 50), (1, 10, 10, 4, 10), (0, 0, 0, 2, 0), (3, 12, 10, 2, 10), (4, 8, 2, 1, 8)],
+)
+def test_time_is_counted_in_rounds(runs: float, work: float, longest: float, at_once: int, time: float) -> None:
+    assert wall(runs, work, longest, at_once) == time
+
+
+def test_early_termination_ranges_from_what_the_rungs_mean_to_none() -> None:
+    found = epochs_per_trial(Asha(2, 18, 3, "maximize"), 18, 500)
+    meant = 2 + 4 / 3 + 12 / 9  # rungs at 2 and 6, a third goes on at each
+    assert found.low == min(meant, found.likely)
+    assert found.likely == pytest.approx(meant, abs=0.3)
+    assert found.high == 18
+    few = epochs_per_trial(Asha(2, 18, 3, "maximize"), 18, 3)
+    assert few.likely > found.likely  # the first ones at a rung have nobody to fall behind
+    assert epochs_per_trial(None, 18, 5) == Range.of(18)
+
+
+def test_forecast_of_one_epoch_is_what_it_trains() -> None:
+    assert epochs_per_trial(OneEpoch(1, 3, "maximize"), 27, 100) == Range.of((100 + 3 * 26) / 100)
+    assert epochs_per_trial(OneEpoch(2, 3, "maximize"), 27, 2) == Range.of(27)
+
+
+def test_forecast_of_the_median_rule_stops_up_to_half_at_the_first_look() -> None:
+    found = epochs_per_trial(Median(3, 5, "maximize"), 27, 500)
+    assert found.low == 15
+    assert found.low <= found.likely <= 16.5
+    assert found.high == epochs_per_trial(Median(3, 5, "maximize"), 27, 5).likely == 27
+
+
+def test_forecast_of_hyperband_lies_between_its_first_bracket_and_none() -> None:
+    found = epochs_per_trial(Hyperband(1, 27, 3, "maximize"), 27, 400)
+    first = epochs_per_trial(Asha(1, 27, 3, "maximize"), 27, 400)
+    assert first.likely < found.likely < found.high == 27
+
+
+@pytest.mark.parametrize(
+    ("settings", "cost", "work"),
+    [
+        ({"epochs": 4}, {"macs": 300}, 3.0),
+        ({"epochs": 8}, {"macs": 100}, 2.0),
+        ({}, {"macs": 50}, 0.5),
+        ({"epochs": 4}, {}, 1.0),
+    ],
+)
+def test_work_is_macs_times_epochs_of_the_baseline(settings: dict[str, Any], cost: dict[str, int], work: float) -> None:
+    assert relative_work(settings, cost, {"macs": 100}, 4) == work
+
+
+def test_spread_of_a_sampler_that_learns_is_that_of_the_configurations() -> None:
+    generator = random.Random(0)
+    works = [generator.uniform(0, 10) for _ in range(400)]
+    learns, random_draws = spread(works, 100, "bayes"), spread(works, 100, "random")
+    assert (learns.low, learns.high) == (pytest.approx(1, abs=0.3), pytest.approx(9, abs=0.3))
+    assert random_draws.high - random_draws.low == pytest.approx(2 * 1.96 * (10 / math.sqrt(12)) / 10, rel=0.05)
+    assert spread([], 10, "bayes") == Range.of(1)
+
+
+def test_space_in_which_nothing_drawn_fits_is_warned_of(tmp_path: Path) -> None:
+    found = planned(
+        tmp_path,
+        constraints=["parameters <= 200"],
+        parameters={"net.width": {"min": 8, "max": 1000}, "net.depth": {"min": 2, "max": 1000}},
+    )
+    assert found.fitting is not None
+    assert found.fitting.fit == 0
+    assert found.fitting.high == pytest.approx(0.0092, abs=0.0002)
+    assert any(text.startswith("none of 400 random configurations fits") for text in found.cautions)

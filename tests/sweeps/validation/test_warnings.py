@@ -1,0 +1,77 @@
+"""Warnings about a study as written: what its seeds could never show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sweeps.stats import seeds_for_sign_flip, smallest_holm_sign_flip_p
+from sweeps.study.study import Study
+from sweeps.validation.warnings import comparisons, pairs_needed, smallest_p, warnings
+from tests.sweeps.support import toy_study
+
+PARTS = ["relu", "momentum", "depth"]
+EDITS = {
+    "a": {"lr": 0.1},
+    "b": {"momentum": 0.1},
+    "c": {"net.act": "none"},
+    "d": {"net.width": 4},
+    "e": {"net.depth": 3},
+    "f": {"unused": 1},
+    "g": {"handicap": 1.0},
+}
+
+
+def ablating(seeds: Any, **settings: Any) -> Study:
+    ablation = {"baseline": "given", "components": PARTS, "seeds": seeds, **settings.pop("ablation", {})}
+    return toy_study(ablation=ablation, **settings)
+
+
+@pytest.mark.parametrize(
+    ("ablation", "family"),
+    [
+        ({}, 3),
+        ({"design": "add_one_in"}, 4),
+        ({"design": "factorial"}, 3 + 3),
+        ({"design": "factorial", "components": EDITS}, 7 + 7),  # 21 interactions in seven groups of three
+    ],
+)
+def test_family_is_every_comparison_that_the_design_makes(ablation: dict[str, Any], family: int) -> None:
+    assert comparisons(ablating(12, ablation=ablation)) == family
+
+
+def test_path_compares_each_searched_dimension_at_most() -> None:
+    searched = {"lr": {"min": 0.01, "max": 0.1}, "momentum": {"min": 0.5, "max": 0.9}}
+    assert comparisons(toy_study(parameters=searched, ablation={"design": "path", "seeds": 8})) == 2
+
+
+@pytest.mark.parametrize(("seeds", "warned"), [(6, True), (7, False), ({"min": 6, "max": 30, "precision": 1}, True)])
+def test_too_few_seeds_for_the_sign_flip_check_are_warned_of_with_the_number_needed(seeds: Any, warned: bool) -> None:
+    found = warnings(ablating(seeds))
+    assert len(found) == warned
+    if warned:
+        assert f"with {'its first ' if isinstance(seeds, dict) else ''}6 seeds" in found[0]
+        assert "over 3 comparisons its smallest Holm-adjusted p is 0.094, above 0.05; 7 seeds or more" in found[0]
+
+
+def test_final_with_all_arms_is_a_comparison_too() -> None:
+    assert [text[:19] for text in warnings(ablating(8, final={"seeds": 3, "arms": "all"}))] == ["final: with 3 seeds"]
+    assert warnings(ablating(8, final={"seeds": 3})) == []
+
+
+def test_best_of_single_runs_as_the_baseline_is_warned_of() -> None:
+    best = {"ablation": {"baseline": "best"}}
+    assert "there is no confirm" in warnings(ablating(8, **best))[0]
+    assert warnings(ablating(8, **best, confirm={"top": 2, "seeds": 3})) == []
+
+
+def test_study_without_later_stages_has_no_warning() -> None:
+    assert warnings(toy_study()) == []
+
+
+@pytest.mark.parametrize("family", [1, 2, 5, 16, 17])
+def test_bounds_are_those_of_the_statistics(family: int) -> None:
+    assert pairs_needed(family) == seeds_for_sign_flip(family)
+    for pairs in range(1, 14):
+        assert smallest_p(pairs, family) == smallest_holm_sign_flip_p(family, pairs)
