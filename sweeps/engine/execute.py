@@ -1,4 +1,4 @@
-"""Run a study: settle where it runs, check that something fits its budget, reconcile, train, record."""
+"""Run or continue a prepared study: lock it, reconcile its storage, train, record how it ended."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from sweeps.artifacts.layout import STUDY_FILE
+from sweeps.engine.signals import handling
 from sweeps.io.disk import explained
 from sweeps.io.errors import UserError
 from sweeps.io.files import write_atomic
 from sweeps.io.lock import driver_lock
-from sweeps.prepare import environment as sites
+from sweeps.prepare.environment import grace_s
 from sweeps.prepare.prepared import PreparedStudy
 from sweeps.runners.protocol import Runner
 from sweeps.stages.budget import DeviceBudget
@@ -33,10 +33,19 @@ from sweeps.workload.references import References
 
 
 @dataclass(frozen=True)
-class StudyOutcome:
-    """How a run of a study ended: its results, the signal that ended it early, and why it gave up, if it did.
+class RunResult:
+    """How a run of a study ended.
 
-    `exhausted` names the stage at which the budget was spent; `cut` the stages that ended at their share of it.
+    Attributes:
+        results: What the study has recorded so far.
+        signal: The signal that ended the run early, if one did.
+        failure: Why the study gave up; empty if it did not.
+        exhausted: The stage at which the whole budget was spent; empty if it was not.
+        cut: The stages that ended at their share of the budget.
+        spent: Device-hours of the whole study, earlier runs included.
+        report: The report's page; None after a signal, whose sender does not wait for a report.
+        ended_before: How many trials had ended before this run.
+        searched: Whether the search was among the requested stages.
     """
 
     results: Results
@@ -44,7 +53,10 @@ class StudyOutcome:
     failure: str = ""
     exhausted: str = ""
     cut: tuple[str, ...] = ()
-    spent: float = 0.0  # device-hours of the whole study
+    spent: float = 0.0
+    report: Path | None = None
+    ended_before: int = 0
+    searched: bool = False
 
     @property
     def complete(self) -> bool:
@@ -53,45 +65,51 @@ class StudyOutcome:
 
 
 def run(
-    plan: PreparedStudy,
+    prepared: PreparedStudy,
     folder: Path,
     runner: Callable[[], Runner],
     observer: Observer,
-    wish: RunRequest,
+    request: RunRequest,
     cache: bool = True,
     accepted: Sequence[Drift] = (),
-) -> StudyOutcome:
-    """Run or continue the wanted stages of the study in `folder` to their end, or to a signal.
+) -> RunResult:
+    """Run or continue the requested stages of a study to their end, or until a signal.
 
-    `cache`: whether runs that the runs folder has already are taken from there. `accepted` is what differs from the
-    study's last run and was accepted: every later run says so. Raises UserError where nothing of what is wanted can
-    begin, Unwritable where the folder cannot be written.
+    Args:
+        prepared: The study, prepared for this machine.
+        folder: The study's folder.
+        runner: Returns the runner once it is up; not called where nothing is left to run.
+        observer: Follows the run.
+        request: The stages to run.
+        cache: Whether finished runs of other studies in the same runs folder are reused.
+        accepted: What differs from the study's last run and was accepted; later runs and the report say so.
+
+    Raises:
+        UserError: None of the requested stages can begin.
+        Unwritable: The folder cannot be written.
     """
     with explained(folder), _locked(folder):
         file = folder / STUDY_FILE
-        earlier = file.read_text(encoding="utf-8") if file.exists() else None
-        store = StudyStorage.open(folder, plan.written)
+        earlier_text = file.read_text(encoding="utf-8") if file.exists() else None
+        storage = StudyStorage.open(folder, prepared.written)
         try:
-            store.reconcile()
-            if accepted:  # no run is half of one kind and half of another
-                store.give_up_unfinished("begun before a change that was accepted")
-            before = store.environment()
-            environment = _provenance(before, plan.environment, accepted)
-            store.write_environment(environment)
-            store.stop_file.unlink(missing_ok=True)
-            context = _context(plan, store, environment, observer, cache)
-            finish = replace(
-                _train(StudyScheduler(context, wish, environment), store, runner), spent=context.allowance.spent
-            )
-            if finish.complete:
-                store.write_environment({**environment, "complete": fingerprint(plan.written, wish)})
-            return finish
+            storage.reconcile()
+            if accepted:  # a run must not be trained half before and half after the change
+                storage.give_up_unfinished("begun before a change that was accepted")
+            environment = _provenance(storage.environment(), prepared.environment, accepted)
+            storage.write_environment(environment)
+            storage.stop_file.unlink(missing_ok=True)
+            context = _context(prepared, storage, environment, observer, cache)
+            result = _train(StudyScheduler(context, request, environment), storage, runner)
+            if result.complete:
+                storage.write_environment({**environment, "complete": fingerprint(prepared.written, request)})
+            return replace(result, spent=context.budget.spent)
         except UserError:
-            if earlier is not None:  # what was refused is not what the study has become
-                write_atomic(file, earlier)
+            if earlier_text is not None:  # the study does not become what was refused
+                write_atomic(file, earlier_text)
             raise
         finally:
-            store.close()
+            storage.close()
 
 
 @contextmanager
@@ -101,78 +119,74 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def fingerprint(study: Study, wish: RunRequest) -> str:
-    """What a run that came to its end had been asked for: a later one that asks for the same has nothing to do."""
-    asked = [dump(study), *(stage.name for stage in wish.stages)]
-    return hashlib.sha256("\n".join(asked).encode()).hexdigest()
+def fingerprint(study: Study, request: RunRequest) -> str:
+    """Return a digest of a study and its requested stages: a later run with the same digest has nothing to do."""
+    texts = [dump(study), *(stage.name for stage in request.stages)]
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()
 
 
 def _context(
-    plan: PreparedStudy, store: StudyStorage, environment: Mapping[str, Any], observer: Observer, cache: bool
+    prepared: PreparedStudy, storage: StudyStorage, environment: Mapping[str, Any], observer: Observer, cache: bool
 ) -> Context:
-    ledgers = [store.search, *(store.ledger(stage) for stage in store.begun())]
+    stages = [storage.search, *(storage.ledger(name) for name in storage.begun())]
     unfinished = {
-        ledger.stage: sum(ledger.device_seconds(number) for number, _ in ledger.unfinished()) for ledger in ledgers
+        stage.stage: sum(stage.device_seconds(number) for number, _ in stage.unfinished()) for stage in stages
     }
-    references = References(plan.workload, store.folder.parent)
+    runs_dir = storage.folder.parent
+    references = References(prepared.workload, runs_dir)
     return Context(
-        study=plan.study,
-        workload=plan.workload,
-        site=plan.site,
-        gate=plan.gate,
-        store=store,
-        cache=ResultCache(store.folder.parent, environment, cache, references),
+        study=prepared.study,
+        workload=prepared.workload,
+        site=prepared.site,
+        gate=prepared.gate,
+        storage=storage,
+        cache=ResultCache(runs_dir, environment, cache, references),
         references=references,
-        allowance=DeviceBudget(plan.study, plan.site.device, store.results(), unfinished),
+        budget=DeviceBudget(prepared.study, prepared.site.device, storage.results(), unfinished),
         observer=observer,
         drift=len(environment.get("drift", ())),
     )
 
 
-def _train(course: StudyScheduler, store: StudyStorage, runner: Callable[[], Runner]) -> StudyOutcome:
+def _train(scheduler: StudyScheduler, storage: StudyStorage, runner: Callable[[], Runner]) -> RunResult:
     received: list[signal.Signals] = []
-    done = course.done
-    if course.refusal:  # nothing has been spent by this start
-        raise course.refusal
-    if not done and not course.failure:
+    done = scheduler.done
+    if scheduler.refusal:  # this start has spent nothing
+        raise scheduler.refusal
+    if not done and not scheduler.failure:
         ready = runner()
-        with _signals(course, ready, received):  # after Ray is up: it sets a handler of its own, which aborts
-            ready.run(course)
-    failure = course.failure
-    if not (failure or received or course.exhausted or course.done):
+        with _stopping_on_signals(scheduler, ready, received):  # after Ray is up, whose own handler aborts
+            ready.run(scheduler)
+    failure = scheduler.failure
+    if not (failure or received or scheduler.exhausted or scheduler.done):
         failure = "the runner ended before the study was done; run the same command again to go on"
-    return StudyOutcome(
-        store.results(), received[0] if received else None, failure, course.exhausted, tuple(course.cut)
-    )
+    signal_ = received[0] if received else None
+    return RunResult(storage.results(), signal_, failure, scheduler.exhausted, tuple(scheduler.cut_stages))
 
 
-def _provenance(before: Mapping[str, Any], now: Mapping[str, Any], accepted: Sequence[Drift]) -> dict[str, Any]:
-    moment = datetime.now(UTC).isoformat("T", "seconds")
-    started = before.get("started", moment)
-    commands = [*before.get("commands", []), {"at": moment, "command": now["command"]}]
-    drift = list(before.get("drift", []))
+def _provenance(previous: Mapping[str, Any], current: Mapping[str, Any], accepted: Sequence[Drift]) -> dict[str, Any]:
+    """The environment of this run, with what stays from the study's earlier runs."""
+    now = datetime.now(UTC).isoformat("T", "seconds")
+    commands = [*previous.get("commands", []), {"at": now, "command": current["command"]}]
+    drift = list(previous.get("drift", []))
     if accepted:
-        drift.append({"at": moment, "changes": [each.plain() for each in accepted]})
-    kept = {"id": before.get("id") or uuid.uuid4().hex, **({"drift": drift} if drift else {})}
-    return {**now, **kept, "started": started, "updated": moment, "commands": commands}
+        drift.append({"at": now, "changes": [change.plain() for change in accepted]})
+    identity = {"id": previous.get("id") or uuid.uuid4().hex, **({"drift": drift} if drift else {})}
+    started = previous.get("started", now)
+    return {**current, **identity, "started": started, "updated": now, "commands": commands}
 
 
 @contextmanager
-def _signals(course: StudyScheduler, runner: Runner, received: list[signal.Signals]) -> Iterator[None]:
-    """The first signal asks the study to stop within its grace; a second one ends at once."""
-    grace_s = sites.grace_s()
+def _stopping_on_signals(scheduler: StudyScheduler, runner: Runner, received: list[signal.Signals]) -> Iterator[None]:
+    """The first signal asks the study to stop within its grace; a second one ends it at once."""
+    grace = grace_s()
 
-    def handle(number: int, frame: FrameType | None) -> None:
+    def handle(number: signal.Signals) -> None:
         if received:
             raise KeyboardInterrupt
-        received.append(signal.Signals(number))
-        course.interrupt(received[0].name, grace_s)
-        runner.interrupt(grace_s)
+        received.append(number)
+        scheduler.interrupt(number.name, grace)
+        runner.interrupt(grace)
 
-    watched = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
-    before = {number: signal.signal(number, handle) for number in watched}
-    try:
+    with handling((signal.SIGINT, signal.SIGTERM, signal.SIGUSR1), handle):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

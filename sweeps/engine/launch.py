@@ -1,39 +1,36 @@
-"""From a study file and the words of the command line to a finished run with its report."""
+"""Run a study from its definition to its report."""
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import FrameType
+from typing import Any
 
-from sweeps.artifacts.layout import ENVIRONMENT, STUDY_FILE
-from sweeps.engine import execute as engine
+from sweeps.engine import execute
+from sweeps.engine.execute import RunResult
+from sweeps.engine.folders import Refused, move_aside, previous_results, remove_smoke_run, require_writable
 from sweeps.engine.progress import Progress
+from sweeps.engine.signals import handling
 from sweeps.evidence.importance_estimators import importances
 from sweeps.io.disk import explained
-from sweeps.io.errors import UserError
 from sweeps.io.gc import paused
-from sweeps.io.lock import driver_lock
 from sweeps.prepare.environment import data_dir, gpu_count, grace_s
 from sweeps.prepare.prepared import PreparedStudy, settle
 from sweeps.prepare.smoke import shrink, with_smoke_models
 from sweeps.pruners.factory import epochs_of
-from sweeps.report import write
+from sweeps.report import save_report
 from sweeps.runners.protocol import TrialResources
-from sweeps.runners.startup import starting
-from sweeps.stages.schedule import RunRequest
+from sweeps.runners.startup import RunnerStartup, start_runner
+from sweeps.stages.parts import RunRequest
 from sweeps.storage import drift
 from sweeps.storage.results import Results
-from sweeps.storage.runs import open_results, study_document, study_folder
+from sweeps.storage.runs import study_document, study_folder
 from sweeps.study.resources import SHARING, with_share
 from sweeps.study.sections import AUTO
-from sweeps.study.stages import ABLATION, SEARCH, asked, stages_of
+from sweeps.study.stages import ABLATION, SEARCH, requested_stages, stages_of
 from sweeps.study.study import Study, diff
 from sweeps.trial.trial import Status
 from sweeps.validation.checks import accept
@@ -41,16 +38,12 @@ from sweeps.workload import Workload
 
 
 class Stopped(BaseException):
-    """A signal asked for the end outside the search; the text is its name."""
-
-
-class Refused(UserError):
-    """A request that cannot be carried out as given."""
+    """A signal asked for the end outside the stages, which have handlers of their own; the text is its name."""
 
 
 @dataclass(frozen=True)
 class Folders:
-    """Where studies and reports are kept, and where the data is (None: where the platform keeps caches)."""
+    """Where studies and reports are kept, and where the data is (None: the platform's cache folder)."""
 
     runs: Path = Path("runs")
     reports: Path = Path("reports")
@@ -59,7 +52,21 @@ class Folders:
 
 @dataclass(frozen=True)
 class Options:
-    """How a study is run."""
+    """How a study is run.
+
+    Attributes:
+        folders: Where studies, reports and data are.
+        runner: "ray", or "inline" for this process.
+        workers: How many trials run at once; by default as many as fit.
+        ray_address: The Ray cluster to join; by default Ray is started on this machine.
+        fresh: Begin anew; the earlier run's folder is kept as NAME.1.
+        smoke: Run a small copy of the study, NAME-smoke, that replaces its last one.
+        quiet: Show no progress.
+        stage: Run this stage only.
+        cache: Reuse finished runs of other studies of the runs folder.
+        open_again: Allow a second opening of the test set by the same study.
+        accept_drift: Continue although code, data, a library or the device differs from the last run.
+    """
 
     folders: Folders = field(default_factory=Folders)
     runner: str = "ray"
@@ -74,54 +81,57 @@ class Options:
     accept_drift: bool = False
 
 
-@dataclass(frozen=True)
-class RunResult:
-    """A run that has ended, one way or another; its report; and how many runs had ended before it.
-
-    There is no report of a run that a signal has ended: whoever sent it does not wait.
-    """
-
-    finish: engine.StudyOutcome
-    report: Path | None
-    ended_before: int
-    searched: bool  # whether the search was among the wanted stages
-
-
 def resume_study(runs: Path, name: str) -> tuple[Study, Workload]:
-    """The study called `name` as it was last run. Raises NotFound."""
+    """Return the study called `name` as it was last run, and its workload. Raises NotFound."""
     return accept(study_document(runs, name))
 
 
 def launch(study: Study, workload: Workload, options: Options, name: str | None = None) -> RunResult:
-    """Run or continue `study`, then write its report. `name` is its folder where that is not the study's own name.
+    """Run or continue a study, then write its report.
 
-    Raises UserError for what keeps it from being run; then nothing has been created or moved. Raises Stopped.
+    Args:
+        study: The study, checked against its workload.
+        workload: What is trained.
+        options: How it is run.
+        name: The study's folder below the runs folder, if it is not the study's own name.
+
+    Raises:
+        UserError: Something keeps the study from running; then nothing has been created or moved.
+        Stopped: A signal arrived before the first trial or while the report was written.
     """
     if options.smoke:
         study = with_smoke_models(shrink(study, workload), workload, options.folders.runs)
-    wish = RunRequest(asked(study, options.stage), options.open_again)
+    request = RunRequest(requested_stages(study, options.stage), options.open_again)
     folder = study_folder(options.folders.runs, name or study.name)
     for written in (folder, options.folders.reports / folder.name):
-        _require_writable(written)
-    grace_s()  # what is wrong with it is told before anything runs
+        require_writable(written)
+    grace_s()  # a bad value is refused before anything runs
     with _stoppable(), explained(folder):
-        known = None if options.fresh or options.smoke else _known(folder)
-        changes = drift.of_file(diff(known.study, study)) if known is not None else []
+        previous = None if options.fresh or options.smoke else previous_results(folder)
+        changes = drift.of_file(diff(previous.study, study)) if previous is not None else []
         drift.require_accepted([each for each in changes if not each.acceptable], study.name, accepted=False)
-        _require_earlier_stages(study, wish, known)
-        finish = _run(study, workload, folder, known, changes, wish, options)
-        report = write_report(finish.results, options.folders.reports) if finish.signal is None else None
-    return RunResult(finish, report, _ended(known) if known else 0, SEARCH in wish.stages)
+        _require_earlier_stages(study, request, previous)
+        result = _run(study, workload, folder, previous, changes, request, options)
+        report = write_report(result.results, options.folders.reports) if result.signal is None else None
+    ended_before = _ended(previous) if previous else 0
+    return replace(result, report=report, ended_before=ended_before, searched=SEARCH in request.stages)
 
 
-def _require_earlier_stages(study: Study, wish: RunRequest, known: Results | None) -> None:
-    """Raise Refused where the wanted stages go on from a search that has finished no trial and is not wanted itself."""
+def write_report(results: Results, reports: Path) -> Path:
+    """Write the report of a study into its folder below `reports`. Returns the path of the page."""
+    folder = reports / results.name
+    with explained(folder), paused():
+        return save_report(results, importances(results), folder)
+
+
+def _require_earlier_stages(study: Study, request: RunRequest, previous: Results | None) -> None:
+    """Raise Refused where the requested stages need a completed trial of a search that is not requested itself."""
     searched = SEARCH in stages_of(study)
     given = study.ablation is not None and study.ablation.baseline == "given"
-    if not searched or SEARCH in wish.stages or (given and set(wish.stages) == {ABLATION}):
+    if not searched or SEARCH in request.stages or (given and set(request.stages) == {ABLATION}):
         return
-    if known is None or not known.ranked():
-        stage = wish.stages[0].name
+    if previous is None or not previous.ranked():
+        stage = request.stages[0].name
         raise Refused(
             f"{study.name}: {stage} goes on from the best trial of the search, but no trial has finished; "
             f"run the search first, without --stage"
@@ -136,101 +146,74 @@ def _run(
     study: Study,
     workload: Workload,
     folder: Path,
-    known: Results | None,
+    previous: Results | None,
     changes: Sequence[drift.Drift],
-    wish: RunRequest,
+    request: RunRequest,
     options: Options,
-) -> engine.StudyOutcome:
-    # A finished study needs no Ray to say so.
-    done = known is not None and known.environment.get("complete") == engine.fingerprint(study, wish)
-    environment = known.environment if known else {}
-    cache = options.cache and not (options.fresh or options.smoke)
-    progress = Progress(study, known, epochs_of(study, workload), quiet=options.quiet)
+) -> RunResult:
+    """Prepare the study while its runner starts, check that it is the study of before, and run it."""
+    environment = previous.environment if previous else {}
+    # A finished study needs no Ray to say so, and nothing is compared with its last run.
+    done = previous is not None and previous.environment.get("complete") == execute.fingerprint(study, request)
+    kind = "inline" if done else options.runner
+    progress = Progress(study, previous, epochs_of(study, workload), quiet=options.quiet)
+    with _runner(study, environment, kind, options) as start, progress:
+        prepared = _prepare(study, workload, folder, environment, options)
+        progress.on_settled(prepared.study, prepared.notes)
+        differences = [] if done else [*changes, *drift.of_environment(environment, prepared.environment)]
+        drift.require_accepted(differences, study.name, options.accept_drift)
+        runner = start(prepared.study)
+        runner.ready()  # what keeps it from starting is told before anything is created or moved
+        if options.smoke:
+            remove_smoke_run(folder)
+        elif options.fresh:
+            move_aside(folder)
+        cache = options.cache and not (options.fresh or options.smoke)
+        # Workers may have another current folder than the driver.
+        return execute.run(prepared, folder.absolute(), runner.ready, progress, request, cache, differences)
 
-    def settled() -> PreparedStudy:
-        runs, data = folder.parent.absolute(), data_dir(options.folders.data)
-        return settle(study, workload, data, environment, runs, measuring=not options.smoke)
 
-    # On a GPU speeds are measured, once: nothing else is to run meanwhile, and Ray is to know how trials share it.
-    new = known is None or (study.resources.gpu == AUTO and SHARING not in environment)
-    early = settled() if new and gpu_count() and study.resources.gpu != 0 else None
-    shared = early.study if early is not None else with_share(study, environment)
-    runner = starting("inline" if done else options.runner, _share(shared, options), options.ray_address)
+def _prepare(
+    study: Study, workload: Workload, folder: Path, environment: Mapping[str, Any], options: Options
+) -> PreparedStudy:
+    runs, data = folder.parent.absolute(), data_dir(options.folders.data)
+    prepared = settle(study, workload, data, environment, runs, measuring=not options.smoke)
+    if options.smoke:
+        return replace(prepared, environment={**prepared.environment, "smoke": True})
+    return prepared
+
+
+@contextmanager
+def _runner(
+    study: Study, environment: Mapping[str, Any], kind: str, options: Options
+) -> Iterator[Callable[[Study], RunnerStartup]]:
+    """Start the runner at once where that is safe. Yields a function from the prepared study to the runner."""
+    started: list[RunnerStartup] = []
+
+    def start(prepared: Study) -> RunnerStartup:
+        if not started:
+            gpu = prepared.resources.gpu_share if gpu_count() else 0.0
+            resources = TrialResources(prepared.resources.cpu, gpu, options.workers)
+            started.append(start_runner(kind, resources, options.ray_address))
+        return started[0]
+
+    # On a GPU speeds are measured once per study: nothing else may run meanwhile, and Ray needs the measured share.
+    new = not environment or (study.resources.gpu == AUTO and SHARING not in environment)
+    if not (new and gpu_count() and study.resources.gpu != 0):
+        start(with_share(study, environment))
     try:
-        with progress:
-            plan = early or settled()
-            progress.on_settled(plan.study, plan.notes)
-            found = [*changes, *drift.of_environment(environment, plan.environment)]
-            if not done:  # where nothing is left to run, nothing is compared with what was
-                drift.require_accepted(found, study.name, options.accept_drift)
-            runner.ready()  # what keeps it from starting is to be known before anything is created or moved
-            _make_room(folder, options)
-            if options.smoke:
-                plan = replace(plan, environment={**plan.environment, "smoke": True})
-            # Workers may stand in another folder.
-            accepted = [] if done else found
-            return engine.run(plan, folder.absolute(), runner.ready, progress, wish, cache, accepted)
+        yield start
     finally:
-        runner.close()
-
-
-def write_report(results: Results, reports: Path) -> Path:
-    """Write the report of a study into its folder below `reports`; the path of the page."""
-    folder = reports / results.name
-    with explained(folder), paused():
-        return write(results, importances(results), folder)
+        for runner in started:
+            runner.close()
 
 
 @contextmanager
 def _stoppable() -> Iterator[None]:
-    """Raise Stopped on SIGTERM and SIGUSR1 before and after the search, which has handlers of its own."""
+    """Raise Stopped on SIGTERM and SIGUSR1 before and after the stages."""
 
-    def handle(number: int, frame: FrameType | None) -> None:
-        raise Stopped(signal.Signals(number).name)
+    def handle(number: signal.Signals) -> None:
+        raise Stopped(number.name)
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGUSR1)}
-    try:
+    with handling((signal.SIGTERM, signal.SIGUSR1), handle):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _share(study: Study, options: Options) -> TrialResources:
-    return TrialResources(study.resources.cpu, study.resources.gpu_share if gpu_count() else 0.0, options.workers)
-
-
-def _known(folder: Path) -> Results | None:
-    """What an earlier run left in `folder`."""
-    if not (folder / STUDY_FILE).exists():
-        return None
-    with driver_lock(folder):
-        return open_results(folder.parent, folder.name, verified=False)  # the engine does that
-
-
-def _make_room(folder: Path, options: Options) -> None:
-    """Move an earlier run out of the way where it is to be started anew; a smoke run is not kept."""
-    if not folder.exists() or not (options.fresh or options.smoke):
-        return
-    with driver_lock(folder):
-        if options.smoke:
-            _require_smoke(folder)
-    if options.smoke:
-        shutil.rmtree(folder)
-        return
-    number = next(n for n in range(1, 10_000) if not folder.with_name(f"{folder.name}.{n}").exists())
-    folder.rename(folder.with_name(f"{folder.name}.{number}"))
-
-
-def _require_smoke(folder: Path) -> None:
-    """Raise Refused where `folder` is that of a study which is no smoke run."""
-    file = folder / ENVIRONMENT
-    kept = file.exists() and not json.loads(file.read_text(encoding="utf-8")).get("smoke")
-    if kept:
-        raise Refused(f"{folder} holds a study of its own, which a smoke run would replace; give one another name")
-
-
-def _require_writable(folder: Path) -> None:
-    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-        raise Refused(f"cannot write to {folder}: {existing} is not a writable folder; choose another place")

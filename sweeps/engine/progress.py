@@ -1,4 +1,4 @@
-"""What a person sees while a study runs: a live view on a terminal, one line per event elsewhere. All on stderr."""
+"""Show the progress of a running study on stderr: a live view on a terminal, a line per event elsewhere."""
 
 from __future__ import annotations
 
@@ -29,7 +29,13 @@ STARTING = ""
 
 @dataclass(frozen=True)
 class Running:
-    """A trial on its way: what tells it from others, the epochs done, and its last metric."""
+    """A running trial.
+
+    Attributes:
+        label: What distinguishes it from others: its searched settings, or its arm and seed.
+        epoch: The epochs that it has finished.
+        value: The metric of the last one; None before it.
+    """
 
     label: str
     epoch: int
@@ -37,24 +43,31 @@ class Running:
 
 
 class Progress:
-    """Follows a study as its observer. Used as a context manager around the run."""
+    """The observer that shows a study's progress; a context manager around the run.
 
-    def __init__(self, study: Study, known: Results | None, epochs: int | None, *, quiet: bool = False) -> None:
+    Args:
+        study: The study.
+        previous: The results of earlier runs of it, if there are any.
+        epochs: The epochs of a trial, if all have the same.
+        quiet: Whether to show nothing.
+    """
+
+    def __init__(self, study: Study, previous: Results | None, epochs: int | None, *, quiet: bool = False) -> None:
         self._study = study
         self._measure = measure(study.metric)
         self._device = "cuda" if gpu_count() and study.resources.gpu != 0 else "cpu"
         self._share = device_share(study, self._device)
         self._epochs = epochs
         self._console = Console(stderr=True, quiet=quiet)
-        self._stage = STARTING  # until a stage begins, data and runner are being made ready
-        self._wanted: dict[str, int] = {}
-        known_trials = known.everything if known else ()
-        self._ended: dict[tuple[str, int], Trial] = {(trial.stage, trial.number): trial for trial in known_trials}
+        self._stage = STARTING  # until the first stage begins, data and runner are prepared
+        self._totals: dict[str, int] = {}
+        previous_trials = previous.everything if previous else ()
+        self._ended: dict[tuple[str, int], Trial] = {(trial.stage, trial.number): trial for trial in previous_trials}
         self._running: dict[tuple[str, int], Running] = {}
         self._paused: dict[tuple[str, int], int] = {}
         self._began = time.monotonic()
         self._stage_began, self._counted_before = self._began, 0
-        # The last: it draws its first view at once.
+        # Last, since it draws the first view at once, from all of the above.
         self._live = Live(console=self._console, get_renderable=self._view, transient=True, refresh_per_second=4)
 
     def __enter__(self) -> Progress:
@@ -69,84 +82,95 @@ class Progress:
             self._live.stop()
 
     def on_settled(self, study: Study, notes: Sequence[str]) -> None:
-        """What is measured once for a study is known: `study` as it will run, and how each setting was found."""
+        """Show how settings were found, once the study has been prepared.
+
+        Args:
+            study: The study as it will run.
+            notes: A line for each setting that was measured.
+        """
         self._share = device_share(study, self._device)
         for note in notes:
             self.on_note(note)
 
-    def on_stage(self, stage: str, wanted: int) -> None:
-        """A stage begins, goes on, or has grown to `wanted` runs."""
-        began = stage != self._stage and self._counted(stage) < wanted
-        if began and self._family(stage) != self._family(self._stage):
-            self._line(f"{self._family(stage)}: {count(wanted, 'run')}")
-        self._stage, self._wanted[stage] = stage, wanted
+    def on_stage(self, stage: str, total: int) -> None:
+        """Show that a stage begins, continues, or has grown to `total` runs."""
+        begins = stage != self._stage and self._counted(stage) < total
+        if begins and self._stage_title(stage) != self._stage_title(self._stage):
+            self._line(f"{self._stage_title(stage)}: {count(total, 'run')}")
+        self._stage, self._totals[stage] = stage, total
         self._stage_began, self._counted_before = time.monotonic(), self._counted(stage)
 
     def on_start(self, stage: str, number: int, label: str, resumed_at: int) -> None:
-        """A trial starts, or goes on after epoch `resumed_at`."""
+        """Show that a trial starts, or continues after epoch `resumed_at` if that is not 0."""
         self._stage = stage
         self._running[stage, number] = Running(label, resumed_at)
         self._paused.pop((stage, number), None)
         verb = f"goes on after epoch {resumed_at}" if resumed_at else "starts"
-        self._line(f"{self._name(stage, number)} {verb}: {label}")
+        self._line(f"{self._trial_title(stage, number)} {verb}: {label}")
 
     def on_epoch(self, stage: str, number: int, epoch: int, metrics: Mapping[str, float]) -> None:
-        """An epoch has been recorded."""
+        """Show an epoch and its metric."""
         value = metrics.get(self._study.metric.name)
         self._running[stage, number] = Running(self._running[stage, number].label, epoch, value)
 
     def on_pause(self, stage: str, number: int, epoch: int) -> None:
-        """A trial waits for the others."""
+        """Show that a trial waits for the others after an epoch."""
         self._running.pop((stage, number), None)
         self._paused[stage, number] = epoch
-        self._line(f"{self._name(stage, number)} waits after epoch {epoch} for the others")
+        self._line(f"{self._trial_title(stage, number)} waits after epoch {epoch} for the others")
 
     def on_end(self, trial: Trial) -> None:
-        """A trial has ended, or was refused before it started."""
+        """Show the end of a trial; it may have been rejected before it started."""
         self._running.pop((trial.stage, trial.number), None)
         self._paused.pop((trial.stage, trial.number), None)
         self._ended[trial.stage, trial.number] = trial
-        result = self._metric(trial) if trial.status is Status.COMPLETE else trial.reason
+        result = self._result(trial) if trial.status is Status.COMPLETE else trial.reason
         after = f" after epoch {trial.epochs}" if trial.epochs else ""
-        taken = f" (taken from {trial.source})" if trial.source else ""
-        self._line(f"{self._name(trial.stage, trial.number)} {status_name(trial.status)}{after}: {result}{taken}")
+        source = f" (taken from {trial.source})" if trial.source else ""
+        title = self._trial_title(trial.stage, trial.number)
+        self._line(f"{title} {status_name(trial.status)}{after}: {result}{source}")
 
     def on_note(self, text: str) -> None:
-        """Something that a person is to know."""
+        """Show a message to the user."""
         self._console.print(visible(text), markup=False, highlight=False, soft_wrap=True)
 
     def on_interrupt(self, why: str) -> None:
-        """The study has been asked to end early."""
+        """Show that the study has been asked to end early."""
         if not self._console.quiet:
-            # Called inside a signal's handler, which may have broken into a print of rich's: past its buffers, then.
+            # Called inside a signal handler, which may have interrupted a print of rich's: so past rich's buffers.
             os.write(2, f"{why}; once more to stop at once\n".encode())
 
     def _line(self, line: str) -> None:
         if not self._console.is_terminal:
             self._console.print(visible(line), markup=False, highlight=False, soft_wrap=True)
 
+    # The view is drawn by a thread of rich's while the driver's thread changes the dictionaries: hence the copies
+    # (`list(...)`), without which iterating could fail.
+
     def _view(self) -> RenderableType:
         rows = [self._title(), self._bar(), Text(self._tally(), style="dim"), self._best()]
         return Group(*rows, self._running_table(), Text(self._time(), style="dim"))
 
     def _title(self) -> Text:
-        stage = self._family(self._stage) or "starting"
-        what = f"{stage} · {self._study.method}" if stage == SEARCH else stage
-        return Text(self._study.name, style="bold").append(visible(f"  {what} · {self._study.question}"), style="dim")
+        stage = self._stage_title(self._stage) or "starting"
+        title = f"{stage} · {self._study.method}" if stage == SEARCH else stage
+        return Text(self._study.name, style="bold").append(visible(f"  {title} · {self._study.question}"), style="dim")
 
     def _bar(self) -> RenderableType:
-        done, wanted = self._counted(self._stage), self._wanted.get(self._stage, 0)
+        counted, total = self._counted(self._stage), self._totals.get(self._stage, 0)
         noun = "trial" if self._stage in (SEARCH, STARTING) else "run"
+        bar = ProgressBar(total=max(1, total), completed=counted, width=40)
         grid = Table.grid(padding=(0, 1))
-        grid.add_row(ProgressBar(total=max(1, wanted), completed=done, width=40), Text(f"{done}/{count(wanted, noun)}"))
+        grid.add_row(bar, Text(f"{counted}/{count(total, noun)}"))
         return grid
 
     def _tally(self) -> str:
+        """How many runs of the stage have which status."""
         statuses = [trial.status for trial in list(self._ended.values()) if trial.stage == self._stage]
         counts = {status: statuses.count(status) for status in Status}
         counts[Status.RUNNING] = len(self._running)
-        shown = [f"{n} {status_name(status)}" for status, n in counts.items() if n]
-        return " · ".join([*shown, f"{len(self._paused)} waiting"] if self._paused else shown)
+        parts = [f"{n} {status_name(status)}" for status, n in counts.items() if n]
+        return " · ".join([*parts, f"{len(self._paused)} waiting"] if self._paused else parts)
 
     def _best(self) -> Text:
         complete = [trial for trial in list(self._ended.values()) if trial.stage == SEARCH and trial.value is not None]
@@ -154,7 +178,7 @@ class Progress:
             return Text("best of the search: none has finished" if self._study.space.dimensions else "")
         sign = 1 if self._study.metric.goal == "maximize" else -1
         best = max(complete, key=lambda trial: sign * (trial.value or 0.0))
-        line = Text("best of the search: ").append(self._metric(best), style="bold green")
+        line = Text("best of the search: ").append(self._result(best), style="bold green")
         return line.append(f"  trial {best.number}, one run")
 
     def _running_table(self) -> Table:
@@ -162,37 +186,39 @@ class Progress:
         if not self._running:
             table.add_row(Text("  starting …" if self._stage == STARTING else "", style="dim"))
         for (stage, number), run in list(self._running.items())[:SHOWN_RUNNING]:
-            of = f"/{self._epochs}" if self._epochs else ""
-            shown = self._measure.show(run.value)
-            row = (f"  {self._name(stage, number)}", f"epoch {run.epoch}{of}", shown, run.label)
+            total = f"/{self._epochs}" if self._epochs else ""
+            value = self._measure.show(run.value)
+            row = (f"  {self._trial_title(stage, number)}", f"epoch {run.epoch}{total}", value, run.label)
             table.add_row(*(Text(visible(cell), overflow="ellipsis", no_wrap=True) for cell in row))
         return table
 
     def _time(self) -> str:
+        """The time so far, and how long the stage will still take if its runs go on at the rate of this start."""
         now = time.monotonic()
         hours = self._share * sum(trial.seconds for trial in list(self._ended.values())) / 3600
         line = f"{duration(now - self._began)} so far · {hours:.3f} device-hours"
-        finished_now = self._counted(self._stage) - self._counted_before
-        if finished_now <= 0:
+        finished = self._counted(self._stage) - self._counted_before
+        if finished <= 0:
             return line
-        left = self._wanted.get(self._stage, 0) - self._counted(self._stage)
-        about = duration((now - self._stage_began) / finished_now * max(0, left))
-        return f"{line} · about {about} left of this stage"
+        remaining = max(0, self._totals.get(self._stage, 0) - self._counted(self._stage))
+        estimate = duration((now - self._stage_began) / finished * remaining)
+        return f"{line} · about {estimate} left of this stage"
 
     def _counted(self, stage: str) -> int:
-        """The runs of a stage that have ended; of a search those that count towards its `run_cap`."""
+        """The runs of a stage that have ended; of the search those that count towards its `run_cap`."""
         ended = [trial for trial in list(self._ended.values()) if trial.stage == stage]
         return sum(trial.status.counted or (trial.status is Status.FAILED and trial.variant != "") for trial in ended)
 
-    def _metric(self, trial: Trial) -> str:
+    def _result(self, trial: Trial) -> str:
+        """The metric of a trial with its name."""
         label = self._measure.label
-        if trial.metrics:  # only the stage final has opened anything
+        if trial.metrics:  # only the stage final evaluates on labelled sets, and its metric is that of the test set
             label = f"test {label.removeprefix('validation ')}"
         return f"{label} {self._measure.show(trial.value)}"
 
-    def _name(self, stage: str, number: int) -> str:
-        return f"trial {number}" if stage == SEARCH else f"{self._family(stage)} {number}"
+    def _trial_title(self, stage: str, number: int) -> str:
+        return f"trial {number}" if stage == SEARCH else f"{self._stage_title(stage)} {number}"
 
-    def _family(self, stage: str) -> str:
-        """The stage in words: the searches of all arms that are tuned again go by one name."""
+    def _stage_title(self, stage: str) -> str:
+        """The stage in words: "retune-3f1c…" is "retune", whichever arm is tuned."""
         return stage.partition("-")[0]

@@ -1,4 +1,7 @@
-"""Builds the storage of a damaged study anew, from the records that prove themselves."""
+"""Rebuild the storage of a damaged study from the records of its trials.
+
+A record contains a hash of itself and of the files beside it, so an intact one is proof of its trial.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sweeps.artifacts.layout import DATABASE, ENVIRONMENT, RECORD, SEARCH, stage_file, stages_kept, trial_folder
+from sweeps.artifacts.layout import (
+    ABLATION,
+    CONFIRM,
+    DATABASE,
+    ENVIRONMENT,
+    FINAL,
+    RACE,
+    RECORD,
+    RETUNE,
+    SEARCH,
+    stage_file,
+    stages_kept,
+    trial_folder,
+)
 from sweeps.artifacts.record import BadRecord, read_sealed, read_whole
 from sweeps.formatting import count
 from sweeps.io.errors import UserError
@@ -25,13 +41,19 @@ from sweeps.study.study import Study, parse
 from sweeps.trial.trial import Status, Trial
 from sweeps.workload import load
 
-ASIDE = ".damaged-{}"  # follows the name of what is kept and not used any more
-ORDER = ("confirm", "race", "retune", "ablation", "final")  # stages as they begin
+ASIDE = ".damaged-{}"  # the suffix of a damaged file that is kept
+ORDER = (CONFIRM, RACE, RETUNE.removesuffix("-"), ABLATION, FINAL)  # the order in which stages begin
 
 
 @dataclass
 class Repair:
-    """What a repair did: how many trials each stage has again, and, a line each, what could not be restored."""
+    """What a repair did.
+
+    Attributes:
+        restored: The number of restored trials by stage.
+        lost: What could not be restored, a line each.
+        kept: The damaged files, under their new names.
+    """
 
     restored: dict[str, int] = field(default_factory=dict)
     lost: list[str] = field(default_factory=list)
@@ -39,34 +61,45 @@ class Repair:
 
 
 def repair(runs: Path, name: str) -> Repair | None:
-    """Rebuild the storage of the study called `name`; None where nothing is wrong with it.
+    """Rebuild the storage of a study.
 
-    The database and the records that are damaged are kept under another name. Trials without an intact record are
-    given up: the next run makes them again. Raises NotFound, Damaged where the study file itself cannot be read.
+    Damaged files are kept under another name. Trials without an intact record are marked as abandoned, and the next run
+    makes them again.
+
+    Args:
+        runs: The runs folder.
+        name: The study.
+
+    Returns:
+        What was done; None if nothing is damaged.
+
+    Raises:
+        NotFound: There is no such study.
+        Damaged: The study file cannot be read, without which the records cannot be interpreted.
     """
     folder = study_folder(runs, name)
     study = _study(runs, name)
     with driver_lock(folder):
-        if _sound(folder, study):
+        if _intact(folder, study):
             return None
         done = Repair()
         number = next(n for n in range(1, 10_000) if not _aside(folder / DATABASE, n).exists())
-        _environment(folder, number, done)
-        trials = {stage: list(_intact(folder, stage, number, done)) for stage in _stages(folder)}
-        decided = {stage: _decided(folder, stage, number, done) for stage in trials}
-        for suffix in ("", "-wal", "-shm", "-journal"):
+        _check_environment(folder, number, done)
+        # Everything is read before the database is put aside, so that an error up to here changes nothing in it.
+        records = {stage: list(_read_records(folder, stage, number, done)) for stage in _stages(folder)}
+        decisions = {stage: _read_decisions(folder, stage, number, done) for stage in records}
+        for suffix in ("", "-wal", "-shm", "-journal"):  # SQLite could apply a journal left behind to the new one
             _put_aside(folder / f"{DATABASE}{suffix}", number, done)
-        store = StudyStorage(folder, study)
-        try:
-            gate = ConstraintGate(study, load(study.workload), store.environment().get("settled", {}))
-            for stage, found in trials.items():
-                _rebuild(store.ledger(stage), gate, found, done)
-                if decided[stage]:
-                    store.ledger(stage).decide(**decided[stage])
-            store.reconcile()
-        finally:
-            store.close()
+        _rebuild(folder, study, records, decisions, done)
         return done
+
+
+def in_words(repaired: Repair) -> str:
+    """Return what a repair did, as lines for the user."""
+    restored = ", ".join(f"{count(n, 'trial')} of {stage}" for stage, n in repaired.restored.items()) or "no trial"
+    lines = [f"Rebuilt from the records: {restored}."]
+    lines += [f"Could not be restored: {line}." for line in repaired.lost] or ["Nothing was lost."]
+    return "\n".join([*lines, *(f"Damaged file kept as: {path}" for path in repaired.kept)])
 
 
 def _study(runs: Path, name: str) -> Study:
@@ -76,12 +109,13 @@ def _study(runs: Path, name: str) -> Study:
         raise
     except UserError as error:
         raise Damaged(
-            f"{error}\nThe study file in the folder of {name} is what everything else is read with: put the one that "
+            f"{error}\nEverything else of {name} is read with its study file, which is damaged: put the one that "
             f"the study was run with back as {study_folder(runs, name) / 'study.yaml'}"
         ) from None
 
 
-def _sound(folder: Path, study: Study) -> bool:
+def _intact(folder: Path, study: Study) -> bool:
+    """Whether the storage, the records and the environment can be read and agree."""
     try:
         store = StudyStorage(folder, study)
         try:
@@ -95,14 +129,14 @@ def _sound(folder: Path, study: Study) -> bool:
 
 
 def _stages(folder: Path) -> list[str]:
-    """The stages that have left files, in the order of their beginning."""
+    """The stages that have left files, in the order in which they began."""
     later = [name for name in stages_kept(folder) if name.partition("-")[0] in ORDER]
     return [SEARCH, *sorted(later, key=lambda name: (ORDER.index(name.partition("-")[0]), name))]
 
 
-def _intact(folder: Path, stage: str, number: int, done: Repair) -> Iterator[Trial | str]:
-    """By number: each trial as its record has it, or why it cannot be had."""
-    for path in _records(folder, stage):
+def _read_records(folder: Path, stage: str, number: int, done: Repair) -> Iterator[Trial | str]:
+    """Yield, by number, each trial as its record has it, or the reason why it cannot be restored."""
+    for path in _record_files(folder, stage):
         if not path.exists():
             yield "it had not ended, or its record is gone"
             continue
@@ -113,29 +147,53 @@ def _intact(folder: Path, stage: str, number: int, done: Repair) -> Iterator[Tri
             yield str(error)
 
 
-def _records(folder: Path, stage: str) -> list[Path]:
-    """Where the records of the trials of a stage are, or would be, by number."""
+def _record_files(folder: Path, stage: str) -> list[Path]:
+    """The file of each record of a stage, by number; files that are missing are included."""
     place = trial_folder(folder, 0, stage).parent
     numbers = [int(path.name) for path in place.glob("*") if path.name.isdecimal() and any(path.iterdir())]
     return [trial_folder(folder, number, stage) / RECORD for number in range(max(numbers, default=-1) + 1)]
 
 
-def _rebuild(ledger: StageStorage, gate: ConstraintGate, trials: list[Trial | str], done: Repair) -> None:
+def _rebuild(
+    folder: Path,
+    study: Study,
+    records: Mapping[str, list[Trial | str]],
+    decisions: Mapping[str, dict[str, Any]],
+    done: Repair,
+) -> None:
+    """Write a new database from the records and the decisions of each stage."""
+    store = StudyStorage(folder, study)
+    try:
+        workload = load(study.workload)
+        settled = store.environment().get("settled", {})
+        gate = ConstraintGate(study, workload, workload.schema.merge(study.settings(workload.schema), settled))
+        for stage, trials in records.items():
+            _rebuild_stage(store.ledger(stage), gate, trials, done)
+            if decisions[stage]:
+                store.ledger(stage).decide(**decisions[stage])
+        store.reconcile()
+    finally:
+        store.close()
+
+
+def _rebuild_stage(storage: StageStorage, gate: ConstraintGate, trials: list[Trial | str], done: Repair) -> None:
     rebuilt: list[tuple[Trial, Mapping[str, float]]] = []
     for number, trial in enumerate(trials):
         if isinstance(trial, Trial):
-            # By how much a configuration was over a limit stands in no record; the sampler learns from it.
-            rejected = ledger.stage == SEARCH and trial.status is Status.REJECTED
+            # The violations of a rejected configuration are in no record, but the sampler learns from them.
+            rejected = storage.stage == SEARCH and trial.status is Status.REJECTED
             rebuilt.append((trial, gate.assess(trial.parameters).violations if rejected else {}))
-            done.restored[ledger.stage] = done.restored.get(ledger.stage, 0) + 1
+            done.restored[storage.stage] = done.restored.get(storage.stage, 0) + 1
             continue
-        given_up = Trial(number, ledger.stage, Status.ABANDONED, {}, reason=f"lost: {trial}", started=_now())
-        rebuilt.append((given_up, {}))
-        done.lost.append(f"{ledger.stage} {number}: {trial}; it is given up, and what it was to tell is run again")
-    ledger.restore(rebuilt)
+        # Optuna numbers the trials of a study without gaps, so a lost one needs a place.
+        now = datetime.now(UTC)
+        rebuilt.append((Trial(number, storage.stage, Status.ABANDONED, {}, reason=f"lost: {trial}", started=now), {}))
+        done.lost.append(f"{storage.stage} {number}: {trial}; the next run makes it again")
+    storage.restore(rebuilt)
 
 
-def _decided(folder: Path, stage: str, number: int, done: Repair) -> dict[str, Any]:
+def _read_decisions(folder: Path, stage: str, number: int, done: Repair) -> dict[str, Any]:
+    """What a stage decided by: its arms and facts; empty if that is missing or damaged."""
     path = stage_file(folder, stage)
     if not path.exists():
         return {}
@@ -143,11 +201,12 @@ def _decided(folder: Path, stage: str, number: int, done: Repair) -> dict[str, A
         return dict(read_sealed(path)["decided"])
     except (BadRecord, KeyError, TypeError, ValueError) as error:
         _put_aside(path, number, done)
-        done.lost.append(f"{stage}: what it decided by ({path.name}: {error}); it is decided anew at the next run")
+        done.lost.append(f"{stage}: its decisions ({path.name}: {error}); the next run makes them again")
         return {}
 
 
-def _environment(folder: Path, number: int, done: Repair) -> None:
+def _check_environment(folder: Path, number: int, done: Repair) -> None:
+    """Put a damaged environment aside, and keep the study's id if a test set was opened under it."""
     path = folder / ENVIRONMENT
     try:
         json.loads(path.read_text(encoding="utf-8"))
@@ -156,10 +215,10 @@ def _environment(folder: Path, number: int, done: Repair) -> None:
     except (OSError, ValueError) as error:
         _put_aside(path, number, done)
         done.lost.append(f"{ENVIRONMENT} ({error}): the provenance of the earlier runs")
-        # A study is known by its id to those who count the openings of its test set.
-        opened = [opening.id for opening in Openings(folder.parent).all() if opening.study == folder.name]
-        if opened:
-            write_atomic(path, json.dumps({"id": opened[-1]}) + "\n")
+        # With a new id the study would count as another one, and could open its test set a second time.
+        ids = [opening.id for opening in Openings(folder.parent).all() if opening.study == folder.name]
+        if ids:
+            write_atomic(path, json.dumps({"id": ids[-1]}) + "\n")
 
 
 def _put_aside(path: Path, number: int, done: Repair) -> None:
@@ -169,15 +228,3 @@ def _put_aside(path: Path, number: int, done: Repair) -> None:
 
 def _aside(path: Path, number: int) -> Path:
     return path.with_name(f"{path.name}{ASIDE.format(number)}")
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-def in_words(done: Repair) -> str:
-    """What a repair did, in lines."""
-    restored = ", ".join(f"{count(n, 'trial')} of {stage}" for stage, n in done.restored.items()) or "no trial"
-    lines = [f"Rebuilt from the records: {restored}."]
-    lines += [f"Could not be restored: {line}." for line in done.lost] or ["Nothing was lost."]
-    return "\n".join([*lines, *(f"Kept aside: {path}" for path in done.kept)])

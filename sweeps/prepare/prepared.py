@@ -12,7 +12,7 @@ from typing import Any
 from sweeps.io.errors import UserError
 from sweeps.prepare import environment as sites
 from sweeps.prepare.gpu_share import settle_share
-from sweeps.prepare.teachers import taught_by_the_same
+from sweeps.prepare.teachers import trained_on_same_data
 from sweeps.recipe.schema import BadRecipe
 from sweeps.samplers.feasibility import ConstraintGate, smallest
 from sweeps.storage.results import SAME_DATA
@@ -22,18 +22,25 @@ from sweeps.trial.seeds import stream
 from sweeps.workload import Site, Workload
 from sweeps.workload.references import References
 
-DRAWS = 64  # random configurations tried before the smallest one is looked for
+DRAWS = 64  # random configurations that are tried before the smallest one is searched for
 
 
 class Infeasible(UserError):
-    """The constraints leave nothing to train."""
+    """No configuration satisfies the constraints."""
 
 
 @dataclass(frozen=True)
 class PreparedStudy:
-    """A study settled for this machine, before anything is written: as it was `written`, and as it will run.
+    """A study prepared for this machine, before anything is written.
 
-    `notes` say how what was measured for it was found, a line each.
+    Attributes:
+        written: The study as its file has it.
+        study: The study as it will run: `gpu: auto` is replaced by the share that was found.
+        workload: What is trained.
+        site: The folders and the device.
+        gate: Checks configurations against the constraints, starting from the prepared baseline.
+        environment: The provenance of the run about to begin.
+        notes: One line for each setting that was found by measuring.
     """
 
     written: Study
@@ -49,35 +56,45 @@ def settle(
     study: Study,
     workload: Workload,
     data_dir: Path,
-    known: Mapping[str, Any],
+    previous: Mapping[str, Any],
     runs_dir: Path | None = None,
     *,
     measuring: bool = True,
 ) -> PreparedStudy:
-    """Find device and data, and check the budget; `known` is the environment of an earlier run, empty at the first.
+    """Find device and data, and check the constraints. What was settled for a study once stays as it is.
 
-    `runs_dir` holds the studies whose models recipes may name; without it they are not looked for. What is settled for
-    a study once stays as it is in `known`; without `measuring` it is not measured either. Raises Unavailable for
-    missing data or models, Infeasible where nothing fits.
+    Args:
+        study: The study as its file has it.
+        workload: What is trained.
+        data_dir: The data folder.
+        previous: The environment of an earlier run of the study; empty at the first.
+        runs_dir: The folder of all studies, whose models recipes may name; without it they are not looked for.
+        measuring: Whether settings such as `batch_size: auto` are found by measuring where nothing is settled yet.
+
+    Raises:
+        Unavailable: Data or models are missing.
+        Infeasible: The baseline cannot be trained, or nothing satisfies the constraints.
     """
-    wanted = study.resources.gpu
-    device = "cuda" if wanted != 0 and sites.gpu_count() else "cpu"
+    device = "cuda" if study.resources.gpu != 0 and sites.gpu_count() else "cpu"
     share = min(1.0, study.resources.gpu_share) if device == "cuda" else 1.0
-    place = Site(data_dir, device, runs_dir, tuple(study.evaluate), share, measuring)
-    baseline = workload.schema.merge(study.settings(workload.schema), known.get("settled", {}))
-    learned = References(workload, runs_dir).provenance(baseline) if runs_dir is not None else {}
+    site = Site(data_dir, device, runs_dir, tuple(study.evaluate), share, measuring)
+    schema, settled = workload.schema, previous.get("settled")
+    baseline = schema.merge(study.settings(schema), settled or {})
+    references = References(workload, runs_dir).provenance(baseline) if runs_dir is not None else {}
     try:
-        recipe = workload.schema.validate(baseline)
-        prepared = workload.prepare(recipe, replace(place, measure=measuring and "settled" not in known))
+        prepared = workload.prepare(schema.validate(baseline), replace(site, measure=measuring and settled is None))
     except (BadRecipe, ValueError) as error:
         raise Infeasible(f"the baseline cannot be trained on its data: {error}") from None
-    settled = known.get("settled", dict(prepared.settings))
-    gate = ConstraintGate(study, workload, settled)
+    if settled is None:
+        settled = dict(prepared.settings)
+        baseline = schema.merge(baseline, settled)
+    gate = ConstraintGate(study, workload, baseline)
     require_feasible(study, gate)
     machine = len(os.sched_getaffinity(0)), sites.gpu_count()
-    sharing = settle_share(study, workload, workload.schema.validate(gate.baseline().settings), place, machine, known)
-    notes = known.get("settled_notes", list(prepared.notes))
-    same = taught_by_the_same(study, workload, runs_dir, prepared.provenance.get("fingerprint")) if runs_dir else []
+    sharing = settle_share(study, workload, schema.validate(gate.baseline().settings), site, machine, previous)
+    notes = previous.get("settled_notes", list(prepared.notes))
+    fingerprint = prepared.provenance.get("fingerprint")
+    same_data = trained_on_same_data(study, workload, runs_dir, fingerprint) if runs_dir else []
     environment = {
         **sites.describe(),
         "workload": {"name": workload.name, "code_sha256": sites.code_hash(workload.target)},
@@ -86,15 +103,15 @@ def settle(
         "settled": settled,
         **({"settled_notes": notes} if notes else {}),
         **({SHARING: sharing} if sharing else {}),
-        **({"references": learned} if learned else {}),
-        **({SAME_DATA: same} if same else {}),
+        **({"references": references} if references else {}),
+        **({SAME_DATA: same_data} if same_data else {}),
     }
-    told = (*notes, *([sharing["note"]] if sharing else []))
-    return PreparedStudy(study, with_share(study, environment), workload, place, gate, environment, told)
+    lines = (*notes, *([sharing["note"]] if sharing else []))
+    return PreparedStudy(study, with_share(study, environment), workload, site, gate, environment, lines)
 
 
 def require_feasible(study: Study, gate: ConstraintGate) -> None:
-    """Raise Infeasible unless the baseline and some configuration of the space fit the constraints."""
+    """Raise Infeasible unless the baseline and some configuration of the space satisfy the constraints."""
     baseline = gate.baseline()
     if not baseline.accepted:
         raise Infeasible(f"the baseline does not fit: {baseline.reason}; change baseline or constraints")
@@ -102,7 +119,7 @@ def require_feasible(study: Study, gate: ConstraintGate) -> None:
         return
     generator = random.Random(stream(study.seed, "feasible"))
     draws = [study.space.draw(generator) for _ in range(DRAWS)]
-    weighed = [(sum(gate.assess(draw).violations.values()), index) for index, draw in enumerate(draws)]
-    best = smallest(gate, study.space, draws[min(weighed)[1]])
+    violations = [sum(gate.assess(draw).violations.values()) for draw in draws]
+    best = smallest(gate, study.space, draws[violations.index(min(violations))])
     if not best.accepted:
         raise Infeasible(f"no configuration fits: the smallest one found has {best.reason}; widen parameters or limits")

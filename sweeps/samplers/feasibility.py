@@ -1,4 +1,4 @@
-"""The budget gate: what a configuration would cost, before it exists anywhere but in the sampler."""
+"""The constraint gate: what a configuration would cost, checked before a trial exists."""
 
 from __future__ import annotations
 
@@ -23,29 +23,51 @@ class Uncounted(UserError):
 
 
 class ConstraintGate:
-    """Weighs configurations of one study against its constraints; remembers what it has weighed."""
+    """Check configurations of one study against its constraints, and remember the answers.
 
-    def __init__(self, study: Study, workload: Workload, settled: Mapping[str, Any]) -> None:
+    Args:
+        study: The study whose constraints and space apply.
+        workload: Validates recipes and counts their cost.
+        baseline: The study's baseline with what was settled for this machine, nested; by default as the file has it.
+    """
+
+    def __init__(self, study: Study, workload: Workload, baseline: Mapping[str, Any] | None = None) -> None:
         self._study = study
         self._workload = workload
-        self._baseline = workload.schema.merge(study.settings(workload.schema), settled)
+        self._baseline = study.settings(workload.schema) if baseline is None else baseline
         self._toggles = workload.toggles()
-        self._known: dict[str, Feasibility] = {}
+        self._assessed: dict[str, Feasibility] = {}
 
     def assess(self, parameters: Mapping[str, Any]) -> Feasibility:
-        """Weigh the configuration that `parameters` (searched values by dotted key) stand for."""
+        """Check the baseline with `parameters`, searched values by dotted key.
+
+        Raises:
+            Uncounted: The workload does not count what a constraint limits.
+        """
         key = json.dumps(parameters, sort_keys=True, default=str)
-        if key not in self._known:
+        if key not in self._assessed:
             overrides = self._study.space.overrides(parameters, self._toggles)
-            self._known[key] = self.weigh(self._baseline, overrides)
-        return self._known[key]
+            self._assessed[key] = self.weigh(self._baseline, overrides)
+        return self._assessed[key]
 
     def baseline(self) -> Feasibility:
-        """Weigh the baseline itself."""
+        """Check the baseline itself. Raises as `assess`."""
         return self.weigh(self._baseline)
 
     def weigh(self, settings: Mapping[str, Any], overrides: Mapping[str, Any] = _NOTHING) -> Feasibility:
-        """Weigh a recipe given by its nested settings, with `overrides` by dotted key put in."""
+        """Check any recipe.
+
+        Args:
+            settings: The recipe, nested.
+            overrides: Settings by dotted key that replace those of the recipe.
+
+        Returns:
+            The resolved settings, their cost, and why the recipe may not be trained; a recipe that cannot be built has
+            a violation of 1 under the name "recipe".
+
+        Raises:
+            Uncounted: The workload does not count what a constraint limits.
+        """
         schema = self._workload.schema
         settings = schema.merge(settings, overrides)
         try:
@@ -53,12 +75,12 @@ class ConstraintGate:
             cost = self._workload.cost(recipe)
         except (BadRecipe, ValueError) as error:
             return Feasibility(settings, {}, f"cannot be built: {error}", {"recipe": 1.0})
-        except Exception as error:  # noqa: BLE001  (a foreign `cost` that fails must not stop the study for ever)
+        except Exception as error:  # noqa: BLE001  (a foreign `cost` that fails must not end the study for good)
             return Feasibility(settings, {}, f"cannot be built: {type(error).__name__}: {error}", {"recipe": 1.0})
         _require_counted(self._study.constraints, cost)
-        over = [constraint for constraint in self._study.constraints if constraint.violation(cost) > 0]
-        reason = "; ".join(_over_budget(constraint, cost) for constraint in over)
-        violations = {constraint.quantity: constraint.violation(cost) for constraint in over}
+        violated = [constraint for constraint in self._study.constraints if constraint.violation(cost) > 0]
+        reason = "; ".join(_over_budget(constraint, cost) for constraint in violated)
+        violations = {constraint.quantity: constraint.violation(cost) for constraint in violated}
         return Feasibility(schema.dump(recipe), cost, reason, violations)
 
 
@@ -76,39 +98,46 @@ def _over_budget(constraint: Constraint, cost: Mapping[str, int]) -> str:
 
 
 def smallest(gate: ConstraintGate, space: Space, start: Mapping[str, Any]) -> Feasibility:
-    """The least costly configuration that coordinate descent from `start` finds, by the sum of its violations.
+    """Find the configuration with the smallest violation by coordinate descent from `start`.
 
-    Walks the values of each finite dimension in turn until none lowers the violation: exact where cost grows with each
-    dimension by itself, as parameters and MACs do with widths and blocks.
+    Tries the values of each finite dimension in turn until none lowers the sum of violations. This finds the minimum
+    where cost grows with each dimension on its own, as parameters and MACs do with widths and blocks.
+
+    Args:
+        gate: Checks the configurations.
+        space: The space to walk in.
+        start: The searched values to start from, by dotted key.
     """
-    chosen, best = dict(start), gate.assess(start)
+    current, best = dict(start), gate.assess(start)
     improved = True
     while improved and not best.accepted:
         improved = False
-        for candidate in _neighbours(space, chosen):
-            weighed = gate.assess(candidate)
-            if sum(weighed.violations.values()) < sum(best.violations.values()):
-                chosen, best, improved = candidate, weighed, True
+        for candidate in _neighbours(space, current):
+            feasibility = gate.assess(candidate)
+            if sum(feasibility.violations.values()) < sum(best.violations.values()):
+                current, best, improved = candidate, feasibility, True
     return best
 
 
-def _neighbours(space: Space, chosen: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _neighbours(space: Space, values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The configurations that differ from `values` in one dimension, set to one of its candidate values."""
     for dimension in space.dimensions:
-        if dimension.key in chosen:
-            for value in _ends(dimension):
-                yield _completed(space, {**chosen, dimension.key: value})
+        if dimension.key in values:
+            for value in _candidates(dimension):
+                yield _completed(space, {**values, dimension.key: value})
 
 
-def _completed(space: Space, wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """`wanted` without the dimensions that its choices switch off, and with those that they switch on."""
-    chosen: dict[str, Any] = {}
+def _completed(space: Space, values: Mapping[str, Any]) -> dict[str, Any]:
+    """`values` without the dimensions that its choices switch off, and with those that they switch on."""
+    completed: dict[str, Any] = {}
     for dimension in space.dimensions:
-        if space.active(dimension, chosen):
-            chosen[dimension.key] = wanted.get(dimension.key, _ends(dimension)[0])
-    return chosen
+        if space.active(dimension, completed):
+            completed[dimension.key] = values.get(dimension.key, _candidates(dimension)[0])
+    return completed
 
 
-def _ends(dimension: Dimension) -> tuple[Any, ...]:
+def _candidates(dimension: Dimension) -> tuple[Any, ...]:
+    """The ends of a range, every value of a list."""
     if isinstance(dimension, Numeric):
         return (dimension.low, dimension.high)
     assert isinstance(dimension, Categorical)

@@ -1,14 +1,13 @@
-"""A leg of a study: jobs handed out, epochs recorded, what diverged ended. What every stage shares."""
+"""Base class of the stage schedulers: hands out jobs, records epochs, ends trials."""
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import replace
 
-from sweeps.runners.protocol import DEATHS_ALLOWED, Decision, End, Epoch, Job
+from sweeps.runners.protocol import MAX_WORKER_DEATHS, Decision, End, Epoch, Job, Note, Preemption
 from sweeps.runners.watchdog import was_hung
 from sweeps.stages.context import Context
 from sweeps.storage.result_cache import CachedRun
@@ -19,196 +18,219 @@ from sweeps.trial.trial import Outcome, Status, Trial
 MAX_FAILURES_IN_A_ROW = 3
 
 
-@dataclass(frozen=True)
-class Task:
-    """A trial that may start: its number in the ledger, its recipe, its seeds, and what people call it."""
-
-    number: int
-    settings: Mapping[str, Any]
-    cost: Mapping[str, int]
-    seed: int
-    split_seed: int
-    label: str
-    key: str
-
-
 class StageScheduler(ABC):
-    """The scheduler of one stage or of a part of it; everything that it decides by stands in its ledger."""
+    """The scheduler of one stage, or of a part of one whose trials are stored under one name.
 
-    def __init__(self, context: Context, stage: Stage, ledger: StageStorage) -> None:
+    Everything that it decides by is in its storage, so that a restart decides the same.
+
+    Args:
+        context: The parts of the running study.
+        stage: The stage whose data access and budget apply.
+        storage: The trials of this scheduler.
+
+    Attributes:
+        failure: Why it gave up; empty while it has not.
+        cut: Whether the budget keeps it from going on.
+    """
+
+    def __init__(self, context: Context, stage: Stage, storage: StageStorage) -> None:
         self.stage = stage
-        self.failure = ""  # why it gave up, if it did
-        self.cut = False  # whether the budget keeps it from going on
+        self.failure = ""
+        self.cut = False
         self._context = context
         self._study = context.study
-        self._ledger = ledger
-        trials = ledger.trials()
-        self._curves = {trial.number: dict(trial.curve) for trial in trials}
-        self._running: dict[int, Task] = {}
+        self._storage = storage
+        self._curves = {trial.number: dict(trial.curve) for trial in storage.trials()}
+        self._running: dict[int, Job] = {}
         self._failures_in_a_row = 0
-        self._sources: dict[int, str] = {}  # what the result cache gave, until it has ended
+        self._cached: dict[int, str] = {}  # the source of each running trial that the result cache supplies
 
-    @property
-    def done(self) -> bool:
-        """Whether nothing of it runs, and nothing is left to run or may run."""
-        return not self._running and (self.cut or bool(self.failure) or not self.pending())
+    # -- what subclasses decide -------------------------------------------------------------------------------------
 
     @abstractmethod
     def pending(self) -> bool:
-        """Whether a run could be started now or once those that run have ended."""
+        """Whether a run could be started now, or once the running ones have ended."""
 
     @abstractmethod
-    def _next(self) -> Task | None:
-        """The next trial to start; None when there is none now."""
+    def _next(self) -> Job | None:
+        """The next trial to start, with its recipe and seeds; None if there is none now."""
+
+    @abstractmethod
+    def _ended(self, job: Job, trial: Trial) -> None:
+        """A trial has ended and has been recorded."""
+
+    def _used_by_next(self) -> float:
+        """The device-seconds that the next trial has used already, in an earlier start."""
+        return 0.0
+
+    def _affordable(self) -> bool:
+        """Whether the budget admits another run; one that a killed driver left needs only the rest of its time."""
+        return self._context.budget.admits(self.stage, self._storage.stage, self._used_by_next())
+
+    def _until(self, job: Job) -> int | None:
+        """The epoch after which a run pauses; None if it goes on to its end."""
+        return None
+
+    def _judged(self, number: int) -> Outcome | None:
+        """How a trial ends after the epoch that was just recorded; None if it goes on."""
+        return None
+
+    def _patience(self) -> int:
+        """How many failures in a row end the stage."""
+        return MAX_FAILURES_IN_A_ROW
+
+    def _instead_of_chance(self) -> float | None:
+        """The value of a diverged run where the workload defines no chance level; None if there is none."""
+        return None
+
+    # -- the protocol `Scheduler` -----------------------------------------------------------------------------------
+
+    @property
+    def done(self) -> bool:
+        """Whether no job runs and none is left that may be started."""
+        return not self._running and (self.cut or bool(self.failure) or not self.pending())
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it has given up."""
+        return bool(self.failure)
 
     def suggest(self) -> Job | None:
-        """A job to start now; None when there is none until a running one ends, or at all."""
+        """Return a job to start now; None if there is none until a running one ends, or at all."""
         while not self.failure:
             if not self._affordable():
                 self.cut = self.pending()
                 return None
-            task = self._next()
-            if task is None:
+            job = self._next()
+            if job is None:
                 return None
-            found = self._context.cache.find(task.key)
-            missing = self._context.references.missing(task.settings) if found is None else ""
-            if found is not None:
-                self._replay(task, found)
+            cached = self._context.cache.find(job.key)
+            missing = self._context.references.missing(job.settings) if cached is None else ""
+            if cached is not None:
+                self._replay(job, cached)
             elif missing:
-                self._refuse(task, missing)
+                self._refuse(job, missing)
             else:
-                return self._start(task)
+                return self._start(job)
         return None
 
     def on_epoch(self, job: Job, epoch: Epoch) -> Decision:
-        """Record an epoch; end the trial where it diverged or is judged to stop."""
+        """Record an epoch. STOP where the trial diverged or is stopped early."""
         number, curve = job.number, self._curves[job.number]
-        self._context.allowance.spend(self._ledger.stage, number, epoch.seconds)
-        if epoch.number < max(curve, default=0):  # repeated after a kill; the last one is judged again
+        self._context.budget.spend(self._storage.stage, number, epoch.seconds)
+        if epoch.number < max(curve, default=0):  # repeated after a kill; only the latest epoch is judged again
             return Decision.CONTINUE
         name = self._study.metric.name
         broken = _not_finite(epoch.metrics, name)
-        metrics = self._as_if_guessed(number, epoch.metrics) if broken else dict(epoch.metrics)
-        if broken and name not in metrics:  # nothing is known to be bad yet: it is told without a value, as the worst
+        metrics = self._with_chance(number, epoch.metrics) if broken else dict(epoch.metrics)
+        if broken and name not in metrics:  # no bad value is known yet: without a value Optuna ranks the trial last
             return self._stop(number, _diverged(broken, epoch), epoch.seconds)
         if name not in metrics and not job.final:
             reason = f"the workload yields no {name!r} (metric.name); it yields: {', '.join(metrics) or 'nothing'}"
             return self._stop(number, Outcome(Status.FAILED, reason), epoch.seconds)
-        self._ledger.record_epoch(number, epoch.number, metrics, epoch.seconds)
+        self._storage.record_epoch(number, epoch.number, metrics, epoch.seconds)
         if name in metrics:
             curve.setdefault(epoch.number, metrics[name])
-        self._context.observer.on_epoch(self._ledger.stage, number, epoch.number, metrics)
+        self._context.observer.on_epoch(self._storage.stage, number, epoch.number, metrics)
         outcome = _diverged(broken, epoch) if broken else self._judged(number)
         return self._stop(number, outcome) if outcome else Decision.CONTINUE
 
     def on_end(self, job: Job, end: End) -> None:
-        """Record how a trial ended by itself."""
-        self._context.allowance.spend(self._ledger.stage, job.number, end.seconds)
+        """Record how a job ended."""
+        self._context.budget.spend(self._storage.stage, job.number, end.seconds)
         outcome = end.outcome
         if outcome.status is Status.COMPLETE and not self._curves[job.number]:
             outcome = Outcome(Status.FAILED, "the workload ended without yielding any metric")
         value = self._value(job.number) if outcome.status is Status.COMPLETE else None
         self._finish(job.number, outcome, value, end.seconds)
 
-    def on_left(self, job: Job) -> None:
-        """A job has left at its checkpoint: it goes on at the next start."""
-        self._context.allowance.leave(self._ledger.stage, job.number)
+    def on_preempted(self, job: Job, preemption: Preemption) -> None:
+        """Record that a job left at its checkpoint: it continues at the next start."""
+        self._context.budget.leave(self._storage.stage, job.number)
+
+    def on_note(self, job: Job, note: Note) -> None:
+        """Pass a message about a job on to the observer."""
+        self._context.observer.on_note(f"{job.stage} {job.number}: {note.text}")
 
     def on_death(self, job: Job) -> Decision:
-        """Count that the process of a trial died: it goes on from its checkpoint in another one, a few times."""
-        if was_hung(job.folder):  # which the next process tells
+        """Count that the process of a trial died. STOP after `MAX_WORKER_DEATHS` times."""
+        if was_hung(job.folder):  # the watchdog killed it; the next process reports the trial as failed
             return Decision.CONTINUE
-        deaths = int(self._ledger.noted(job.number, "deaths") or 0) + 1
-        self._ledger.annotate(job.number, deaths=deaths)
-        if deaths > DEATHS_ALLOWED:
+        deaths = int(self._storage.noted(job.number, "deaths") or 0) + 1
+        self._storage.annotate(job.number, deaths=deaths)
+        if deaths > MAX_WORKER_DEATHS:
             why = f"its worker died {deaths} times (killed, or out of host memory)"
             return self._stop(job.number, Outcome(Status.FAILED, why))
         epoch = max(self._curves[job.number], default=0)
         self._context.observer.on_note(
-            f"{self._ledger.stage} {job.number}: its worker died (killed, or out of host memory) after epoch {epoch}: "
-            f"goes on from its checkpoint in another one, {deaths} of {DEATHS_ALLOWED} times"
+            f"{self._storage.stage} {job.number}: its worker died (killed, or out of host memory) after epoch {epoch}: "
+            f"goes on from its checkpoint in another one, {deaths} of {MAX_WORKER_DEATHS} times"
         )
         return Decision.CONTINUE
 
-    def _affordable(self) -> bool:
-        """Whether the budget admits another run; one that a dead driver left behind needs only its rest."""
-        return self._context.allowance.admits(self.stage, self._ledger.stage, self._used_by_next())
+    # -- starting and ending trials ---------------------------------------------------------------------------------
 
-    def _used_by_next(self) -> float:
-        """The device seconds that the next trial has used already."""
-        return 0.0
-
-    def _judged(self, number: int) -> Outcome | None:
-        """Why a trial stops after the epoch just recorded, if it does."""
-        return None
-
-    @abstractmethod
-    def _ended(self, task: Task, trial: Trial) -> None:
-        """A trial has ended: what the stage makes of it."""
-
-    def _start(self, task: Task) -> Job:
-        self._running[task.number] = task
-        self._ledger.begin(task.number, task.settings, task.cost, task.seed, task.key)
+    def _start(self, job: Job) -> Job:
+        """Record that a trial starts, or continues; the job with the place where it runs."""
+        number = job.number
+        self._running[number] = job
+        self._storage.begin(number, job.settings, job.cost, job.seed, job.key)
         if self._context.drift:
-            self._ledger.annotate(task.number, drift=self._context.drift)
-        self._curves.setdefault(task.number, {})
-        rows = self._ledger.rows(task.number)
-        used, reached = sum(row["device_seconds"] for row in rows), max((int(row["epoch"]) for row in rows), default=0)
-        self._context.allowance.start(self._ledger.stage, task.number, used)
-        self._context.observer.on_start(self._ledger.stage, task.number, task.label, reached)
-        return self._job(task)
+            self._storage.annotate(number, drift=self._context.drift)
+        self._curves.setdefault(number, {})
+        rows = self._storage.rows(number)
+        used = sum(row["device_seconds"] for row in rows)
+        resumed_at = max((int(row["epoch"]) for row in rows), default=0)
+        self._context.budget.start(self._storage.stage, number, used)
+        self._context.observer.on_start(self._storage.stage, number, job.label, resumed_at)
+        return self._placed(job)
 
-    def _refuse(self, task: Task, reason: str) -> None:
-        """End a trial that cannot be trained for what is missing here."""
-        self._start(task)
-        self._finish(task.number, Outcome(Status.FAILED, reason), None, 0.0)
-
-    def _replay(self, task: Task, found: CachedRun) -> None:
-        job = self._start(task)
-        self._sources[task.number] = found.source
-        for row in found.rows:
-            metrics = {name: value for name, value in row.items() if name not in ("epoch", "device_seconds")}
-            if self.on_epoch(job, Epoch(int(row["epoch"]), metrics, 0.0)) is Decision.STOP:
-                return
-        self.on_end(job, End(Outcome(Status.COMPLETE), 0.0, found.trial.metrics))
-
-    def _job(self, task: Task) -> Job:
-        return Job(
-            stage=self._ledger.stage,
-            number=task.number,
+    def _placed(self, job: Job) -> Job:
+        """The job with the device, the folders and the data access of this stage."""
+        storage, site = self._context.storage, self._context.site
+        return replace(
+            job,
             workload=self._context.workload.name,
-            settings=task.settings,
-            seed=task.seed,
-            split_seed=task.split_seed,
-            device=self._context.site.device,
-            data_dir=self._context.site.data_dir,
-            folder=self._ledger.trial_folder(task.number),
+            device=site.device,
+            data_dir=site.data_dir,
+            folder=self._storage.trial_folder(job.number),
             access=self.stage.access,
-            runs_dir=self._context.store.folder.parent.absolute(),
-            stop_file=self._context.store.stop_file,
-            until=self._until(task),
+            runs_dir=storage.folder.parent.absolute(),
+            stop_file=storage.stop_file,
+            until=self._until(job),
             timeout_s=self._study.trial_timeout,
         )
 
-    def _until(self, task: Task) -> int | None:
-        """The epoch after which a run is to leave for a time; None: it goes on to its end."""
-        return None
+    def _refuse(self, job: Job, reason: str) -> None:
+        """End a trial that cannot be trained because something it needs is missing here."""
+        self._start(job)
+        self._finish(job.number, Outcome(Status.FAILED, reason), None, 0.0)
+
+    def _replay(self, job: Job, cached: CachedRun) -> None:
+        """Record a run of the result cache as if it had been trained here, in no time."""
+        job = self._start(job)
+        self._cached[job.number] = cached.source
+        for row in cached.rows:
+            metrics = {name: value for name, value in row.items() if name not in ("epoch", "device_seconds")}
+            if self.on_epoch(job, Epoch(int(row["epoch"]), metrics, 0.0)) is Decision.STOP:
+                return
+        self.on_end(job, End(Outcome(Status.COMPLETE), 0.0, cached.trial.metrics))
 
     def _stop(self, number: int, outcome: Outcome, seconds: float = 0.0) -> Decision:
         self._finish(number, outcome, None, seconds)
         return Decision.STOP
 
     def _finish(self, number: int, outcome: Outcome, value: float | None, seconds: float) -> None:
-        """End a trial; `seconds` are those since its last recorded epoch."""
-        task = self._running.pop(number)
-        self.cut = False  # what it did not use may admit another
-        if number in self._sources:
-            self._ledger.annotate(number, source=self._sources.pop(number))
-        device_seconds = seconds + self._ledger.device_seconds(number)
-        trial = self._ledger.finish(number, outcome, value, round(device_seconds, 4))
-        self._context.allowance.end(trial)
-        self._context.cache.note(trial, self._context.store.folder.name)
-        self._ended(task, trial)
+        """End a trial; `seconds` is the device time since its last recorded epoch."""
+        job = self._running.pop(number)
+        self.cut = False  # the time that it did not use may admit another run
+        if number in self._cached:
+            self._storage.annotate(number, source=self._cached.pop(number))
+        device_seconds = seconds + self._storage.device_seconds(number)
+        trial = self._storage.finish(number, outcome, value, round(device_seconds, 4))
+        self._context.budget.end(trial)
+        self._context.cache.note(trial, self._context.storage.folder.name)
+        self._ended(job, trial)
         self._give_up_after_failures(trial)
         self._context.observer.on_end(trial)
 
@@ -217,32 +239,25 @@ class StageScheduler(ABC):
         if self._failures_in_a_row >= self._patience():
             self.failure = f"{self._failures_in_a_row} trials in a row failed, the last one with: {trial.reason}"
 
-    def _patience(self) -> int:
-        """How many failures in a row are no accident any more."""
-        return MAX_FAILURES_IN_A_ROW
-
     def _value(self, number: int) -> float:
+        """The trial's result: the last or the best value of its curve, as `metric.at` says."""
         curve = self._curves[number]
         if self._study.metric.at == "last":
             return curve[max(curve)]
         return max(curve.values()) if self._study.metric.goal == "maximize" else min(curve.values())
 
-    def _as_if_guessed(self, number: int, metrics: Mapping[str, float]) -> dict[str, float]:
-        """The metrics with the study's metric as a guessing model has it, which a diverged run counts with.
+    def _with_chance(self, number: int, metrics: Mapping[str, float]) -> dict[str, float]:
+        """The metrics of a diverged run, with the study's metric at chance level.
 
-        Without the metric where neither the workload nor the stage says what that is.
+        Without the metric where neither the workload nor the stage defines one.
         """
         name = self._study.metric.name
         recipe = self._context.workload.schema.validate(self._running[number].settings)
-        guessed = self._context.workload.chance(recipe).get(name)
-        if guessed is None:
-            guessed = self._instead_of_chance()
+        chance = self._context.workload.chance(recipe).get(name)
+        if chance is None:
+            chance = self._instead_of_chance()
         others = {key: value for key, value in metrics.items() if key != name}
-        return others if guessed is None else {**others, name: guessed}
-
-    def _instead_of_chance(self) -> float | None:
-        """What a diverged run is told with where the workload does not say what guessing reaches."""
-        return None
+        return others if chance is None else {**others, name: chance}
 
 
 def _diverged(broken: str, epoch: Epoch) -> Outcome:
@@ -250,6 +265,6 @@ def _diverged(broken: str, epoch: Epoch) -> Outcome:
 
 
 def _not_finite(metrics: Mapping[str, float], metric: str) -> str:
-    """The metric that tells of divergence: the study's own, or a loss, that is not finite; "" when all is well."""
+    """The name of the study's metric or of a loss that is not finite; empty if all are finite."""
     watched = (name for name in metrics if name == metric or name.endswith("loss"))
     return next((name for name in watched if not math.isfinite(metrics[name])), "")

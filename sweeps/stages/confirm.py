@@ -1,4 +1,4 @@
-"""The stage confirm: the best recipes of the search again, on fresh seeds and splits."""
+"""The stage confirm: train the best recipes of the search again, on new seeds and splits."""
 
 from __future__ import annotations
 
@@ -14,35 +14,39 @@ from sweeps.trial.arm import Arm
 
 
 class NoCandidate(UserError):
-    """The search has finished no trial whose recipe could go on."""
+    """The search has completed no trial whose recipe could be confirmed."""
 
 
 class Confirm(ReplicateStage):
-    """The scheduler of the stage: `top` candidates over `seeds` replicates."""
+    """The scheduler of the stage: `confirm.top` candidates over `confirm.seeds` replicates."""
 
     def __init__(self, context: Context) -> None:
-        rule = context.study.confirm
-        assert rule is not None
-        self._seeds = rule.seeds
-        arms = candidates(context.store.results(), context.gate, rule.top)
-        super().__init__(context, CONFIRM, context.store.ledger(CONFIRM.name), arms)
+        section = context.study.confirm
+        assert section is not None
+        self._seeds = section.seeds
+        arms = candidates(context.storage.results(), context.gate, section.top)
+        super().__init__(context, CONFIRM, context.storage.ledger(CONFIRM.name), arms)
         context.observer.on_stage(CONFIRM.name, self.total())
 
     def wanted(self) -> Mapping[str, int]:
-        """The same number of replicates for every candidate."""
+        """Return the same number of replicates for every candidate."""
         return {arm.name: self._seeds for arm in self.arms}
 
 
 def candidates(results: Results, gate: ConstraintGate, top: int) -> list[Arm]:
-    """The `top` completed trials of the search, best first. Raises NoCandidate."""
+    """Return the `top` best completed trials of the search as arms, best first.
+
+    Raises:
+        NoCandidate: No trial of the search has completed.
+    """
     ranked = results.ranked()[:top]
     if not ranked:
         raise NoCandidate(
             f"{results.name}: no trial of the search has finished, so there is no best recipe to go on with; "
             f"run the search first, or write ablation: {{baseline: given}}"
         )
-    found = []
+    arms = []
     for trial in ranked:
-        assessment = gate.assess(trial.parameters)
-        found.append(Arm(f"trial {trial.number}", assessment.settings, dict(trial.parameters), cost=assessment.cost))
-    return found
+        feasibility = gate.assess(trial.parameters)
+        arms.append(Arm(f"trial {trial.number}", feasibility.settings, dict(trial.parameters), cost=feasibility.cost))
+    return arms

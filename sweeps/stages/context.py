@@ -1,4 +1,4 @@
-"""sweeps.stages.context."""
+"""What the schedulers of a study share: its parts, and whoever observes it."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from sweeps.workload.references import References
 
 
 class Observer(Protocol):
-    """Whoever follows a study: the terminal view."""
+    """Follows a study as it runs, such as the progress view. All calls come from the driver's thread."""
 
-    def on_stage(self, stage: str, wanted: int) -> None:
-        """A stage begins, goes on, or has grown to `wanted` runs."""
+    def on_stage(self, stage: str, total: int) -> None:
+        """A stage begins, continues, or has grown to `total` runs."""
 
     def on_start(self, stage: str, number: int, label: str, resumed_at: int) -> None:
-        """A trial starts, or goes on after epoch `resumed_at`; `label` tells it from others."""
+        """A trial starts, or continues after epoch `resumed_at` (0: from the beginning). `label` is for people."""
 
     def on_epoch(self, stage: str, number: int, epoch: int, metrics: Mapping[str, float]) -> None:
-        """An epoch has been recorded."""
+        """An epoch (counted from 1) has been recorded."""
 
     def on_pause(self, stage: str, number: int, epoch: int) -> None:
-        """A trial has left after an epoch, until the others have come as far."""
+        """A trial waits after an epoch until the others have come as far."""
 
     def on_end(self, trial: Trial) -> None:
         """A trial has ended, or was refused before it started."""
 
     def on_note(self, text: str) -> None:
-        """Something that a person is to know."""
+        """A message for the user."""
 
     def on_interrupt(self, why: str) -> None:
         """The study has been asked to end early: by what, and what happens now."""
@@ -43,15 +43,19 @@ class Observer(Protocol):
 
 @dataclass(frozen=True)
 class Context:
-    """What every leg of a study works with."""
+    """The parts of a running study that its schedulers work with.
+
+    Attributes:
+        drift: How many changes of code, data, libraries or study file have been accepted since the study began.
+    """
 
     study: Study
     workload: Workload
     site: Site
     gate: ConstraintGate
-    store: StudyStorage
+    storage: StudyStorage
     cache: ResultCache
     references: References
-    allowance: DeviceBudget
+    budget: DeviceBudget
     observer: Observer
-    drift: int = 0  # how many changes have been accepted since the study began
+    drift: int = 0

@@ -1,7 +1,8 @@
-"""A search in two rounds: all trials train for some epochs and leave, then the best of them go on to their end.
+"""A search in two rounds: every trial trains for some epochs and pauses, then the best of them go on to their end.
 
-Who waits and who goes on follows from the recorded curves: an unfinished trial that has the epoch waits, and once no
-other is to come, the rule ranks all that have it. A restart in either round finds the same.
+Which trials wait and which go on follows from the recorded curves alone: a running trial that has reached the epoch
+waits, and once no further trial will come, the rule ranks all that have reached it. A restart in either round therefore
+decides the same.
 """
 
 from __future__ import annotations
@@ -10,9 +11,8 @@ from collections import deque
 
 from sweeps.pruners.factory import epochs_of
 from sweeps.pruners.one_epoch import OneEpoch
-from sweeps.runners.protocol import Decision, Epoch, Job
-from sweeps.samplers.sampler import Proposal, Sampler
-from sweeps.stages.base import Task
+from sweeps.runners.protocol import Decision, Epoch, Job, Preemption
+from sweeps.samplers.sampler import Sampler
 from sweeps.stages.context import Context
 from sweeps.stages.search import Search
 from sweeps.storage.stage_storage import StageStorage
@@ -23,143 +23,145 @@ from sweeps.trial.trial import Outcome, Status, Trial
 class OneEpochSearch(Search):
     """The scheduler of a search with `early_terminate: {type: one_epoch}`.
 
-    Where the budget admits no further trial, the best of those that have come go on: the time that they need was held
-    back, at the pace of the slowest one so far.
+    Where the budget admits no further trial, the best of those that have paused go on: the time that they need was held
+    back, at the pace of the slowest trial so far.
     """
 
     def __init__(
-        self, context: Context, stage: Stage, ledger: StageStorage, sampler: Sampler, purpose: str, rule: OneEpoch
+        self, context: Context, stage: Stage, storage: StageStorage, sampler: Sampler, purpose: str, rule: OneEpoch
     ) -> None:
-        super().__init__(context, stage, ledger, sampler, purpose)
-        self._first = rule
+        super().__init__(context, stage, storage, sampler, purpose)
+        self._rule = rule
         self._epochs = epochs_of(context.study, context.workload) or rule.epochs
-        self._waiting: dict[int, Proposal] = {}
-        self._out = {trial.number for trial in ledger.trials() if self._is_out(trial)}
-        self._short = False  # whether the budget has turned a trial away
+        self._paused: dict[int, Job] = {}
+        self._unranked = {trial.number for trial in storage.trials() if self._is_unranked(trial)}
+        self._short_of_budget = False  # whether the budget has refused a trial
         self._saves = True  # whether the workload saves checkpoints, as far as is known
-        self._seconds = self._spent()
-        self._readopt_waiting()
+        self._seconds = self._seconds_so_far()
+        self._readopt_paused()
 
     def pending(self) -> bool:
-        """Whether a run could be started now or once those that run have left."""
-        return bool(self._waiting) or super().pending()
+        """Whether a run could be started now, or once the running ones have left."""
+        return bool(self._paused) or super().pending()
 
     def on_epoch(self, job: Job, epoch: Epoch) -> Decision:
-        """Record an epoch. A run leaves by itself when it has saved its state; what saves none is told to."""
+        """Record an epoch. A run leaves by itself when it has saved its state; one that saves nothing is stopped."""
         decision = super().on_epoch(job, epoch)
-        if job.number in self._seconds or self._context.allowance.limited:
+        if job.number in self._seconds or self._context.budget.limited:
             self._seconds[job.number] = self._seconds.get(job.number, 0.0) + epoch.seconds
-        leaves = job.number in self._sources or not self._saves
-        if decision is Decision.CONTINUE and job.until is not None and epoch.number >= job.until and leaves:
+        cannot_leave = job.number in self._cached or not self._saves
+        if decision is Decision.CONTINUE and job.until is not None and epoch.number >= job.until and cannot_leave:
             self._pause(job.number)
             return Decision.STOP
         return decision
 
-    def on_left(self, job: Job) -> None:
-        """A run that has come as far as all shall waits for the others."""
-        if job.number in self._running and self._first.has(self._curves[job.number]):
+    def on_preempted(self, job: Job, preemption: Preemption) -> None:
+        """Pause a run that has reached the epoch of the first round."""
+        if job.number in self._running and self._rule.has(self._curves[job.number]):
             self._saves = (job.folder / "checkpoint").exists()
             self._pause(job.number)
         else:
-            super().on_left(job)
+            super().on_preempted(job, preemption)
 
     def _affordable(self) -> bool:
-        """Each round has a measure of its own: see `_admits`."""
+        """True: each round has a measure of its own, see `_admits`."""
         return True
 
-    def _next(self) -> Task | None:
-        """Who has not come as far as all shall; when nobody is left or under way, the best of those that wait."""
-        self._short = False
+    def _next(self) -> Job | None:
+        """A trial of the first round; when none is left or running, the best of those that have paused."""
+        self._short_of_budget = False
         newcomer = self._newcomer()
-        if newcomer is not None or any(not self._first.has(self._curves[number]) for number in self._running):
+        if newcomer is not None or any(not self._rule.has(self._curves[number]) for number in self._running):
             return newcomer
-        chosen = self._chosen()
-        if chosen is None:
-            self.cut = self._short
-        return chosen
+        finalist = self._finalist()
+        if finalist is None:
+            self.cut = self._short_of_budget
+        return finalist
 
-    def _newcomer(self) -> Task | None:
-        if not self._left_behind and self._taken() >= self._study.run_cap:
+    def _newcomer(self) -> Job | None:
+        if not self._unfinished and self._taken() >= self._study.run_cap:
             return None
         pace = self._pace()
-        used = self._ledger.device_seconds(self._left_behind[0][0]) if self._left_behind else 0.0
-        rest = self._first.top * (self._epochs - self._first.epochs) * pace
-        if not self._admits(used, self._first.epochs * pace, rest):
+        used = self._storage.device_seconds(self._unfinished[0][0]) if self._unfinished else 0.0
+        second_round = self._rule.top * (self._epochs - self._rule.epochs) * pace
+        if not self._admits(used, self._rule.epochs * pace, second_round):
             return None
         return super()._next()
 
-    def _chosen(self) -> Task | None:
-        """The best of those that wait, if it is on the shortlist; the others end here."""
-        best = self._first.best({number: curve for number, curve in self._curves.items() if number not in self._out})
-        for number in sorted(self._waiting.keys() - set(best)):
-            self._running[number] = self._task(self._waiting.pop(number))
-            self._finish(number, Outcome(Status.PRUNED, self._first.why(self._first.epochs)), None, 0.0)
-        going = [number for number in best if number in self._waiting]
-        if not going:
+    def _finalist(self) -> Job | None:
+        """The best paused trial, if the rule promotes it. Those that are not promoted end here."""
+        ranked = {number: curve for number, curve in self._curves.items() if number not in self._unranked}
+        promoted = self._rule.best(ranked)
+        for number in sorted(self._paused.keys() - set(promoted)):
+            self._running[number] = self._paused.pop(number)
+            self._finish(number, Outcome(Status.PRUNED, self._rule.why(self._rule.epochs)), None, 0.0)
+        waiting = [number for number in promoted if number in self._paused]
+        if not waiting:
             return None
-        used = self._ledger.device_seconds(going[0])
-        if not self._admits(used, used / max(self._curves[going[0]]) * self._epochs, 0.0):
+        used = self._storage.device_seconds(waiting[0])
+        if not self._admits(used, used / max(self._curves[waiting[0]]) * self._epochs, 0.0):
             return None
-        return self._task(self._waiting.pop(going[0]))
+        return self._paused.pop(waiting[0])
 
-    def _until(self, task: Task) -> int | None:
-        return None if self._first.has(self._curves.get(task.number, {})) else self._first.epochs
+    def _until(self, job: Job) -> int | None:
+        return None if self._rule.has(self._curves.get(job.number, {})) else self._rule.epochs
 
     def _judged(self, number: int) -> Outcome | None:
-        """Nobody is judged alone."""
+        """None: trials are ranked together, when all have come."""
         return None
 
-    def _give_up_when_dry(self) -> None:
-        if not self._waiting:
-            super()._give_up_when_dry()
+    def _give_up_when_exhausted(self) -> None:
+        if not self._paused:
+            super()._give_up_when_exhausted()
 
     def _taken(self) -> int:
-        return super()._taken() + len(self._waiting)
+        return super()._taken() + len(self._paused)
 
-    def _ended(self, task: Task, trial: Trial) -> None:
-        super()._ended(task, trial)
-        if self._is_out(trial):
-            self._out.add(trial.number)
+    def _ended(self, job: Job, trial: Trial) -> None:
+        super()._ended(job, trial)
+        if self._is_unranked(trial):
+            self._unranked.add(trial.number)
 
-    def _is_out(self, trial: Trial) -> bool:
-        """Whether a trial takes no place on the shortlist: it broke before it could."""
+    def _is_unranked(self, trial: Trial) -> bool:
+        """Whether a trial takes no place in the ranking, because it broke before it reached the epoch."""
         if trial.status in (Status.DIVERGED, Status.OUT_OF_MEMORY):
-            return trial.epochs <= self._first.epochs
+            return trial.epochs <= self._rule.epochs
         return trial.status not in (Status.RUNNING, Status.COMPLETE, Status.PRUNED)
 
-    def _readopt_waiting(self) -> None:
-        behind, self._left_behind = self._left_behind, deque()
-        for number, params in behind:
-            if not self._first.has(self._curves[number]):
-                self._left_behind.append((number, params))
-            elif (proposal := self._sampler.readopt(number, params)) is not None:
-                self._waiting[number] = proposal
-                self._context.observer.on_pause(self._ledger.stage, number, max(self._curves[number]))
+    def _readopt_paused(self) -> None:
+        """Divide the trials that an earlier start left running into paused ones and ones of the first round."""
+        unfinished, self._unfinished = self._unfinished, deque()
+        for number, params in unfinished:
+            if not self._rule.has(self._curves[number]):
+                self._unfinished.append((number, params))
+            elif (job := self._sampler.readopt(number, params)) is not None:
+                self._paused[number] = self._seeded(job)
+                self._context.observer.on_pause(self._storage.stage, number, max(self._curves[number]))
 
     def _pause(self, number: int) -> None:
-        del self._running[number]
+        job = self._running.pop(number)
         self._failures_in_a_row = 0
-        self._waiting[number] = self._proposals.pop(number)
-        self._context.allowance.leave(self._ledger.stage, number)
-        self._ledger.annotate(number, seconds=round(self._ledger.device_seconds(number), 4))
-        if number in self._sources:
-            self._ledger.annotate(number, source=self._sources.pop(number))
-        self._context.observer.on_pause(self._ledger.stage, number, max(self._curves[number]))
+        self._paused[number] = job
+        self._context.budget.leave(self._storage.stage, number)
+        self._storage.annotate(number, seconds=round(self._storage.device_seconds(number), 4))
+        if number in self._cached:
+            self._storage.annotate(number, source=self._cached.pop(number))
+        self._context.observer.on_pause(self._storage.stage, number, max(self._curves[number]))
 
-    def _admits(self, used: float, needed: float, kept: float) -> bool:
-        admitted = self._context.allowance.admits(self.stage, self._ledger.stage, used, needed, kept)
-        self._short = self._short or not admitted
+    def _admits(self, used: float, needed: float, reserved: float) -> bool:
+        admitted = self._context.budget.admits(self.stage, self._storage.stage, used, needed, reserved)
+        self._short_of_budget = self._short_of_budget or not admitted
         return admitted
 
-    def _spent(self) -> dict[int, float]:
-        """The device seconds of each trial so far; nothing without a budget, which alone asks for them."""
-        if not self._context.allowance.limited:
+    def _seconds_so_far(self) -> dict[int, float]:
+        """The device-seconds of each trial; empty without a budget, which is the only one to ask for them."""
+        if not self._context.budget.limited:
             return {}
-        return {number: self._ledger.device_seconds(number) for number, curve in self._curves.items() if curve}
+        return {number: self._storage.device_seconds(number) for number, curve in self._curves.items() if curve}
 
     def _pace(self) -> float:
-        """The device seconds of an epoch, as the slowest trial so far has them; 0 while nothing is known."""
-        each = (
+        """Device-seconds per epoch of the slowest trial so far; 0 while nothing is known."""
+        paces = (
             seconds / max(self._curves[number]) for number, seconds in self._seconds.items() if self._curves[number]
         )
-        return max(each, default=0.0)
+        return max(paces, default=0.0)

@@ -1,4 +1,8 @@
-"""Arms over paired seeds: every arm is trained on the same replicates, those of one seed one after another."""
+"""Base class of the stages that train arms over paired seeds.
+
+Replicate r of every arm has the same seed and the same split, so that arms are compared pair by pair. The runs of one
+seed are started one after another: a study that is interrupted has whole pairs.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,8 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sweeps.stages.base import StageScheduler, Task
+from sweeps.runners.protocol import Job
+from sweeps.stages.base import StageScheduler
 from sweeps.stages.context import Context
 from sweeps.storage.stage_storage import StageStorage
 from sweeps.study.stages import Stage
@@ -17,66 +22,80 @@ from sweeps.trial.trial import Status, Trial
 
 
 class ReplicateStage(StageScheduler):
-    """The scheduler of a stage of replicates. Replicates of one number share seed and split, whatever the arm."""
+    """The scheduler of a stage of replicates.
 
-    def __init__(self, context: Context, stage: Stage, ledger: StageStorage, arms: Sequence[Arm]) -> None:
-        super().__init__(context, stage, ledger)
+    Runs are identified by the digest of their resolved recipe and their replicate, not by the arm's name: arms of one
+    recipe share their runs, and a component that is renamed costs nothing.
+    """
+
+    def __init__(self, context: Context, stage: Stage, storage: StageStorage, arms: Sequence[Arm]) -> None:
+        super().__init__(context, stage, storage)
         self.arms = tuple(arms)
         self._active = [arm for arm in arms if arm.applicable]
-        ledger.set_arms(list(arms))
-        self._runs: dict[tuple[str, int], Trial | None] = {}  # by recipe and replicate; None while it runs
-        self._left_behind: deque[tuple[int, Arm, int]] = deque()
-        for trial in ledger.trials():
+        storage.set_arms(list(arms))
+        self._runs: dict[tuple[str, int], Trial | None] = {}  # by (recipe, replicate); None while it runs
+        self._unfinished: deque[tuple[int, Arm, int]] = deque()  # (number, arm, replicate) of an earlier start
+        for trial in storage.trials():
             self._take_over(trial)
 
     @abstractmethod
     def wanted(self) -> Mapping[str, int]:
-        """How many replicates each arm is to have, as far as the runs that have ended tell."""
+        """Return the number of replicates that each arm is to have, judging by the runs that have ended."""
 
     def pending(self) -> bool:
-        """Whether a run could be started now or once those that run have ended."""
-        return bool(self._left_behind) or next(self._missing(), None) is not None
+        """Whether a run could be started now, or once the running ones have ended."""
+        return bool(self._unfinished) or next(self._missing(), None) is not None
 
     def total(self) -> int:
-        """How many runs the stage comes to, those that arms of one recipe share counted once."""
-        wanted: dict[str, int] = {}
+        """Return the number of runs of the stage; those that arms of one recipe share count once."""
+        totals: dict[str, int] = {}
         for arm in self._active:
-            wanted[arm.recipe] = max(wanted.get(arm.recipe, 0), self.wanted().get(arm.name, 0))
-        return sum(wanted.values())
+            totals[arm.recipe] = max(totals.get(arm.recipe, 0), self.wanted().get(arm.name, 0))
+        return sum(totals.values())
 
     def figures(self, arm: Arm) -> dict[int, float]:
-        """The metric of the runs of an arm that have ended and gave one, by replicate."""
+        """Return the metric of an arm's ended runs by replicate; runs without one are left out."""
         ended = {number: trial for (recipe, number), trial in self._runs.items() if recipe == arm.recipe and trial}
         return {number: trial.figure for number, trial in sorted(ended.items()) if trial.figure is not None}
 
     def ended(self, arm: Arm, replicates: int) -> bool:
-        """Whether the first `replicates` runs of an arm have ended, one way or another."""
-        return all(self._runs.get((arm.recipe, number)) is not None for number in range(replicates))
+        """Return whether the first `replicates` runs of an arm have ended, in whichever way."""
+        return all(self._runs.get((arm.recipe, replicate)) is not None for replicate in range(replicates))
 
-    def _next(self) -> Task | None:
-        if self._left_behind:
-            return self._task(*self._left_behind.popleft())
+    def _next(self) -> Job | None:
+        if self._unfinished:
+            return self._replicate(*self._unfinished.popleft())
         missing = next(self._missing(), None)
         if missing is None:
             return None
         arm, replicate = missing
         self._runs[arm.recipe, replicate] = None
-        return self._task(self._ledger.add_replicate(arm, replicate), arm, replicate)
+        return self._replicate(self._storage.add_replicate(arm, replicate), arm, replicate)
 
     def _missing(self) -> Iterator[tuple[Arm, int]]:
+        """The runs that do not exist yet, the arms of one replicate side by side."""
         wanted = self.wanted()
         for replicate in range(max(wanted.values(), default=0)):
             for arm in self._active:
                 if replicate < wanted.get(arm.name, 0) and (arm.recipe, replicate) not in self._runs:
                     yield arm, replicate
 
-    def _task(self, number: int, arm: Arm, replicate: int) -> Task:
-        stage = self._ledger.stage
-        seed = stream(self._study.seed, stage, replicate)
-        split_seed = stream(self._study.seed, stage, replicate, "split")
+    def _replicate(self, number: int, arm: Arm, replicate: int) -> Job:
+        """The job of one replicate of an arm, stored as trial `number`."""
+        name = self._storage.stage
+        seed = stream(self._study.seed, name, replicate)
+        split_seed = stream(self._study.seed, name, replicate, "split")
         settings = self._settings(arm)
-        key = self._context.cache.key(stage, settings, seed, split_seed, self._entries())
-        return Task(number, settings, arm.cost, seed, split_seed, f"{arm.name}, seed {replicate + 1}", key)
+        return Job(
+            stage=name,
+            number=number,
+            settings=settings,
+            cost=arm.cost,
+            label=f"{arm.name}, seed {replicate + 1}",
+            seed=seed,
+            split_seed=split_seed,
+            key=self._context.cache.key(name, settings, seed, split_seed, self._entries()),
+        )
 
     def _settings(self, arm: Arm) -> Mapping[str, Any]:
         """The settings that the runs of an arm are trained with."""
@@ -87,28 +106,28 @@ class ReplicateStage(StageScheduler):
         return ()
 
     def _used_by_next(self) -> float:
-        return self._ledger.device_seconds(self._left_behind[0][0]) if self._left_behind else 0.0
+        return self._storage.device_seconds(self._unfinished[0][0]) if self._unfinished else 0.0
 
     def _patience(self) -> int:
-        """An arm that is broken fails in every seed: only a whole round of failures is the machine's."""
+        # A broken arm fails in every seed. Only a whole round of failures points to the machine.
         return max(super()._patience(), len(self._active) + 1)
 
-    def _ended(self, task: Task, trial: Trial) -> None:
+    def _ended(self, job: Job, trial: Trial) -> None:
         if trial.replicate is not None:
             self._runs[trial.recipe, trial.replicate] = trial
 
     def _take_over(self, trial: Trial) -> None:
-        """Count a run of an earlier start in, unless its arm has another recipe now, or it was given up."""
+        """Count a run of an earlier start, unless it was given up or its arm has another recipe now."""
         if trial.status is Status.ABANDONED:
             return
         arm = next((arm for arm in self._active if arm.recipe == trial.recipe), None)
         running = trial.status is Status.RUNNING
         if arm is None or trial.replicate is None:
             if running:
-                self._ledger.abandon(trial.number, f"no arm has the recipe of {trial.variant} any more")
+                self._storage.abandon(trial.number, f"no arm has the recipe of {trial.variant} any more")
             return
         if (arm.recipe, trial.replicate) in self._runs:
             return
         self._runs[arm.recipe, trial.replicate] = None if running else trial
         if running:
-            self._left_behind.append((trial.number, arm, trial.replicate))
+            self._unfinished.append((trial.number, arm, trial.replicate))

@@ -1,121 +1,90 @@
-"""The course of a study: its stages one after another, as one scheduler, so that workers stay warm between them."""
+"""Run a study's stages in sequence under one scheduler, reusing workers."""
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
-from sweeps.artifacts.layout import SEARCH as TRIALS_OF_SEARCH
-from sweeps.designs import Design
 from sweeps.io.disk import Unwritable, explained
 from sweeps.io.errors import UserError
-from sweeps.pruners.factory import stopping_rule
-from sweeps.pruners.one_epoch import OneEpoch
-from sweeps.runners.protocol import Decision, End, Epoch, Job, Note, Preemption
-from sweeps.samplers.sampler import Sampler
-from sweeps.stages.ablation.path_race import PathRace
-from sweeps.stages.ablation.retune import Retuning, tuned_arms
-from sweeps.stages.ablation.stage import Ablation, design_of, facts_of
-from sweeps.stages.confirm import Confirm, NoCandidate
+from sweeps.runners.protocol import Decision, End, Epoch, Job, Note, Preemption, Scheduler
+from sweeps.stages.confirm import NoCandidate
 from sweeps.stages.context import Context
-from sweeps.stages.final import Final
-from sweeps.stages.incumbent import NotYet, parameters_of
-from sweeps.stages.one_epoch_search import OneEpochSearch
-from sweeps.stages.search import Search
-from sweeps.study.stages import ABLATION, CONFIRM, FINAL, SEARCH, Stage
+from sweeps.stages.incumbent import NotYet
+from sweeps.stages.parts import RunRequest, parts
+from sweeps.study.stages import SEARCH, Stage
 from sweeps.trial.trial import Status
 
-
-class Part(Protocol):
-    """What the course is made of: a leg, or several side by side."""
-
-    stage: Stage
-
-    @property
-    def failure(self) -> str:
-        """Why it gave up, if it did."""
-
-    @property
-    def cut(self) -> bool:
-        """Whether the budget keeps it from going on."""
-
-    @property
-    def done(self) -> bool:
-        """Whether nothing of it runs, and nothing is left to run or may run."""
-
-    def suggest(self) -> Job | None:
-        """A job to start now."""
-
-    def on_epoch(self, job: Job, epoch: Epoch) -> Decision:
-        """Record an epoch."""
-
-    def on_end(self, job: Job, end: End) -> None:
-        """Record how a job ended."""
-
-    def on_left(self, job: Job) -> None:
-        """A job has left before its end."""
-
-    def on_death(self, job: Job) -> Decision:
-        """Count that the process of a job died; STOP where it is given up."""
-
-
-@dataclass(frozen=True)
-class RunRequest:
-    """What of a study is to be run: its stages, and whether its test set may be opened a second time."""
-
-    stages: Sequence[Stage]
-    open_again: bool = False
+__all__ = ["RunRequest", "StudyScheduler"]
 
 
 class StudyScheduler:
-    """The scheduler of a whole study. The next stage is set up when the one before it has ended."""
+    """The scheduler of a whole study. Each stage is set up when the one before it has ended.
 
-    def __init__(self, context: Context, wish: RunRequest, environment: Mapping[str, Any]) -> None:
-        self.failure = ""  # why the study cannot go on, if so
-        self.refusal: UserError | None = None  # the same, where a stage could not begin
-        self.exhausted = ""  # the stage at which the whole budget was spent
-        self.cut: list[str] = []  # stages that ended at their share of the budget
+    One scheduler for all stages keeps the workers warm: a new Ray worker takes seconds to import its libraries.
+
+    Args:
+        context: The parts of the running study.
+        request: The stages to run.
+        environment: The provenance of this run.
+
+    Attributes:
+        failure: Why the study cannot go on; empty while it can.
+        refusal: The error, where a stage could not begin.
+        exhausted: The stage at which the whole budget was spent; empty while it is not.
+        cut_stages: The stages that ended at their share of the budget.
+    """
+
+    def __init__(self, context: Context, request: RunRequest, environment: Mapping[str, Any]) -> None:
+        self.failure = ""
+        self.refusal: UserError | None = None
+        self.exhausted = ""
+        self.cut_stages: list[str] = []
         self._observer = context.observer
         self._context = context
-        self._parts = parts(context, wish, environment)
-        self._part: Part | None = next(self._parts, None)
+        self._parts = parts(context, request, environment)
+        self._current: tuple[Stage, Scheduler] | None = next(self._parts, None)
         self._live: dict[tuple[str, int], Job] = {}
-        self._lonely: deque[Job] = deque()  # out of memory beside others: to be run once more, alone
-        self._alone: Job | None = None
-        self._until: float | None = None  # when the grace of an interrupted study is over
+        self._to_run_alone: deque[Job] = deque()  # ran out of memory beside others
+        self._alone: Job | None = None  # has the device for itself now
+        self._deadline: float | None = None  # the end of the grace, on the monotonic clock, after an interrupt
+
+    @property
+    def cut(self) -> bool:
+        """Whether a stage ended at its share of the budget."""
+        return bool(self.cut_stages)
 
     @property
     def stopping(self) -> bool:
-        """Whether running jobs are to be left as they are: they go on at the next start."""
-        left = self._until is not None and (not self._live or time.monotonic() >= self._until)
-        return left or bool(self.failure)
+        """Whether running jobs are abandoned where they are; they continue at the next start."""
+        grace_over = self._deadline is not None and (not self._live or time.monotonic() >= self._deadline)
+        return grace_over or bool(self.failure)
 
     @property
     def done(self) -> bool:
         """Whether nothing is left to run."""
         self._advance()
-        return self._part is None and not self.failure
+        return self._current is None and not self.failure
 
     def interrupt(self, why: str, grace_s: float) -> None:
         """Ask for an early end; called from a signal's handler.
 
-        No job is handed out any more, and those that run have `grace_s` seconds to leave at an epoch's end.
+        No new job is handed out. Running jobs have `grace_s` seconds to save their state at an epoch's end.
         """
-        self._until = time.monotonic() + grace_s
-        with suppress(OSError):  # on a full disk jobs are left where they are
-            self._context.store.stop_file.touch()
+        self._deadline = time.monotonic() + grace_s
+        with suppress(OSError):  # on a full disk jobs are abandoned where they are
+            self._context.storage.stop_file.touch()
         running = len(self._live)
-        rest = f"; what runs has {grace_s:g} s to reach an epoch's end ({running})" if running else ""
-        self._observer.on_interrupt(f"{why}: no run is started any more{rest}")
+        rest = f"; running trials ({running}) have {grace_s:g} s to finish their epoch" if running else ""
+        self._observer.on_interrupt(f"{why}: no new trials{rest}")
 
     def suggest(self) -> Job | None:
-        """A job of the stage at hand; None when there is none until a running one ends, or at all."""
-        with self._kept():
-            job = self._suggested()
+        """Return a job of the current stage; None if there is none until a running one ends, or at all."""
+        with self._disk_errors():
+            job = self._next_job()
             if job is not None:
                 self._live[job.stage, job.number] = job
             return job
@@ -123,171 +92,124 @@ class StudyScheduler:
 
     def on_epoch(self, job: Job, epoch: Epoch) -> Decision:
         """Record an epoch."""
-        with self._kept():
-            if self._part is not None and self._is_live(job):
-                decision = self._part.on_epoch(job, epoch)
-                self.failure = self.failure or self._part.failure
+        with self._disk_errors():
+            part = self._part_of(job)
+            if part is not None:
+                decision = part.on_epoch(job, epoch)
+                self.failure = self.failure or part.failure
                 if decision is Decision.STOP:
                     self._forget(job)
                 return decision
         return Decision.STOP
 
     def on_end(self, job: Job, end: End) -> None:
-        """Record how a job ended; one that was out of memory beside others is run once more, alone."""
-        with self._kept():
-            if self._part is None or not self._is_live(job):
+        """Record how a job ended. One that ran out of memory beside others runs once more, alone."""
+        with self._disk_errors():
+            part = self._part_of(job)
+            if part is None:
                 return
-            shared, self._alone = self._shares(job), None if self._alone == job else self._alone
+            shared, self._alone = self._shares_device(job), None if self._alone == job else self._alone
             self._forget(job)
             if end.outcome.status is Status.OUT_OF_MEMORY and shared:
-                self._lonely.append(job)
-                self._tell(job, f"{end.outcome.reason}: once more, with the device for itself")
+                self._to_run_alone.append(job)
+                self.on_note(job, Note(f"{end.outcome.reason}: once more, with the device for itself"))
                 return
-            self._part.on_end(job, end)
-            self.failure = self.failure or self._part.failure
+            part.on_end(job, end)
+            self.failure = self.failure or part.failure
 
-    def on_left(self, job: Job, left: Preemption) -> None:
-        """A job has left at its checkpoint: it goes on when its stage hands it out again, or at the next start."""
-        with self._kept():
-            self.failure = self.failure or left.reason
-            if self._part is None or not self._is_live(job):
+    def on_preempted(self, job: Job, preemption: Preemption) -> None:
+        """Record that a job left at its checkpoint: it continues when its stage hands it out again."""
+        with self._disk_errors():
+            self.failure = self.failure or preemption.reason
+            part = self._part_of(job)
+            if part is None:
                 return
             self._alone = None if self._alone == job else self._alone
             self._forget(job)
-            if not left.reason:
-                self._part.on_left(job)
+            if not preemption.reason:
+                part.on_preempted(job, preemption)
 
     def on_note(self, job: Job, note: Note) -> None:
-        """Tell of a job."""
-        self._tell(job, note.text)
+        """Pass a message about a job on to the observer."""
+        self._observer.on_note(f"{job.stage} {job.number}: {note.text}")
 
     def on_death(self, job: Job) -> Decision:
-        """Count that the process of a job died; STOP where it is given up."""
-        with self._kept():
-            if self._part is not None and self._is_live(job):
-                decision = self._part.on_death(job)
-                self.failure = self.failure or self._part.failure
-                if decision is Decision.STOP or self._until is not None:
+        """Record that the process of a job died. STOP where the job is given up."""
+        with self._disk_errors():
+            part = self._part_of(job)
+            if part is not None:
+                decision = part.on_death(job)
+                self.failure = self.failure or part.failure
+                if decision is Decision.STOP or self._deadline is not None:
                     self._forget(job)
                     return Decision.STOP
                 return decision
         return Decision.STOP
 
-    def _suggested(self) -> Job | None:
-        if self._alone is not None or (self._lonely and self._live):
+    def _next_job(self) -> Job | None:
+        # Nothing starts beside a job that runs alone, nor while one that must run alone waits for the others to end.
+        if self._alone is not None or (self._to_run_alone and self._live):
             return None
-        while self._until is None and not self.failure:
-            if self._lonely:
-                self._alone = self._lonely.popleft()
+        while self._deadline is None and not self.failure:
+            if self._to_run_alone:
+                self._alone = self._to_run_alone.popleft()
                 return self._alone
             self._advance()
-            if self._part is None:
+            if self._current is None:
                 return None
-            job = self._part.suggest()
-            self.failure = self.failure or self._part.failure
-            if job is not None or not self._part.done:
+            _, part = self._current
+            job = part.suggest()
+            self.failure = self.failure or part.failure
+            if job is not None or not part.done:
                 return job
         return None
 
-    def _shares(self, job: Job) -> bool:
-        """Whether other jobs may be on the device of `job`: whether running it alone may end otherwise."""
-        whole = job.device == "cuda" and self._context.study.resources.gpu_share >= 1
-        return len(self._live) > 1 and not whole
+    def _part_of(self, job: Job) -> Scheduler | None:
+        """The current part, if the job is still live: one that was given up may still send events."""
+        if self._current is None or (job.stage, job.number) not in self._live:
+            return None
+        return self._current[1]
 
-    def _is_live(self, job: Job) -> bool:
-        """Whether a job has not ended: one that was given up may still be heard of."""
-        return (job.stage, job.number) in self._live
+    def _shares_device(self, job: Job) -> bool:
+        """Whether other jobs may use the device of `job`, so that running it alone may end otherwise."""
+        whole_gpu = job.device == "cuda" and self._context.study.resources.gpu_share >= 1
+        return len(self._live) > 1 and not whole_gpu
 
     def _forget(self, job: Job) -> None:
         self._live.pop((job.stage, job.number), None)
 
-    def _tell(self, job: Job, text: str) -> None:
-        self._observer.on_note(f"{job.stage} {job.number}: {text}")
-
     @contextmanager
-    def _kept(self) -> Iterator[None]:
-        """A full or read-only disk ends the study where it stands: what was recorded goes on at the next start."""
+    def _disk_errors(self) -> Iterator[None]:
+        """End the study at a full or read-only disk: what was recorded continues at the next start."""
         try:
-            with explained(self._context.store.folder):
+            with explained(self._context.storage.folder):
                 yield
         except Unwritable as error:
             self.failure = self.failure or str(error)
 
     def _advance(self) -> None:
         """Go to the first part that has something left to do."""
-        while self._part is not None and self._part.done and not self.failure:
-            if self._part.cut:
-                name = self._part.stage.name
-                self.cut.append(name)
-                # A search may end at its share; of the other stages every run was asked for.
-                if name != SEARCH.name or self._context.allowance.is_last(name):
-                    self.exhausted = self.exhausted or name
-                if self._context.allowance.is_last(name):
-                    self._part = None
-                    return
+        while self._current is not None and self._current[1].done and not self.failure:
+            stage, part = self._current
+            if part.cut and self._ends_budget(stage.name):
+                self._current = None
+                return
             try:
-                self._part = next(self._parts, None)
+                self._current = next(self._parts, None)
             except (NoCandidate, NotYet) as error:
-                self._part = None
-                if self.cut:  # what the next stage needs was not to be had within the budget
-                    self.exhausted = self.cut[-1]
+                self._current = None
+                if self.cut_stages:  # the budget ended before what the next stage needs
+                    self.exhausted = self.cut_stages[-1]
                 else:
                     self.refusal, self.failure = error, str(error)
             except UserError as error:
-                self._part, self.refusal, self.failure = None, error, str(error)
+                self._current, self.refusal, self.failure = None, error, str(error)
 
-
-def parts(context: Context, wish: RunRequest, environment: Mapping[str, Any]) -> Iterator[Part]:
-    """The parts of the wanted stages, each set up when it is asked for. Raises UserError where one cannot begin."""
-    if SEARCH in wish.stages:
-        yield search(context)
-    if CONFIRM in wish.stages:
-        yield Confirm(context)
-    if ABLATION in wish.stages:
-        yield from _ablation(context)
-    if FINAL in wish.stages:
-        yield Final(context, environment, wish.open_again)
-
-
-def search(context: Context) -> Search:
-    """The stage search; the baseline is its first trial where the space contains it."""
-    study, ledger = context.study, context.store.search
-    sampler = Sampler(study, ledger, context.gate, context.observer.on_end)
-    own = parameters_of(study.space, context.workload, context.gate.baseline().settings)
-    first = all(trial.status is Status.ABANDONED for trial in ledger.trials()) and not ledger.waiting()
-    first = first and study.method != "grid"
-    if first and own and study.space.contains(own):
-        sampler.enqueue(own)
-    rule = stopping_rule(study, context.workload)
-    if isinstance(rule, OneEpoch):
-        return OneEpochSearch(context, SEARCH, ledger, sampler, TRIALS_OF_SEARCH, rule)
-    return Search(context, SEARCH, ledger, sampler, purpose=TRIALS_OF_SEARCH)
-
-
-def _ablation(context: Context) -> Iterator[Part]:
-    rule = context.study.ablation
-    assert rule is not None
-    if rule.design == "path":
-        race = PathRace(context)
-        yield race
-        _require_whole(race, "the race for the order of the path")
-        design = race.design()
-    else:
-        design = design_of(context)
-    if rule.retune is None:
-        yield Ablation(context, design.arms, facts_of(design))
-        return
-    retuning = Retuning(context, design.arms)
-    yield retuning
-    _require_whole(retuning, "re-tuning")
-    yield _with_retuned(context, design)
-
-
-def _require_whole(part: Part, name: str) -> None:
-    if part.cut:
-        raise NotYet(f"{name} has not ended")
-
-
-def _with_retuned(context: Context, design: Design) -> Ablation:
-    tuned, chosen = tuned_arms(context, design.arms)
-    return Ablation(context, [*design.arms, *tuned], {**facts_of(design), "tuned": chosen})
+    def _ends_budget(self, stage: str) -> bool:
+        """Note that a stage ended at its share of the budget; whether no later stage would have anything left."""
+        self.cut_stages.append(stage)
+        last = self._context.budget.is_last(stage)
+        # A search may end at its share. Of the other stages every run was asked for.
+        if stage != SEARCH.name or last:
+            self.exhausted = self.exhausted or stage
+        return last

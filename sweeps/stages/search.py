@@ -1,13 +1,15 @@
-"""A search: sampled trials, stopped early by the study's rule, recorded as they go."""
+"""The search: sampled trials, ended early by the study's pruner."""
 
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 
 from sweeps.formatting import setting
 from sweeps.pruners.factory import stopping_rule
-from sweeps.samplers.sampler import NothingFits, Proposal, Sampler
-from sweeps.stages.base import StageScheduler, Task
+from sweeps.runners.protocol import Job
+from sweeps.samplers.sampler import NothingFits, Sampler
+from sweeps.stages.base import StageScheduler
 from sweeps.stages.context import Context
 from sweeps.storage.stage_storage import StageStorage
 from sweeps.study.stages import Stage
@@ -16,91 +18,85 @@ from sweeps.trial.trial import Outcome, Status, Trial
 
 
 class Search(StageScheduler):
-    """The scheduler of the search, and of the small searches that tune an arm again.
+    """The scheduler of the search, and of the small searches that re-tune an arm.
 
-    `purpose` names the stream of the one seed that all its trials share: configurations are compared on the same draws.
+    Args:
+        context: The parts of the running study.
+        stage: The stage whose data access and budget apply.
+        storage: The trials of this search.
+        sampler: Proposes the configurations.
+        purpose: Names the stream of the one seed that all trials share, so that configurations are compared on the
+            same split, order and draws.
     """
 
-    def __init__(self, context: Context, stage: Stage, ledger: StageStorage, sampler: Sampler, purpose: str) -> None:
-        super().__init__(context, stage, ledger)
+    def __init__(self, context: Context, stage: Stage, storage: StageStorage, sampler: Sampler, purpose: str) -> None:
+        super().__init__(context, stage, storage)
         self._purpose = purpose
         self._sampler = sampler
-        self._rule = stopping_rule(context.study, context.workload)
-        self._counted = sum(trial.status.counted for trial in ledger.trials())
-        self._left_behind = deque(ledger.unfinished())
-        self._proposals: dict[int, Proposal] = {}
-        self._dry = ""  # why the sampler has nothing more to propose, if so
-        context.observer.on_stage(ledger.stage, context.study.run_cap)
+        self._pruner = stopping_rule(context.study, context.workload)
+        self._counted = sum(trial.status.counted for trial in storage.trials())
+        self._unfinished = deque(storage.unfinished())  # (number, stored parameters) of an earlier start
+        self._exhausted = ""  # why the sampler has nothing more to propose; empty while it has
+        context.observer.on_stage(storage.stage, context.study.run_cap)
 
     def pending(self) -> bool:
-        """Whether a run could be started now or once those that run have ended."""
+        """Whether a run could be started now, or once the running ones have ended."""
         full = self._taken() >= self._study.run_cap
-        return bool(self._left_behind) or not (full or self._dry or self._sampler.exhausted)
+        return bool(self._unfinished) or not (full or self._exhausted or self._sampler.exhausted)
 
     def _taken(self) -> int:
-        """How many of the `run_cap` trials there are."""
+        """How many of the `run_cap` trials exist."""
         return self._counted + len(self._running)
 
-    def _next(self) -> Task | None:
-        """Trials that a dead driver left behind first, then new ones up to `run_cap`."""
-        proposal = self._readopted() or self._proposed()
-        if proposal is None:
-            return None
-        return self._task(proposal)
+    def _next(self) -> Job | None:
+        """Trials that a killed driver left first, then new ones up to `run_cap`."""
+        job = self._readopted() or self._proposed()
+        return None if job is None else self._seeded(job)
 
-    def _task(self, proposal: Proposal) -> Task:
-        self._proposals[proposal.number] = proposal
-        settings = proposal.assessment.settings
+    def _seeded(self, job: Job) -> Job:
         seed = stream(self._study.seed, self._purpose)
-        return Task(
-            number=proposal.number,
-            settings=settings,
-            cost=proposal.assessment.cost,
-            seed=seed,
-            split_seed=0,
-            label="  ".join(f"{key}={setting(value)}" for key, value in proposal.parameters.items()),
-            key=self._context.cache.key(self._purpose, settings, seed, 0),
-        )
+        label = "  ".join(f"{key}={setting(value)}" for key, value in job.parameters.items())
+        key = self._context.cache.key(self._purpose, job.settings, seed, 0)
+        return replace(job, seed=seed, split_seed=0, label=label, key=key)
 
-    def _readopted(self) -> Proposal | None:
-        while self._left_behind:
-            proposal = self._sampler.readopt(*self._left_behind.popleft())
-            if proposal is not None:
-                return proposal
+    def _readopted(self) -> Job | None:
+        while self._unfinished:
+            job = self._sampler.readopt(*self._unfinished.popleft())
+            if job is not None:
+                return job
         return None
 
-    def _proposed(self) -> Proposal | None:
+    def _proposed(self) -> Job | None:
         full = self._taken() >= self._study.run_cap
-        if full or self._dry:
-            self._give_up_when_dry()
+        if full or self._exhausted:
+            self._give_up_when_exhausted()
             return None
         try:
             return self._sampler.propose()
         except NothingFits as error:
-            self._dry = str(error)
-            self._give_up_when_dry()
+            self._exhausted = str(error)
+            self._give_up_when_exhausted()
             return None
 
-    def _give_up_when_dry(self) -> None:
-        if self._dry and not self._running:  # who still trains, trains to the end
-            self.failure = self._dry
+    def _give_up_when_exhausted(self) -> None:
+        if self._exhausted and not self._running:  # running trials are trained to their end first
+            self.failure = self._exhausted
 
     def _judged(self, number: int) -> Outcome | None:
-        if self._rule is not None and self._rule.stops(number, self._curves):
-            return Outcome(Status.PRUNED, self._rule.why(max(self._curves[number])))
+        if self._pruner is not None and self._pruner.stops(number, self._curves):
+            return Outcome(Status.PRUNED, self._pruner.why(max(self._curves[number])))
         return None
 
     def _instead_of_chance(self) -> float | None:
-        """The worst value seen, for the sampler to keep away; no comparison is ever made with it."""
-        seen = [value for curve in self._curves.values() for value in curve.values()]
+        """The worst value seen, so that the sampler keeps away. No comparison is ever made with it."""
+        values = [value for curve in self._curves.values() for value in curve.values()]
         worst = min if self._study.metric.goal == "maximize" else max
-        return worst(seen, default=None)
+        return worst(values, default=None)
 
     def _used_by_next(self) -> float:
-        return self._ledger.device_seconds(self._left_behind[0][0]) if self._left_behind else 0.0
+        return self._storage.device_seconds(self._unfinished[0][0]) if self._unfinished else 0.0
 
-    def _ended(self, task: Task, trial: Trial) -> None:
-        proposal = self._proposals.pop(task.number)
+    def _ended(self, job: Job, trial: Trial) -> None:
         self._counted += trial.status.counted
         if trial.status is Status.FAILED:
-            self._sampler.failed(proposal.parameters)
+            self._sampler.failed(job.parameters)

@@ -1,4 +1,4 @@
-"""Re-tuned ablation: a small search for each arm, so that none is blamed for a setting chosen for another."""
+"""Re-tuning: a small search for each arm, so that no arm is judged with settings chosen for another."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from sweeps.artifacts.layout import RETUNE
 from sweeps.recipe.keys import nested_in
-from sweeps.runners.protocol import Decision, End, Epoch, Job
+from sweeps.runners.protocol import Decision, End, Epoch, Job, Note, Preemption
 from sweeps.samplers.feasibility import ConstraintGate
 from sweeps.samplers.sampler import Sampler
 from sweeps.space.space import TOGGLE
@@ -15,7 +16,6 @@ from sweeps.stages.context import Context
 from sweeps.stages.incumbent import parameters_of
 from sweeps.stages.search import Search
 from sweeps.storage.results import Results
-from sweeps.storage.study_storage import RETUNE
 from sweeps.study.document import from_text
 from sweeps.study.parameters import Parameter
 from sweeps.study.stages import ABLATION
@@ -27,7 +27,7 @@ SUFFIX = " (re-tuned)"
 
 
 class Retuning:
-    """The searches of all arms side by side: one scheduler, so that no device waits for the last trial of an arm."""
+    """The searches of all arms under one scheduler, so that no device waits for the last trial of an arm."""
 
     stage = ABLATION
 
@@ -35,12 +35,12 @@ class Retuning:
         self._searches: dict[str, Search] = {}
         for arm in arms:
             study = tuning_study(context, arm)
-            if arm.applicable and study is not None and ledger_name(study) not in self._searches:
-                self._searches[ledger_name(study)] = _search(context, study)
+            if arm.applicable and study is not None and storage_name(study) not in self._searches:
+                self._searches[storage_name(study)] = _search(context, study)
 
     @property
     def failure(self) -> str:
-        """Why the stage cannot go on: a search that failed leaves its arm as it is, so never."""
+        """Empty: an arm whose search failed keeps its settings, so re-tuning never gives up."""
         return ""
 
     @property
@@ -50,11 +50,16 @@ class Retuning:
 
     @property
     def done(self) -> bool:
-        """Whether every search has come to its end."""
+        """Whether every search has ended."""
         return all(search.done for search in self._searches.values())
 
+    @property
+    def stopping(self) -> bool:
+        """False: see `failure`."""
+        return False
+
     def suggest(self) -> Job | None:
-        """A job of the first search that has one."""
+        """Return a job of the first search that has one."""
         return next((job for search in self._searches.values() if (job := search.suggest()) is not None), None)
 
     def on_epoch(self, job: Job, epoch: Epoch) -> Decision:
@@ -62,70 +67,77 @@ class Retuning:
         return self._searches[job.stage].on_epoch(job, epoch)
 
     def on_end(self, job: Job, end: End) -> None:
-        """Record how a trial ended by itself."""
+        """Record how a job ended."""
         self._searches[job.stage].on_end(job, end)
 
-    def on_left(self, job: Job) -> None:
-        """A job has left before its end."""
-        self._searches[job.stage].on_left(job)
+    def on_preempted(self, job: Job, preemption: Preemption) -> None:
+        """Record that a job left before its end."""
+        self._searches[job.stage].on_preempted(job, preemption)
+
+    def on_note(self, job: Job, note: Note) -> None:
+        """Pass a message about a job on to the observer."""
+        self._searches[job.stage].on_note(job, note)
 
     def on_death(self, job: Job) -> Decision:
-        """Count that the process of a trial died."""
+        """Record that the process of a job died."""
         return self._searches[job.stage].on_death(job)
 
 
 def tuned_arms(context: Context, arms: Sequence[Arm]) -> tuple[list[Arm], dict[str, dict[str, Any]]]:
-    """Each arm again at the best settings of its own search, and those settings by the new arm's name."""
-    results = context.store.results()
-    found: list[Arm] = []
+    """Return each arm at the best settings of its own search.
+
+    Returns:
+        The re-tuned arms, and for each, by its name, the searched values that its search chose.
+    """
+    results = context.storage.results()
+    retuned: list[Arm] = []
     chosen: dict[str, dict[str, Any]] = {}
     for arm in arms:
         name = f"{arm.name}{SUFFIX}"
         reference = f"{arm.reference}{SUFFIX}" if arm.reference else ""
         if not arm.applicable:
-            found.append(replace(arm, name=name, reference=reference, tuned=True))
+            retuned.append(replace(arm, name=name, reference=reference, tuned=True))
             continue
         study = tuning_study(context, arm)
-        best = _best(results, ledger_name(study)) if study is not None else {}
-        weighed = context.gate.weigh(arm.settings, best)
+        best = _best(results, storage_name(study)) if study is not None else {}
+        feasibility = context.gate.weigh(arm.settings, best)
         chosen[name] = dict(best)
-        found.append(
-            replace(arm, name=name, reference=reference, tuned=True, settings=weighed.settings, cost=weighed.cost)
-        )
-    return found, chosen
+        settings, cost = feasibility.settings, feasibility.cost
+        retuned.append(replace(arm, name=name, reference=reference, tuned=True, settings=settings, cost=cost))
+    return retuned, chosen
 
 
-def ledger_name(study: Study) -> str:
-    """The stage under which the trials of an arm's search are kept: that of its recipe and its space."""
+def storage_name(study: Study) -> str:
+    """Return the name under which the trials of an arm's search are stored: a digest of its recipe and its space."""
     space = {key: parameter.model_dump(mode="json") for key, parameter in study.parameters.items()}
     return f"{RETUNE}{digest({'recipe': study.baseline, 'space': space})}"
 
 
 def tuning_study(context: Context, arm: Arm) -> Study | None:
-    """The study that tunes `arm`: its recipe as the baseline, some of the parameters as the space.
+    """Return the study that tunes `arm`, with its recipe as the baseline; None if there is nothing to tune.
 
-    Settings that the ablation of the arm itself has set are not touched, nor those that its model does not have. None
-    where nothing is left to tune.
+    The space has the parameters that `ablation.retune` names, without those that the arm's own edits set and those that
+    its model does not have.
     """
     study = context.study
     assert study.ablation is not None
-    rule = study.ablation.retune
-    assert rule is not None
-    kept: dict[str, Parameter] = {}
-    for key in rule.parameters:
+    section = study.ablation.retune
+    assert section is not None
+    parameters: dict[str, Parameter] = {}
+    for key in section.parameters:
         conditions = study.parameters[key].when
         holds = all(_has(context, arm, parent) in values for parent, values in conditions.items())
-        known = key.startswith(TOGGLE) or context.workload.schema.takes(arm.settings, key)
-        if holds and known and not any(nested_in(key, edit) or nested_in(edit, key) for edit in arm.edits):
-            kept[key] = study.parameters[key].model_copy(update={"when": {}})
-    if not kept:
+        exists = key.startswith(TOGGLE) or context.workload.schema.takes(arm.settings, key)
+        if holds and exists and not any(nested_in(key, edit) or nested_in(edit, key) for edit in arm.edits):
+            parameters[key] = study.parameters[key].model_copy(update={"when": {}})
+    if not parameters:
         return None
     changes: dict[str, Any] = {
         "baseline": dict(arm.settings),
-        "parameters": kept,
+        "parameters": parameters,
         "toggles": (),
         "method": "bayes",
-        "run_cap": rule.trials,
+        "run_cap": section.trials,
         "early_terminate": None,
         "confirm": None,
         "ablation": None,
@@ -137,7 +149,7 @@ def tuning_study(context: Context, arm: Arm) -> Study | None:
 
 
 def _has(context: Context, arm: Arm, key: str) -> Any:
-    """The value that an arm has of a searched setting, None where it has no such one; of a toggle, whether it is on."""
+    """The value of a searched setting in an arm, None if it has none; for a toggle, whether it is on."""
     schema = context.workload.schema
     if not key.startswith(TOGGLE):
         return schema.get(schema.validate(arm.settings), key) if schema.takes(arm.settings, key) else None
@@ -146,18 +158,18 @@ def _has(context: Context, arm: Arm, key: str) -> Any:
 
 
 def _search(context: Context, study: Study) -> Search:
-    gate = ConstraintGate(study, context.workload, {})
-    ledger = context.store.ledger(ledger_name(study), study.space)
-    sampler = Sampler(study, ledger, gate, context.observer.on_end)
-    own = parameters_of(study.space, context.workload, gate.baseline().settings)
-    if own and ledger.next_number() == 0 and study.space.contains(own):
-        sampler.enqueue(own)
-    return Search(replace(context, study=study, gate=gate), ABLATION, ledger, sampler, purpose="retune")
+    gate = ConstraintGate(study, context.workload)
+    storage = context.storage.ledger(storage_name(study), study.space)
+    sampler = Sampler(study, storage, gate, context.observer.on_end)
+    current = parameters_of(study.space, context.workload, gate.baseline().settings)
+    if current and storage.next_number() == 0 and study.space.contains(current):
+        sampler.enqueue(current)  # an arm is never tuned to something worse than what it had
+    return Search(replace(context, study=study, gate=gate), ABLATION, storage, sampler, purpose="retune")
 
 
-def _best(results: Results, ledger: str) -> Mapping[str, Any]:
-    """The searched values of the best trial of an arm's search; nothing where none completed."""
-    stage = results.stages.get(ledger)
+def _best(results: Results, name: str) -> Mapping[str, Any]:
+    """The searched values of the best trial of an arm's search; empty if none completed."""
+    stage = results.stages.get(name)
     complete = [trial for trial in (stage.trials if stage else ()) if trial.status is Status.COMPLETE]
     ranked = Results(results.study, tuple(complete), {}, results.folder).ranked()
     return dict(ranked[0].parameters) if ranked else {}

@@ -1,4 +1,4 @@
-"""The stage ablation: the arms of a design over paired seeds, as many as the precision asks."""
+"""The stage ablation: train the arms of a design over paired seeds, as many as the precision needs."""
 
 from __future__ import annotations
 
@@ -25,19 +25,29 @@ class BadDesign(UserError):
 
 
 class Ablation(ReplicateStage):
-    """The scheduler of the stage. `facts` go beside what it decides itself."""
+    """The scheduler of the stage.
+
+    Args:
+        context: The parts of the running study.
+        arms: The arms of the design.
+        facts: What to remember about the design, beside what the stage decides itself.
+    """
 
     def __init__(self, context: Context, arms: Sequence[Arm], facts: Mapping[str, Any]) -> None:
-        rule = context.study.ablation
-        assert rule is not None
-        self._seeds = rule.seeds
+        section = context.study.ablation
+        assert section is not None
+        self._seeds = section.seeds
         self._facts = dict(facts)
-        self._totals: dict[str, int] = {}  # once Stein's first stage has ended
-        super().__init__(context, ABLATION, context.store.ledger(ABLATION.name), arms)
+        self._totals: dict[str, int] = {}  # filled when Stein's first stage has ended
+        super().__init__(context, ABLATION, context.storage.ledger(ABLATION.name), arms)
         self._note()
 
     def wanted(self) -> Mapping[str, int]:
-        """The replicates of each arm: as many as the file says or, by Stein's procedure, as the first ones ask."""
+        """Return the replicates of each arm: the number in the study file or, with a precision, Stein's.
+
+        Stein's two-stage procedure (1945) estimates the variance from the first replicates and derives from it the
+        number that gives the precision, whatever the means are. It therefore needs no correction for looking early.
+        """
         first = self._seeds.min if isinstance(self._seeds, Seeds) else self._seeds
         if self._totals:
             return self._totals
@@ -48,17 +58,17 @@ class Ablation(ReplicateStage):
         self._note()
         return self._totals
 
-    def _stein(self, rule: Seeds, fixed: Mapping[str, int]) -> dict[str, int]:
+    def _stein(self, seeds: Seeds, fixed: Mapping[str, int]) -> dict[str, int]:
         """For each arm the largest number that one of its comparisons needs."""
         totals = dict(fixed)
-        for names, differences in self._comparisons(rule.min):
+        for names, differences in self._comparisons(seeds.min):
             if len(differences) > 1:
-                needed = stein_total(differences, rule.precision, rule.max)
+                needed = stein_total(differences, seeds.precision, seeds.max)
                 totals |= {name: max(totals[name], needed) for name in names}
         return totals
 
     def _comparisons(self, first: int) -> list[tuple[list[str], list[float]]]:
-        """The arms of each comparison, and its differences over the first replicates."""
+        """The names of the arms of each comparison, and its differences over the first replicates."""
         figures = {arm.name: self.figures(arm) for arm in self._active}
         if self._facts.get("design") == "factorial":
             return [(list(figures), effect) for effect in _effects(self._active, figures, first)]
@@ -66,47 +76,53 @@ class Ablation(ReplicateStage):
         return [([arm.name, arm.reference], _differences(figures, arm, first)) for arm in compared]
 
     def _note(self) -> None:
+        """Store what the stage decides by, and tell the observer its size."""
         wanted = dict(self._totals or self.wanted())
         first = {"first": self._seeds.min} if isinstance(self._seeds, Seeds) else {}
-        self._ledger.set_facts({**self._facts, **first, "wanted": wanted})
+        self._storage.set_facts({**self._facts, **first, "wanted": wanted})
         self._context.observer.on_stage(ABLATION.name, self.total())
 
 
 def _differences(figures: Mapping[str, Mapping[int, float]], arm: Arm, first: int) -> list[float]:
-    own, others = figures[arm.name], figures[arm.reference]
-    return [
-        own[replicate] - others[replicate] for replicate in range(first) if replicate in own and replicate in others
-    ]
+    """The differences of an arm from its reference over the replicates that both have."""
+    of_arm, of_reference = figures[arm.name], figures[arm.reference]
+    both = [replicate for replicate in range(first) if replicate in of_arm and replicate in of_reference]
+    return [of_arm[replicate] - of_reference[replicate] for replicate in both]
 
 
 def _effects(arms: Sequence[Arm], figures: Mapping[str, Mapping[int, float]], first: int) -> list[list[float]]:
-    """Each effect of a factorial, by the replicates that every arm has a figure of."""
+    """The values of each effect of a factorial, one per replicate of which every arm has a figure."""
     whole = [replicate for replicate in range(first) if all(replicate in figures[arm.name] for arm in arms)]
     components = sorted({name for arm in arms for name in arm.removed})
     values = np.array([[figures[arm.name][replicate] for arm in arms] for replicate in whole])
     design = np.array([[-1.0 if name in arm.removed else 1.0 for name in components] for arm in arms])
-    found = seed_effects(values, design) if whole else None
-    return [] if found is None else [list(map(float, effect)) for effect in found.T]
+    effects = seed_effects(values, design) if whole else None
+    return [] if effects is None else [list(map(float, effect)) for effect in effects.T]
 
 
 def design_of(context: Context) -> Design:
-    """The arms of every design but the path, from the incumbent or the baseline as given. Raises BadDesign."""
+    """Return the arms of every design but the path, starting from the incumbent or from the baseline of the file.
+
+    Raises:
+        BadDesign: The baseline and the components do not allow the design.
+        NoCandidate, NotYet: There is no incumbent yet.
+    """
     study, workload, gate = context.study, context.workload, context.gate
-    rule = study.ablation
-    assert rule is not None
-    assert rule.design != "path"
-    given = rule.baseline == "given"
-    settings = gate.baseline().settings if given else incumbent(context.store.results(), gate).arm.settings
-    fit = partial(fitted, workload, gate.weigh) if rule.over_budget == "shrink" else None
-    seeds = rule.seeds.min if isinstance(rule.seeds, Seeds) else rule.seeds
+    section = study.ablation
+    assert section is not None
+    assert section.design != "path"
+    from_file = section.baseline == "given"
+    settings = gate.baseline().settings if from_file else incumbent(context.storage.results(), gate).arm.settings
+    fit = partial(fitted, workload, gate.weigh) if section.over_budget == "shrink" else None
+    seeds = section.seeds.min if isinstance(section.seeds, Seeds) else section.seeds
     try:
-        components = components_of(rule.components or (), workload.toggles())
-        return arms(rule.design, settings, components, gate.weigh, fit=fit, seeds=seeds)
+        components = components_of(section.components or (), workload.toggles())
+        return arms(section.design, settings, components, gate.weigh, fit=fit, seeds=seeds)
     except ValueError as error:
         raise BadDesign(f"{study.name}: ablation: {error}") from None
 
 
 def facts_of(design: Design) -> dict[str, Any]:
-    """What is to be remembered of a design."""
+    """Return what the stage remembers about a design, as plain data."""
     facts = {"design": design.name, "generators": list(design.generators), "aliases": dict(design.aliases)}
     return {name: fact for name, fact in facts.items() if fact}

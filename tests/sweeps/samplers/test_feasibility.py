@@ -61,7 +61,7 @@ def test_cost_that_raises_anything_is_a_reason_and_not_the_end() -> None:
     def cost(recipe: object) -> dict[str, int]:
         raise RuntimeError("shapes do not match")
 
-    gate = ConstraintGate(toy_study(), replace(load("tests.toy"), target=SimpleNamespace(cost=cost)), {})
+    gate = ConstraintGate(toy_study(), replace(load("tests.toy"), target=SimpleNamespace(cost=cost)))
     assert gate.baseline().reason == "cannot be built: RuntimeError: shapes do not match"
 
 
@@ -70,7 +70,7 @@ def test_quantity_that_the_workload_does_not_count_is_refused() -> None:
     workload = load("tests.toy")
     silent = SimpleNamespace(cost=lambda recipe: {"parameters": 1})
     with pytest.raises(Uncounted, match=r"macs <= 5 cannot be checked, .* it counts: parameters"):
-        ConstraintGate(study, replace(workload, target=silent), {}).baseline()
+        ConstraintGate(study, replace(workload, target=silent)).baseline()
 
 
 def test_conditional_dimensions_follow_the_choice_of_their_parent() -> None:

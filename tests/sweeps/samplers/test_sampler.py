@@ -10,7 +10,8 @@ import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from sweeps.samplers.sampler import NothingFits, Proposal, Sampler, distribution
+from sweeps.runners.protocol import Job
+from sweeps.samplers.sampler import NothingFits, Sampler, distribution
 from sweeps.space.encoding import decode_value, label
 from sweeps.space.space import Categorical, Dimension, Numeric
 from sweeps.storage.study_storage import StudyStorage
@@ -33,7 +34,7 @@ class Bench:
         self.refused: list[Trial] = []
         self.sampler = Sampler(study, self.store.search, toy_gate(study), self.refused.append)
 
-    def proposals(self, count: int = 1000) -> Iterator[Proposal]:
+    def proposals(self, count: int = 1000) -> Iterator[Job]:
         """Proposals, each told complete, until none is left."""
         for _ in range(count):
             proposal = self.sampler.propose()
@@ -49,7 +50,7 @@ def test_over_budget_is_rejected_with_its_violation_before_it_is_proposed(tmp_pa
     )
     bench = Bench(tmp_path, study)
     proposals = list(bench.proposals(12))
-    assert all(proposal.assessment.cost["parameters"] <= 500 for proposal in proposals)
+    assert all(proposal.cost["parameters"] <= 500 for proposal in proposals)
     rejected = [trial for trial in bench.refused if trial.status is Status.REJECTED]
     assert rejected
     stored = bench.store.search.optuna_study.trials
@@ -108,7 +109,7 @@ def test_conditional_dimension_exists_only_under_its_condition(tmp_path: Path, m
 
 def test_toggle_is_searched_on_and_off(tmp_path: Path) -> None:
     bench = Bench(tmp_path, toy_study(method="grid", run_cap=4, parameters={}, toggles=["relu", "depth"]))
-    built = [(p.assessment.settings["net"]["act"], p.assessment.settings["net"]["depth"]) for p in bench.proposals()]
+    built = [(p.settings["net"]["act"], p.settings["net"]["depth"]) for p in bench.proposals()]
     assert sorted(built) == [("identity", 1), ("identity", 2), ("relu", 1), ("relu", 2)]
 
 
