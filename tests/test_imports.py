@@ -20,6 +20,7 @@ FLOORS = (
     ("evidence", "samplers", "validation"),
     ("models", "prepare", "report", "stages"),
     ("engine", "forecast"),
+    ("api",),
     ("cli",),
 )
 # The packages of the workload. Its entry points (workload, train, cost) stand on top of them all.
@@ -46,7 +47,7 @@ DOORS = {
     "torch": {"cifar_sweep"},
     "torchvision": {"cifar_sweep"},
     "plotly": {"sweeps.report.figures"},
-    "pandas": {"sweeps.report"},
+    "pandas": {"sweeps.api.results", "sweeps.report"},
     "scipy": {"cifar_sweep", "sweeps.stats"},
     "typer": {"sweeps.cli"},
     "sklearn": {"cifar_sweep"},

@@ -1,0 +1,169 @@
+"""What a study has found, as data frames, figures and models."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sweeps.api.figures import Figures
+from sweeps.api.models import Model
+from sweeps.evidence.findings import Findings
+from sweeps.storage.runs import names, open_results
+from sweeps.trial.trial import Status
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from sweeps.storage.results import Results
+
+
+class StudyResults:
+    """The results of a study at one moment. What the study finds later is in the results of a later `load`.
+
+    Data frames are tidy: one observation per row, one variable per column. They are computed at first use.
+
+    Attributes:
+        records: The trials, stages and provenance as they were recorded.
+
+    Example:
+        >>> results = sweeps.load("quickstart")
+        >>> results.trials.groupby("status").seconds.sum()
+        >>> results.ablation[["arm", "estimate", "low", "high", "p_holm", "verdict"]]
+        >>> results.figures.forest()
+    """
+
+    def __init__(self, records: Results) -> None:
+        self.records = records
+
+    @property
+    def name(self) -> str:
+        """The name of the study's folder."""
+        return self.records.name
+
+    @property
+    def question(self) -> str:
+        """The question of the study."""
+        return self.records.study.question
+
+    @property
+    def folder(self) -> Path:
+        """The study's folder."""
+        return self.records.folder
+
+    @property
+    def ended(self) -> int:
+        """How many trials of all stages have ended."""
+        return sum(trial.status is not Status.RUNNING for trial in self.records.everything)
+
+    @cached_property
+    def findings(self) -> Findings:
+        """The statistics behind tables, figures and sentences: `findings.ablation.comparisons` and so on."""
+        return Findings.of(self.records)
+
+    @cached_property
+    def answer(self) -> list[str]:
+        """The answer to the question: a sentence for each finding, and what weakens them."""
+        from sweeps.report.answer import whole_answer
+
+        return list(whole_answer(self.findings))
+
+    @cached_property
+    def trials(self) -> pd.DataFrame:
+        """One row per trial of every stage: settings, cost, outcome. `tidy.trials_frame` lists the columns."""
+        from sweeps.report.tables.tidy import trials_frame
+
+        return trials_frame(self.findings)
+
+    @cached_property
+    def curves(self) -> pd.DataFrame:
+        """One row per trial and epoch: stage, trial, arm, replicate, epoch, device_seconds and every metric."""
+        from sweeps.report.tables.tidy import curves_frame
+
+        return curves_frame(self.findings)
+
+    @cached_property
+    def ablation(self) -> pd.DataFrame:
+        """One row per arm or effect: estimate, 95 % interval, p, Holm-adjusted p, verdict. Empty before the stage."""
+        from sweeps.report.tables.tidy import ablation_frame
+
+        return ablation_frame(self.findings)
+
+    @property
+    def best(self) -> Model:
+        """The model that stands for the study: the final one, else the incumbent or the best trial.
+
+        `best.recipe` is its whole recipe.
+
+        Raises:
+            NoModel: No run has completed.
+            Unavailable: Its checkpoint is missing or damaged.
+        """
+        return self.model()
+
+    @property
+    def figures(self) -> Figures:
+        """The figures, as plotly objects."""
+        return Figures(self.findings)
+
+    def model(self, run: str = "", *, ensemble: bool = False, data_dir: str | Path | None = None) -> Model:
+        """Return a trained model.
+
+        Args:
+            run: "7" for trial 7 of the search, "final/0" for a run of another stage; by default as `best`.
+            ensemble: Take all completed runs of the recipe.
+            data_dir: The data folder; by default `$SWEEP_DATA` or the platform's cache folder.
+
+        Raises:
+            NotFound: There is no such trial.
+            NoModel: The run has not completed, or an ensemble has one run only.
+            Unavailable: The checkpoint is missing or damaged.
+        """
+        name = f"{self.name}:{run}" if run else self.name
+        return Model.of(name, runs_dir=self.folder.parent, ensemble=ensemble, data_dir=data_dir)
+
+    def report(self, reports_dir: str | Path = "reports") -> Path:
+        """Write the report into its folder below `reports_dir`. Returns the path of the page."""
+        from sweeps.engine.launch import write_report
+
+        return write_report(self.records, Path(reports_dir))
+
+    def counts(self) -> Mapping[str, int]:
+        """Return how many trials of the search have each status."""
+        return {status.value: number for status, number in self.records.counts().items() if number}
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{number} {status}" for status, number in self.counts().items()) or "no trials"
+        stages = "".join(f", {name}: {len(stage.trials)} runs" for name, stage in self.records.stages.items())
+        return f"<StudyResults of {self.name!r}: {counts}{stages}>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the question and the answer."""
+        sentences = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in self.answer)
+        return f"<p><b>{html.escape(self.name)}</b>: {html.escape(self.question)}</p><ul>{sentences}</ul>"
+
+
+def load(name: str, runs_dir: str | Path = "runs") -> StudyResults:
+    """Return what the study called `name` has found so far.
+
+    The storage is compared with the records of the trials first, so that a damaged study is never read as a result.
+
+    Args:
+        name: The study's name; a smoke run is "NAME-smoke".
+        runs_dir: The folder of all studies.
+
+    Raises:
+        NotFound: There is no such study in `runs_dir`.
+        Damaged: Storage and records contradict each other.
+
+    Example:
+        >>> sweeps.load("quickstart").best.recipe["optimizer"]
+    """
+    return StudyResults(open_results(Path(runs_dir), name))
+
+
+def studies(runs_dir: str | Path = "runs") -> list[str]:
+    """Return the names of the studies in a runs folder."""
+    return names(Path(runs_dir))
