@@ -1,4 +1,4 @@
-"""Designs of an ablation: pure functions from a baseline and its components to the arms that are set side by side."""
+"""Designs of an ablation: pure functions from a baseline and its components to the arms that are compared."""
 
 from sweeps.designs.arms import Design, TooLarge, arms, require_affordable
 from sweeps.designs.components import components_of

@@ -1,4 +1,4 @@
-"""The arms of a design: which recipes are set side by side, and which of them cannot be."""
+"""The arms of a design: the recipes to compare, and those that are not applicable."""
 
 from __future__ import annotations
 
@@ -18,18 +18,22 @@ Components: TypeAlias = Mapping[str, Mapping[str, Any]]
 DesignName: TypeAlias = Literal["leave_one_out", "add_one_in", "factorial", "alternatives"]
 
 MOST_RUNS = 1024
+"""The most runs of a factorial."""
 
 
 class TooLarge(ValueError):
-    """A factorial of more runs than anyone means to pay for."""
+    """A factorial has more than `MOST_RUNS` runs."""
 
 
 @dataclass(frozen=True)
 class Design:
-    """The arms of an ablation, reference first, those that are not applicable included.
+    """The arms of an ablation.
 
-    For a fraction of a factorial, `generators` say how it was chosen ("g = a × b × c") and `aliases` which two-way
-    interactions share an estimate ("a:b" -> ["c:d"]); both are empty otherwise.
+    Attributes:
+        name: The name of the design.
+        arms: The arms, the reference first; those that are not applicable are included.
+        generators: How a fraction of a factorial was chosen ("g = a × b × c"); empty otherwise.
+        aliases: The two-way interactions of a fraction that share an estimate ("a:b" -> ["c:d"]); empty otherwise.
     """
 
     name: str
@@ -47,12 +51,30 @@ def arms(
     fit: Fit | None = None,
     seeds: int = 1,
 ) -> Design:
-    """The arms that `design` makes of the `baseline` settings and its `components` (the settings that remove each).
+    """Make the arms of an ablation.
 
-    `weigh` resolves and judges nested settings with overrides; `fit` scales what breaks a constraint until it fits. An
-    arm that cannot be trained has its `reason`. Raises ValueError where the whole design falls with one recipe: the
-    baseline, the reference of add_one_in, a cell of a factorial; TooLarge for a factorial over `MOST_RUNS` with `seeds`
-    each.
+    Args:
+        design: leave_one_out: the baseline without each component. add_one_in: the recipe without any component, and
+            with each alone. factorial: every combination, or a fraction of them. alternatives: each component in the
+            place of the baseline.
+        baseline: The nested settings of the baseline.
+        components: Name of the component -> settings by dotted key that remove it.
+        weigh: Checks a recipe.
+        fit: Scales a recipe that violates a constraint until it fits; by default it is not applicable.
+        seeds: The number of seeds of each arm.
+
+    Returns:
+        The design. An arm that cannot be trained has its `reason`.
+
+    Raises:
+        ValueError: A recipe that the whole design depends on is not applicable: the baseline, the reference of
+            add_one_in, a cell of a factorial. Or components cannot be removed together.
+        TooLarge: A factorial has more than `MOST_RUNS` runs.
+
+    Example:
+        >>> made = arms("leave_one_out", {"momentum": 0.9}, {"momentum": {"momentum": 0.0}}, gate.weigh)
+        >>> [arm.name for arm in made.arms]
+        ['baseline', 'momentum']
     """
     bench = _Bench(baseline, weigh(baseline, {}).settings, components, weigh, fit)
     start = bench.arm(BASELINE, ())
@@ -64,7 +86,15 @@ def arms(
 
 
 def require_affordable(components: int, seeds: int) -> None:
-    """Raise TooLarge where a factorial of so many components, over so many seeds, has more than `MOST_RUNS` runs."""
+    """Check the number of runs of a factorial.
+
+    Args:
+        components: The number of components.
+        seeds: The number of seeds of each recipe.
+
+    Raises:
+        TooLarge: It has more than `MOST_RUNS` runs.
+    """
     recipes = 1 << base_factors(components)
     runs = recipes * seeds
     if runs > MOST_RUNS:
@@ -76,6 +106,8 @@ def require_affordable(components: int, seeds: int) -> None:
 
 @dataclass(frozen=True)
 class _Bench:
+    """The means to make an arm; `resolved` is the baseline with every default."""
+
     baseline: Mapping[str, Any]
     resolved: Mapping[str, Any]
     components: Components
@@ -83,8 +115,9 @@ class _Bench:
     fit: Fit | None
 
     def arm(self, name: str, removed: Sequence[str], reference: Arm | None = None) -> Arm:
-        """The baseline without the components in `removed`, set against `reference`."""
+        """The baseline without the components in `removed`, to be compared with `reference`."""
         weighed = self.weigh(self.baseline, self._removal(removed))
+        # Two arms with one recipe would share all their runs, and differ by exactly 0.
         if reference is not None and weighed.accepted and weighed.settings == reference.settings:
             weighed = replace(weighed, reason=f"changes nothing: the recipe is that of {reference.name}")
         fitted = Fitted(weighed)
@@ -101,11 +134,16 @@ class _Bench:
         return {key: value for name in removed for key, value in self.components[name].items()}
 
     def _edits(self, removed: Sequence[str], reference: Arm) -> dict[str, Any]:
-        """What sets the arm off from its reference: settings of the parts it lacks, the baseline's of those it adds."""
-        taken = self._removal(name for name in removed if name not in reference.removed)
-        kept = self._removal(removed)
+        """The settings in which the arm differs from its reference.
+
+        They remove the components that only the arm lacks, and restore the baseline's values of those that it adds.
+        """
+        taken_out = self._removal(name for name in removed if name not in reference.removed)
+        still_removed = self._removal(removed)
         added = self._removal(name for name in reference.removed if name not in removed)
-        return {key: _value(self.resolved, key, value) for key, value in added.items() if key not in kept} | taken
+        # A setting that two components remove is restored only when both are back.
+        restored = {key: _value(self.resolved, key, value) for key, value in added.items() if key not in still_removed}
+        return restored | taken_out
 
 
 def _value(settings: Mapping[str, Any], key: str, like: Any) -> Any:
@@ -119,7 +157,7 @@ def _value(settings: Mapping[str, Any], key: str, like: Any) -> Any:
 def _one_at_a_time(design: DesignName, bench: _Bench, start: Arm) -> Design:
     """Each component by itself: taken out of the baseline (leave_one_out) or set in its place (alternatives)."""
     arms = [bench.arm(name, (name,), start) for name in bench.components]
-    if design == "alternatives":  # another recipe lacks nothing
+    if design == "alternatives":  # another recipe, which lacks no component of the baseline
         arms = [replace(arm, removed=()) for arm in arms]
     return Design(design, (start, *arms))
 
@@ -143,31 +181,32 @@ def _factorial(bench: _Bench, start: Arm, seeds: int) -> Design:
     singles = {name: bench.arm(f"no {name}", (name,), start) for name in bench.components}
     usable = _usable("factorial", bench, singles)
     require_affordable(len(usable), seeds)
-    chosen = fraction(usable)
-    cells = [start, *(bench.arm(f"no {', '.join(removed)}", removed, start) for removed in chosen.removed[1:])]
+    factorial = fraction(usable)
+    cells = [start, *(bench.arm(f"no {', '.join(removed)}", removed, start) for removed in factorial.removed[1:])]
     _require_cells(cells)
     unusable = [arm for name, arm in singles.items() if name not in usable]
-    return Design("factorial", (*cells, *unusable), chosen.generators, chosen.aliases)
+    return Design("factorial", (*cells, *unusable), factorial.generators, factorial.aliases)
 
 
 def _usable(design: str, bench: _Bench, singles: Mapping[str, Arm]) -> list[str]:
-    """The components that can be removed by themselves; together they must not contradict each other."""
+    """The components that can be removed by themselves. Raises ValueError where they cannot be removed together."""
     usable = [name for name, arm in singles.items() if not arm.reason]
     if not usable:
         reasons = "; ".join(f"{name}: {arm.reason}" for name, arm in singles.items())
         raise ValueError(f"{design}: no component is applicable: {reasons}")
     for first, second in combinations(usable, 2):
-        if found := conflict(bench.components[first], bench.components[second]):
-            raise ValueError(f"{design}: {first} and {second} cannot both be removed: {found}")
+        if contradiction := conflict(bench.components[first], bench.components[second]):
+            raise ValueError(f"{design}: {first} and {second} cannot both be removed: {contradiction}")
     return usable
 
 
 def _require_cells(cells: Sequence[Arm]) -> None:
-    known: dict[str, str] = {}
+    """Raise ValueError for a cell that is not applicable, or two with the same recipe: neither leaves a factorial."""
+    names: dict[str, str] = {}
     for cell in cells:
         if cell.reason:
             raise ValueError(f"factorial: {cell.name!r} is not applicable, and no cell may be missing: {cell.reason}")
-        if cell.recipe in known:
-            twin = known[cell.recipe]
+        if cell.recipe in names:
+            twin = names[cell.recipe]
             raise ValueError(f"factorial: {cell.name!r} is the same recipe as {twin!r}: these components overlap")
-        known[cell.recipe] = cell.name
+        names[cell.recipe] = cell.name

@@ -1,4 +1,4 @@
-"""Comparison at equal parameters: a variant over a constraint, its widths scaled until it fits."""
+"""Comparison at equal cost: scale down the widths of a variant that violates a constraint until it fits."""
 
 from __future__ import annotations
 
@@ -9,15 +9,22 @@ from typing import Any, TypeAlias
 from sweeps.trial.assessment import Feasibility
 from sweeps.workload import Workload
 
-STEPS = 256  # factors are multiples of 1/256
+STEPS = 256
+"""Factors are multiples of 1/256."""
 
 Weigh: TypeAlias = Callable[[Mapping[str, Any], Mapping[str, Any]], Feasibility]
-"""Nested settings and overrides by dotted key, to their assessment."""
+"""Checks a recipe: (nested settings, overrides by dotted key) -> its resolved settings, cost and violations."""
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """An assessment, scaled where it had to be: `edits` are the scaled settings by dotted key, `note` says how far."""
+    """A recipe after scaling.
+
+    Attributes:
+        assessment: The recipe, its cost, and why it may not be trained.
+        edits: The settings that were scaled, by dotted key; empty where none was.
+        note: The factor, in words: "widths scaled by 0.84 to fit".
+    """
 
     assessment: Feasibility
     edits: Mapping[str, Any] = field(default_factory=dict)
@@ -25,10 +32,18 @@ class Fitted:
 
 
 def fitted(workload: Workload, weigh: Weigh, over: Feasibility) -> Fitted:
-    """`over` with its widths scaled by the largest factor that meets every constraint; unchanged where none does.
+    """Scale the widths of a recipe by the largest factor with which it meets every constraint.
 
-    The factor is found by bisection over multiples of 1/256 in (0, 1), taking cost to grow with the widths; nothing is
-    ever enlarged. What cannot be built is no matter of widths and stays as it is.
+    The factor is a multiple of 1/256 below 1, found by bisection: the cost is taken to grow with the widths. Recipes
+    that fit already, and those that cannot be built, are not scaled.
+
+    Args:
+        workload: The workload, which scales recipes.
+        weigh: Checks recipes.
+        over: The recipe.
+
+    Returns:
+        The scaled recipe. Where no factor makes it fit, `over` with the reason extended.
     """
     if over.accepted or "recipe" in over.violations:
         return Fitted(over)
@@ -44,13 +59,13 @@ def fitted(workload: Workload, weigh: Weigh, over: Feasibility) -> Fitted:
             return _unfit(over, str(error))
         return Fitted(weigh(over.settings, edits), edits, f"widths scaled by {factor:.3g} to fit")
 
-    low, high, best = 1, STEPS, scaled(1)
+    low, high, best = 1, STEPS, scaled(1)  # the factor low/256 fits, high/256 does not
     if not best.assessment.accepted:
         return _unfit(over, f"does not fit even with widths scaled by 1/{STEPS}: {best.assessment.reason}")
     while high - low > 1:
         middle = (low + high) // 2
-        found = scaled(middle)
-        low, high, best = (middle, high, found) if found.assessment.accepted else (low, middle, best)
+        candidate = scaled(middle)
+        low, high, best = (middle, high, candidate) if candidate.assessment.accepted else (low, middle, best)
     return best
 
 

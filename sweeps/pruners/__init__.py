@@ -1,1 +1,1 @@
-"""Early termination: one protocol and one file per rule, pure functions over recorded curves."""
+"""Pruners: rules of early termination, one per file, as pure functions of the recorded curves."""

@@ -1,4 +1,4 @@
-"""What a rule of early termination is: a decision over the curves that were recorded, and nothing else."""
+"""The protocol of a pruner."""
 
 from __future__ import annotations
 
@@ -6,22 +6,31 @@ from collections.abc import Mapping
 from typing import Literal, Protocol
 
 Goal = Literal["maximize", "minimize"]
-Curve = Mapping[int, float]  # epoch, from 1 -> the study's metric
+Curve = Mapping[int, float]
+"""The study's metric of one trial: epoch, from 1 -> value."""
 
 
 class Rule(Protocol):
-    """Decides which trials stop. A restarted study decides alike, since it has the same curves."""
+    """Decides which trials stop early.
+
+    A rule has no state: its decisions depend on the recorded curves only, so a restarted study decides as before.
+    """
 
     def stops(self, number: int, curves: Mapping[int, Curve]) -> bool:
-        """Whether trial `number` stops at its last epoch; `curves` are those of all trials, its own included."""
+        """Return whether a trial stops at its last epoch.
+
+        Args:
+            number: The number of the trial.
+            curves: The curves of all trials by number, including this one.
+        """
 
     def why(self, epoch: int) -> str:
-        """What is said of a trial that stops at `epoch`."""
+        """Return the reason that is recorded for a trial that stops at `epoch`."""
 
     def judged(self, epochs: int) -> tuple[int, ...]:
-        """The epochs, ascending, at which trials of `epochs` epochs are judged."""
+        """Return the epochs, ascending, at which trials of `epochs` epochs may stop."""
 
 
 def sign(goal: Goal) -> float:
-    """What a metric is multiplied by so that more is better."""
+    """Return the factor by which to multiply a metric so that higher is better: 1 or -1."""
     return 1.0 if goal == "maximize" else -1.0

@@ -1,4 +1,4 @@
-"""Build the pruner that a study file asks for."""
+"""Build the pruner of a study."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sweeps.workload import Workload
 
 
 def stopping_rule(study: Study, workload: Workload) -> Rule | None:
-    """The early termination of a study; a full trial has the recipe's epochs where the file does not say."""
+    """Return the pruner of a study; None if it has no early termination."""
     section = study.early_terminate
     if section is None:
         return None
@@ -23,7 +23,7 @@ def stopping_rule(study: Study, workload: Workload) -> Rule | None:
 
 
 def epochs_of(study: Study, workload: Workload) -> int | None:
-    """The epochs that a trial of the baseline trains for; None where the recipe has no key `epochs`."""
+    """Return the epochs of a trial of the baseline; None if the recipe has no setting `epochs`."""
     try:
         return int(workload.schema.get(workload.schema.validate(study.settings(workload.schema)), "epochs"))
     except KeyError:
@@ -31,19 +31,25 @@ def epochs_of(study: Study, workload: Workload) -> int | None:
 
 
 def rule_of(section: EarlyTerminate, epochs: int, goal: Goal) -> Rule:
-    """The rule that a study file asks for; `epochs` are those of a full trial, where the file names no `max_iter`."""
+    """Return the pruner that a section of a study file describes.
+
+    Args:
+        section: The section.
+        epochs: The epochs of a full trial, for a section without `max_iter`.
+        goal: The direction of the metric.
+    """
     last = section.max_iter or epochs
     match section.type:
         case "asha":
-            return Asha(_set(section.min_iter), last, _set(section.eta), goal)
+            return Asha(_required(section.min_iter), last, _required(section.eta), goal)
         case "hyperband":
-            return Hyperband(_set(section.min_iter), last, _set(section.eta), goal, section.brackets)
+            return Hyperband(_required(section.min_iter), last, _required(section.eta), goal, section.brackets)
         case "median":
-            return Median(_set(section.min_iter), _set(section.min_trials), goal)
+            return Median(_required(section.min_iter), _required(section.min_trials), goal)
         case "one_epoch":
-            return OneEpoch(_set(section.epochs), _set(section.top), goal)
+            return OneEpoch(_required(section.epochs), _required(section.top), goal)
 
 
-def _set(value: int | None) -> int:
-    assert value is not None, "the section fills in what its type has"
+def _required(value: int | None) -> int:
+    assert value is not None, "the section fills in the defaults of its type"
     return value

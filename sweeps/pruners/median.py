@@ -1,8 +1,8 @@
 """The median stopping rule.
 
-Golovin et al., "Google Vizier: A Service for Black-Box Optimization" (KDD 2017): a trial stops at an epoch at which its
-best value so far is worse than the median of the others' running averages up to there. Decides as Ray Tune's
-`MedianStoppingRule` does, which compares with all trials that have come so far, stopped ones included.
+Golovin et al., "Google Vizier: A Service for Black-Box Optimization" (KDD 2017): a trial stops at an epoch where its
+best value so far is worse than the median of the other trials' running averages up to that epoch. It decides as Ray
+Tune's `MedianStoppingRule`, which compares with all trials that have come so far, stopped ones included.
 """
 
 from __future__ import annotations
@@ -17,9 +17,12 @@ from sweeps.pruners.base import Curve, Goal, sign
 
 @dataclass(frozen=True)
 class Median:
-    """No trial stops before `min_iter` epochs, nor before `min_trials` others have come as far.
+    """Stops trials that are worse than the median of the others.
 
-    Averages run from epoch `min_iter` on.
+    Attributes:
+        min_iter: No trial stops before this epoch. Averages start at it too.
+        min_trials: No trial stops before this many others have come as far.
+        goal: The direction of the metric.
     """
 
     min_iter: int
@@ -27,7 +30,7 @@ class Median:
     goal: Goal
 
     def stops(self, number: int, curves: Mapping[int, Curve]) -> bool:
-        """Whether a trial's best value is worse than the median of the others' averages up to its last epoch."""
+        """Return whether a trial's best value is worse than the median of the others' averages up to its last epoch."""
         curve, better = curves[number], sign(self.goal)
         epoch = max(curve)
         if epoch < self.min_iter:
@@ -40,11 +43,11 @@ class Median:
         return bool(best < better * np.median(means))
 
     def why(self, epoch: int) -> str:
-        """The epoch."""
+        """Return the reason: the epoch."""
         return f"worse than the median of the others at epoch {epoch}"
 
     def judged(self, epochs: int) -> tuple[int, ...]:
-        """Every epoch from `min_iter` on; at the last a trial ends by itself."""
+        """Return every epoch from `min_iter` on except the last, where a trial ends by itself."""
         return tuple(range(self.min_iter, epochs))
 
     def _mean(self, curve: Curve, epoch: int) -> float | None:

@@ -1,7 +1,7 @@
-"""Train all for a few epochs, then only the best to the end.
+"""Train all trials for a few epochs, then only the best to the end.
 
-Egele et al., "Is One Epoch All You Need For Multi-Fidelity Hyperparameter Optimization?" (arXiv:2307.15422): with one
-epoch, on their benchmarks, about as good as successive halving at a tenth of its cost.
+Egele et al., "Is One Epoch All You Need For Multi-Fidelity Hyperparameter Optimization?" (arXiv:2307.15422): on their
+benchmarks, one epoch does about as well as successive halving at a tenth of its cost.
 """
 
 from __future__ import annotations
@@ -14,31 +14,37 @@ from sweeps.pruners.base import Curve, Goal, sign
 
 @dataclass(frozen=True)
 class OneEpoch:
-    """Of all trials the best `top` at epoch `epochs` go on. Nothing is decided before all have come there."""
+    """The best `top` of all trials at epoch `epochs` continue. Nothing is decided before all have reached it.
+
+    Attributes:
+        epochs: The epochs that all trials train for.
+        top: The number of trials that continue.
+        goal: The direction of the metric.
+    """
 
     epochs: int
     top: int
     goal: Goal
 
     def best(self, curves: Mapping[int, Curve]) -> list[int]:
-        """The numbers of the trials that go on, best first; of equal ones those with the lower numbers."""
+        """Return the numbers of the trials that continue, best first; of equal values the lower number first."""
         reached = [
             (-sign(self.goal) * curve[self.epochs], number) for number, curve in curves.items() if self.has(curve)
         ]
         return [number for _, number in sorted(reached)[: self.top]]
 
     def has(self, curve: Curve) -> bool:
-        """Whether a trial has come as far as all shall."""
+        """Return whether a trial has reached the epoch at which all are compared."""
         return self.epochs in curve
 
     def stops(self, number: int, curves: Mapping[int, Curve]) -> bool:
-        """Whether a trial is not among the best, once `curves` has all that are to be compared."""
+        """Return whether a trial is not among the best. `curves` must have all the trials to compare."""
         return number not in self.best(curves)
 
     def why(self, epoch: int) -> str:
-        """The rule."""
+        """Return the reason: the rule."""
         return f"not among the best {self.top} at epoch {self.epochs}"
 
     def judged(self, epochs: int) -> tuple[int, ...]:
-        """The one epoch."""
+        """Return the one epoch at which all are compared."""
         return (self.epochs,) if self.epochs < epochs else ()

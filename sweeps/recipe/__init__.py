@@ -1,1 +1,1 @@
-"""The schema of a workload's settings: validate, merge, address by dotted key."""
+"""The schema of a workload's recipe: its dotted keys, their types, and the validation of settings."""

@@ -1,4 +1,4 @@
-"""The dotted keys of a recipe: which of a study's settings exist, and what was meant by those that do not."""
+"""The dotted keys of a recipe: find the settings that it does not have, and the nearest that it has."""
 
 from __future__ import annotations
 
@@ -10,7 +10,16 @@ from sweeps.io.paths import Violation
 
 
 def unknown_settings(settings: Mapping[str, Any], keys: Mapping[str, Any], prefix: str = "") -> Iterator[Violation]:
-    """The paths in nested `settings` that are no keys of the recipe. A section without keys of its own takes any."""
+    """Yield the settings that the recipe does not have.
+
+    Args:
+        settings: Nested settings.
+        keys: The dotted keys of the recipe, sections included. A section without keys of its own takes any setting.
+        prefix: The dotted key of `settings` in the recipe, with its final dot.
+
+    Yields:
+        (path, rule) pairs; the paths lead into `settings`.
+    """
     for name, value in settings.items():
         key = f"{prefix}{name}"
         if key not in keys:
@@ -23,23 +32,23 @@ def unknown_settings(settings: Mapping[str, Any], keys: Mapping[str, Any], prefi
 
 
 def unknown_setting(key: str, keys: Mapping[str, Any]) -> str:
-    """The rule for a dotted key that does not exist: the nearest key, and the valid ones of its section."""
+    """Return the rule against a dotted key that does not exist: the nearest key, and the valid keys of its section."""
     section = key.rpartition(".")[0]
     while section and section not in keys:
         section = section.rpartition(".")[0]
     last = key.rpartition(".")[2]
     namesakes = [other for other in keys if other.rpartition(".")[2] == last]
-    if namesakes:  # the right word in the wrong place
+    if namesakes:  # the right name in the wrong section is a better guess than a similar name in this one
         return f"unknown setting {key!r}; did you mean {namesakes[0]!r}? valid: {', '.join(children(section, keys))}"
     return unknown("setting", key, children(section, keys), keys)
 
 
 def children(section: str, keys: Mapping[str, Any]) -> list[str]:
-    """The keys directly inside `section` ("" is the recipe itself)."""
+    """Return the keys directly inside `section`; "" is the recipe itself."""
     prefix = f"{section}." if section else ""
     return [key for key in keys if key.startswith(prefix) and "." not in key[len(prefix) :]]
 
 
 def nested_in(key: str, other: str) -> bool:
-    """Whether one of two keys is the other or lies inside it."""
+    """Return whether the two dotted keys are equal or one lies inside the other."""
     return key == other or key.startswith(f"{other}.") or other.startswith(f"{key}.")

@@ -1,4 +1,4 @@
-"""A workload's recipe as a study sees it: dotted keys, their defaults, and the check of values."""
+"""The recipe type of a workload: its dotted keys, and how settings are merged, validated and read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ from sweeps.recipe.unions import SectionType, Setting, is_record, settings_of
 
 
 class BadRecipe(Exception):
-    """A recipe that its schema refuses. `mistakes` are (dotted key, rule) pairs."""
+    """Settings that are not a valid recipe.
+
+    Attributes:
+        mistakes: (dotted key, rule) pairs; the key is empty for a rule of the recipe as a whole.
+    """
 
     def __init__(self, mistakes: list[tuple[str, str]]) -> None:
         self.mistakes = mistakes
@@ -26,18 +30,28 @@ class BadRecipe(Exception):
 
 @dataclass(frozen=True)
 class RecipeSchema:
-    """The recipe type of a workload: a pydantic model or a dataclass, nested as it likes.
+    """The recipe type of a workload: a pydantic model or a dataclass, with nested sections.
 
-    A section may be a union of record types told apart by a Literal setting, its tag: `model.name: lenet5`. One that
-    does not name its tag is of its default's type. Where the type has a method `expand`, from nested settings to nested
-    settings, that writes out what a setting stands for (`shorthands`), before anything is merged or validated.
+    A section may be a union of record types with a tag, a Literal setting that tells them apart: `model.name: lenet5`.
+    A section that does not name its tag has the type of its default.
+
+    The type may have a static method `expand`, from nested settings to nested settings. It replaces shorthands by the
+    settings that they stand for, before anything is merged or validated.
+
+    Example:
+        >>> schema = RecipeSchema(Recipe)
+        >>> settings = schema.merge({"optimizer": {"lr": 0.1}}, {"optimizer.lr": 0.2, "epochs": 3})
+        >>> settings
+        {'optimizer': {'lr': 0.2}, 'epochs': 3}
+        >>> schema.validate(settings).epochs
+        3
     """
 
     type: type
 
     @staticmethod
     def accepts(annotation: Any) -> bool:
-        """Whether `annotation` can serve as a recipe type."""
+        """Return whether `annotation` can be a recipe type."""
         return is_record(annotation)
 
     @property
@@ -50,25 +64,33 @@ class RecipeSchema:
 
     @property
     def keys(self) -> Mapping[str, Any]:
-        """Every dotted key, sections included, with its annotation: {"model": ..., "model.widths": ..., ...}.
+        """Every dotted key with its annotation, sections included: {"model": ..., "model.widths": ..., ...}.
 
-        Of a section that may be one of several types, the keys of all of them.
+        A section with several types has the keys of all of them.
         """
         return _keys(self.type)
 
     @property
     def tags(self) -> frozenset[str]:
-        """The dotted keys whose values tell the types of a section apart: {"model.name"}."""
+        """The dotted keys of the settings that tell the types of a section apart: {"model.name"}."""
         return _all_tags(self.type)
 
     @property
     def shorthands(self) -> frozenset[str]:
-        """The settings that stand for others, and are not found in a recipe: pydantic's `Field(exclude=True)`."""
+        """The settings that stand for others: those of pydantic's `Field(exclude=True)`. A recipe's dump lacks them."""
         fields: Mapping[str, Any] = getattr(self.type, "model_fields", {})
         return frozenset(name for name, info in fields.items() if info.exclude)
 
     def validate(self, settings: Mapping[str, Any]) -> Any:
-        """The recipe for nested `settings`; what is not named keeps its default. Raises BadRecipe."""
+        """Return the recipe for nested settings.
+
+        Args:
+            settings: Nested settings; those that are missing have their defaults.
+
+        Raises:
+            BadRecipe: With all the mistakes.
+        """
+        # Pydantic needs the tag of a section to pick its type; it does not fall back to the default's.
         whole = _tagged(self._whole, self._expanded(settings))
         try:
             return self._adapter.validate_python(whole)
@@ -76,15 +98,19 @@ class RecipeSchema:
             raise BadRecipe(mistakes(self._whole, whole, error)) from None
 
     def merge(self, settings: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-        """Nested `settings` with `overrides` (by dotted key) put in. A mapping as value is merged into its section.
+        """Return nested settings with some of them overridden.
 
-        A section that becomes one of another type (`model.name: lenet5` over a ResNet) starts from that type's own
-        defaults: of the settings that it had none stays, whatever the order of the overrides.
+        A section that changes its type (`model.name: lenet5` over a ResNet) starts from the defaults of the new type:
+        none of its earlier settings stays, whatever the order of the overrides.
+
+        Args:
+            settings: Nested settings; they are not changed.
+            overrides: Values by dotted key. A mapping is merged into its section.
         """
         return _merged(self._whole, copy.deepcopy(self._expanded(settings)), merge({}, overrides))
 
     def takes(self, settings: Mapping[str, Any], key: str) -> bool:
-        """Whether a recipe of these settings has a place for the dotted key, given the types of its sections."""
+        """Return whether the recipe of these settings has the dotted key, given the types of its sections."""
         section: SectionType | None = self._whole
         node: Any = self._expanded(settings)
         for part in key.split("."):
@@ -96,15 +122,15 @@ class RecipeSchema:
         return True
 
     def _expanded(self, settings: Mapping[str, Any]) -> dict[str, Any]:
-        """`settings` with what its shorthands stand for written out."""
+        """`settings` with the shorthands replaced by what they stand for."""
         return dict(getattr(self.type, "expand", dict)(settings))
 
     def dump(self, recipe: Any) -> dict[str, Any]:
-        """A recipe as nested plain data, every default written out."""
+        """Return a recipe as nested plain data, as in JSON, with every default."""
         return typing.cast(dict[str, Any], self._adapter.dump_python(recipe, mode="json"))
 
     def get(self, recipe: Any, key: str) -> Any:
-        """The value of a dotted key in a recipe; raises KeyError where the recipe has no such key."""
+        """Return the value of a dotted key in a recipe. Raises KeyError where the recipe has no such key."""
         node: Any = self.dump(recipe)
         for part in key.split("."):
             if not isinstance(node, Mapping) or part not in node:
@@ -113,7 +139,13 @@ class RecipeSchema:
         return node
 
     def json_schema(self, ref_template: str) -> dict[str, Any]:
-        """The JSON Schema of the nested settings, in which only a section of its default's type may omit its tag."""
+        """Return the JSON Schema of the nested settings.
+
+        In it, a section may omit its tag only if it has the type of the default, as `validate` has it.
+
+        Args:
+            ref_template: The form of references to definitions, such as "#/$defs/{model}".
+        """
         whole = self._adapter.json_schema(ref_template=ref_template)
         _require_tags(whole)
         return whole
@@ -127,16 +159,17 @@ def _adapter(record: type) -> TypeAdapter[Any]:
 @cache
 def _whole(record: type) -> SectionType:
     whole = SectionType.of(record)
-    assert whole is not None, "accepts() was asked"
+    assert whole is not None, "a recipe type must pass `accepts`"
     return whole
 
 
 @cache
 def _keys(record: type) -> Mapping[str, Any]:
-    found: dict[str, Any] = {}
+    keys: dict[str, Any] = {}
     for key, annotation in _walk(_whole(record), ""):
-        found[key] = typing.Union[found[key], annotation] if key in found else annotation  # noqa: UP007
-    return MappingProxyType(found)
+        # Two types of a section may have a setting of the same name. `|` does not take every annotation, Union does.
+        keys[key] = typing.Union[keys[key], annotation] if key in keys else annotation  # noqa: UP007
+    return MappingProxyType(keys)
 
 
 @cache
@@ -145,7 +178,12 @@ def _all_tags(record: type) -> frozenset[str]:
 
 
 def merge(settings: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """`settings` with `overrides` put in where no schema is at hand: sections keep all that is not overridden."""
+    """Return nested settings with some of them overridden, without a schema.
+
+    Args:
+        settings: Nested settings; they are not changed.
+        overrides: Values by dotted key. A mapping is merged into its section, which keeps its other settings.
+    """
     merged = copy.deepcopy(dict(settings))
     for key, value in overrides.items():
         *sections, last = key.split(".")
@@ -161,7 +199,7 @@ def merge(settings: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str
 
 def _merged(section: SectionType | None, settings: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
     if section is not None and section.tag in overrides and section.record(overrides) is not section.record(settings):
-        settings = {}
+        settings = {}  # the type changes: the settings of the old type do not apply to the new one
     merged = dict(settings)
     fields = section.fields({**settings, **overrides}) if section is not None else {}
     for name, value in overrides.items():
@@ -175,7 +213,7 @@ def _merged(section: SectionType | None, settings: dict[str, Any], overrides: Ma
 
 
 def _tagged(section: SectionType | None, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """`settings` with the tag of each section that is not given one, where its default has one."""
+    """`settings` with the tag of the default in each section that does not name its own."""
     if section is None:
         return dict(settings)
     whole = dict(settings)
@@ -207,7 +245,10 @@ def _tags(section: SectionType, prefix: str) -> Iterator[str]:
 
 
 def _require_tags(node: Any) -> None:
-    """Make the members of a tagged union tell themselves apart to an editor, which knows nothing of default tags."""
+    """Require the tag in the members of a tagged union, except in that of the default.
+
+    Editors know nothing of default tags: to them, a section without its tag would match several members.
+    """
     if isinstance(node, list):
         for item in node:
             _require_tags(item)
@@ -215,9 +256,9 @@ def _require_tags(node: Any) -> None:
         return
     if "discriminator" in node and "oneOf" in node:
         tag, refs = node["discriminator"]["propertyName"], node["discriminator"]["mapping"]
-        usual = refs.get((node.get("default") or {}).get(tag))
+        default = refs.get((node.get("default") or {}).get(tag))
         node["oneOf"] = [
-            member if member.get("$ref") == usual else {**member, "required": [tag]} for member in node["oneOf"]
+            member if member.get("$ref") == default else {**member, "required": [tag]} for member in node["oneOf"]
         ]
     for inner in node.values():
         _require_tags(inner)

@@ -1,1 +1,1 @@
-"""The study file: read, parsed, checked against its own rules."""
+"""The study file: its grammar, its rules, and what differs between two versions."""

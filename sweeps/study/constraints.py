@@ -1,4 +1,4 @@
-"""Limits on what a model may cost, checked before it is trained."""
+"""Upper limits on the cost of a model, checked before it is trained."""
 
 from __future__ import annotations
 
@@ -17,7 +17,13 @@ _FORM = re.compile(r"\s*(\w+)\s*(<=|<|>=|>|==|=)\s*([0-9][0-9_.]*(?:[eE]\+?[0-9]
 
 @dataclass(frozen=True)
 class Constraint:
-    """`quantity <= limit`. `macs` are multiply-accumulates of one example's forward pass."""
+    """An upper limit on one quantity, `quantity <= limit`.
+
+    Attributes:
+        quantity: One of `QUANTITIES`. `macs` are the multiply-accumulates of one example's forward pass.
+        limit: The largest allowed value, from 1 to below 10^18.
+        relation: Always "<=".
+    """
 
     quantity: str
     limit: int
@@ -25,9 +31,18 @@ class Constraint:
 
     @classmethod
     def parse(cls, text: str) -> Constraint:
-        """A constraint from "parameters <= 5_000_000", "macs <= 250M" or "parameters < 5e6" (below is: at most 1 less).
+        """Parse a constraint.
 
-        Raises ValueError with the rule.
+        Args:
+            text: A quantity, "<=" or "<", and a whole number, in any of the notations 5_000_000, 5e6 and 5M
+                (suffixes k, M, G and B). "< 10" means "<= 9".
+
+        Raises:
+            ValueError: With the rule that `text` breaks.
+
+        Example:
+            >>> str(Constraint.parse("macs < 2.5G"))
+            'macs <= 2_499_999_999'
         """
         match = _FORM.fullmatch(text) if isinstance(text, str) else None
         if match is None:
@@ -46,12 +61,24 @@ class Constraint:
         return f"{self.quantity} {self.relation} {self.limit:_}"
 
     def violation(self, cost: Mapping[str, int]) -> float:
-        """How far `cost` is over the limit, as a fraction of the limit; zero or less is within. Raises KeyError."""
+        """Return how far `cost` exceeds the limit, as a fraction of the limit.
+
+        Args:
+            cost: Counts by quantity.
+
+        Returns:
+            Above 0 where the constraint is violated, otherwise 0 or less.
+
+        Raises:
+            KeyError: `cost` does not have the quantity.
+        """
         return (cost[self.quantity] - self.limit) / self.limit
 
 
 def _whole(number: str, suffix: str) -> int:
+    """Return the number with its suffix as an integer. Raises ValueError for a fraction."""
     try:
+        # Decimal, because as a float 4.1M is 4099999.9999999995, which is not whole.
         value = Decimal(number.replace("_", "")) * _SCALE[suffix.lower()]
     except InvalidOperation:
         raise ValueError(f"{number!r} is not a number") from None

@@ -1,7 +1,7 @@
-"""A study file as plain data that remembers its lines, read within limits.
+"""Read, edit and write study files as plain data with the line of every value.
 
-The text comes from anyone, so nothing in it may run code, exhaust memory or escape as a foreign exception: every
-failure to read is a StudyError.
+A study file may come from anyone, so nothing in it may run code, exhaust memory or raise an exception of a library:
+every failure to read is a StudyError.
 """
 
 from __future__ import annotations
@@ -29,25 +29,37 @@ TOP_LEVEL = (
 
 @dataclass(frozen=True)
 class Document:
-    """A study file's data, and where each of its values was written. `name` is how messages call the file."""
+    """The data of a study file, with the place where each value was written.
+
+    Attributes:
+        name: The name of the file in messages.
+        data: The data: dicts, lists, text, finite numbers, truth values and None.
+        places: Path of a value -> its place, "file:line" or the name of an option.
+    """
 
     name: str
     data: dict[str, Any]
     places: Mapping[KeyPath, str]
 
     def place(self, path: Sequence[str | int]) -> str:
-        """Where `path` was written, as "file:line"; for a value that is missing, where its section was."""
+        """Return where the value at `path` was written; for a missing value, where its section was written."""
         for end in range(len(path), 0, -1):
-            if (known := self.places.get(tuple(path[:end]))) is not None:
-                return known
+            if (place := self.places.get(tuple(path[:end]))) is not None:
+                return place
         return self.places.get((), f"{self.name}:1")
 
     def mistake(self, path: Sequence[str | int], rule: str) -> Mistake:
-        """A mistake at `path`."""
+        """Return the mistake of breaking `rule` at `path`."""
         return Mistake(self.place(path), dotted(path), rule)
 
     def put(self, path: Sequence[str], value: Any, place: str) -> Document:
-        """A copy with `value` at `path`, its sections created where missing; messages then name `place`."""
+        """Return a copy with `value` at `path`.
+
+        Args:
+            path: Keys of nested mappings. Missing sections are created; a value in the way is replaced by a section.
+            value: Plain data.
+            place: Where messages say that the value was written.
+        """
         data = copy.deepcopy(self.data)
         node = data
         for part in path[:-1]:
@@ -55,16 +67,20 @@ class Document:
                 node[part] = {}
             node = node[part]
         node[path[-1]] = value
-        kept = {known: line for known, line in self.places.items() if known[: len(path)] != tuple(path)}
-        return Document(self.name, data, {**kept, tuple(path): place})
+        other_places = {other: line for other, line in self.places.items() if other[: len(path)] != tuple(path)}
+        return Document(self.name, data, {**other_places, tuple(path): place})
 
 
 def read(path: Path) -> Document:
-    """The document in a file. Raises StudyError when it cannot be read within the limits."""
+    """Read a study file.
+
+    Raises:
+        StudyError: There is no such file, it cannot be read, or it is not YAML within the limits.
+    """
     name = str(path)
     try:
         with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+            content = file.read(MAX_BYTES + 1)  # one more than allowed, to tell a file over the limit
     except FileNotFoundError:
         raise failure(name, "no such file") from None
     except IsADirectoryError:
@@ -82,7 +98,15 @@ def read(path: Path) -> Document:
 
 
 def from_text(text: str, name: str) -> Document:
-    """The document in `text`; messages call it `name`. Raises StudyError."""
+    """Parse the text of a study file.
+
+    Args:
+        text: YAML.
+        name: The name of the file in messages.
+
+    Raises:
+        StudyError: `text` is empty, not YAML within the limits of `sweeps.study.yaml`, or not a mapping.
+    """
     if not text.strip():
         raise failure(name, "is empty; a study needs at least name, question, workload and metric")
     data, places = load(text, lambda line: f"{name}:{line}")
@@ -92,16 +116,30 @@ def from_text(text: str, name: str) -> Document:
 
 
 def value(text: str, place: str) -> Any:
-    """One value given on a command line, read as YAML under the same limits. Raises StudyError naming `place`."""
+    """Parse one value from the command line as YAML, within the same limits.
+
+    Args:
+        text: YAML; blank text is None.
+        place: Where messages say that the value was written, such as "--set epochs".
+
+    Raises:
+        StudyError: `text` is not YAML within the limits.
+    """
     return load(text, lambda _: place)[0] if text.strip() else None
 
 
 def edit(document: Document, assignments: Sequence[str]) -> Document:
-    """`document` with each "key=value" put in; the value is YAML.
+    """Return a copy of `document` with settings replaced.
 
-    A key whose first part is a key of study files (`run_cap`, `baseline.epochs`, `parameters.optimizer.lr.min`) means
-    that; any other (`epochs`, `model.widths`) is a recipe setting and means `baseline.<key>`. So a recipe's own `seed`
-    is `baseline.seed`. Raises StudyError with all the mistakes, each naming its option.
+    Args:
+        document: The study file.
+        assignments: "KEY=VALUE" each, as after the option --set; VALUE is YAML. A key whose first part is a key of
+            study files (`run_cap`, `baseline.epochs`, `parameters.optimizer.lr.min`) means that setting. Any other
+            (`epochs`, `model.widths`) is a setting of the recipe and means `baseline.KEY`; so a recipe's own `seed` is
+            `baseline.seed`.
+
+    Raises:
+        StudyError: With all the mistakes, each naming its option.
     """
     mistakes: list[Mistake] = []
     for assignment in assignments:
@@ -119,7 +157,10 @@ def edit(document: Document, assignments: Sequence[str]) -> Document:
 
 
 def write(data: Mapping[str, Any]) -> str:
-    """Plain data as YAML in the order of its keys, short collections on one line; read back, it is equal."""
+    """Write plain data as YAML: keys in their order, short collections on one line.
+
+    `from_text` of the result gives equal data.
+    """
     yaml = YAML(typ="safe", pure=True)
     yaml.Representer = _Representer
     yaml.default_flow_style = None
@@ -134,7 +175,7 @@ _BREAKS = frozenset("\r\x85\u2028\u2029\ufeff")
 
 
 class _Lines(dict[str, Any]):
-    """A mapping written with a line for each key."""
+    """A mapping written with one line per key."""
 
 
 class _Line(dict[str, Any]):
@@ -143,10 +184,10 @@ class _Line(dict[str, Any]):
 
 class _Representer(SafeRepresenter):
     def ignore_aliases(self, data: Any) -> bool:
-        return True
+        return True  # an object that occurs twice is written twice, not as an anchor and an alias
 
     def represent_text(self, data: str) -> Any:
-        # In other styles ruamel leaves some line breaks bare and some indicators unquoted, and reads them back changed.
+        # Unquoted, ruamel writes some line breaks and indicators in a way that it reads back differently.
         plain = (data[:1].isalnum() or data[:1] == "_") and not _BREAKS & set(data)
         style = None if plain else '"'
         return self.represent_scalar("tag:yaml.org,2002:str", data, style=style)
@@ -161,14 +202,17 @@ _Representer.add_representer(_Line, _Representer.represent_laid_out)
 
 
 def _laid_out(section: Any) -> Any:
-    """A section that holds mappings gets a line for each of its keys; any other fits on one."""
+    """Lay out a section: one line per key where it holds mappings, otherwise one line in all."""
     if not isinstance(section, Mapping) or not any(isinstance(inner, Mapping) for inner in section.values()):
         return section
     return _Lines({key: _Line(inner) if isinstance(inner, Mapping) else inner for key, inner in section.items()})
 
 
 def _locate(data: Mapping[str, Any], key: str, place: str) -> list[str]:
-    """The path that a dotted key means; a key already written with dots in the file is found as it stands."""
+    """Return the path that a dotted key means.
+
+    The file may have keys with dots in them: of several readings, the longest key that is there wins.
+    """
     parts = key.split(".")
     if not all(parts):
         raise failure(place, "a key is words joined by single dots")
@@ -179,10 +223,10 @@ def _locate(data: Mapping[str, Any], key: str, place: str) -> list[str]:
     while parts:
         if not isinstance(node, dict | None):
             raise failure(place, f"{dotted(path)} is a {_kind(node)}, not a section: set it whole")
-        known = node or {}
-        length = next((n for n in range(len(parts), 0, -1) if ".".join(parts[:n]) in known), 1)
+        section = node or {}
+        length = next((n for n in range(len(parts), 0, -1) if ".".join(parts[:n]) in section), 1)
         path.append(".".join(parts[:length]))
-        node, parts = known.get(path[-1]), parts[length:]
+        node, parts = section.get(path[-1]), parts[length:]
     return path
 
 

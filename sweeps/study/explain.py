@@ -1,4 +1,4 @@
-"""Pydantic's errors in the words of a study file: the key at fault, the rule, the value, the way out."""
+"""Translate pydantic's errors into the terms of a study file: the key at fault, the rule, the value, the remedy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from sweeps.io.errors import unknown
 from sweeps.io.paths import KeyPath, Violation, plainly, shown
-from sweeps.study.parameters import Parameter, where
+from sweeps.study.parameters import Parameter, written_path
 from sweeps.study.problems import RuleError
 from sweeps.study.sections import FORMS, Section
 
@@ -37,22 +37,32 @@ _EMPTY = {"too_short", "string_too_short"}
 
 
 def explain(error: ValidationError, model: type[Section], data: Mapping[str, Any]) -> list[Violation]:
-    """The rules that `data` breaks, by paths into `data` as it was written."""
-    found: list[Violation] = []
+    """Return the rules that a study file breaks.
+
+    Args:
+        error: What pydantic raised.
+        model: The model that was validated.
+        data: The data of the file, as written.
+
+    Returns:
+        (path, rule) pairs; the paths lead into `data`.
+    """
+    violations: list[Violation] = []
     for detail in error.errors(include_url=False):
+        # Pydantic names the form of a union in the path. At the top a key may be called like a form, so it stays.
         path = tuple(part for index, part in enumerate(detail["loc"]) if part not in FORMS or index == 0)
         cause = detail.get("ctx", {}).get("error")
         if isinstance(cause, RuleError):
-            found += [(as_written((*path, *inner), data), rule) for inner, rule in cause.found]
+            violations += [(as_written((*path, *inner), data), rule) for inner, rule in cause.violations]
         else:
-            found.append((as_written(path, data), _rule(typing.cast(dict[str, Any], detail), model, path)))
-    return found
+            violations.append((as_written(path, data), _rule(typing.cast(dict[str, Any], detail), model, path)))
+    return violations
 
 
 def as_written(path: KeyPath, data: Mapping[str, Any]) -> KeyPath:
-    """`path` with a parameter's dotted key replaced by where the file has it, perhaps in a nested group."""
+    """Return `path` as the file has it: a parameter may be written in nested groups instead of by its dotted key."""
     if len(path) > 1 and path[0] == "parameters":
-        return (*where(data.get("parameters"), str(path[1])), *path[2:])
+        return (*written_path(data.get("parameters"), str(path[1])), *path[2:])
     return path
 
 
@@ -66,10 +76,10 @@ def _rule(detail: Mapping[str, Any], model: type[Section], path: KeyPath) -> str
         return str(detail["ctx"]["error"])
     if kind in _EMPTY:
         return "must not be empty"
-    return f"must be {_wanted(detail, model, path)} but got {shown(value)}{_nearest(detail)}"
+    return f"must be {_requirement(detail, model, path)} but got {shown(value)}{_nearest(detail)}"
 
 
-def _wanted(detail: Mapping[str, Any], model: type[Section], path: KeyPath) -> str:
+def _requirement(detail: Mapping[str, Any], model: type[Section], path: KeyPath) -> str:
     kind = detail["type"]
     if kind.startswith("model_") and _section(model, path) is Parameter:
         value = detail["input"]

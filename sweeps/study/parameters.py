@@ -1,4 +1,7 @@
-"""The words of a study file's `parameters`, in W&B's names where they mean the same, and the dimension each means."""
+"""The section `parameters` of a study file, and the dimension that each parameter means.
+
+The words are W&B's where they mean the same.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from sweeps.io.errors import unknown
 from sweeps.io.paths import KeyPath, Violation, plainly, shown
 from sweeps.space.space import Categorical, Dimension, Numeric
 from sweeps.study.problems import RuleError
-from sweeps.study.sections import Finite, Listed, Section
+from sweeps.study.sections import Finite, Listed, Section, plain
 
 Distribution = Literal[
     "constant", "categorical", "int_uniform", "uniform", "q_uniform", "log_uniform_values", "q_log_uniform_values"
@@ -21,8 +24,9 @@ DISTRIBUTIONS: tuple[str, ...] = get_args(Distribution)
 
 MAX_PARAMETERS = 100
 MAX_CASES = 100_000
-"""What all conditions together may tell apart: the size of a space is counted case by case."""
-MAX_STEPS = 1e15  # whole numbers up to here have floats of their own
+"""The most combinations of values that conditions may name: the size of a space is counted case by case."""
+MAX_STEPS = 1e15
+"""The largest bound in steps of q: whole numbers up to here are exact as floats."""
 
 _TWO_SIDED = "give the range that matters as min and max with distribution: uniform or log_uniform_values"
 INSTEAD = {
@@ -38,13 +42,14 @@ INSTEAD = {
     "q_beta": "is not offered: write distribution: q_uniform with min, max and q",
     "categorical_w_probabilities": "is not offered: write values; every value has the same chance",
 }
-"""What to write in place of the distributions of W&B that are refused."""
+"""The distributions of W&B that are not supported, each with what to write instead."""
 
 _SHAPES = {"mu", "sigma", "a", "b", "probabilities"}
 _WORDS = {"distribution", "values", "value", "min", "max", "q", "when"} | _SHAPES
 
 
 def _known(name: Any) -> Any:
+    """Validate the name of a distribution."""
     if name is None or name in DISTRIBUTIONS:
         return name
     if isinstance(name, str) and name in INSTEAD:
@@ -61,40 +66,45 @@ class Parameter(Section):
     }
 
     distribution: Annotated[Distribution | None, BeforeValidator(_known)] = None
-    """How values are drawn; left out, `values` are categorical, whole bounds int_uniform, others uniform."""
+    """How values are drawn; default: categorical for `values`, int_uniform between integers, uniform otherwise."""
     value: Any = None
-    """The one value of a setting that does not vary."""
+    """The only value, of a setting that does not vary."""
     values: Listed[Any] | None = None
-    """The values to choose from: any YAML, lists included; mappings when the key names a section."""
+    """The values to choose from: any YAML, lists included; mappings where the key names a section."""
     min: Finite | None = None
-    """The lowest value, included."""
+    """Lowest value, inclusive."""
     max: Finite | None = None
-    """The highest value, included."""
+    """Highest value, inclusive."""
     q: Finite | None = None
-    """The step of q_uniform and q_log_uniform_values."""
+    """Step of q_uniform and q_log_uniform_values."""
     when: dict[str, Listed[Any]] = Field(default_factory=dict)
-    """The condition: the searched settings that must have one of the values given, or the setting is left out."""
+    """Condition: search this setting only where each of these searched settings has one of the values named here."""
 
     @property
     def kind(self) -> str:
         """The distribution, inferred where it is not written."""
         if self.distribution is not None:
             return self.distribution
-        if "value" in self.model_fields_set:
+        if "value" in self.model_fields_set:  # by the key, because `value: null` is a constant too
             return "constant"
         if self.values is not None:
             return "categorical"
         return "int_uniform" if isinstance(self.min, int) and isinstance(self.max, int) else "uniform"
 
+    def written(self) -> dict[str, Any]:
+        """Return the parameter as plain data, without the words that are not given. `value: null` is given."""
+        words = {word: value for word, value in self.model_dump().items() if value is not None and value != {}}
+        return plain({**words, "value": self.value} if self.kind == "constant" else words)  # type: ignore[no-any-return]
+
     def dimension(self, key: str) -> Dimension | None:
-        """What is searched; None for a constant without a condition."""
+        """Return the dimension of the space that this parameter means; None for a constant without a condition."""
         if self.kind == "constant":
             return Categorical(key=key, when=self.when, values=(self.value,)) if self.when else None
         if self.kind == "categorical":
             return Categorical(key=key, when=self.when, values=self.values or ())
         assert self.min is not None
         assert self.max is not None
-        whole = all(isinstance(number, int) for number in (self.min, self.max, self.q))
+        all_integers = all(isinstance(number, int) for number in (self.min, self.max, self.q))
         return Numeric(
             key=key,
             when=self.when,
@@ -102,31 +112,32 @@ class Parameter(Section):
             high=self.max,
             log="log" in self.kind,
             step=1 if self.kind == "int_uniform" else self.q if self.kind == "q_uniform" else None,
-            integer=self.kind == "int_uniform" or (self.kind.startswith("q_") and whole),
+            integer=self.kind == "int_uniform" or (self.kind.startswith("q_") and all_integers),
             quantum=self.q if self.kind == "q_log_uniform_values" else None,
         )
 
     @model_validator(mode="after")
     def _complete(self) -> Parameter:
-        given = [name for name in ("value", "values", "min", "max") if name in self.model_fields_set]
-        if given not in (["value"], ["values"], ["min", "max"]):
-            raise RuleError([(tuple(given[-1:]), f"give value, values, or min and max; {_listed(given)} given")])
-        found = [*self._wrong_words(given[0])]
-        if not found:
-            found += _wrong_values(self.values) if self.values is not None else []
-            found += self._wrong_range() if self.min is not None and self.max is not None else []
-        if found:
-            raise RuleError(found)
+        words = [name for name in ("value", "values", "min", "max") if name in self.model_fields_set]
+        if words not in (["value"], ["values"], ["min", "max"]):
+            raise RuleError([(tuple(words[-1:]), f"give value, values, or min and max; {_are_given(words)}")])
+        violations = [*self._wrong_words(words[0])]
+        if not violations:
+            violations += _wrong_values(self.values) if self.values is not None else []
+            violations += self._wrong_range() if self.min is not None and self.max is not None else []
+        if violations:
+            raise RuleError(violations)
         return self
 
-    def _wrong_words(self, given: str) -> Iterator[Violation]:
-        takes = {"constant": "value", "categorical": "values"}.get(self.kind, "min")
-        if takes != given:
-            wanted = "min and max" if takes == "min" else takes
-            yield ("distribution",), f"{self.kind} takes {wanted}, not {given}"
-        if given == "min" and (self.min is None or self.max is None):
+    def _wrong_words(self, first: str) -> Iterator[Violation]:
+        """The words that do not go with the distribution; `first` is "value", "values" or "min"."""
+        required = {"constant": "value", "categorical": "values"}.get(self.kind, "min")
+        if required != first:
+            words = "min and max" if required == "min" else required
+            yield ("distribution",), f"{self.kind} takes {words}, not {first}"
+        if first == "min" and (self.min is None or self.max is None):
             yield ("min" if self.min is None else "max",), "must be a number but got None"
-        if given == "values" and self.values is None:
+        if first == "values" and self.values is None:
             yield ("values",), "must be a list but got None"
         quantised = self.kind.startswith("q_")
         if quantised and self.q is None:
@@ -140,7 +151,7 @@ class Parameter(Section):
         if self.min >= self.max:
             yield ("min",), f"must be below max but got min {self.min} and max {self.max}"
         elif not math.isfinite(float(self.max) - float(self.min)):
-            yield ("min",), f"is too far from max: {self.max} - {self.min} is no number; narrow the range"
+            yield ("min",), f"is too far from max: {self.max} - {self.min} is not finite; narrow the range"
         elif "log" in self.kind and self.min <= 0:
             yield ("min",), f"must be above 0 for {self.kind} but got {self.min}"
         if self.kind == "int_uniform":
@@ -151,33 +162,49 @@ class Parameter(Section):
             yield from _off_step({"min": self.min, "max": self.max}, self.q)
 
 
-def origins(raw: Any, path: KeyPath = (), prefix: str = "") -> Iterator[tuple[str, KeyPath]]:
-    """Each parameter's dotted key and its path in `raw`. Groups may nest, W&B's `parameters` between or not."""
+def written_parameters(raw: Any, path: KeyPath = (), prefix: str = "") -> Iterator[tuple[str, KeyPath]]:
+    """Yield the dotted key of each parameter and its path in the file.
+
+    Groups of parameters may nest, with or without W&B's `parameters` in between.
+
+    Args:
+        raw: The section `parameters` as in the file, or a group in it.
+        path: The path of `raw` in the section.
+        prefix: The dotted key of `raw`, with its final dot.
+
+    Example:
+        >>> list(written_parameters({"optimizer": {"parameters": {"lr": {"min": 0.1, "max": 1}}}}))
+        [('optimizer.lr', ('optimizer', 'parameters', 'lr'))]
+    """
     for name, node in raw.items() if isinstance(raw, Mapping) else ():
         key, place = f"{prefix}{name}", (*path, name)
         if isinstance(node, Mapping) and set(node) == {"parameters"}:
-            yield from origins(node["parameters"], (*place, "parameters"), f"{key}.")
+            yield from written_parameters(node["parameters"], (*place, "parameters"), f"{key}.")
         elif _is_group(node):
-            yield from origins(node, place, f"{key}.")
+            yield from written_parameters(node, place, f"{key}.")
         else:
             yield key, place
 
 
 def flatten(raw: Any) -> Any:
-    """`parameters` by dotted key, and their conditions as lists of values.
+    """Return the section `parameters` by dotted key, with the conditions as lists of values.
 
-    Raises RuleError for a key written twice, and for more than can be searched or counted.
+    Args:
+        raw: The section as in the file; anything but a mapping is returned as it is, for pydantic to refuse.
+
+    Raises:
+        RuleError: A key is given twice, or there are more parameters or conditions than can be searched or counted.
     """
     if not isinstance(raw, Mapping):
         return raw
     specs: dict[str, Any] = {}
-    twice: list[Violation] = []
-    for key, path in origins(raw):
+    duplicates: list[Violation] = []
+    for key, path in written_parameters(raw):
         if key in specs:
-            twice.append((path, f"{key} is already given above"))
+            duplicates.append((path, f"{key} is already given above"))
         specs[key] = _at(raw, path)
-    if twice:
-        raise RuleError(twice)
+    if duplicates:
+        raise RuleError(duplicates)
     if len(specs) > MAX_PARAMETERS:
         raise RuleError([((), f"are {len(specs):,} settings; at most {MAX_PARAMETERS} can be searched at once")])
     flat = {key: _with_lists(spec, specs) for key, spec in specs.items()}
@@ -188,9 +215,14 @@ def flatten(raw: Any) -> Any:
     return flat
 
 
-def where(raw: Any, key: str) -> KeyPath:
-    """The path from the top of a study file to the parameter `key`, given the file's `parameters`."""
-    return ("parameters", *dict(origins(raw)).get(key, (key,)))
+def written_path(raw: Any, key: str) -> KeyPath:
+    """Return the path, from the top of a study file, of the parameter with the dotted `key`.
+
+    Args:
+        raw: The section `parameters` as in the file.
+        key: The dotted key; one that the file does not have is taken to stand directly under `parameters`.
+    """
+    return ("parameters", *dict(written_parameters(raw)).get(key, (key,)))
 
 
 def _is_group(node: Any) -> bool:
@@ -206,25 +238,28 @@ def _at(raw: Any, path: Sequence[str | int]) -> Any:
 
 
 def _with_lists(spec: Any, specs: Mapping[str, Any]) -> Any:
-    """`spec` with its condition's values as lists. A list that is itself one of the parent's values is one value."""
+    """Return `spec` with its condition's values as lists.
+
+    `when: {widths: [8, 8]}` is ambiguous: a list is one value if the parent has it among its values, several if not.
+    """
     if not isinstance(spec, Mapping) or not isinstance(spec.get("when"), Mapping):
         return spec
     when = {}
-    for parent, wanted in spec["when"].items():
+    for parent, condition in spec["when"].items():
         options = specs[parent].get("values") if isinstance(specs.get(parent), Mapping) else None
-        is_value = isinstance(options, list | tuple) and wanted in options
-        when[parent] = [wanted] if is_value or not isinstance(wanted, list | tuple) else wanted
+        is_value = isinstance(options, list | tuple) and condition in options
+        when[parent] = [condition] if is_value or not isinstance(condition, list | tuple) else condition
     return {**spec, "when": when}
 
 
 def _cases(specs: Iterable[Any]) -> int:
-    """How many combinations of the values that conditions name there may be."""
+    """Return an upper bound on the combinations of the values that conditions name."""
     named: dict[Any, list[str]] = {}
     for spec in specs:
         conditions = spec.get("when") if isinstance(spec, Mapping) else None
         for parent, values in conditions.items() if isinstance(conditions, Mapping) else ():
             named.setdefault(parent, []).extend(map(repr, values))
-    return math.prod(1 + len(set(values)) for values in named.values())
+    return math.prod(1 + len(set(values)) for values in named.values())  # 1: any value that is not named
 
 
 def _wrong_values(values: Sequence[Any]) -> Iterator[Violation]:
@@ -247,6 +282,7 @@ def _not_whole(bounds: Mapping[str, float]) -> Iterator[Violation]:
 
 
 def _off_step(bounds: Mapping[str, float], q: float) -> Iterator[Violation]:
+    """The bounds that are no multiples of `q`, up to rounding."""
     for name, bound in bounds.items():
         if not abs(bound / q) <= MAX_STEPS:
             yield (name,), f"is too many steps of q = {q} from 0, got {bound}: give a larger q"
@@ -256,5 +292,5 @@ def _off_step(bounds: Mapping[str, float], q: float) -> Iterator[Violation]:
             yield (name,), f"must be a multiple of q = {q} but got {bound}; the nearest is {nearest * q:.12g}"
 
 
-def _listed(names: Sequence[str]) -> str:
-    return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'}" if names else "none is"
+def _are_given(names: Sequence[str]) -> str:
+    return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} given" if names else "none is given"

@@ -1,4 +1,4 @@
-"""The share of a device that each trial of a study is given."""
+"""The share of a device that each trial of a study gets."""
 
 from __future__ import annotations
 
@@ -8,21 +8,36 @@ from typing import Any
 from sweeps.study.sections import AUTO
 from sweeps.study.study import Study
 
+SHARING = "sharing"
+"""The key of an environment that holds the measured number of trials per GPU."""
+
 
 def device_share(study: Study, device: str) -> float:
-    """The part of a device (on a CPU: the cores) that one trial is given: an hour of it is this many device-hours."""
+    """Return the devices that one trial holds: an hour of a trial costs this many device-hours.
+
+    Args:
+        study: The study with its resources.
+        device: "cuda" or "cpu".
+
+    Returns:
+        A number of GPUs, a fraction where several trials share one; on a CPU, a number of cores.
+    """
     if device == "cuda":
         return study.resources.gpu_share
     return study.resources.cpu
 
 
-SHARING = "sharing"
-"""The key of an environment under which stands what was found."""
-
-
 def with_share(study: Study, environment: Mapping[str, Any]) -> Study:
-    """`study` with the share that `environment` settled in place of auto; as if none were given where it has none."""
+    """Return `study` with the measured share of a GPU in place of auto.
+
+    Args:
+        study: The study as written.
+        environment: The environment of the study; it has no share where none was measured.
+
+    Returns:
+        `study` itself unless its `resources.gpu` is auto. Without a measured share, auto counts as not given.
+    """
     if study.resources.gpu != AUTO:
         return study
-    settled = environment.get(SHARING, {}).get("gpu")
-    return study.model_copy(update={"resources": study.resources.model_copy(update={"gpu": settled})})
+    share = environment.get(SHARING, {}).get("gpu")
+    return study.model_copy(update={"resources": study.resources.model_copy(update={"gpu": share})})

@@ -1,4 +1,7 @@
-"""The rules that tie a study's sections together. They need no workload."""
+"""The rules between the sections of a study. They need no workload.
+
+Each check yields the rules that are broken, as (path, rule) pairs.
+"""
 
 from __future__ import annotations
 
@@ -6,65 +9,76 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from sweeps.artifacts.layout import SEARCH
 from sweeps.io.errors import unknown
 from sweeps.io.paths import Violation, shown
 from sweeps.space.space import TOGGLE, Categorical, Dimension, Space
 from sweeps.study.parameters import Parameter
-from sweeps.study.sections import STAGES
+from sweeps.study.sections import STAGE_NAMES
 
 MAX_GRID = 1_000_000
 
-Fields = Mapping[str, Any]  # a study's sections by name; one that is not valid by itself is absent
+Fields = Mapping[str, Any]
+"""The sections of a study by name, without those that are not valid by themselves."""
 
 
 def dimensions(parameters: Mapping[str, Parameter], toggles: Sequence[str]) -> list[Dimension]:
-    """What is searched, in the order of the file, toggles last."""
+    """Return the dimensions that are searched, in the order of the file, toggles last."""
     searched = [parameter.dimension(key) for key, parameter in parameters.items()]
     switches = [Categorical(key=f"{TOGGLE}{name}", values=(True, False)) for name in toggles]
     return [dimension for dimension in searched if dimension is not None] + switches
 
 
 def constants(parameters: Mapping[str, Parameter]) -> dict[str, Any]:
-    """The settings under `parameters` that never vary."""
+    """Return the parameters that never vary, by dotted key."""
     return {key: item.value for key, item in parameters.items() if item.dimension(key) is None}
 
 
-def broken(fields: Fields) -> list[Violation]:
-    """Every rule between sections that is broken. A rule whose sections are not all in `fields` is left out."""
-    found = [*_constraints_differ(fields), *_toggles_differ(fields), *_evaluated_at_final(fields), *_one_epoch(fields)]
+def broken_rules(fields: Fields) -> list[Violation]:
+    """Return every broken rule between sections.
+
+    Args:
+        fields: The sections by name. A rule about a section that is absent is not checked.
+    """
+    violations = [
+        *_repeated_constraints(fields),
+        *_repeated_toggles(fields),
+        *_evaluated_without_final(fields),
+        *_one_epoch(fields),
+    ]
     if "parameters" not in fields or "toggles" not in fields:
-        return found
+        return violations
     parameters, toggles = fields["parameters"], fields["toggles"]
     searched = dimensions(parameters, toggles)
-    conditions = [*_conditions(parameters, searched)]
-    found += [*conditions, *_overlaps(parameters)]
-    found += [*_needs_search(fields, bool(searched)), *_names(fields, searched)]
-    if not conditions and searched:
-        found += _run_cap(fields, Space.of(searched, constants(parameters)))
-    return found
+    wrong_conditions = [*_conditions(parameters, searched)]
+    violations += [*wrong_conditions, *_overlaps(parameters)]
+    violations += [*_needs_search(fields, bool(searched)), *_names(fields, searched)]
+    if not wrong_conditions and searched:  # a space cannot be counted over wrong conditions
+        violations += _run_cap(fields, Space.of(searched, constants(parameters)))
+    return violations
 
 
-def _constraints_differ(fields: Fields) -> Iterator[Violation]:
+def _repeated_constraints(fields: Fields) -> Iterator[Violation]:
     quantities = [constraint.quantity for constraint in fields.get("constraints", ())]
     for index, quantity in enumerate(quantities):
         if quantity in quantities[:index]:
             yield ("constraints", index), f"{quantity} already has a limit; keep the lower one"
 
 
-def _toggles_differ(fields: Fields) -> Iterator[Violation]:
+def _repeated_toggles(fields: Fields) -> Iterator[Violation]:
     names = fields.get("toggles", ())
     for index, name in enumerate(names):
         if name in names[:index]:
             yield ("toggles", index), f"{name!r} is given twice"
 
 
-def _evaluated_at_final(fields: Fields) -> Iterator[Violation]:
+def _evaluated_without_final(fields: Fields) -> Iterator[Violation]:
     if fields.get("evaluate") and "final" in fields and fields["final"] is None:
         yield ("evaluate",), "further sets are evaluated in the stage final: give final: {seeds: …}"
 
 
 def _one_epoch(fields: Fields) -> Iterator[Violation]:
-    """All trials train side by side: none has finished that a sampler could learn from, and few will be complete."""
+    """What does not go with one_epoch: a sampler that learns from trials, and more trials than it completes."""
     rule, confirm, run_cap = (fields.get(name) for name in ("early_terminate", "confirm", "run_cap"))
     if rule is None or rule.type != "one_epoch":
         return
@@ -85,34 +99,39 @@ def _one_epoch(fields: Fields) -> Iterator[Violation]:
 
 
 def _conditions(parameters: Mapping[str, Parameter], searched: Sequence[Dimension]) -> Iterator[Violation]:
-    known = {dimension.key: dimension for dimension in searched}
+    dimension_of = {dimension.key: dimension for dimension in searched}
     for key, parameter in parameters.items():
         for parent, values in parameter.when.items():
             path = ("parameters", key, "when", parent)
-            yield from ((path, rule) for rule in _condition(key, parent, values, known, parameters))
+            yield from ((path, rule) for rule in _condition(key, parent, values, dimension_of, parameters))
     for circle in _circles(searched):
         yield ("parameters", circle[0], "when"), f"conditions go in a circle: {' → '.join((*circle, circle[0]))}"
 
 
 def _condition(
-    key: str, parent: str, values: Sequence[Any], known: Mapping[str, Dimension], parameters: Mapping[str, Parameter]
+    key: str,
+    parent: str,
+    values: Sequence[Any],
+    dimension_of: Mapping[str, Dimension],
+    parameters: Mapping[str, Parameter],
 ) -> Iterator[str]:
+    """The rules that the condition of `key` on `parent` breaks."""
     if parent == key:
         yield "a setting cannot be its own condition"
-    elif parent in parameters and parent not in known:
+    elif parent in parameters and parent not in dimension_of:
         yield f"{parent} does not vary (value: {parameters[parent].value}): leave the condition out"
-    elif parent not in known:
-        near = difflib.get_close_matches(parent, [name for name in known if name != key], n=1)
+    elif parent not in dimension_of:
+        near = difflib.get_close_matches(parent, [name for name in dimension_of if name != key], n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         yield f"{parent} is not searched: conditions name other keys of parameters, or {TOGGLE}NAME{hint}"
-    elif known[parent].size is None:
+    elif dimension_of[parent].size is None:
         yield f"{parent} is continuous: a condition needs a parent with values to name"
     elif not values:
         yield f"must name at least one value of {parent}"
     else:
-        options = _options(known[parent])
+        options = _options(dimension_of[parent])
         for value in values:
-            if not known[parent].contains(value):
+            if not dimension_of[parent].contains(value):
                 yield f"{shown(value)} is not a value of {parent}: {options}"
 
 
@@ -131,7 +150,7 @@ def _circles(searched: Sequence[Dimension]) -> Iterator[list[str]]:
         if free:
             parents = {key: above for key, above in parents.items() if key not in free}
             continue
-        trail = [next(iter(parents))]  # every setting left has a parent left, so the trail must meet itself
+        trail = [next(iter(parents))]  # every remaining setting has a remaining parent, so the trail must meet itself
         while (parent := next(key for key in parents[trail[-1]] if key in parents)) not in trail:
             trail.append(parent)
         circle = trail[trail.index(parent) :]
@@ -147,6 +166,7 @@ def _overlaps(parameters: Mapping[str, Parameter]) -> Iterator[Violation]:
 
 
 def _sets(parameter: Parameter, name: str) -> bool:
+    """Whether a value of a parameter that names a section sets `name` in it. A value that is no mapping sets all."""
     values = parameter.values or (parameter.value,)
     return any(name in value if isinstance(value, Mapping) else True for value in values)
 
@@ -170,6 +190,7 @@ def _needs_search(fields: Fields, searched: bool) -> Iterator[Violation]:
 
 
 def _names(fields: Fields, searched: Sequence[Dimension]) -> Iterator[Violation]:
+    """The names and numbers of one section that must fit another."""
     ablation, budget, confirm = (fields.get(section) for section in ("ablation", "budget", "confirm"))
     if ablation is not None and ablation.retune is not None:
         keys = [dimension.key for dimension in searched if not dimension.key.startswith(TOGGLE)]
@@ -177,13 +198,13 @@ def _names(fields: Fields, searched: Sequence[Dimension]) -> Iterator[Violation]
             if key not in keys:
                 yield ("ablation", "retune", "parameters", index), unknown("searched parameter", key, keys)
     if budget is not None and budget.shares is not None and {"confirm", "ablation", "final"} <= set(fields):
-        present = [stage for stage in STAGES if (searched if stage == "search" else fields[stage] is not None)]
+        present = [stage for stage in STAGE_NAMES if (searched if stage == SEARCH else fields[stage] is not None)]
         for stage in budget.shares:
             if stage not in present:
                 yield ("budget", "shares", stage), unknown("stage of this study", stage, present)
     final = fields.get("final")
     if final is not None and final.arms == "all" and "ablation" in fields and ablation is None:
-        yield ("final", "arms"), "all are the arms of an ablation, which the study does not have: write arms: best"
+        yield ("final", "arms"), "all means the arms of an ablation, but the study has none: write arms: best"
     if confirm is not None and 0 < fields.get("run_cap", 0) < confirm.top:
         yield ("confirm", "top"), f"must not be above run_cap = {fields['run_cap']} but got {confirm.top}"
 

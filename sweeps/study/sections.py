@@ -1,4 +1,7 @@
-"""The sections of a study file beside its parameters: what each may say, and the rules inside it."""
+"""The sections of a study file other than `parameters`: their keys, and the rules within each section.
+
+The docstrings of the classes and of their fields are the descriptions in the JSON Schema of study files.
+"""
 
 from __future__ import annotations
 
@@ -8,21 +11,39 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
+from sweeps.artifacts.layout import ABLATION, CONFIRM, FINAL, SEARCH
 from sweeps.io.paths import Violation, shown
 from sweeps.study.problems import RuleError
 
 MAX_SEEDS = 1_000
-STAGES = ("search", "confirm", "ablation", "final")
+STAGE_NAMES = (SEARCH, CONFIRM, ABLATION, FINAL)
+"""The stages in the order in which they run."""
 AUTO = "auto"
 
 
 class Section(BaseModel):
-    """A mapping in a study file. `hints` say, for keys that users bring from elsewhere, what to write instead."""
+    """Base class of the sections of a study file: frozen, strict, and without unknown keys.
+
+    `hints` are the messages for keys that users bring from elsewhere: key -> what to write instead.
+    """
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
     )
     hints: ClassVar[Mapping[str, str]] = {}
+
+    def written(self) -> dict[str, Any]:
+        """Return the section as plain data, with its defaults, as a study file may have it."""
+        return {key: plain(value) for key, value in self.model_dump(exclude_none=True).items()}
+
+
+def plain(value: Any) -> Any:
+    """Return a deep copy of a value as plain data: sections as mappings, tuples as lists."""
+    if isinstance(value, Section):
+        return value.written()
+    if isinstance(value, Mapping):
+        return {key: plain(inner) for key, inner in value.items()}
+    return [plain(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def _finite(value: Any) -> Any:
@@ -32,41 +53,48 @@ def _finite(value: Any) -> Any:
 
 
 Finite = Annotated[Any, BeforeValidator(_finite), WithJsonSchema({"type": "number"})]
-"""An int or a float, kept as written: whole bounds search integers."""
+"""An int or a float, kept as written, because bounds that are both integers search integers."""
 
 SeedCount = Annotated[int, Field(ge=2, le=MAX_SEEDS)]
-"""Replicates, each on a seed of its own."""
+"""A number of replicates, each with a seed of its own."""
 
 _Item = TypeVar("_Item")
 Listed = Annotated[tuple[_Item, ...], Field(strict=False)]
-"""A YAML list, frozen."""
+"""A YAML list as a tuple. Strict mode would accept tuples only."""
 
 
 FORMS = frozenset({"<list>", "<mapping>", "<scalar>"})
-"""The tags of a section's forms, which pydantic puts into the paths of its errors."""
+"""The tags of the forms of a union, which pydantic puts into the paths of its errors."""
 
 
 def shape(value: Any) -> str:
-    """Which form a section has: "mapping", "list" or "scalar"."""
+    """Return the form of a value of a union: "mapping", "list" or "scalar"."""
     if isinstance(value, Mapping | BaseModel):
         return "mapping"
     return "list" if isinstance(value, list | tuple) else "scalar"
 
 
+# Unions below name the form of each member and pick it by `shape`. Without that, pydantic reports the errors of every
+# member: a typo in a mapping of seeds would also be told that a mapping is no integer.
+_OneOrMapping = Discriminator(lambda value: "<mapping>" if shape(value) == "mapping" else "<scalar>")
+_ListOrMapping = Discriminator(lambda value: "<list>" if shape(value) == "list" else "<mapping>")
+_AnyForm = Discriminator(lambda value: f"<{shape(value)}>")
+
+
 class Metric(Section):
-    """What is optimised."""
+    """The metric to optimise."""
 
     name: Annotated[str, Field(min_length=1)]
-    """The metric's name, as the workload yields it."""
+    """Name of the metric, as the workload yields it."""
     goal: Literal["maximize", "minimize"]
     at: Literal["last", "best"] = "last"
-    """The epoch whose value counts. The best one is a maximum over epochs, and optimistic."""
+    """The epoch that counts: the last, or the one with the best value, which is optimistic."""
     target: float | None = None
-    """Stop searching once a trial reaches it."""
+    """Stop the search once a trial reaches this value."""
 
 
 class EarlyTerminate(Section):
-    """Stop unpromising trials. Which rule to take when: docs/early-termination.md."""
+    """Stop unpromising trials early. docs/early-termination.md compares the rules."""
 
     hints = {"s": "is W&B's number of brackets: write type: hyperband and brackets"}
     defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {
@@ -77,65 +105,69 @@ class EarlyTerminate(Section):
     }
 
     type: Literal["asha", "hyperband", "median", "one_epoch"] = "asha"
-    """asha: successive halving; hyperband: in several brackets; median: who falls behind the median of the others;
-    one_epoch: train all for a few epochs, then only the best to the end."""
+    """asha: successive halving; hyperband: successive halving in several brackets; median: stop a trial that is worse
+    than the median of the others; one_epoch: train all trials for a few epochs, then only the best to the end."""
     min_iter: Annotated[int, Field(ge=1)] | None = None
-    """No trial is stopped before this epoch; left out, 1. Of asha, hyperband and median."""
+    """Stop no trial before this epoch; default 1. For asha, hyperband and median."""
     max_iter: Annotated[int, Field(ge=2)] | None = None
-    """The epochs of a full trial; left out, the recipe's `epochs`. Of asha and hyperband."""
+    """Epochs of a full trial; default: the recipe's `epochs`. For asha and hyperband."""
     eta: Annotated[int, Field(ge=2)] | None = None
-    """One in `eta` goes on at each rung; left out, 3. Of asha and hyperband."""
+    """One trial in `eta` continues after each rung; default 3. For asha and hyperband."""
     brackets: Annotated[int, Field(ge=1)] | None = None
-    """How many ladders, each starting `eta` times as late as the one before; left out, all that fit. Of hyperband."""
+    """Number of brackets, each starting `eta` times as late as the one before; default: all that fit. For hyperband."""
     min_trials: Annotated[int, Field(ge=1)] | None = None
-    """No trial is stopped before so many others have come as far; left out, 5. Of median."""
+    """Stop no trial before this many others have reached its epoch; default 5. For median."""
     epochs: Annotated[int, Field(ge=1)] | None = None
-    """The epochs that all trials train for; left out, 1. Of one_epoch."""
+    """Epochs that all trials train for; default 1. For one_epoch."""
     top: Annotated[int, Field(ge=1)] | None = None
-    """How many trials go on to the end; left out, 3. Of one_epoch."""
+    """Number of trials that train to the end; default 3. For one_epoch."""
 
     @model_validator(mode="before")
     @classmethod
     def _completed(cls, data: Any) -> Any:
-        """What is left out has the default of its type."""
+        """Fill in the defaults of the type."""
         if not isinstance(data, Mapping):
             return data
-        given = {key: value for key, value in data.items() if value is not None}
-        kind = given.get("type", "asha")
-        return {**(cls.defaults.get(kind, {}) if isinstance(kind, str) else {}), **given}
+        settings = {key: value for key, value in data.items() if value is not None}
+        kind = settings.get("type", "asha")
+        return {**(cls.defaults.get(kind, {}) if isinstance(kind, str) else {}), **settings}
 
     @model_validator(mode="after")
     def _consistent(self) -> EarlyTerminate:
-        if found := [*self._of_its_type(), *self._ordered()]:
-            raise RuleError(found)
+        if violations := [*self._of_other_types(), *self._unordered()]:
+            raise RuleError(violations)
         return self
 
-    def _of_its_type(self) -> Iterator[Violation]:
-        own = self.defaults[self.type]
+    def _of_other_types(self) -> Iterator[Violation]:
+        """The settings that belong to other types."""
+        accepted = self.defaults[self.type]
         for key in type(self).model_fields:
-            if key != "type" and key not in own and getattr(self, key) is not None:
-                takers = " and ".join(kind for kind, settings in self.defaults.items() if key in settings)
-                yield (key,), f"is a setting of {takers}, but type is {self.type}, which takes: {', '.join(own)}"
+            if key != "type" and key not in accepted and getattr(self, key) is not None:
+                types = " and ".join(kind for kind, settings in self.defaults.items() if key in settings)
+                yield (key,), f"is a setting of {types}, but type is {self.type}, which takes: {', '.join(accepted)}"
 
-    def _ordered(self) -> Iterator[Violation]:
+    def _unordered(self) -> Iterator[Violation]:
         if self.max_iter is not None and self.min_iter is not None and self.min_iter >= self.max_iter:
             yield ("min_iter",), f"must be below max_iter = {self.max_iter} but got {self.min_iter}"
 
 
 class Confirm(Section):
-    """Rerun the best of the search on fresh seeds; the incumbent is the best mean."""
+    """Rerun the best trials of the search with new seeds. The configuration with the best mean is the incumbent."""
 
     top: Annotated[int, Field(ge=1)]
+    """Number of trials to rerun."""
     seeds: SeedCount
+    """Number of seeds for each."""
 
 
 class Seeds(Section):
-    """As many paired seeds as the precision asks, within bounds (Stein's two-stage procedure)."""
+    """As many paired seeds as the precision needs, within bounds (Stein's two-stage procedure)."""
 
     min: SeedCount
     max: Annotated[int, Field(le=MAX_SEEDS)]
     precision: Annotated[float, Field(gt=0)]
-    """Half the width of the 95 % interval, in the units of the metric's difference (points for accuracies)."""
+    """Half the width of the 95 % interval, in the units of the metric's difference (percentage points for
+    accuracies)."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Seeds:
@@ -145,58 +177,56 @@ class Seeds(Section):
 
 
 class Retune(Section):
-    """Search some settings again for each variant, so that none is judged at the baseline's tuning."""
+    """Search some settings again for each variant, so that no variant is judged with settings tuned for another."""
 
     parameters: Annotated[Listed[str], Field(min_length=1)]
-    """Keys of the study's `parameters`."""
+    """Keys of the study's `parameters` to search again."""
     trials: Annotated[int, Field(ge=1)]
+    """Number of trials for each variant."""
 
 
-_Part = Annotated[
-    Annotated[str, Tag("<scalar>")] | Annotated[dict[str, Any], Tag("<mapping>")],
-    Discriminator(lambda value: "<mapping>" if shape(value) == "mapping" else "<scalar>"),
-]
+_Part = Annotated[Annotated[str, Tag("<scalar>")] | Annotated[dict[str, Any], Tag("<mapping>")], _OneOrMapping]
 _Component = Annotated[
     Annotated[str, Tag("<scalar>")]
     | Annotated[Annotated[Listed[_Part], Field(min_length=1)], Tag("<list>")]
     | Annotated[dict[str, Any], Tag("<mapping>")],
-    Discriminator(lambda value: f"<{shape(value)}>"),
+    _AnyForm,
 ]
 
 
 class Ablation(Section):
-    """Which parts earn their place: the baseline against variants, over paired seeds."""
+    """Compare the baseline with variants of it over paired seeds, to find out which parts matter."""
 
     baseline: Literal["best", "given"] = "best"
-    """The confirmed best of the search, or the recipe as given under `baseline`."""
+    """best: the confirmed best of the search; given: the recipe under `baseline`."""
     design: Literal["leave_one_out", "add_one_in", "factorial", "path", "alternatives"] = "leave_one_out"
-    """alternatives: components are not parts but other recipes, each set in the place of the baseline."""
+    """leave_one_out: remove each component from the baseline; add_one_in: add each to the recipe without any;
+    factorial: remove them in every combination, or in a fraction of the combinations; path: go from the given baseline
+    to the best one change at a time; alternatives: each component is another recipe that replaces the baseline."""
     components: (
         Annotated[
             Annotated[Annotated[Listed[str], Field(min_length=1)], Tag("<list>")]
             | Annotated[Annotated[dict[str, _Component], Field(min_length=1)], Tag("<mapping>")],
-            Discriminator(lambda value: "<list>" if shape(value) == "list" else "<mapping>"),
+            _ListOrMapping,
         ]
         | None
     ) = None
-    """Each part by name with what removes it: settings, a toggle, or a list of both; or a list of toggles."""
-    seeds: Annotated[
-        Annotated[SeedCount, Tag("<scalar>")] | Annotated[Seeds, Tag("<mapping>")],
-        Discriminator(lambda value: "<mapping>" if shape(value) == "mapping" else "<scalar>"),
-    ]
+    """Each component by name with what removes it: settings, a toggle, or a list of both. Or a list of toggles."""
+    seeds: Annotated[Annotated[SeedCount, Tag("<scalar>")] | Annotated[Seeds, Tag("<mapping>")], _OneOrMapping]
     margin: Annotated[float, Field(gt=0)] | None = None
-    """The largest difference that does not matter, in the units of the metric's difference."""
+    """Largest difference that does not matter, in the units of the metric's difference."""
     over_budget: Literal["shrink"] | None = None
-    """Scale the widths of variants that break a constraint until they fit; left out, they are not applicable."""
+    """shrink: scale down the widths of variants that violate a constraint until they fit; default: do not train
+    them."""
     retune: Retune | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Ablation:
-        if found := [*self._components_stand(), *self._design_stands()]:
-            raise RuleError(found)
+        if violations := [*self._wrong_components(), *self._wrong_for_design()]:
+            raise RuleError(violations)
         return self
 
-    def _components_stand(self) -> Iterator[Violation]:
+    def _wrong_components(self) -> Iterator[Violation]:
         names = list(self.components or ())
         for index, name in enumerate(names):
             if name in names[:index]:
@@ -205,7 +235,7 @@ class Ablation(Section):
             if isinstance(edit, Mapping) and not edit:
                 yield ("components", name), "changes nothing: give the settings that remove the part"
 
-    def _design_stands(self) -> Iterator[Violation]:
+    def _wrong_for_design(self) -> Iterator[Violation]:
         if self.design != "path":
             if self.components is None:
                 yield ("components",), f"is required with design: {self.design}"
@@ -215,18 +245,19 @@ class Ablation(Section):
         if self.components is not None:
             yield ("components",), "path takes its steps from the searched settings: leave components out"
         if self.baseline == "given":
-            yield ("baseline",), "path leads from the given baseline to the best: leave baseline out"
+            yield ("baseline",), "path always starts at the given baseline and ends at the best: leave baseline out"
         for name in ("retune", "over_budget"):
             if getattr(self, name) is not None:
                 yield (name,), "is not offered with design: path"
 
 
 class Final(Section):
-    """Train on everything but the test set, then open that once."""
+    """Train on all data except the test set, then evaluate on the test set, once."""
 
     seeds: SeedCount
+    """Number of seeds for each model."""
     arms: Literal["best", "all"] = "best"
-    """The incumbent alone, or the ablation's variants too."""
+    """best: the incumbent alone; all: the variants of the ablation too."""
 
 
 def _device_share(value: Any) -> Any:
@@ -242,37 +273,38 @@ def _device_share(value: Any) -> Any:
 
 
 class Resources(Section):
-    """What one trial takes."""
+    """The devices that one trial gets."""
 
     gpu: Annotated[float | Literal["auto"], BeforeValidator(_device_share)] | None = None
-    """A share of one GPU (0.5 trains two trials on each) or a number of them; left out, as the machine has. auto: as
-    many trials on each as do more together than fewer would, found once by training copies of the baseline."""
+    """A share of one GPU (0.5: two trials on each) or a number of GPUs; default: 1 where there are any. auto: measure
+    once, with copies of the baseline, how many trials on each GPU finish the most work together."""
     cpu: Annotated[float, Field(gt=0)] = 1.0
+    """Number of CPU cores."""
 
     @property
     def gpu_share(self) -> float:
-        """The GPUs that a trial takes where there are any; one where nothing is said, or auto is not settled."""
+        """The GPUs that a trial holds on a machine with GPUs: 1 by default, and while auto is not measured yet."""
         return 1.0 if self.gpu is None or isinstance(self.gpu, str) else self.gpu
 
 
 class Budget(Section):
-    """What the whole study may take."""
+    """Limits for the study as a whole."""
 
     gpu_hours: Annotated[float, Field(gt=0)] | None = None
-    """Allocated share of devices × wall time, over all stages."""
+    """Device-hours over all stages: the share of the devices that the trials hold × wall time."""
     shares: Annotated[dict[str, Annotated[float, Field(gt=0, le=1)]], Field(min_length=1)] | None = None
-    """Each stage's part of gpu_hours; they sum to 1, and what one leaves the next may use."""
+    """Each stage's fraction of gpu_hours; they sum to 1. A stage may also use what earlier stages did not."""
 
     @model_validator(mode="after")
     def _shares_fit(self) -> Budget:
         if self.shares is None:
             return self
         total = math.fsum(self.shares.values())
-        found: list[Violation] = []
+        violations: list[Violation] = []
         if not math.isclose(total, 1, abs_tol=1e-6):
-            found.append((("shares",), f"must sum to 1 but sum to {total:.6g}"))
+            violations.append((("shares",), f"must sum to 1 but sum to {total:.6g}"))
         if self.gpu_hours is None:
-            found.append((("shares",), "are parts of gpu_hours, which is missing"))
-        if found:
-            raise RuleError(found)
+            violations.append((("shares",), "are parts of gpu_hours, which is missing"))
+        if violations:
+            raise RuleError(violations)
         return self

@@ -1,4 +1,4 @@
-"""The stages of a study: a short list, each with the parts of the data that it may see and its share of the budget."""
+"""The stages of a study: the data that each may read, and its share of the budget."""
 
 from __future__ import annotations
 
@@ -6,16 +6,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sweeps.io.errors import UserError
+from sweeps.study.sections import STAGE_NAMES
 from sweeps.study.study import Study
 
 
 class NoStage(UserError):
-    """A stage that the study does not have."""
+    """The study does not have the requested stage."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage: its name, the parts of the data that its runs are handed, and its share of a budget by default."""
+    """One stage of a study.
+
+    Attributes:
+        name: One of `STAGE_NAMES`.
+        access: The parts of the data that its runs may read: "train", "validation".
+        share: Its default share of the budget, relative to the other stages of the study.
+    """
 
     name: str
     access: frozenset[str]
@@ -23,52 +30,61 @@ class Stage:
 
 
 HELD_OUT = frozenset({"train", "validation"})
-SEARCH = Stage("search", HELD_OUT, share=0.6)
-CONFIRM = Stage("confirm", HELD_OUT, share=0.1)
-ABLATION = Stage("ablation", HELD_OUT, share=0.2)
-FINAL = Stage("final", HELD_OUT, share=0.1)
-STAGES = (SEARCH, CONFIRM, ABLATION, FINAL)
-# What the runs of the stage final hold once they have been trained, and no other run ever.
 OPENED = HELD_OUT | {"test"}
+"""The access of the runs of the stage final once they are trained. No other run ever gets it."""
+
+SHARES = dict(zip(STAGE_NAMES, (0.6, 0.1, 0.2, 0.1), strict=True))
+STAGES = tuple(Stage(name, HELD_OUT, SHARES[name]) for name in STAGE_NAMES)
+SEARCH, CONFIRM, ABLATION, FINAL = STAGES
 
 
 def stages_of(study: Study) -> tuple[Stage, ...]:
-    """The stages that a study asks for, in their order."""
-    asked = {
+    """Return the stages of a study, in the order in which they run."""
+    present = {
         SEARCH: bool(study.space.dimensions),
         CONFIRM: study.confirm is not None,
         ABLATION: study.ablation is not None,
         FINAL: study.final is not None,
     }
-    return tuple(stage for stage in STAGES if asked[stage])
+    return tuple(stage for stage in STAGES if present[stage])
 
 
-def asked(study: Study, name: str | None) -> tuple[Stage, ...]:
-    """All the stages of a study, or the one called `name`. Raises NoStage."""
+def requested_stages(study: Study, name: str | None) -> tuple[Stage, ...]:
+    """Return the stages to run: the one called `name`, or all stages of the study where `name` is None.
+
+    Raises:
+        NoStage: The study has no stage of this name.
+    """
     stages = stages_of(study)
-    chosen = tuple(stage for stage in stages if name in (None, stage.name))
-    if not chosen:
+    requested = tuple(stage for stage in stages if name in (None, stage.name))
+    if not requested:
         raise NoStage(f"{study.name} has no stage {name!r}; it has: {', '.join(stage.name for stage in stages)}")
-    return chosen
+    return requested
 
 
 def stage_of(ledger: str) -> str:
-    """The stage that a ledger's trials belong to: races and re-tuning are parts of the ablation."""
-    return ledger if ledger in {stage.name for stage in STAGES} else ABLATION.name
+    """Return the name of the stage to which the trials in a stage storage belong.
+
+    The storages of path races and of re-tuning have names of their own; they are parts of the ablation.
+    """
+    return ledger if ledger in STAGE_NAMES else ABLATION.name
 
 
 def limits(study: Study) -> Mapping[str, float]:
-    """The device-seconds at which each stage starts no more work; empty without a budget.
+    """Return the spent device-seconds at which each stage starts no more work.
 
-    What one stage leaves the next may use, so a stage's limit is that of all up to it together.
+    A stage may use what earlier stages did not, so its limit is the sum of the shares up to and including its own.
+
+    Returns:
+        Device-seconds since the start of the study, by name of the stage; empty for a study without a budget.
     """
     if study.budget.gpu_hours is None:
         return {}
     stages = stages_of(study)
     shares = study.budget.shares or {stage.name: stage.share for stage in stages}
-    whole = sum(shares.get(stage.name, 0.0) for stage in stages)
-    reached, found = 0.0, {}
+    total = sum(shares.get(stage.name, 0.0) for stage in stages)
+    cumulative, limit_s = 0.0, {}
     for stage in stages:
-        reached += shares.get(stage.name, 0.0)
-        found[stage.name] = study.budget.gpu_hours * 3600 * reached / whole
-    return found
+        cumulative += shares.get(stage.name, 0.0)
+        limit_s[stage.name] = study.budget.gpu_hours * 3600 * cumulative / total
+    return limit_s

@@ -1,8 +1,7 @@
-"""A study: the question and everything that the engine needs to answer it, validated and frozen."""
+"""The study: a study file as one validated, frozen value."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Annotated, Any, Literal
@@ -21,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from sweeps.artifacts.layout import STUDY_NAME_LENGTH, is_study_name
 from sweeps.io.paths import shown
 from sweeps.recipe.schema import RecipeSchema
 from sweeps.space.space import Space
@@ -30,7 +30,7 @@ from sweeps.study.document import TOP_LEVEL, Document, write
 from sweeps.study.explain import as_written, explain
 from sweeps.study.parameters import Parameter, flatten
 from sweeps.study.problems import Mistake, RuleError, StudyError
-from sweeps.study.rules import broken, constants, dimensions
+from sweeps.study.rules import broken_rules, constants, dimensions
 from sweeps.study.sections import (
     Ablation,
     Budget,
@@ -42,19 +42,18 @@ from sweeps.study.sections import (
     Metric,
     Resources,
     Section,
+    plain,
     shape,
 )
 
-__all__ = ["Change", "Mistake", "Study", "StudyError", "diff", "dump", "parse", "schema", "standing"]
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+__all__ = ["Change", "Mistake", "Study", "StudyError", "diff", "dump", "parse", "schema", "valid_part"]
 
 
 def _name(value: Any) -> Any:
-    if isinstance(value, str) and not _NAME.fullmatch(value):
+    if isinstance(value, str) and not is_study_name(value):
         raise ValueError(
-            f"names the study's folder: letters, digits, '_', '.' and '-', a letter or digit first, at most 64; "
-            f"got {shown(value)}"
+            f"names the study's folder: letters, digits, '_', '.' and '-', a letter or digit first, at most "
+            f"{STUDY_NAME_LENGTH}; got {shown(value)}"
         )
     return value
 
@@ -84,7 +83,10 @@ _Set = Annotated[
 
 
 class Study(Section):
-    """One study file. `parameters` are flattened to dotted keys and their conditions are lists of values."""
+    """A study: what to train, what to search, and the stages to run.
+
+    `parameters` are flattened to dotted keys, and their conditions are lists of values.
+    """
 
     hints = {  # noqa: RUF012
         "program": "is W&B's: write workload: the package or module that trains",
@@ -95,100 +97,148 @@ class Study(Section):
     }
 
     name: Annotated[str, BeforeValidator(_name)]
-    """The study's name and that of its folder."""
+    """Name of the study and of its folder."""
     question: _Words
-    """What the study is to answer, as a sentence; it heads the report."""
+    """The question that the study answers, as a sentence; the heading of the report."""
     workload: _Words
-    """What is trained: a package, a module or "package.module:function"."""
+    """What to train: a package, a module or "package.module:function"."""
     baseline: dict[str, Any] = Field(default_factory=dict)
-    """The recipe that everything starts from; what is not named keeps the workload's default."""
+    """Settings of the recipe from which every trial starts; the others keep the workload's defaults."""
     constraints: Listed[_Limit] = ()
-    """Upper limits such as "parameters <= 5_000_000" or "macs <= 250M", checked before anything is trained."""
+    """Upper limits such as "parameters <= 5_000_000" or "macs <= 250M", checked before training."""
     method: Literal["bayes", "random", "grid"] = "bayes"
-    """How the next configuration is found: bayes (TPE), random, or grid."""
+    """How configurations are chosen: bayes (TPE), random, or grid."""
     metric: Metric
     parameters: _Parameters = Field(default_factory=dict)
-    """What is searched, by dotted key of the recipe."""
+    """The settings to search, by dotted key of the recipe."""
     toggles: Listed[str] = ()
-    """Named parts of the workload that the search may switch off."""
+    """Parts of the workload, by name, that the search may switch off."""
     run_cap: Annotated[int, Field(ge=0, validate_default=True)] = 0
-    """How many trials the search runs; for a grid, left out, all of them."""
+    """Number of trials in the search; default with method grid: the whole grid."""
     early_terminate: EarlyTerminate | None = None
     confirm: Confirm | None = None
     ablation: Ablation | None = None
     final: Final | None = None
     evaluate: Listed[_Set] = ()
-    """Further labelled sets that the stage final evaluates."""
+    """Further labelled sets on which the stage final evaluates."""
     resources: Resources = Field(default_factory=Resources)
     budget: Budget = Field(default_factory=Budget)
     seed: Annotated[int, Field(ge=0, lt=10**18)] = 0
-    """What every random number of the study derives from."""
+    """Seed from which every random number of the study is derived."""
     trial_timeout: Annotated[Finite | None, BeforeValidator(_seconds)] = None
-    """Seconds without progress, an epoch's end or a checkpoint, after which a trial is stopped and failed."""
+    """Seconds without a finished epoch or a checkpoint after which a trial is stopped as failed."""
 
     def settings(self, recipe: RecipeSchema) -> dict[str, Any]:
-        """The baseline with the constants of `parameters`: the recipe settings from which every trial starts."""
+        """Return the recipe settings from which every trial starts: the baseline with the constants of `parameters`.
+
+        Args:
+            recipe: The schema of the workload's recipe.
+
+        Returns:
+            Nested settings, with the shorthands of the recipe written out.
+        """
         return recipe.merge(self.baseline, self.space.constants)
 
     @property
     def space(self) -> Space:
-        """What is searched."""
+        """The space that is searched."""
         return Space.of(dimensions(self.parameters, self.toggles), constants(self.parameters))
+
+    def written(self) -> dict[str, Any]:
+        """Return the study as the plain data of a study file: defaults written out, nothing that is empty."""
+        return _written(_sections(self))
+
+    def edited(self, changes: Mapping[str, Any]) -> Study:
+        """Return a copy with other sections, validated as a study file is.
+
+        The result equals that of writing the copy to a file and parsing it again: tuples in plain data become lists,
+        defaults are filled in, and nothing that can be changed in place is shared with this study.
+
+        Args:
+            changes: Sections by name, as in a study file or as models of `sweeps.study.sections`. None: not given.
+
+        Raises:
+            StudyError: The new study breaks rules; with all of them.
+            TypeError: A study has no such section.
+
+        Example:
+            >>> study.edited({"name": "short", "run_cap": 2, "final": None, "evaluate": ()})
+        """
+        if unknown_names := changes.keys() - type(self).model_fields.keys():
+            raise TypeError(f"a study has no {', '.join(sorted(unknown_names))}")
+        sections = _sections(self) | dict(changes)
+        # Back to plain data first: pydantic takes instances as they are, and one that `model_copy` made may be invalid.
+        return parse(Document(sections["name"], _written(sections), {(): sections["name"]}))
 
     @field_validator("run_cap", mode="after")
     @classmethod
     def _whole_grid(cls, run_cap: int, info: ValidationInfo) -> int:
-        known = info.data
-        if run_cap or known.get("method") != "grid" or not {"parameters", "toggles"} <= set(known):
+        """Without a run cap, the grid is run as a whole."""
+        sections = info.data
+        if run_cap or sections.get("method") != "grid" or not {"parameters", "toggles"} <= set(sections):
             return run_cap
-        searched = dimensions(known["parameters"], known["toggles"])
+        searched = dimensions(sections["parameters"], sections["toggles"])
         try:
             return (Space.of(searched, {}).size or 0) if searched else 0
-        except ValueError:  # circular conditions, which `broken` reports
+        except ValueError:  # circular conditions, which `broken_rules` reports
             return 0
 
     @model_validator(mode="after")
     def _consistent(self) -> Study:
-        if found := broken({name: getattr(self, name) for name in type(self).model_fields}):
-            raise RuleError(found)
+        if violations := broken_rules(_sections(self)):
+            raise RuleError(violations)
         return self
 
 
 def parse(document: Document) -> Study:
-    """The study in `document`, judged by its grammar alone. Raises StudyError with all the mistakes."""
+    """Parse a study file and check the rules that need no workload.
+
+    Raises:
+        StudyError: With all the mistakes, each with its line.
+    """
     try:
         return Study.model_validate(document.data)
     except ValidationError as error:
-        found = explain(error, Study, document.data)
-        if all(detail["loc"] for detail in error.errors()):  # else these rules are what was broken
-            between = broken(_valid_sections(document.data))
-            found += [(as_written(path, document.data), rule) for path, rule in between]
-        raise StudyError(document.mistake(path, rule) for path, rule in found) from None
+        violations = explain(error, Study, document.data)
+        # Pydantic checks the rules between sections only where every section is valid. Check those that can be checked
+        # all the same, so that one report has all the mistakes; unless they are what failed (an error without a path).
+        if all(detail["loc"] for detail in error.errors()):
+            between_sections = broken_rules(_valid_sections(document.data))
+            violations += [(as_written(path, document.data), rule) for path, rule in between_sections]
+        raise StudyError(document.mistake(path, rule) for path, rule in violations) from None
 
 
-def standing(document: Document) -> Study:
-    """What is left of a faulty study once its mistakes are taken out, to be held against the workload all the same.
+def valid_part(document: Document) -> Study:
+    """Return the valid part of a faulty study, to check it against the workload in the same report.
 
-    Faulty sections have their defaults (those without one are absent), and parameters have no conditions.
+    Faulty sections have their defaults; those without a default are absent, so that reading them raises
+    AttributeError. Parameters have no conditions.
     """
     sections = _valid_sections(document.data)
     return Study.model_construct(**{**sections, "parameters": _valid_parameters(document.data)})
 
 
 def dump(study: Study) -> str:
-    """The study as YAML with every default written out; `parse` of it gives an equal study."""
-    data = study.model_dump(mode="python", exclude_none=True)
-    data["parameters"] = {key: _spec(parameter) for key, parameter in study.parameters.items()}
-    return write({key: _plain(data[key]) for key in TOP_LEVEL if data.get(key) not in (None, {}, (), [])})
+    """Return the study as YAML with every default written out. `parse` of it gives an equal study."""
+    return write(study.written())
 
 
 def diff(old: Study, new: Study) -> list[Change]:
-    """What differs between two versions of a study, by dotted key, and which of it may change once trials exist."""
-    return changes(*({key: _plain(value) for key, value in _settings(study).items()} for study in (old, new)))
+    """Return the settings that differ between two versions of a study, and whether each may change now.
+
+    Returns:
+        The changes by dotted key, in the order of the keys.
+    """
+    data = [{**plain(study.model_dump()), "parameters": plain(study.parameters)} for study in (old, new)]
+    return changes(*data)
 
 
 def schema(recipe: RecipeSchema | None = None) -> dict[str, Any]:
-    """The JSON Schema of study files, for editors; with a workload's `recipe`, of its settings too."""
+    """Return the JSON Schema of study files, for editors.
+
+    Args:
+        recipe: The schema of a workload's recipe, whose settings are then described under `baseline` and `parameters`.
+    """
     whole = Study.model_json_schema()
     whole["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     if recipe is not None:
@@ -222,25 +272,19 @@ def _valid_parameters(data: Mapping[str, Any]) -> dict[str, Parameter]:
 
 
 def _adapter(name: str) -> TypeAdapter[Any]:
+    """The validator of one section, as in the whole study."""
     info = Study.model_fields[name]
+    # None makes it an Annotated even where the field has no metadata: Annotated takes two arguments or more.
     annotation: Any = Annotated[info.annotation, *info.metadata, None]
     return TypeAdapter(annotation)
 
 
-def _settings(study: Study) -> dict[str, Any]:
-    data = study.model_dump(mode="python")
-    data["parameters"] = {key: _spec(parameter) for key, parameter in study.parameters.items()}
-    return data
+def _sections(study: Study) -> dict[str, Any]:
+    return {name: getattr(study, name) for name in Study.model_fields}
 
 
-def _spec(parameter: Parameter) -> dict[str, Any]:
-    """A parameter as it may be written: without the words that are not given; `value: null` is given."""
-    words = parameter.model_dump(mode="python")
-    given = {word: value for word, value in words.items() if value is not None and value != {}}
-    return {**given, "value": parameter.value} if parameter.kind == "constant" else given
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _plain(inner) for key, inner in value.items()}
-    return [_plain(inner) for inner in value] if isinstance(value, list | tuple) else value
+def _written(sections: Mapping[str, Any]) -> dict[str, Any]:
+    """The plain data of a study file: every default written out, without what is empty or not given."""
+    constraints = [str(constraint) for constraint in sections["constraints"]]
+    data = {key: plain(sections[key]) for key in TOP_LEVEL} | {"constraints": constraints}
+    return {key: value for key, value in data.items() if value not in (None, {}, [])}

@@ -1,4 +1,4 @@
-"""YAML text to plain data with the place of every value, within limits and without tags."""
+"""Parse YAML to plain data with the place of every value, within limits and without tags."""
 
 from __future__ import annotations
 
@@ -17,24 +17,25 @@ from sweeps.study.problems import Mistake, StudyError, failure
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 50
-MAX_NODES = 5_000  # aliases expanded; what follows takes time that grows with the square
-MAX_DIGITS = 18  # what fits a signed 64-bit integer, as the storage keeps it
+MAX_NODES = 5_000  # with aliases expanded; the checks of a study take time that grows with the square of it
+MAX_DIGITS = 18  # so that integers fit the signed 64-bit integers of the storage
 
 _TAG = "tag:yaml.org,2002:"
 _NUMBERS = {f"{_TAG}int", f"{_TAG}float"}
 _WORDS = {f"{_TAG}bool", f"{_TAG}null"}
-# What the pure loader raises on broken text besides YAMLError: bad escapes (ValueError, OverflowError), directives
-# and tags cut short (the others). Found by fuzzing.
+# The exceptions that ruamel's pure loader raises on broken text besides YAMLError, found by fuzzing: bad escapes
+# (ValueError, OverflowError), incomplete directives and tags (the others).
 _BROKEN = (ValueError, OverflowError, RecursionError, LookupError, AttributeError, TypeError, AssertionError)
 
-# What a terminal would obey, half a letter, and what makes a text look like another. Marks of direction may be meant.
+# Control characters, which a terminal would obey; lone surrogates; line separators and bidirectional overrides, which
+# make a text look like another. Plain marks of direction (U+200E, U+200F) may be meant and are read.
 _UNREADABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
-Place = Callable[[int], str]  # a line, counted from 1, to what a message calls it
+Place = Callable[[int], str]  # line number, from 1 -> the place that messages name
 
 
 class LimitError(Exception):
-    """A text beyond what is read: the line, counted from 1, and the rule."""
+    """The text exceeds a limit, or has a tag: the line, from 1, and the rule."""
 
     def __init__(self, line: int, rule: str) -> None:
         self.line, self.rule = line, rule
@@ -42,9 +43,18 @@ class LimitError(Exception):
 
 
 def load(text: str, place: Place) -> tuple[Any, dict[KeyPath, str]]:
-    """The data in `text` (dicts, lists, text, finite numbers, truth values, None), and the place of each path.
+    """Parse YAML 1.2.
 
-    Raises StudyError.
+    Args:
+        text: The YAML.
+        place: Line number, from 1 -> the place that messages name.
+
+    Returns:
+        The data (dicts with text as keys, lists, text, finite numbers, truth values, None), and the place of each path.
+
+    Raises:
+        StudyError: The text is not YAML, exceeds a limit, or has tags, merge keys, duplicate keys, keys that are not
+            text, numbers that are not finite, or control characters.
     """
     if len(text) > MAX_BYTES:
         raise failure(place(1), too_large())
@@ -72,14 +82,14 @@ def _compose(yaml: YAML, text: str, place: Place) -> Any:
 
 
 class _BoundedComposer(Composer):
-    """Refuses tags, and stops at the limits while composing: the rest of a hostile text is never looked at."""
+    """Refuses tags and enforces the limits while composing, so that the rest of a hostile text is never parsed."""
 
     nodes = 0
     nesting = 0
 
     def __init__(self, loader: Any = None) -> None:
         super().__init__(loader)
-        self.warn_double_anchors = False  # YAML allows it: an alias means the latest
+        self.warn_double_anchors = False  # YAML allows an anchor to be redefined: an alias means the latest
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         event = self.parser.peek_event()
@@ -95,7 +105,7 @@ class _BoundedComposer(Composer):
 
 
 class _Builder:
-    """Nodes to plain data. Aliases are expanded and counted; mistakes that leave the rest readable are collected."""
+    """Converts nodes to plain data. Expands and counts aliases; collects the mistakes that leave the rest readable."""
 
     def __init__(self, yaml: YAML, place: Place) -> None:
         self._constructor = yaml.constructor
@@ -144,23 +154,25 @@ class _Builder:
             return self._number(node, path, line)
         if node.tag in _WORDS:
             return self._constructor.construct_object(node)
-        return self._text(node.value, path, line)  # dates stay text too
+        return self._text(node.value, path, line)  # dates too, which the loader would convert
 
     def _number(self, node: ScalarNode, path: KeyPath, line: int) -> int | float:
         text = node.value.replace("_", "")
         if node.tag == f"{_TAG}int":
+            # Longer literals are refused unconverted: Python raises ValueError beyond 4,300 digits. The factor 4 leaves
+            # room for other bases: in binary, 10^18 has 60 digits.
             number = self._constructor.construct_object(node) if len(text) <= 4 * MAX_DIGITS else 10**MAX_DIGITS
             if abs(number) >= 10**MAX_DIGITS:
                 self._refuse(path, line, f"integers have at most {MAX_DIGITS} digits")
             return int(number)
         number = float(self._constructor.construct_object(node))
-        if number - number != 0:
+        if number - number != 0:  # infinite, or not a number
             self._refuse(path, line, f"must be a finite number but got {node.value}")
         return number
 
     def _text(self, text: str, path: KeyPath, line: int) -> str:
-        if found := _UNREADABLE.search(text):
-            self._refuse(path, line, f"has the control character U+{ord(found[0]):04X}, which is not read")
+        if match := _UNREADABLE.search(text):
+            self._refuse(path, line, f"has the control character U+{ord(match[0]):04X}, which is not read")
         return str(text)
 
     def _refuse(self, path: KeyPath, line: int, rule: str) -> None:
@@ -180,5 +192,5 @@ def _line(error: MarkedYAMLError) -> int:
 
 
 def too_large() -> str:
-    """The rule for a text over the limit."""
+    """Return the rule that a text over the limit breaks."""
     return f"is larger than {MAX_BYTES >> 20} MiB"

@@ -1,7 +1,7 @@
-"""Study files from the words of a command line.
+"""Write and extend study files from the options of the command line.
 
-A search word is `optimizer.lr=log:1e-4..1e-1`, `batch_size=32..256`, `optimizer.momentum=0.8..0.99`,
-`model.norm=[batch, none]`, or a mapping as in a study file:
+A parameter to search (--search) is written `optimizer.lr=log:1e-4..1e-1`, `batch_size=32..256`,
+`optimizer.momentum=0.8..0.99`, `model.norm=[batch, none]`, or as in a study file:
 `epochs={distribution: q_uniform, min: 10, max: 50, q: 10}`.
 """
 
@@ -18,28 +18,28 @@ from sweeps.io.files import write_atomic
 from sweeps.io.paths import KeyPath, shown
 from sweeps.recipe.schema import BadRecipe
 from sweeps.study.document import TOP_LEVEL, Document, value, write
-from sweeps.study.parameters import where
+from sweeps.study.parameters import written_path
 from sweeps.study.problems import Mistake, StudyError, failure
 from sweeps.study.study import schema
 from sweeps.validation.checks import accept
 from sweeps.workload import Workload, load
 
 SCHEMA_FILE = "study.schema.json"
-"""The JSON Schema beside the study files, which their first line names for editors."""
+"""The file of the JSON Schema beside the study files; their first line names it for editors."""
 
 _RANGE = re.compile(r"(log:)?\s*(\S+?)\s*\.\.\s*(\S+)")
 _FORMS = "write KEY=A..B, KEY=log:A..B or KEY=[A, B, …]"
 
 _EXPLAINED = {
-    "workload": "what is trained",
-    "baseline": "the recipe that everything starts from; what is not named keeps its default",
-    "constraints": "checked before anything is trained; also trainable_parameters, macs",
+    "workload": "what to train",
+    "baseline": "the recipe that every trial starts from; other settings keep their defaults",
+    "constraints": "checked before training; also trainable_parameters, macs",
     "method": "bayes, random or grid",
     "metric": "as the workload yields it, once per epoch",
     "run_cap": "trials; those refused by a constraint do not count",
-    "parameters": "what is searched: values, or min and max; with when: {other.key: value} under a condition",
+    "parameters": "the settings to search: values, or min and max; with when: {other.key: value} under a condition",
     "toggles": "parts that the search may switch off",
-    "seed": "what every random number of the study derives from",
+    "seed": "every random number of the study is derived from it",
 }
 
 
@@ -52,10 +52,19 @@ def compose(
     trials: int,
     workload: Workload,
 ) -> str:
-    """A commented study file called `name` that parses and passes the checks of `workload`.
+    """Return the text of a new, commented study file.
 
-    `data` is the value of the recipe's `data.name`; `search`, `toggles` and `budget` are as for `extend`. Raises
-    StudyError with all the mistakes, each naming its option.
+    Args:
+        name: The name of the study.
+        data: The value of the recipe's setting `data.name`; None leaves it out.
+        search: The parameters to search, as in `extend`.
+        toggles: The toggles to search, as in `extend`.
+        budget: A limit, as in `extend`.
+        trials: The number of trials of the search.
+        workload: The workload; the study passes its checks.
+
+    Raises:
+        StudyError: With all the mistakes, each naming its option.
     """
     document = extend(_skeleton(name, data, trials, workload), search, toggles, budget)
     accept(document, workload)
@@ -63,21 +72,28 @@ def compose(
 
 
 def extend(document: Document, search: Sequence[str], toggles: Sequence[str], budget: str | None) -> Document:
-    """`document` with more to search: `search` words, `toggles` by name, and `budget` as a limit of parameters.
+    """Return a copy of a study file with more to search.
 
-    A key that the document searches already is searched as the word says. `budget` is "5M" or any constraint, such as
-    "macs <= 250M"; it replaces the document's limit of that quantity. Raises StudyError with all the mistakes.
+    Args:
+        document: The study file.
+        search: "KEY=A..B", "KEY=log:A..B", "KEY=[A, B, …]" or "KEY={…}" each. Replaces parameters that the file has.
+        toggles: Names of toggles to search; those that the file has are not added again.
+        budget: A number of parameters such as "5M", or any constraint such as "macs <= 250M". It replaces the file's
+            limit on that quantity.
+
+    Raises:
+        StudyError: With all the mistakes of `search`, each naming its option. `accept` finds those of the others.
     """
     mistakes: list[Mistake] = []
-    for word in search:
+    for assignment in search:
         try:
-            document = _searched(document, word)
+            document = _with_parameter(document, assignment)
         except StudyError as error:
             mistakes += error.mistakes
     if mistakes:
         raise StudyError(mistakes)
-    document = _switchable(document, toggles)
-    return _limited(document, budget) if budget else document
+    document = _with_toggles(document, toggles)
+    return _with_budget(document, budget) if budget else document
 
 
 def write_new(
@@ -90,9 +106,24 @@ def write_new(
     workload: str,
     out: Path | None = None,
 ) -> Path:
-    """Write a composed study to `out`, or studies/NAME.yaml, with the schema beside it where there is none.
+    """Write a new study file, and beside it the JSON Schema where there is none.
 
-    Returns the study's path. Raises StudyError, also where the file exists; BadWorkload.
+    Args:
+        name: The name of the study.
+        data: As in `compose`, like the next four.
+        search: The parameters to search.
+        toggles: The toggles to search.
+        budget: A limit.
+        trials: The number of trials of the search.
+        workload: The name of the workload.
+        out: The path of the file; default: studies/NAME.yaml.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        StudyError: The options have mistakes, or the file exists.
+        BadWorkload: The workload cannot be loaded.
     """
     text = compose(name, data, search, toggles, budget, trials, load(workload))
     path = out if out is not None else Path("studies") / f"{name}.yaml"
@@ -107,47 +138,55 @@ def write_new(
 
 
 def schema_text(workload: str) -> str:
-    """The JSON Schema of study files for the workload called `workload`, as a file holds it. Raises BadWorkload."""
+    """Return the text of the JSON Schema of study files for a workload.
+
+    Args:
+        workload: The name of the workload.
+
+    Raises:
+        BadWorkload: It cannot be loaded.
+    """
     return json.dumps(schema(load(workload).schema), indent=2, ensure_ascii=False) + "\n"
 
 
-def _searched(document: Document, word: str) -> Document:
-    key, equals, text = word.partition("=")
+def _with_parameter(document: Document, assignment: str) -> Document:
+    key, equals, text = assignment.partition("=")
     key, place = key.strip(), f"--search {key.strip()}"
     if not equals or not key:
-        raise failure(f"--search {word}", _FORMS)
+        raise failure(f"--search {assignment}", _FORMS)
     return document.put(_path(document.data, key), _spec(text.strip(), place), place)
 
 
-def _switchable(document: Document, toggles: Sequence[str]) -> Document:
-    known = document.data.get("toggles") or []
-    if not isinstance(known, list):  # which parsing will tell
+def _with_toggles(document: Document, toggles: Sequence[str]) -> Document:
+    present = document.data.get("toggles") or []
+    if not isinstance(present, list):  # parsing will report it
         return document
-    added = [toggle for toggle in dict.fromkeys(toggles) if toggle not in known]
+    added = [toggle for toggle in dict.fromkeys(toggles) if toggle not in present]
     if not added:
         return document
     options: dict[KeyPath, str] = {
-        ("toggles", len(known) + index): f"--toggle {toggle}" for index, toggle in enumerate(added)
+        ("toggles", len(present) + index): f"--toggle {toggle}" for index, toggle in enumerate(added)
     }
-    longer = document.put(("toggles",), [*known, *added], document.place(("toggles",)))
+    longer = document.put(("toggles",), [*present, *added], document.place(("toggles",)))
+    # `put` forgets the lines inside what it replaces; the toggles that the file has keep theirs.
     return replace(longer, places={**document.places, **longer.places, **options})
 
 
 def _path(data: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    return tuple(map(str, where(data.get("parameters"), key)))
+    return tuple(map(str, written_path(data.get("parameters"), key)))
 
 
 def _spec(text: str, place: str) -> dict[str, Any]:
-    """The parameter that the right side of a search word means."""
+    """The parameter that the right side of a --search means."""
     if (match := _RANGE.fullmatch(text)) is not None and not text.startswith(("[", "{")):
         log, low, high = match.groups()
         return _range(value(low, place), value(high, place), bool(log), place)
-    given = value(text, place)
-    if isinstance(given, list):
-        return {"values": given}
-    if isinstance(given, dict):
-        return given
-    raise failure(place, f"{shown(given)} is a single value: {_FORMS}; a setting that does not vary goes in with --set")
+    data = value(text, place)
+    if isinstance(data, list):
+        return {"values": data}
+    if isinstance(data, dict):
+        return data
+    raise failure(place, f"{shown(data)} is a single value: {_FORMS}; a setting that does not vary goes in with --set")
 
 
 def _range(low: Any, high: Any, log: bool, place: str) -> dict[str, Any]:
@@ -162,18 +201,18 @@ def _range(low: Any, high: Any, log: bool, place: str) -> dict[str, Any]:
     return {"distribution": "log_uniform_values", **bounds}
 
 
-def _limited(document: Document, budget: str) -> Document:
+def _with_budget(document: Document, budget: str) -> Document:
     limit = budget if re.search(r"[<>=]", budget) else f"parameters <= {budget}"
     quantity = re.split(r"[\s<>=]", limit.strip())[0]
-    known = document.data.get("constraints") or []
-    if not isinstance(known, list):  # which parsing will tell
+    constraints = document.data.get("constraints") or []
+    if not isinstance(constraints, list):  # parsing will report it
         return document
-    others = [line for line in known if not str(line).strip().startswith(f"{quantity} ")]
+    others = [line for line in constraints if not str(line).strip().startswith(f"{quantity} ")]
     return document.put(("constraints",), [*others, limit], f"--budget {budget}")
 
 
 def _skeleton(name: str, data: str | None, trials: int, workload: Workload) -> Document:
-    """The study before anything is searched, with the options as places."""
+    """The study before it searches anything, with the options as places."""
     on = f" on {data}" if data else ""
     metric = _metric(workload)
     settings = {
@@ -195,18 +234,18 @@ def _skeleton(name: str, data: str | None, trials: int, workload: Workload) -> D
 
 
 def _metric(workload: Workload) -> dict[str, str]:
-    """What the figures of a model that guesses suggest: one of validation, no loss if there is another."""
+    """A metric among those for which the workload knows the chance level: of validation, and no loss, if possible."""
     try:
-        figures = list(workload.chance(workload.schema.validate({})))
-    except BadRecipe:
-        figures = []
-    figures.sort(key=lambda figure: (not figure.startswith("val"), "loss" in figure))
-    name = figures[0] if figures else "val_accuracy"
+        names = list(workload.chance(workload.schema.validate({})))
+    except BadRecipe:  # the recipe has settings without a default
+        names = []
+    names.sort(key=lambda name: (not name.startswith("val"), "loss" in name))
+    name = names[0] if names else "val_accuracy"
     return {"name": name, "goal": "minimize" if "loss" in name or "error" in name else "maximize"}
 
 
 def _commented(data: Mapping[str, Any]) -> Iterator[str]:
-    given = {key: data[key] for key in TOP_LEVEL if data.get(key) not in (None, {}, [])}
-    for line in write(given).splitlines():
+    present = {key: data[key] for key in TOP_LEVEL if data.get(key) not in (None, {}, [])}
+    for line in write(present).splitlines():
         key = line.partition(":")[0]
         yield f"{line}  # {_EXPLAINED[key]}" if key in _EXPLAINED else line

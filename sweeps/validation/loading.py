@@ -1,4 +1,4 @@
-"""A study as asked for: the file, and the words of the command line that change it."""
+"""Load a study: its file, edited by the options of the command line, and its workload."""
 
 from __future__ import annotations
 
@@ -15,7 +15,14 @@ from sweeps.workload import Workload
 
 @dataclass(frozen=True)
 class Edits:
-    """Words of the command line that change a study file."""
+    """Options of the command line that change a study file.
+
+    Attributes:
+        assignments: "KEY=VALUE" of each --set.
+        search: "KEY=A..B", "KEY=log:A..B" or "KEY=[A, B, …]" of each --search.
+        toggles: The name of each --toggle.
+        budget: The limit of --budget: "5M" parameters, or any constraint.
+    """
 
     assignments: Sequence[str] = ()
     search: Sequence[str] = ()
@@ -24,6 +31,14 @@ class Edits:
 
 
 def load_study(path: Path, edits: Edits) -> tuple[Study, Workload]:
-    """The study in a file, edited and checked against its workload. Raises StudyError, BadWorkload."""
+    """Read a study file, edit it, and check it against its workload.
+
+    Returns:
+        The study and its workload.
+
+    Raises:
+        StudyError: With all the mistakes of the file and the options.
+        BadWorkload: The workload cannot be loaded.
+    """
     document = edit(read(path), edits.assignments)
     return accept(extend(document, edits.search, edits.toggles, edits.budget))

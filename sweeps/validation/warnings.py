@@ -1,39 +1,36 @@
-"""What a study as written could not show, however its runs turn out: known before anything is spent."""
+"""Warn about conclusions that a study cannot reach as written, before anything is spent."""
 
 from __future__ import annotations
 
-import math
-
 from sweeps.designs.fractional import fraction
 from sweeps.formatting import count
+from sweeps.stats import ALPHA, seeds_for_sign_flip, smallest_p
 from sweeps.study.sections import Ablation, Seeds
 from sweeps.study.study import Study
 
-LEVEL = 0.05
-
 
 def warnings(study: Study) -> list[str]:
-    """The warnings about `study`, one sentence each; empty when there is none."""
-    found = []
+    """Return the warnings about a study, one sentence each; empty when there are none."""
+    messages = []
     family = comparisons(study)
     if study.ablation is not None:
         words = "its first " if isinstance(study.ablation.seeds, Seeds) else ""
-        found += _sign_flip("ablation", fewest(study.ablation), family, words)
+        messages += _sign_flip("ablation", min_seeds(study.ablation), family, words)
     if study.final is not None and study.final.arms == "all":
-        found += _sign_flip("final", study.final.seeds, family)
+        messages += _sign_flip("final", study.final.seeds, family)
     if study.ablation is not None and study.ablation.baseline == "best" and study.confirm is None:
-        found.append(
-            "ablation.baseline is best but there is no confirm: the best of the search is a single run, chosen as an "
-            "extreme; give confirm: {top: 5, seeds: 3}"
+        messages.append(
+            "ablation.baseline is best but there is no confirm: the best of the search is a single run, and its value "
+            "is optimistic; give confirm: {top: 5, seeds: 3}"
         )
-    return found
+    return messages
 
 
 def comparisons(study: Study) -> int:
-    """How many comparisons the ablation makes when every component applies: the family that Holm adjusts over.
+    """Return the number of comparisons of the ablation: the family over which Holm's procedure adjusts.
 
-    Of a factorial these are the main effects and two-way interactions that it can tell apart; of a path, at most its
-    searched dimensions.
+    Assumes that every component is applicable. A factorial compares the main effects and the two-way interactions that
+    it can tell apart; a path at most one change per searched dimension.
     """
     if study.ablation is None:
         return 0
@@ -49,27 +46,17 @@ def comparisons(study: Study) -> int:
             return len(study.space.dimensions)
 
 
-def fewest(ablation: Ablation) -> int:
-    """The replicates that every arm gets at least."""
+def min_seeds(ablation: Ablation) -> int:
+    """Return the smallest number of seeds that every arm of an ablation gets."""
     return ablation.seeds.min if isinstance(ablation.seeds, Seeds) else ablation.seeds
-
-
-def smallest_p(pairs: int, family: int = 1) -> float:
-    """The smallest p that the exact sign-flip check can reach over `pairs` pairs, Holm-adjusted over `family`."""
-    return min(1.0, family * 2.0 ** (1 - pairs))
-
-
-def pairs_needed(family: int) -> int:
-    """The fewest pairs with which the sign-flip check can reach `LEVEL` after Holm over `family` comparisons."""
-    return math.ceil(math.log2(2 * max(1, family) / LEVEL))
 
 
 def _sign_flip(stage: str, pairs: int, family: int, which: str = "") -> list[str]:
     smallest = smallest_p(pairs, family)
-    if not family or smallest <= LEVEL:
+    if not family or smallest <= ALPHA:
         return []
     return [
         f"{stage}: with {which}{pairs} seeds the exact sign-flip check cannot confirm any difference: over "
-        f"{count(family, 'comparison')} its smallest Holm-adjusted p is {smallest:.2g}, above {LEVEL}; "
-        f"{pairs_needed(family)} seeds or more are needed"
+        f"{count(family, 'comparison')} its smallest Holm-adjusted p is {smallest:.2g}, above {ALPHA}; "
+        f"{seeds_for_sign_flip(family)} seeds or more are needed"
     ]

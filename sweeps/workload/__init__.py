@@ -1,6 +1,7 @@
-"""What can be trained: the workload protocol, and the loader that imports a workload by its name.
+"""Workloads: what a study can train, and how to write one.
 
-Workloads import their names from here; `sweeps.workload.workload` describes the functions that a workload may offer.
+A workload imports its names from this package. `sweeps.workload.workload` describes the functions that it may have,
+`sweeps.workload.run` the object that it trains with, and `sweeps.workload.protocol` the values that it returns.
 """
 
 from __future__ import annotations

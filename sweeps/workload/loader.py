@@ -22,9 +22,21 @@ _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
 def load(name: str) -> Workload:
-    """The workload called `name`: "package" (its module `workload`), "package.module" or "package.module:object".
+    """Import a workload.
 
-    The current folder is searched too. Raises BadWorkload with what was looked for.
+    Modules in the current folder can be imported too.
+
+    Args:
+        name: "package", which means its module `workload` where it has one; "package.module"; or
+            "package.module:object" for an object with a method `train`, or for a function that is `train` itself.
+
+    Raises:
+        BadWorkload: There is no such module or object, a module that it imports is missing, or its `train` does not
+            take (recipe, run) with an annotated recipe.
+
+    Example:
+        >>> load("examples.digits_sklearn").schema.keys["lr"]
+        <class 'float'>
     """
     target = _find(name)
     train = getattr(target, "train", None)
@@ -37,7 +49,8 @@ def load(name: str) -> Workload:
 
 def _find(name: str) -> Any:
     module_name, _, attribute = name.partition(":")
-    if not _MODULE.fullmatch(module_name) or len(name) > LONGEST_NAME:  # nor a path, nor relative
+    # The name comes from a study file: a path or a relative name must not reach the import system.
+    if not _MODULE.fullmatch(module_name) or len(name) > LONGEST_NAME:
         raise BadWorkload(
             f"workload {name[:LONGEST_NAME]!r} names no module; write 'package', 'package.module' or "
             "'package.module:function'"
@@ -55,11 +68,12 @@ def _find(name: str) -> Any:
 
 def _import(name: str, module_name: str) -> ModuleType:
     here = str(Path.cwd())
-    if here not in sys.path:
+    if here not in sys.path:  # absent when started as `sweep`, unlike `python -m sweeps`
         sys.path.insert(0, here)
     try:
         return importlib.import_module(module_name)
     except ModuleNotFoundError as error:
+        # Either the workload itself is missing, or a library that it imports.
         if error.name and (module_name == error.name or module_name.startswith(error.name + ".")):
             raise BadWorkload(
                 f"workload {name!r}: no module {error.name!r}; write 'package.module:function', "
@@ -69,10 +83,11 @@ def _import(name: str, module_name: str) -> ModuleType:
 
 
 def _recipe_type(name: str, train: Callable[..., Any]) -> type:
+    """The annotation of the first argument of `train`."""
     try:
         parameters = list(inspect.signature(train).parameters.values())
-    except (TypeError, ValueError):  # of a built-in one
-        raise BadWorkload(f"workload {name!r} is written in another language: its arguments cannot be read") from None
+    except (TypeError, ValueError):  # built-in functions have no signature that can be read
+        raise BadWorkload(f"workload {name!r}: the arguments of train cannot be read: write it in Python") from None
     if len(parameters) < 2:
         raise BadWorkload(f"workload {name!r}: train must take (recipe, run), but takes {len(parameters)} argument(s)")
     try:

@@ -11,19 +11,24 @@ from sweeps.artifacts.references import Saved, find
 from sweeps.io.errors import UserError
 
 Metrics = Mapping[str, float]
+"""The metrics of one epoch, or of one labelled set, by name. Those whose names end in "accuracy" are in percent."""
 
 
 class BadWorkload(UserError):
-    """The name leads to nothing that can be trained."""
+    """There is no workload of this name, or it lacks a function that was asked of it."""
 
 
 @dataclass(frozen=True)
 class Site:
-    """Where a study runs: its data folder and the device kind of its trials ("cpu" or "cuda").
+    """The machine and the folders of a study, for what a workload does outside training.
 
-    `runs_dir` is the folder of all studies, None where nothing is to be trained; `evaluate` are the further labelled
-    sets of the study file, which `final` will open. `share` is the part of the device's memory that one trial gets.
-    Without `measure`, what would take training to find is not looked for.
+    Attributes:
+        data_dir: The folder with the data sets.
+        device: The kind of device of the trials, "cpu" or "cuda".
+        runs_dir: The folder of all studies; None where no model of another study can be found.
+        evaluate: The entries of the study's `evaluate`: the further labelled sets that the stage final will open.
+        share: The fraction of the device's memory for one trial, above 0 and at most 1.
+        measure: Whether `prepare` may train to find settings. If not, it leaves unmeasured what takes training to find.
     """
 
     data_dir: Path
@@ -34,17 +39,28 @@ class Site:
     measure: bool = True
 
     def saved(self, reference: str) -> Saved:
-        """The model that a trial of another study left, as `Run.saved` gives it. Raises Unavailable."""
+        """Return the model of a trial of another study, as `Run.saved` does.
+
+        Raises:
+            Unavailable: There is no such trial, or it has no intact checkpoint.
+        """
         return find(self.runs_dir, reference)
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What `prepare` settled once for the whole study.
+    """The result of `prepare`, once per study.
 
-    `settings` are recipe settings resolved for this machine (such as `precision: auto`), by dotted key, so that every
-    trial of a study shares them. `provenance` is what the report says of the data: fingerprint, sizes, classes. `notes`
-    say, a line each, how a setting was found where that was measured.
+    Attributes:
+        settings: Settings of the recipe resolved for this machine (such as `precision: auto`), by dotted key. All
+            trials of the study use them.
+        provenance: The description of the data in the report, as JSON: fingerprint, sizes, classes. The `fingerprint`
+            identifies the data.
+        notes: How settings were measured; one line each, shown to the user.
+
+    Example:
+        >>> Prepared(settings={"precision": "bf16"}, provenance={"fingerprint": "9f3c", "train_images": 45_000})
+        Prepared(settings={'precision': 'bf16'}, provenance={'fingerprint': '9f3c', 'train_images': 45000}, notes=())
     """
 
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -54,10 +70,13 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Predictions:
-    """What models say of unlabelled examples.
+    """The predicted classes of unlabelled examples.
 
-    `ids` (N,) is what the examples are called, `labels` (N,) the index of the predicted class of each, `names` (K,)
-    what the classes are called. `warnings` say where the examples are not like those that were trained on.
+    Attributes:
+        ids: The names of the N examples, shape (N,).
+        labels: The index of the predicted class of each, shape (N,), from 0 to K - 1.
+        names: The names of the K classes, shape (K,).
+        warnings: How the examples differ from those that the models were trained on; one sentence each.
     """
 
     ids: Sequence[str]
@@ -68,11 +87,16 @@ class Predictions:
 
 @dataclass(frozen=True)
 class Exported:
-    """A model in a file that other programs read.
+    """A model in a file for other programs.
 
-    `contract` are lines on what goes in and what comes out, `example` is code that loads it, `names` (K,) are the
-    classes. `difference` is the largest one between what the file, loaded again, and the model itself give, in what
-    `unit` says, and `tolerance` the largest one that was allowed.
+    Attributes:
+        file: The file.
+        contract: The inputs and outputs of the model, one line each: names, shapes, units.
+        example: Code that loads the file.
+        names: The names of the K classes, shape (K,).
+        difference: The largest difference between the outputs of the file, loaded again, and those of the model.
+        tolerance: The largest difference that is allowed.
+        unit: The unit of `difference` and `tolerance`.
     """
 
     file: Path
@@ -86,9 +110,12 @@ class Exported:
 
 @dataclass(frozen=True)
 class Tuned:
-    """What a look for a good setting found: `settings` by dotted key (empty: none), with the `rows` that it rests on.
+    """The result of `tune_batch` or `tune_lr`.
 
-    `note` says in a sentence what the settings are and are not.
+    Attributes:
+        settings: The settings that were found, by dotted key; empty if none was.
+        rows: The measurements, as the rows of a table: column -> value.
+        note: One sentence for the user on what the settings are good for, and what they are not.
     """
 
     settings: Mapping[str, Any]
@@ -98,7 +125,13 @@ class Tuned:
 
 @dataclass(frozen=True)
 class Sharing:
-    """How many trials, as processes of their own, are to share one GPU; the `rows` it rests on; how it was found."""
+    """The result of `gpu_share`.
+
+    Attributes:
+        copies: The number of trials, each a process of its own, to run on one GPU at a time.
+        rows: The measurements, as the rows of a table: column -> value.
+        note: One line for the user on how the number was found.
+    """
 
     copies: int
     rows: Sequence[Mapping[str, Any]]

@@ -1,4 +1,4 @@
-"""The models of other studies that recipes go on from: teachers, initial weights."""
+"""The models of other studies that recipes refer to, such as teachers and initial weights."""
 
 from __future__ import annotations
 
@@ -12,29 +12,41 @@ from sweeps.workload.workload import Workload
 
 
 class References:
-    """What the recipes of a study refer to in the folder `runs`; what has been found once is remembered."""
+    """Finds the models that the recipes of a study refer to. Each reference is looked up once.
+
+    Args:
+        workload: The study's workload, which knows the settings that hold references.
+        runs: The folder of all studies.
+    """
 
     def __init__(self, workload: Workload, runs: Path) -> None:
         self._workload = workload
         self._runs = runs
-        self._known: dict[str, Saved] = {}
+        self._models: dict[str, Saved] = {}
 
     def saved(self, settings: Mapping[str, Any]) -> dict[str, tuple[str, Saved]]:
-        """The models that a recipe of these settings names: dotted key -> (reference, model).
+        """Return the models that a recipe refers to.
 
-        Raises Unavailable, naming the key, where one is not there.
+        Args:
+            settings: The nested settings of the recipe.
+
+        Returns:
+            Dotted key of the setting -> (reference, model).
+
+        Raises:
+            Unavailable: A model is missing; the message names the setting.
         """
         if not self._workload.has("references"):
             return {}
-        named = self._workload.references(self._workload.schema.validate(settings))
-        return {key: (reference, self._find(key, reference)) for key, reference in named.items()}
+        references = self._workload.references(self._workload.schema.validate(settings))
+        return {key: (reference, self._find(key, reference)) for key, reference in references.items()}
 
     def digests(self, settings: Mapping[str, Any]) -> dict[str, str]:
-        """What the models are that a recipe names, by dotted key: the digests of their contents. Raises Unavailable."""
+        """Return the SHA-256 of each model that a recipe refers to, by dotted key. Raises as `saved`."""
         return {key: saved.digest for key, (_, saved) in self.saved(settings).items()}
 
     def missing(self, settings: Mapping[str, Any]) -> str:
-        """Why a recipe cannot be trained here for a model that it names; empty where all are there."""
+        """Return why a model that a recipe refers to cannot be used; "" if all are there."""
         try:
             self.saved(settings)
         except Unavailable as error:
@@ -42,16 +54,21 @@ class References:
         return ""
 
     def provenance(self, settings: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-        """For the report: dotted key -> the reference, the trial that was trained, its digest. Raises Unavailable."""
+        """Return the origin of each model that a recipe refers to, for the report. Raises as `saved`.
+
+        Returns:
+            Dotted key of the setting -> the `reference`, the trained trial as `study` ("study/stage/number"), and the
+            `digest` of the model.
+        """
         return {
             key: {"reference": reference, "study": saved.source, "digest": saved.digest}
             for key, (reference, saved) in self.saved(settings).items()
         }
 
     def _find(self, key: str, reference: str) -> Saved:
-        if reference not in self._known:
+        if reference not in self._models:
             try:
-                self._known[reference] = find(self._runs, reference)
+                self._models[reference] = find(self._runs, reference)
             except Unavailable as error:
                 raise Unavailable(f"{key}: {error}") from None
-        return self._known[reference]
+        return self._models[reference]

@@ -1,4 +1,4 @@
-"""What a workload holds while it trains one trial."""
+"""The object that a workload trains one trial with: seeds, data access, checkpoints and artifacts."""
 
 from __future__ import annotations
 
@@ -14,20 +14,34 @@ from sweeps.artifacts.references import Saved, find
 
 
 class Preempted(BaseException):
-    """Ends a run that has just saved its state: its study is to end, or others come first. Workloads let it pass."""
+    """Ends a run that has just saved a checkpoint, because the study is to stop or other runs come first.
+
+    A workload must let it pass; the run continues later from the checkpoint. It is not an `Exception`, so that
+    `except Exception` lets it pass.
+    """
 
 
 @dataclass
 class Run:
-    """What a workload holds while it trains one trial.
+    """One training, or one evaluation, of a workload.
 
-    `seed` feeds initialisation, data order, augmentation and dropout; `split_seed` the train/validation split.
-    `device` is "cpu" or "cuda". `access` names the parts of the data that this run may read: "train", "validation",
-    "test". `final` asks to train on train and validation together, so that nothing is held out and no `val_` metric is
-    yielded. `restored` is the folder of the latest intact checkpoint, or None at a fresh start; `epoch` counts the
-    epochs finished so far, `refused` are those of newer checkpoints that are damaged. `runs_dir` is the folder of all
-    studies, in which `saved` finds trials of others. Where `stop_file` exists, the run ends with its next checkpoint;
-    from epoch `until` on, with any.
+    Attributes:
+        seed: The seed of initialisation, data order, augmentation and dropout. Derive seeds for each purpose with
+            `sweeps.workload.stream`.
+        split_seed: The seed of the split into training and validation data.
+        device: "cpu" or "cuda".
+        data_dir: The folder with the data sets.
+        folder: The folder of the trial.
+        access: The parts of the data that the run may read: "train", "validation", "test".
+        final: Whether to train on training and validation data together. Nothing is held out then, so `train` yields no
+            metric that starts with `val_`.
+        restored: The folder of the newest intact checkpoint, with the files that the workload saved; None at the start.
+        epoch: The number of epochs finished so far. The engine increments it for each mapping that `train` yields.
+        refused: The epochs of newer checkpoints that are damaged and therefore not used.
+        runs_dir: The folder of all studies, in which `saved` looks for models.
+        stop_file: Where this file exists, the run ends at its next checkpoint.
+        until: From this epoch on, the run ends at any checkpoint.
+        on_saved: Called after each checkpoint.
     """
 
     seed: int
@@ -46,44 +60,78 @@ class Run:
     on_saved: Callable[[], None] | None = None
 
     def require(self, *parts: str) -> None:
-        """Raise PermissionError unless this run may read these parts of the data."""
+        """Check that the run may read parts of the data. Call it before opening a file of them.
+
+        Args:
+            *parts: "train", "validation" or "test".
+
+        Raises:
+            PermissionError: The run may not read one of the parts.
+        """
         denied = [part for part in parts if part not in self.access]
         if denied:
             raise PermissionError(f"this run may not read the {denied[0]} part, only {', '.join(sorted(self.access))}")
 
     @contextmanager
     def checkpoint(self) -> Iterator[Path]:
-        """A fresh folder to save the state in; when the block ends it becomes the trial's latest checkpoint.
+        """Yield an empty folder that becomes the newest checkpoint of the trial when the block ends.
 
-        Files are flushed to disk, hashed and renamed into place, so a kill at any moment leaves either the previous
-        checkpoint or the new one. The last two are kept. Raises Leave afterwards where the study is to end now or the
-        run is to wait for others, Unwritable where there is no room.
+        Call it after the metrics of the epoch were yielded, so that they are recorded first. The files are flushed to
+        disk and hashed, and the folder is renamed into place: after a kill at any moment, the newest checkpoint is
+        either the previous one or this one. The last two are kept. The folder must hold all that a resumed run needs to
+        go on as if it had not stopped: weights, optimiser, schedule, epoch, generators.
+
+        Raises:
+            Preempted: After the checkpoint is saved, where the run is to end.
+            Unwritable: The disk is full or read-only.
+
+        Example:
+            yield {"val_accuracy": accuracy}
+            with run.checkpoint() as folder:
+                torch.save({"epoch": epoch, "model": model.state_dict()}, folder / "state.pt")
         """
         with CheckpointFolder(self.folder / "checkpoint").save(self.epoch) as folder:
             yield folder
         if self.on_saved is not None:
-            self.on_saved()
+            self.on_saved()  # before the run may end: a checkpoint is progress for the watchdog
         if self.until is not None and self.epoch >= self.until:
             raise Preempted
         if self.stop_file is not None and self.stop_file.exists():
             raise Preempted
 
     def record_confusion(self, set_name: str, names: Iterable[Any], counts: Iterable[Iterable[Any]]) -> None:
-        """Leave beside the trial's curve what is taken for what on a labelled set ("validation", "test", another).
+        """Save the confusion matrix of a labelled set, for the report.
 
-        `counts` (K, K) are numbers of images by true class (row) and predicted class (column), `names` (K,) those of
-        the classes. A later call for the same set replaces the earlier one. Raises ValueError for another shape.
+        Args:
+            set_name: "validation", "test", or the name of a further set. A later call for the same set replaces the
+                matrix.
+            names: The names of the K classes.
+            counts: Numbers of examples, shape (K, K), by true class (row) and predicted class (column).
+
+        Raises:
+            ValueError: There is not one row and one column for each name, or a count is negative.
         """
         write_confusion(self.folder, set_name, Confusion.of(names, counts))
 
     def saved(self, reference: str) -> Saved:
-        """The model that a trial of another study left: `reference` is "STUDY:NUMBER" or "STUDY:STAGE/NUMBER".
+        """Return the model of a trial of another study.
 
-        Raises Unavailable where there is no such trial, or it has no intact checkpoint.
+        Args:
+            reference: "STUDY:NUMBER" for a trial of the search, "STUDY:STAGE/NUMBER" for a run of another stage.
+
+        Returns:
+            The checkpoint folder and the recipe that the model was trained with.
+
+        Raises:
+            Unavailable: There is no such trial, or it has no intact checkpoint.
+
+        Example:
+            teacher = run.saved("r7:3")
+            state = torch.load(teacher.folder / "state.pt")
         """
         return find(self.runs_dir, reference)
 
     def log(self, text: str) -> None:
-        """Append a line to the trial's `log.txt`."""
+        """Append a line to `log.txt` in the trial's folder."""
         with (self.folder / "log.txt").open("a", encoding="utf-8") as file:
             file.write(text.rstrip("\n") + "\n")

@@ -1,10 +1,29 @@
-"""What can be trained: the workload protocol, and the loader that finds a workload by its name.
+"""The functions of a workload.
 
-A workload is one object (a module will do) with the method `train` and, optionally, `cost`, `toggles`, `prepare`,
+A workload is an object, usually a module, with a function `train` and, optionally, `cost`, `toggles`, `prepare`,
 `chance`, `smoke`, `scale`, `references`, `without_validation`, `evaluations`, `evaluate`, `predict`, `export`,
-`tune_batch`, `tune_lr` and `gpu_share`. A bare generator function is a workload too. The annotation of `train`'s first
-argument, a pydantic model or a dataclass, is its recipe: the settings that a study file may name. Metrics whose names
-end in `accuracy` are in percent.
+`tune_batch`, `tune_lr` and `gpu_share`. They have the parameters and results of the methods of `Workload`. A generator
+function alone is a workload too.
+
+The annotation of the first argument of `train`, a pydantic model or a dataclass, is the recipe: its fields are the
+settings that a study file may name. Metrics whose names end in `accuracy` are in percent.
+
+Example:
+    @dataclass(frozen=True)
+    class Recipe:
+        lr: float = 0.1
+        epochs: int = 5
+
+    def train(recipe: Recipe, run: Run) -> Iterator[Metrics]:
+        state = load(run.restored) if run.restored else fresh(recipe, run.seed)
+        for epoch in range(state.epoch, recipe.epochs):
+            ...
+            yield {"val_accuracy": 93.1}
+            with run.checkpoint() as folder:
+                save(state, folder)
+
+    def toggles() -> dict[str, dict[str, Any]]:
+        return {"momentum": {"optimizer.momentum": 0.0}}
 """
 
 from __future__ import annotations
@@ -21,7 +40,13 @@ from sweeps.workload.run import Run
 
 @dataclass(frozen=True)
 class Workload:
-    """A loaded workload: `train(recipe, run)` and the optional capabilities, each with a default that does nothing."""
+    """A loaded workload. Each optional function that it lacks has a default that does nothing.
+
+    Attributes:
+        name: The name under which it was loaded.
+        schema: The schema of its recipe.
+        target: The object with the functions.
+    """
 
     name: str
     schema: RecipeSchema
@@ -29,69 +54,137 @@ class Workload:
     _train: Callable[[Any, Run], Iterator[Metrics]]
 
     def train(self, recipe: Any, run: Run) -> Iterator[Metrics]:
-        """Train, yielding the metrics once per epoch."""
+        """Train a model.
+
+        A run with `run.restored` continues from that checkpoint, and gives the same metrics as one without a stop.
+
+        Args:
+            recipe: The settings of the trial.
+            run: Seeds, device, folders and checkpoints.
+
+        Yields:
+            The metrics once per epoch, as numbers by name; the study's metric is one of them. A run in which it, or a
+            loss, is not finite has diverged. A run with `run.final` yields no metric that starts with `val_`.
+        """
         return self._train(recipe, run)
 
     def cost(self, recipe: Any) -> dict[str, int]:
-        """Counts known before training: `parameters`, `trainable_parameters`, `macs` (per example); may be empty."""
+        """Return the counts that constraints limit, without training.
+
+        Args:
+            recipe: A valid recipe.
+
+        Returns:
+            `parameters`, `trainable_parameters` and `macs` (multiply-accumulates of one example's forward pass), or
+            some of them.
+
+        Raises:
+            ValueError: No model can be built from the recipe.
+        """
         return dict(self._call("cost", {}, recipe))
 
     def toggles(self) -> dict[str, dict[str, Any]]:
-        """Named edits of a recipe: name -> settings by dotted key that remove the part."""
+        """Return the parts that a study may switch off: name -> settings by dotted key that remove the part."""
         return {name: dict(edit) for name, edit in self._call("toggles", {}).items()}
 
     def prepare(self, recipe: Any, site: Site) -> Prepared:
-        """Check (and fetch) what training needs, before any trial starts; settle what is measured, if not yet settled.
+        """Check, and if need be download, what training needs. Called once per study, before any trial.
 
-        Raises Unavailable.
+        Args:
+            recipe: The recipe of the baseline.
+            site: The machine and the folders.
+
+        Returns:
+            Settings resolved for the machine, and a description of the data.
+
+        Raises:
+            Unavailable: Data, weights or a library are missing.
+            ValueError: The recipe does not fit the data.
         """
         prepared = self._call("prepare", Prepared(), recipe, site)
         assert isinstance(prepared, Prepared), f"{self.name}.prepare must return sweeps.workload.Prepared"
         return prepared
 
     def chance(self, recipe: Any) -> dict[str, float]:
-        """The metrics of a model that guesses, which a diverged run counts with."""
+        """Return the metrics of a model that guesses. A diverged run counts with these values."""
         return dict(self._call("chance", {}, recipe))
 
     def references(self, recipe: Any) -> dict[str, str]:
-        """The settings by dotted key that name a trial of another study ("r7:3"), whose model the recipe goes on from.
+        """Return the models of other studies that the recipe uses.
 
-        A setting that names a file instead is none of them.
+        Returns:
+            Dotted key of the setting -> reference to the trial, such as "r7:3". Settings that name a file are left out.
         """
         return dict(self._call("references", {}, recipe))
 
     def without_validation(self, recipe: Any, epochs: Sequence[int]) -> dict[str, Any]:
-        """Settings by dotted key for the recipe's final run, in which nothing is held out to stop early by.
+        """Return the settings that replace early stopping in a final run, where no validation data is held out.
 
-        `epochs` are those that the recipe's earlier runs trained for; empty where there was none.
+        Args:
+            recipe: The recipe of the final run.
+            epochs: The epochs for which earlier runs of the recipe trained; empty if there were none.
+
+        Returns:
+            Settings by dotted key.
         """
         return dict(self._call("without_validation", {}, recipe, epochs))
 
     def smoke(self, recipe: Any) -> dict[str, Any]:
-        """Settings by dotted key that shrink `recipe` to seconds: one epoch on few examples."""
+        """Return the settings, by dotted key, with which a trial takes seconds: one epoch on few examples."""
         return dict(self._call("smoke", {}, recipe))
 
     def scale(self, recipe: Any, factor: float) -> dict[str, Any]:
-        """Settings by dotted key that scale the recipe's widths by `factor` (0 < factor <= 1), for `over_budget`."""
+        """Return the settings, by dotted key, that scale the widths of the model.
+
+        Args:
+            recipe: The recipe to scale.
+            factor: Above 0, at most 1.
+
+        Raises:
+            ValueError: The model cannot be scaled by this factor.
+        """
         return dict(self._call("scale", {}, recipe, factor))
 
     def evaluations(self, recipe: Any, entry: Any) -> list[str]:
-        """The labelled sets that an entry of the study's `evaluate` stands for. Raises ValueError."""
+        """Return the names of the labelled sets that an entry of the study's `evaluate` stands for.
+
+        Args:
+            recipe: The recipe of the baseline.
+            entry: Text or a mapping, as in the study file.
+
+        Raises:
+            ValueError: The workload does not know the entry.
+        """
         return list(self._call("evaluations", [], recipe, entry))
 
     def evaluate(self, recipe: Any, run: Run, entries: Sequence[Any]) -> Iterator[tuple[str, Metrics]]:
-        """Measure the model in `run.restored` on the test set and on what `entries` stand for: (name of set, metrics).
+        """Evaluate a trained model on the test set and on further labelled sets.
 
-        The test set comes first, as "test". A metric is named as `train` names it, but without the prefix `val_`.
+        Args:
+            recipe: The recipe that the model was trained with.
+            run: A run whose `restored` is the checkpoint of the model and whose `access` includes "test".
+            entries: The entries of the study's `evaluate`.
+
+        Yields:
+            (name of the set, metrics). The first set is "test". Metrics have the names that `train` yields, without the
+            prefix `val_`.
         """
         yield from self._call("evaluate", (), recipe, run, entries)
 
     def predict(self, recipe: Any, models: Sequence[Path], site: Site, source: Path, tta: str) -> Predictions:
-        """What the models saved in the checkpoint folders `models` say of the unlabelled examples in `source`.
+        """Predict the classes of unlabelled examples.
 
-        Of several models, the mean of their probabilities decides; `tta` names a kind of test-time augmentation, "none"
-        being none and "recipe" that of the recipe. Raises BadWorkload without that capability, ValueError for what
-        cannot be read.
+        Args:
+            recipe: The recipe that the models were trained with.
+            models: The checkpoint folder of each model. Of several models, the mean of the probabilities decides.
+            site: The machine and the folders.
+            source: The file or folder with the examples.
+            tta: The test-time augmentation: "none", "recipe" for that of the recipe, or another kind that the workload
+                knows.
+
+        Raises:
+            BadWorkload: The workload has no function `predict`.
+            ValueError: The examples cannot be read.
         """
         self._require("predict")
         predictions = self._call("predict", None, recipe, models, site, source, tta)
@@ -99,10 +192,19 @@ class Workload:
         return predictions
 
     def export(self, recipe: Any, model: Path, site: Site, form: str, folder: Path) -> Exported:
-        """Write the model saved in the checkpoint folder `model` into `folder`, in the format `form`, and check it.
+        """Write a model to a file for other programs, and compare the outputs of the file with those of the model.
 
-        Raises BadWorkload without that capability, Unavailable where a library is missing, ValueError for an unknown
-        format and for a file that, loaded again, does not give the same.
+        Args:
+            recipe: The recipe that the model was trained with.
+            model: The checkpoint folder of the model.
+            site: The machine and the folders.
+            form: The format of the file.
+            folder: The folder for the file.
+
+        Raises:
+            BadWorkload: The workload has no function `export`.
+            Unavailable: A library is missing.
+            ValueError: The format is unknown, or the file, loaded again, gives other outputs.
         """
         self._require("export")
         exported = self._call("export", None, recipe, model, site, form, folder)
@@ -110,24 +212,42 @@ class Workload:
         return exported
 
     def tune_batch(self, recipe: Any, site: Site) -> Tuned:
-        """The largest batch that `recipe` trains with at `site`. Raises BadWorkload without that capability."""
+        """Find the largest batch size with which the recipe trains at the site.
+
+        Raises:
+            BadWorkload: The workload has no function `tune_batch`.
+        """
         return self._tuned("tune_batch", recipe, site)
 
     def tune_lr(self, recipe: Any, site: Site) -> Tuned:
-        """A learning rate that `recipe` trains well with at `site`. Raises BadWorkload without that capability."""
+        """Find a learning rate with which the recipe trains well at the site.
+
+        Raises:
+            BadWorkload: The workload has no function `tune_lr`.
+        """
         return self._tuned("tune_lr", recipe, site)
 
     def gpu_share(self, recipe: Any, site: Site, most: int) -> Sharing:
-        """How many trials like `recipe`, up to `most`, do the most together on one GPU at `site`; one where unknown."""
-        unknown = Sharing(
+        """Find how many trials on one GPU, each a process of its own, finish the most work together.
+
+        Args:
+            recipe: The recipe of the trials.
+            site: The machine and the folders.
+            most: The largest number to try.
+
+        Returns:
+            The number of trials; 1 where the workload has no function `gpu_share`.
+        """
+        default = Sharing(
             1, [], f"1 on each GPU: the workload {self.name} has no function gpu_share to measure more with"
         )
-        sharing = self._call("gpu_share", unknown, recipe, site, most)
+        sharing = self._call("gpu_share", default, recipe, site, most)
         assert isinstance(sharing, Sharing), f"{self.name}.gpu_share must return sweeps.workload.Sharing"
         return sharing
 
     def has(self, capability: str) -> bool:
-        """Whether the workload itself offers `capability`."""
+        """Return whether the workload itself has a function of this name."""
+        # `self` has them all, with defaults.
         return callable(getattr(self.target, capability, None))
 
     def _tuned(self, capability: str, recipe: Any, site: Site) -> Tuned:

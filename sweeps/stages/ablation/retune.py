@@ -16,10 +16,9 @@ from sweeps.stages.context import Context
 from sweeps.stages.incumbent import parameters_of
 from sweeps.stages.search import Search
 from sweeps.storage.results import Results
-from sweeps.study.document import from_text
 from sweeps.study.parameters import Parameter
 from sweeps.study.stages import ABLATION
-from sweeps.study.study import Study, dump, parse
+from sweeps.study.study import Study
 from sweeps.trial.arm import Arm, digest
 from sweeps.trial.trial import Status
 
@@ -143,9 +142,9 @@ def tuning_study(context: Context, arm: Arm) -> Study | None:
         "ablation": None,
         "final": None,
         "evaluate": (),
-        "budget": type(study.budget)(),
+        "budget": None,
     }
-    return parse(from_text(dump(study.model_copy(update=changes)), f"{study.name} (re-tuning)"))
+    return study.edited(changes)
 
 
 def _has(context: Context, arm: Arm, key: str) -> Any:

@@ -1,4 +1,4 @@
-"""Designs: which arms a baseline and its components make, and which of them are not applicable."""
+"""The arms that a design makes of a baseline and its components, and those that are not applicable."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def baseline(**settings: Any) -> Mapping[str, Any]:
     return gate(**settings).baseline().settings
 
 
-def named(found: tuple[Arm, ...]) -> dict[str, Arm]:
-    return {arm.name: arm for arm in found}
+def named(made: tuple[Arm, ...]) -> dict[str, Arm]:
+    return {arm.name: arm for arm in made}
 
 
 @pytest.mark.parametrize("design", ["leave_one_out", "alternatives"])
-def test_each_component_by_itself_is_set_against_the_baseline(design: Any) -> None:
+def test_each_component_by_itself_is_compared_with_the_baseline(design: Any) -> None:
     made = arms(design, baseline(), PARTS, gate().weigh).arms
     lacks = design == "leave_one_out"  # an alternative is another recipe, which lacks nothing
     assert [(arm.name, arm.reference, arm.removed) for arm in made] == [
@@ -88,7 +88,7 @@ def test_factorial_has_every_combination_fewest_removed_first() -> None:
     assert (made.generators, made.aliases) == ((), {})
 
 
-def test_fraction_of_seven_components_says_how_it_was_chosen_and_what_is_confounded() -> None:
+def test_fraction_of_seven_components_has_generators_and_aliases() -> None:
     parts = {name: {name: 0} for name in "abcdefg"}
 
     def weigh(settings: Mapping[str, Any], overrides: Mapping[str, Any]) -> Feasibility:
@@ -166,7 +166,7 @@ def test_baseline_that_does_not_fit_is_an_error() -> None:
         arms("leave_one_out", baseline(), PARTS, gate(constraints=["macs <= 4"]).weigh)
 
 
-def test_variant_over_the_budget_is_given_to_be_scaled() -> None:
+def test_variant_over_the_budget_is_passed_to_fit() -> None:
     def fit(over: Feasibility) -> Fitted:
         return Fitted(Feasibility({**over.settings, "scaled": True}, over.cost), {"scaled": True}, "halved")
 
@@ -262,7 +262,7 @@ def test_component_is_settings_or_toggles_or_both(spec: Any, components: Mapping
         ({"none": "relu"}, "component 'none': that is the name of the recipe without any"),
     ],
 )
-def test_component_that_means_nothing_definite_is_refused(spec: Any, message: str) -> None:
+def test_ambiguous_component_is_refused(spec: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         components_of(spec, TOGGLES)
 

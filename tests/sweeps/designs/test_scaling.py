@@ -1,4 +1,4 @@
-"""Comparison at equal parameters: widths are scaled as little as it takes, and never up."""
+"""Comparison at equal parameters: widths are scaled down as little as possible, and never up."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ def narrower(recipe: toy.Toy, factor: float) -> dict[str, Any]:
 
 
 def shrunk(width: int, limit: int, workload: Workload) -> Fitted:
-    gate = ConstraintGate(toy_study(constraints=[f"parameters <= {limit}"]), workload, {})
+    gate = ConstraintGate(toy_study(constraints=[f"parameters <= {limit}"]), workload)
     return fitted(workload, gate.weigh, gate.weigh({"epochs": 4, "net": {"width": width, "depth": 1}}))
 
 
 @pytest.mark.parametrize("limit", [1, 2, 100, 5_000, 9_999, 10_000, 10_200])
 def test_largest_factor_that_fits_is_taken(limit: int) -> None:
-    found = shrunk(101, limit, scalable(narrower))
+    result = shrunk(101, limit, scalable(narrower))
     best = max(step for step in range(1, STEPS) if max(1, 101 * step // STEPS) ** 2 <= limit)
-    assert found.assessment.accepted
-    assert found.edits == {"net.width": max(1, 101 * best // STEPS)}
-    assert found.assessment.cost["parameters"] <= limit
-    assert found.note == f"widths scaled by {best / STEPS:.3g} to fit"
+    assert result.assessment.accepted
+    assert result.edits == {"net.width": max(1, 101 * best // STEPS)}
+    assert result.assessment.cost["parameters"] <= limit
+    assert result.note == f"widths scaled by {best / STEPS:.3g} to fit"
 
 
-def test_what_fits_is_left_alone() -> None:
-    found = shrunk(10, 100, scalable(narrower))
-    assert (found.edits, found.note) == ({}, "")
-    assert found.assessment.settings["net"]["width"] == 10
+def test_recipe_that_fits_is_not_scaled() -> None:
+    result = shrunk(10, 100, scalable(narrower))
+    assert (result.edits, result.note) == ({}, "")
+    assert result.assessment.settings["net"]["width"] == 10
 
 
 @pytest.mark.parametrize(
@@ -58,13 +58,13 @@ def test_what_fits_is_left_alone() -> None:
     ],
 )
 def test_variant_that_no_factor_makes_fit_keeps_its_reason(scale: Any, reason: str) -> None:
-    found = shrunk(10, 50, scalable(scale))
-    assert not found.assessment.accepted
-    assert found.assessment.reason.startswith("100 parameters, over the limit of 50; ")
-    assert re.search(reason, found.assessment.reason)
+    result = shrunk(10, 50, scalable(scale))
+    assert not result.assessment.accepted
+    assert result.assessment.reason.startswith("100 parameters, over the limit of 50; ")
+    assert re.search(reason, result.assessment.reason)
 
 
-def test_workload_without_widths_to_scale_says_so() -> None:
+def test_workload_that_cannot_scale_is_a_reason() -> None:
     without = replace(load("tests.toy"), target=SimpleNamespace(cost=toy.cost))
     assert "cannot scale widths: it has no 'scale'" in shrunk(10, 50, without).assessment.reason
 
@@ -78,7 +78,7 @@ def test_scale_that_refuses_is_a_reason() -> None:
 
 def test_ablation_of_a_variant_over_the_budget_is_trained_narrower() -> None:
     workload = scalable(narrower)
-    gate = ConstraintGate(toy_study(constraints=["parameters <= 500"]), workload, {})
+    gate = ConstraintGate(toy_study(constraints=["parameters <= 500"]), workload)
     parts = {"shallow": {"net.depth": 1}, "bottleneck": {"net.width": 32}, "huge": {"net.width": 2000}}
     made = arms(
         "leave_one_out", gate.baseline().settings, parts, gate.weigh, fit=partial(fitted, workload, gate.weigh)

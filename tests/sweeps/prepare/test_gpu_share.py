@@ -1,4 +1,4 @@
-"""`resources: {gpu: auto}`: found once by the workload, kept, and a number for everything that reckons with it."""
+"""`resources: {gpu: auto}`: measured once by the workload, kept, and a number for everything that uses it."""
 
 from __future__ import annotations
 
@@ -70,11 +70,11 @@ def test_so_many_shares_fit_a_gpu_and_no_more(copies: int) -> None:
 )
 def test_share_is_what_the_workload_finds_within_the_cores(machine: tuple[int, int], cpu: float, share: float) -> None:
     study = study_of(cpu=cpu)
-    found = settle_share(study, load(study.workload), Short(), ON_GPU, machine, {})
-    assert found["gpu"] == share
-    settled = with_share(study, {"sharing": found})
-    assert device_share(settled, "cuda") == share
-    assert slots(settled, "cuda", machine[0], machine[1], None) == machine[1] * round(1 / share) or share == 1.0
+    sharing = settle_share(study, load(study.workload), Short(), ON_GPU, machine, {})
+    assert sharing["gpu"] == share
+    resolved = with_share(study, {"sharing": sharing})
+    assert device_share(resolved, "cuda") == share
+    assert slots(resolved, "cuda", machine[0], machine[1], None) == machine[1] * round(1 / share) or share == 1.0
 
 
 def test_number_that_is_given_and_a_cpu_settle_nothing() -> None:
@@ -89,9 +89,9 @@ def test_number_that_is_given_and_a_cpu_settle_nothing() -> None:
 
 def test_workload_that_cannot_measure_has_each_gpu_for_one_trial() -> None:
     study = study_of("tests.toy")
-    found = settle_share(study, load("tests.toy"), None, ON_GPU, (16, 1), {})
-    assert found["gpu"] == 1.0
-    assert found["note"].endswith("the workload tests.toy has no function gpu_share to measure more with")
+    sharing = settle_share(study, load("tests.toy"), None, ON_GPU, (16, 1), {})
+    assert sharing["gpu"] == 1.0
+    assert sharing["note"].endswith("the workload tests.toy has no function gpu_share to measure more with")
 
 
 def test_auto_is_written_as_it_was_and_other_words_are_refused() -> None:
@@ -101,14 +101,14 @@ def test_auto_is_written_as_it_was_and_other_words_are_refused() -> None:
         study_of(gpu="all")
 
 
-def settled(folder: Path, known: Mapping[str, Any], **resources: Any) -> PreparedStudy:
+def prepared(folder: Path, previous: Mapping[str, Any], **resources: Any) -> PreparedStudy:
     study = study_of(**resources)
-    return settle(study, load(study.workload), folder, known)
+    return settle(study, load(study.workload), folder, previous)
 
 
-def ran(folder: Path, known: Mapping[str, Any]) -> Results:
+def ran(folder: Path, previous: Mapping[str, Any]) -> Results:
     wish = RunRequest(stages_of(study_of()))
-    finish = engine.run(settled(folder, known), folder / "study", InlineRunner, Events(), wish, cache=False)
+    finish = engine.run(prepared(folder, previous), folder / "study", InlineRunner, Events(), wish, cache=False)
     assert finish.complete
     return finish.results
 
@@ -119,7 +119,7 @@ def test_study_asks_once_keeps_the_answer_and_reckons_with_it(tmp_path: Path, mo
     first = ran(tmp_path, {})
     assert first.study.resources.gpu == "auto"
     assert first.environment["sharing"]["gpu"] == 0.3333
-    again = settled(tmp_path, first.environment)
+    again = prepared(tmp_path, first.environment)
     assert (tmp_path / LOG).read_text() == "8\n"
     assert again.study.resources.gpu == 0.3333
     assert again.notes == ("resources.gpu: auto is 0.3333: 3 on each GPU; as counted",)
@@ -137,7 +137,7 @@ def test_plan_says_how_many_share_a_gpu_and_measures_only_with_a_probe(
     unmeasured = plan(study, load(study.workload), tmp_path, probing=False)
     assert (unmeasured.at_once, (tmp_path / LOG).exists()) == (1, False)
     assert "resources.gpu: auto is 1 trial on each GPU: not measured" in unmeasured.notes
-    known = ran(tmp_path, {})
-    measured = plan(study, load(study.workload), tmp_path, probing=False, known=known)
+    previous = ran(tmp_path, {})
+    measured = plan(study, load(study.workload), tmp_path, probing=False, previous=previous)
     assert measured.at_once == 3
     assert "resources.gpu: auto is 0.3333: 3 on each GPU; as counted" in measured.notes

@@ -1,4 +1,4 @@
-"""A smoke run: what is made small, what is left out, and what is said where nothing is left."""
+"""Smoke runs: the settings that are made small, the stages that are left out, and the error when nothing is left."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from sweeps.prepare.smoke import NothingLeft, shrink
-from sweeps.study.stages import asked
-from sweeps.study.study import Study
+from sweeps.study.document import from_text
+from sweeps.study.stages import requested_stages
+from sweeps.study.study import Study, dump, parse
 from sweeps.workload import load
 from tests.sweeps.support import ASHA, toy_study
 
@@ -24,7 +25,7 @@ def small(**settings: Any) -> Study:
 
 
 def stages(study: Study) -> list[str]:
-    return [stage.name for stage in asked(study, None)]
+    return [stage.name for stage in requested_stages(study, None)]
 
 
 def test_every_stage_but_final_is_run_with_two_of_each() -> None:
@@ -47,6 +48,13 @@ def test_path_and_fewer_asked_for_stay_as_they_are() -> None:
 def test_study_without_a_search_runs_its_ablation_alone() -> None:
     study = small(parameters={}, run_cap=0, ablation={**ABLATION, "baseline": "given"}, final={"seeds": 3})
     assert stages(study) == ["ablation"]
+
+
+def test_smoke_study_is_what_its_file_says() -> None:
+    study = small(early_terminate=ASHA, confirm={"top": 5, "seeds": 4}, ablation=ABLATION, final={"seeds": 3})
+    parsed = parse(from_text(dump(study), "study.yaml"))
+    assert study == parsed
+    assert repr(study) == repr(parsed)
 
 
 def test_ablation_takes_the_baseline_where_what_was_searched_is_made_small() -> None:

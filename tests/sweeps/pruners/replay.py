@@ -1,4 +1,4 @@
-"""Histories played to a rule: ours, and one of Ray's schedulers."""
+"""Replay histories of results to a pruner, and to a scheduler of Ray."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Decisions = list[tuple[int, int, bool]]  # (trial, epoch, whether it stops there
 
 
 def ours(rule: Asha | Hyperband, history: History) -> Decisions:
-    """What `rule` decides."""
+    """The decisions of `rule`."""
     curves: dict[int, dict[int, float]] = {number: {} for number, _ in history}
     decisions, over = [], set()
     for number, value in history:
@@ -29,7 +29,7 @@ def ours(rule: Asha | Hyperband, history: History) -> Decisions:
 
 
 def rays(scheduler: Any, trials: Mapping[int, Any], max_iter: int, history: History) -> Decisions:
-    """What Ray's `scheduler` decides, which knows the `trials` already."""
+    """The decisions of Ray's `scheduler`, to which the `trials` have been added."""
     from ray.tune.schedulers import TrialScheduler
 
     decisions, epochs, over = [], dict.fromkeys(trials, 0), set()
@@ -37,9 +37,9 @@ def rays(scheduler: Any, trials: Mapping[int, Any], max_iter: int, history: Hist
         if number in over:
             continue
         epochs[number] += 1
-        said = scheduler.on_trial_result(None, trials[number], {"epoch": epochs[number], "value": value})
+        decision = scheduler.on_trial_result(None, trials[number], {"epoch": epochs[number], "value": value})
         ended = epochs[number] >= max_iter  # Ray says STOP there too: the trial is over, not pruned
-        decisions.append((number, epochs[number], said == TrialScheduler.STOP and not ended))
-        if said == TrialScheduler.STOP:
+        decisions.append((number, epochs[number], decision == TrialScheduler.STOP and not ended))
+        if decision == TrialScheduler.STOP:
             over.add(number)
     return decisions

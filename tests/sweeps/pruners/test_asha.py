@@ -1,4 +1,4 @@
-"""The pruning decision: as Ray's own ASHAScheduler decides, from nothing but recorded curves."""
+"""ASHA decides as Ray's ASHAScheduler, from the recorded curves alone."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def random_history(generator: np.random.Generator) -> tuple[Asha, History]:
 
 
 def ray_decisions(asha: Asha, history: History) -> Decisions:
-    """What Ray's scheduler decides for each result of a trial that still runs: (trial, epoch, stopped)."""
+    """The decisions of Ray's scheduler for each result of a trial that still runs: (trial, epoch, stopped)."""
     from ray.tune.schedulers import ASHAScheduler
 
     mode = "max" if asha.goal == "maximize" else "min"

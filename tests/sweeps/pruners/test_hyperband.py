@@ -1,4 +1,4 @@
-"""Hyperband: as Ray's brackets decide, and brackets that follow from the trial's number alone."""
+"""Hyperband decides as Ray's brackets; a trial's number determines its bracket."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def random_history(generator: np.random.Generator) -> tuple[Hyperband, History]:
 
 
 def ray_decisions(rule: Hyperband, history: History) -> Decisions:
-    """What Ray's brackets decide, with every trial in the bracket that ours puts it into."""
+    """The decisions of Ray's brackets, with every trial in the bracket that our rule assigns."""
     from ray.tune.schedulers import ASHAScheduler
 
     scheduler = ASHAScheduler(

@@ -1,4 +1,4 @@
-"""The median rule: as Ray's own MedianStoppingRule decides, from nothing but recorded curves."""
+"""The median rule decides as Ray's MedianStoppingRule, from the recorded curves alone."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ def random_history(generator: np.random.Generator) -> tuple[Median, int, list[tu
 
 
 def decisions(stops: Any, epochs: int, history: list[tuple[int, float]]) -> list[tuple[int, int, bool]]:
-    """What `stops(number, epoch, value)` says to each result of a trial that still runs."""
-    found, reached, over = [], dict.fromkeys((number for number, _ in history), 0), set()
+    """The decision of `stops(number, epoch, value)` for each result of a trial that still runs."""
+    results, reached, over = [], dict.fromkeys((number for number, _ in history), 0), set()
     for number, value in history:
         if number in over:
             continue
         reached[number] += 1
         stopped = stops(number, reached[number], value)
-        found.append((number, reached[number], stopped))
+        results.append((number, reached[number], stopped))
         if stopped or reached[number] >= epochs:
             over.add(number)
-    return found
+    return results
 
 
 class Named:
-    """What the rule wants of a trial: to be told from others."""
+    """A trial, as far as the rule looks at it: something with an id."""
 
     def __init__(self, number: int) -> None:
         self.trial_id = str(number)
@@ -56,8 +56,8 @@ def ray_rule(rule: Median) -> Any:
 
     def stops(number: int, epoch: int, value: float) -> bool:
         trial = trials.setdefault(number, Named(number))
-        said = scheduler.on_trial_result(controller, trial, {"epoch": epoch, "value": value})
-        return bool(said == TrialScheduler.STOP)
+        decision = scheduler.on_trial_result(controller, trial, {"epoch": epoch, "value": value})
+        return bool(decision == TrialScheduler.STOP)
 
     return stops
 
@@ -78,7 +78,7 @@ def test_decides_as_rays_median_stopping_rule_on_random_histories() -> None:
         rule, epochs, history = random_history(np.random.default_rng(seed))
         ours = decisions(our_rule(rule), epochs, history)
         assert ours == decisions(ray_rule(rule), epochs, history), (seed, rule)
-        stopped += sum(said for _, _, said in ours)
+        stopped += sum(decision for _, _, decision in ours)
     assert stopped > HISTORIES
 
 

@@ -1,4 +1,4 @@
-"""A section that may be one of several types: settings that go with a type, and what is said of those that do not."""
+"""Sections with several types: the settings of each type, and the errors for settings of another type."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def mistakes(settings: dict[str, Any], of: RecipeSchema = SCHEMA) -> list[tuple[
         {"model": {"name": "lenet5"}, "model.activation": "sigmoid"},
     ],
 )
-def test_other_type_starts_from_its_own_defaults_with_what_is_said_of_it(overrides: dict[str, Any]) -> None:
+def test_other_type_starts_from_its_own_defaults_with_its_overrides(overrides: dict[str, Any]) -> None:
     recipe = SCHEMA.validate(SCHEMA.merge(GROWN, overrides))
     assert recipe.model == LeNet5(activation="sigmoid")
     assert recipe.epochs == 3
@@ -65,7 +65,7 @@ def test_other_type_starts_from_its_own_defaults_with_what_is_said_of_it(overrid
 
 
 @pytest.mark.parametrize("settings", [GROWN, SCHEMA.dump(SCHEMA.validate(GROWN))])
-def test_same_type_keeps_what_it_had(settings: dict[str, Any]) -> None:
+def test_same_type_keeps_its_settings(settings: dict[str, Any]) -> None:
     recipe = SCHEMA.validate(SCHEMA.merge(settings, {"model": {"name": "resnet", "activation": "relu"}}))
     assert recipe.model == ResNet(widths=(4, 8, 8), blocks=(1, 2, 1))
 
@@ -133,7 +133,7 @@ def test_mistake_has_the_key_of_the_study_file(
     assert mistakes({"model": model}, of) == [expected]
 
 
-def test_other_mistakes_are_told_beside_an_unknown_type() -> None:
+def test_other_mistakes_are_reported_beside_an_unknown_type() -> None:
     assert [key for key, _ in mistakes({"model": {"name": "x", "widths": []}, "epochs": 0})] == ["model.name", "epochs"]
 
 
@@ -147,9 +147,9 @@ def test_keys_are_those_of_all_types_and_the_tag_is_known() -> None:
 
 
 def test_unknown_setting_is_explained_with_the_keys_of_all_types() -> None:
-    found = report(baseline={"model": {"name": "lenet5", "kernal": 3}})
-    assert "baseline.model.kernal: unknown setting 'model.kernal'; did you mean 'model.kernel'? valid: " in found
-    assert "model.widths" in found
+    text = report(baseline={"model": {"name": "lenet5", "kernal": 3}})
+    assert "baseline.model.kernal: unknown setting 'model.kernal'; did you mean 'model.kernel'? valid: " in text
+    assert "model.widths" in text
 
 
 def test_baseline_of_another_type_is_held_against_that_type() -> None:
@@ -171,23 +171,23 @@ def test_settings_of_a_type_are_searched_where_it_is_chosen(model: dict[str, Any
         "model.widths": {**WIDTHS, "when": {"model.name": "resnet"}},
         "model.kernel": {"values": [3, 5], "when": {"model.name": "lenet5"}},
     }
-    asked = study(baseline={"model": model}, parameters=parameters, method="grid")
-    results = run_inline(asked, tmp_path).results
+    searching = study(baseline={"model": model}, parameters=parameters, method="grid")
+    results = run_inline(searching, tmp_path).results
     assert [trial.status for trial in results.trials] == [Status.COMPLETE] * 5
     assert results.ranked()[0].parameters["model.name"] == "resnet"
 
 
 def test_baseline_of_a_searched_type_is_the_first_trial(tmp_path: Path) -> None:
     parameters = {**NAMES, "model.kernel": {"values": [3, 5], "when": {"model.name": "lenet5"}}}
-    asked = study(baseline={"model": {"name": "lenet5"}}, parameters=parameters, run_cap=2)
-    results = run_inline(asked, tmp_path).results
+    searching = study(baseline={"model": {"name": "lenet5"}}, parameters=parameters, run_cap=2)
+    results = run_inline(searching, tmp_path).results
     assert results.trials[0].parameters == {"model.name": "lenet5", "model.kernel": 5}
 
 
 def test_setting_searched_where_its_type_is_not_chosen_is_refused() -> None:
-    found = report(parameters={**NAMES, "model.widths": WIDTHS}, run_cap=2)
-    assert "model.widths: is a setting of model.name = resnet, but model.name is lenet5" in found
-    assert "exclude it with when" in found
+    text = report(parameters={**NAMES, "model.widths": WIDTHS}, run_cap=2)
+    assert "model.widths: is a setting of model.name = resnet, but model.name is lenet5" in text
+    assert "exclude it with when" in text
     assert "is a setting of model.name = resnet" in report(
         baseline={"model": {"name": "linear"}}, parameters={"model.widths": WIDTHS}, run_cap=2
     )
@@ -236,7 +236,7 @@ def test_component_that_its_type_does_not_take_is_refused(components: dict[str, 
     assert expected in report(ablation={"baseline": "given", "components": components, "seeds": 2})
 
 
-def test_component_may_set_what_only_the_search_may_choose_and_is_not_applicable_otherwise(tmp_path: Path) -> None:
+def test_component_of_a_type_that_the_search_may_choose_is_not_applicable_to_another(tmp_path: Path) -> None:
     ablation = {"components": {"kernel": {"model.kernel": 3}, "linear": {"model.name": "linear"}}, "seeds": 2}
     finish = run_inline(study(parameters=NAMES, method="grid", ablation=ablation), tmp_path)
     kernel = finish.results.stages["ablation"].arm("kernel")
@@ -244,7 +244,7 @@ def test_component_may_set_what_only_the_search_may_choose_and_is_not_applicable
     assert "model.kernel: is a setting of model.name = lenet5, but model.name is resnet" in kernel.reason
 
 
-def test_retuning_leaves_out_what_an_arm_does_not_have(tmp_path: Path) -> None:
+def test_retuning_leaves_out_settings_that_an_arm_does_not_have(tmp_path: Path) -> None:
     parameters = {"model.head.dropout": {"values": [0.0, 0.5]}, "optimizer.lr": {"values": [0.1, 0.2]}}
     retune = {"parameters": list(parameters), "trials": 2}
     ablation = {"baseline": "given", "components": {"linear": {"model.name": "linear"}}, "seeds": 2, "retune": retune}

@@ -66,9 +66,9 @@ def test_a_small_study_has_the_defaults() -> None:
     ],
 )
 def test_the_words_of_a_parameter_mean_a_dimension(words: str, dimension: Any) -> None:
-    found = study(parameter(words)).space.dimensions
-    assert found == (dimension,)
-    assert [type(item) for item in getattr(found[0], "values", ())] == [
+    dimensions = study(parameter(words)).space.dimensions
+    assert dimensions == (dimension,)
+    assert [type(item) for item in getattr(dimensions[0], "values", ())] == [
         type(item) for item in getattr(dimension, "values", ())
     ]
 
@@ -108,7 +108,7 @@ def test_toggles_are_dimensions_that_conditions_may_name() -> None:
     assert space.size == 3
 
 
-def test_a_grid_runs_all_of_itself_unless_told() -> None:
+def test_a_grid_runs_as_a_whole_without_a_run_cap() -> None:
     grid = HEAD + "method: grid\ntoggles: [relu]\nparameters: {a: {values: [1, 2, 3]}, b: {min: 1, max: 4}}\n"
     assert study(grid).run_cap == 24
     assert "the grid has 24 configurations but run_cap is 20" in report(grid + "run_cap: 20\n")
@@ -181,7 +181,7 @@ def test_a_coupled_section_may_stand_beside_its_other_settings() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(INSTEAD))
-def test_every_refused_distribution_says_what_to_write(name: str) -> None:
+def test_every_refused_distribution_names_its_replacement(name: str) -> None:
     text = report(parameter(f"{{distribution: {name}, min: 1, max: 2}}"))
     assert f"s.yaml:7: parameters.lr.distribution: {name} {INSTEAD[name]}" in text
 
@@ -195,7 +195,7 @@ def test_every_refused_distribution_says_what_to_write(name: str) -> None:
     ],
 )
 def test_a_space_too_large_to_be_counted_is_refused(count: int, words: str, expected: str) -> None:
-    searched = "".join(f"  p{each}: {words.replace('%d', str(each))}\n" for each in range(count))
+    searched = "".join(f"  p{index}: {words.replace('%d', str(index))}\n" for index in range(count))
     assert expected in report(f"{HEAD}method: grid\nparameters:\n{searched}")
 
 
@@ -335,7 +335,7 @@ evaluate: [x]
     lines = report(text).splitlines()
     assert [int(line.split(":")[1]) for line in lines] == [4, 4, 5, 7, 8, 11, 12, 13]
     assert "s.yaml:11: parameters.opt.parameters.c.valeus: unknown key" in lines[5]
-    assert "s.yaml:13: evaluate: further sets" in lines[7]  # a rule between sections, told beside the others
+    assert "s.yaml:13: evaluate: further sets" in lines[7]  # a rule between sections, reported beside the others
 
 
 # Words and names that a study file may have: no controls, no marks that reorder text.
@@ -388,9 +388,9 @@ def searches(draw: st.DrawFn) -> dict[str, Any]:
     parents: dict[str, list[Any]] = {"toggle.relu": [True, False]}
     for key, spec in searched.items():
         for parent in draw(st.sets(st.sampled_from(sorted(parents)), max_size=2)):
-            wanted = draw(st.sampled_from(parents[parent]))
-            several = draw(st.booleans()) or isinstance(wanted, list | dict)
-            spec.setdefault("when", {})[parent] = [wanted] if several else wanted
+            condition = draw(st.sampled_from(parents[parent]))
+            several = draw(st.booleans()) or isinstance(condition, list | dict)
+            spec.setdefault("when", {})[parent] = [condition] if several else condition
         if "values" in spec:
             parents[key] = spec["values"]
     if draw(st.booleans()):
@@ -408,10 +408,10 @@ def ablations(draw: st.DrawFn) -> dict[str, Any]:
     if ablation["design"] == "path":
         return ablation
     parts = st.sampled_from(["relu", "norm"]) | settings_of_parts
-    given = st.dictionaries(
+    named = st.dictionaries(
         readable.filter(str.strip), parts | st.lists(parts, min_size=1, max_size=2), min_size=1, max_size=3
     )
-    ablation["components"] = draw(given | st.sampled_from([["relu"], ["norm", "relu"]]))
+    ablation["components"] = draw(named | st.sampled_from([["relu"], ["norm", "relu"]]))
     ablation["baseline"] = draw(st.sampled_from(["best", "given"]))
     if draw(st.booleans()):
         ablation["over_budget"] = "shrink"
@@ -449,12 +449,12 @@ def studies(draw: st.DrawFn) -> dict[str, Any]:
         "budget": draw(st.sampled_from([{"gpu_hours": 2.5}, {"gpu_hours": 1, "shares": {"search": 1.0}}])),
         "trial_timeout": draw(st.sampled_from([30, 0.5])),
     }
-    chosen = draw(st.sets(st.sampled_from(sorted(extra))))
-    data |= {name: extra[name] for name in sorted(chosen)}
+    names = draw(st.sets(st.sampled_from(sorted(extra))))
+    data |= {name: extra[name] for name in sorted(names)}
     tunable = {"leave_one_out", "add_one_in", "alternatives"}
-    if "ablation" in chosen and "group" in data["parameters"] and data["ablation"]["design"] in tunable:
+    if "ablation" in names and "group" in data["parameters"] and data["ablation"]["design"] in tunable:
         data["ablation"]["retune"] = {"parameters": ["group.inner"], "trials": draw(st.integers(1, 9))}
-    if "final" in chosen:
+    if "final" in names:
         data["evaluate"] = draw(st.lists(readable | settings_of_parts, max_size=3))
     return data
 
@@ -495,9 +495,9 @@ def test_a_study_is_frozen() -> None:
 
 def test_seeds_are_a_number_or_a_range() -> None:
     ablation = "ablation: {components: [a], seeds: {min: 6, max: 24, precision: 0.5}}\n"
-    found = study(HEAD + SEARCH + ablation).ablation
-    assert found is not None
-    assert found.seeds == Seeds(min=6, max=24, precision=0.5)
+    section = study(HEAD + SEARCH + ablation).ablation
+    assert section is not None
+    assert section.seeds == Seeds(min=6, max=24, precision=0.5)
 
 
 def changed(old: str, new: str) -> dict[str, bool]:
@@ -535,7 +535,7 @@ def test_components_may_be_added_but_not_redefined() -> None:
 def test_the_schema_knows_the_sections_and_the_recipe() -> None:
     plain, full = schema(), schema(workload().schema)
     assert plain["additionalProperties"] is False
-    assert plain["properties"]["question"]["description"].startswith("What the study is to answer")
+    assert plain["properties"]["question"]["description"].startswith("The question that the study answers")
     assert full["properties"]["baseline"]["properties"]["epochs"]["type"] == "integer"
     assert "optimizer.lr" in full["properties"]["parameters"]["properties"]
     references = set(json.dumps(full).split('"$ref": "')[1:])

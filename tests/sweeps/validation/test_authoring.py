@@ -93,14 +93,14 @@ def test_mistakes_in_the_words_name_the_option(words: list[str], options: dict[s
 
 
 def test_all_mistakes_in_the_words_come_together() -> None:
-    found = report("optimizer.rate=0.1..1.0", "batch_size=8..4", toggles=["rely"], budget="5Q")
-    assert len(found.splitlines()) == 4
+    text = report("optimizer.rate=0.1..1.0", "batch_size=8..4", toggles=["rely"], budget="5Q")
+    assert len(text.splitlines()) == 4
     assert len(report("a=1", "b", "c=x..y").splitlines()) == 3
 
 
 def test_toggles_of_one_run_each_name_their_own_option() -> None:
-    found = report("batch_size=8..64", toggles=["rely", "relu", "droput"])
-    assert [line.split(":")[0] for line in found.splitlines()] == ["--toggle droput", "--toggle rely"]
+    text = report("batch_size=8..64", toggles=["rely", "relu", "droput"])
+    assert [line.split(":")[0] for line in text.splitlines()] == ["--toggle droput", "--toggle rely"]
 
 
 def test_extend_adds_to_a_study_and_replaces_what_it_names() -> None:

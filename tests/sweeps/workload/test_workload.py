@@ -1,4 +1,4 @@
-"""Workloads are found by name, and what is wrong with one is said."""
+"""Import workloads by name, and explain what is wrong with a name or a function."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_module_in_the_current_folder_is_found(tmp_path: Path, monkeypatch: pyte
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("no_such_package", "no module 'no_such_package'"),
         ("tests.no_such_module", "no module 'tests.no_such_module'"),
@@ -83,8 +83,8 @@ def test_module_in_the_current_folder_is_found(tmp_path: Path, monkeypatch: pyte
         ("", "workload ''"),
     ],
 )
-def test_bad_workload_is_explained(name: str, said: str) -> None:
-    with pytest.raises(BadWorkload, match=said):
+def test_bad_workload_is_explained(name: str, message: str) -> None:
+    with pytest.raises(BadWorkload, match=message):
         load(name)
 
 

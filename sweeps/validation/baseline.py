@@ -1,0 +1,28 @@
+"""Check the baseline of a study against the recipe, and whether the workload can check its constraints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sweeps.io.paths import Violation, settled
+from sweeps.recipe.keys import unknown_settings
+from sweeps.validation.case import Case
+
+
+def check_baseline(case: Case) -> Iterator[Violation]:
+    """Yield the settings of the baseline that the recipe does not have, and those with values that it refuses."""
+    unknown = [*unknown_settings(case.study.baseline, case.keys)]
+    yield from ((("baseline", *path), rule) for path, rule in unknown)
+    for key, rule in case.refusals({}):
+        parts = [int(part) if part.isdecimal() else part for part in key.split(".") if part]
+        path = settled(parts, case.study.baseline)
+        if rule == "field required":
+            rule = "is required by the recipe: it has no default"
+        if path not in [other for other, _ in unknown]:  # pydantic reports unknown settings too, without a suggestion
+            yield ("baseline", *path), rule
+
+
+def check_constraints(case: Case) -> Iterator[Violation]:
+    """Yield a violation where the study has constraints but the workload counts no cost."""
+    if case.study.constraints and not case.workload.has("cost"):
+        yield ("constraints",), f"workload {case.workload.name} does not count the cost of a recipe: it has no 'cost'"
