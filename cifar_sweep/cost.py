@@ -1,4 +1,4 @@
-"""What a network costs, known before it is trained."""
+"""Count a network's parameters and multiply-accumulates without training or allocating it."""
 
 from __future__ import annotations
 
@@ -17,14 +17,27 @@ from cifar_sweep.transfer import trainable_parameters
 EVERYTHING_TRAINED = TransferRecipe()
 
 
+# Cached: candidates of a search that differ in other settings only have the same network.
 @lru_cache(maxsize=4096)
 def network_cost(recipe: ModelRecipe, shape: Shape, transfer: TransferRecipe = EVERYTHING_TRAINED) -> dict[str, int]:
-    """Parameters and multiply-accumulates per image; nothing is allocated or computed, however large the network.
+    """Return the parameters and multiply-accumulates (MACs) per image of the network of `recipe`.
 
-    Trainable are those that `transfer` trains in the first epoch. MACs are those of convolutions, linear layers and the
-    four projections of attention; not of the products of attention's queries, keys and values (4 % of a ViT-B/16's at
-    224 pixels), nor of norms, pooling and the comparison with text embeddings. Raises ValueError when the images are
-    too small for the network, its settings do not go together, or nothing is left to train.
+    Nothing is allocated or computed, however large the network.
+
+    Args:
+        recipe: The settings of the network.
+        shape: The images and classes that it is built for.
+        transfer: Which parameters are frozen in the first epoch.
+
+    Returns:
+        `parameters`; `trainable_parameters`, those that the first epoch trains; and `macs`, those of convolutions,
+        linear layers and the four projections of attention. The products of attention's queries, keys and values are
+        left out (4 % of a ViT-B/16's MACs at 224 pixels), as are norms, pooling and the comparison with text
+        embeddings.
+
+    Raises:
+        ValueError: The images are too small for the network, its settings contradict each other, or no parameter
+            would be trained.
     """
     with torch.device("meta"):
         network = build(recipe, shape)
@@ -36,10 +49,10 @@ def network_cost(recipe: ModelRecipe, shape: Shape, transfer: TransferRecipe = E
 
 
 def _macs(network: nn.Module, shape: Shape) -> int:
-    """The MACs of one image, from the shapes that a batch of no images takes on its way through `network`.
+    """Return the MACs of one image, from the shapes that an empty batch takes on its way through `network`.
 
     torch.utils.flop_counter on the meta device counts twice as much (a multiplication and an addition per MAC) and
-    agrees, but its first call imports torch's compiler: 5 s where this takes 20 ms.
+    agrees, but its first call imports torch's compiler: 5 s, where this takes 20 ms.
     """
     macs = 0
 
@@ -47,31 +60,35 @@ def _macs(network: nn.Module, shape: Shape) -> int:
         nonlocal macs
         macs += _layer_macs(module, inputs[0], output)
 
-    network._apply(_unread)  # type: ignore[no-untyped-call]
+    network._apply(_uninitialised)  # type: ignore[no-untyped-call]
     for module in network.modules():
         module.register_forward_hook(add)
     check_size(network, shape)
     return macs
 
 
-def _unread(tensor: Tensor) -> Tensor:
-    # Memory that nobody touches takes addresses and no room. Integers may be indices, so they must be valid ones.
+def _uninitialised(tensor: Tensor) -> Tensor:
+    """Return a CPU tensor of the shape and type of `tensor`, whose floating-point values are undefined."""
+    # torch.empty reserves addresses only; the pages are never touched, so they take no memory.
+    # Integers may be used as indices (relative positions in Swin), so they must be valid ones: zeros.
     make = torch.empty if tensor.is_floating_point() else torch.zeros
     return make(tensor.shape, dtype=tensor.dtype)
 
 
-def _layer_macs(layer: nn.Module, taken: Tensor, given: Any) -> int:
-    """The MACs of one layer per image. Tensors are (0, ..., features), but (0, channels, H, W) around convolutions."""
+def _layer_macs(layer: nn.Module, inputs: Tensor, output: Any) -> int:
+    """Return a layer's MACs per image. Tensors are (0, ..., features), around convolutions (0, channels, H, W)."""
     if isinstance(layer, nn.Conv2d):
-        return int(given.shape[2:].numel()) * layer.weight.numel()
+        return int(output.shape[2:].numel()) * layer.weight.numel()
     if isinstance(layer, nn.Linear):
-        return int(given.shape[1:-1].numel()) * layer.weight.numel()
+        return int(output.shape[1:-1].numel()) * layer.weight.numel()
     if isinstance(layer, nn.MultiheadAttention):
-        return taken.shape[1] * _numbers(layer, "in_proj_weight", "out_proj.weight")
-    if type(layer).__name__.startswith("ShiftedWindowAttention"):  # it uses the weights of its layers, not the layers
-        return taken.shape[1:-1].numel() * _numbers(layer, "qkv.weight", "proj.weight")
+        return inputs.shape[1] * _element_count(layer, "in_proj_weight", "out_proj.weight")
+    # torchvision's class passes the weights of its linear layers to a function, so their hooks never fire.
+    if type(layer).__name__.startswith("ShiftedWindowAttention"):
+        return inputs.shape[1:-1].numel() * _element_count(layer, "qkv.weight", "proj.weight")
     return 0
 
 
-def _numbers(layer: nn.Module, *names: str) -> int:
+def _element_count(layer: nn.Module, *names: str) -> int:
+    """Return how many numbers the parameters `names` of `layer` have together."""
     return sum(layer.get_parameter(name).numel() for name in names)

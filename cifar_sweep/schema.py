@@ -1,4 +1,4 @@
-"""The base of every recipe section, and what a data set looks like from outside."""
+"""The base class of every section of a recipe, and the shape of a data set."""
 
 from __future__ import annotations
 
@@ -15,7 +15,13 @@ class Section(BaseModel):
 
 @dataclass(frozen=True)
 class Shape:
-    """The images of a data set, `size` x `size` pixels of `channels` channels, and how many classes they have."""
+    """The shape of a data set's images and its number of classes.
+
+    Attributes:
+        channels: Channels per pixel, 1 or 3.
+        size: Side of the square images, in pixels.
+        classes: Number of classes; labels are 0 to `classes` - 1.
+    """
 
     channels: int
     size: int

@@ -1,10 +1,11 @@
-"""From stored pixels to a batch: crop and flip as one gather, the other operations, then MixUp and CutMix.
+"""Augment images: crop and flip in one gather, then the image operations, then MixUp and CutMix.
 
-Pixels stay uint8 up to the gather. An epoch's draws are made before it (`Augmentation.drawn`), for each image on its
-own, and applied to whole batches on the device.
+Pixels stay uint8 until the gather. All random numbers of an epoch are drawn before it (`Augmentation.drawn`),
+separately for each image, and applied to whole batches on the device.
 
-To add an operation: a section with `p` in `cifar_sweep/recipe/transforms.py`, a field in
-`cifar_sweep.recipe.augment.Transforms`, a class, and a line in `operations.OPERATIONS` at its place in the order:
+To add an operation: write a section with the field `p` in `cifar_sweep/recipe/transforms.py`, add a field to
+`cifar_sweep.recipe.augment.Transforms`, write a class, and add a line to `operations.registry.OPERATIONS` at its
+place in the order:
 
     @dataclass(frozen=True)
     class Darken:

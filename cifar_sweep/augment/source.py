@@ -1,4 +1,4 @@
-"""From stored pixels to a batch: crop, flip and normalise as one gather, with the draws kept apart from their use."""
+"""Crop, flip and normalise stored pixels in one gather. The random draws (`Views`) are made apart from their use."""
 
 from __future__ import annotations
 
@@ -8,19 +8,26 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cifar_sweep.augment.resize import fitted
+from cifar_sweep.augment.resize import apply_fit
 from cifar_sweep.recipe.data import Fit
 from sweeps.workload import stream
 
-EXACT_SUM = 200  # so many squares of bytes still add up exactly in float32: the scaling is the same on every device
+# This many squares of bytes (255² each) stay below 2²⁴, up to which float32 holds every integer: their sum is exact in
+# any order of addition, so the measured scaling is the same on every device.
+EXACT_SUM = 200
 
 
 @dataclass(frozen=True)
 class Views:
-    """How each image of a batch is cut: `rows` and `columns` (B,) shift it by that many pixels, `mirrored` (B,) flips.
+    """Crop and flip of each image of a batch.
 
-    A positive shift moves the image up or left; what comes in from outside is zero or, with `reflect`, the image itself
-    mirrored at its outermost pixels.
+    A positive shift moves the image up or left.
+
+    Attributes:
+        rows: (B,) vertical shift, in pixels.
+        columns: (B,) horizontal shift, in pixels.
+        mirrored: (B,) bool, whether the image is flipped left to right.
+        reflect: Whether pixels from outside are the image's own, mirrored at its outermost pixels; else zeros.
     """
 
     rows: Tensor
@@ -32,18 +39,26 @@ class Views:
         return Views(self.rows[batch], self.columns[batch], self.mirrored[batch], self.reflect)
 
     def to(self, device: torch.device) -> Views:
-        """The same views on `device`."""
+        """Return the same views on `device`."""
         return Views(self.rows.to(device), self.columns.to(device), self.mirrored.to(device), self.reflect)
 
 
 def draw_views(count: int, crop: int, flip: bool, generator: torch.Generator, reflect: bool = False) -> Views:
-    """Views of `count` images: shifts uniform in -crop..crop, mirrored with probability 1/2 where `flip`.
+    """Draw crop and flip of `count` images.
 
     The same numbers are drawn whatever is switched on, so that a run without flips makes the crops of the run with.
+
+    Args:
+        count: Number of images.
+        crop: Largest shift, in pixels; shifts are uniform in -crop..crop.
+        flip: Whether each image is flipped with probability 1/2; else none is.
+        generator: The source of all draws.
+        reflect: As in `Views`.
     """
     rows, columns, mirror = torch.rand(3, count, generator=generator)
     shifts = 2 * crop + 1
     return Views(
+        # The clamp is for a number so close to 1 that its product rounds up to `shifts`.
         rows=(rows * shifts).long().clamp_(max=shifts - 1) - crop,
         columns=(columns * shifts).long().clamp_(max=shifts - 1) - crop,
         mirrored=(mirror < 0.5) & flip,
@@ -51,11 +66,19 @@ def draw_views(count: int, crop: int, flip: bool, generator: torch.Generator, re
     )
 
 
-def alternating(order: Tensor, seed: int, epoch: int) -> Tensor:
-    """Which of the images `order` (count,) of a source are mirrored in the epoch `epoch`, (count,), on the CPU.
+def alternating_flips(order: Tensor, seed: int, epoch: int) -> Tensor:
+    """Return which images are flipped in an epoch, by the alternating flip (Jordan 2024, arXiv:2404.00498, 3.6).
 
-    Alternating flip (Jordan 2024, arXiv:2404.00498, 3.6): an image is mirrored or not at random in epoch 0, and from
-    then on the other way round in each epoch. What is drawn for an image depends on `seed` and its index alone.
+    In epoch 0 each image is flipped at random; from then on it is flipped in every other epoch. The draw of an image
+    depends on `seed` and its index alone.
+
+    Args:
+        order: (count,) indices of the images in the source.
+        seed: The run's seed.
+        epoch: The epoch, counted from 0.
+
+    Returns:
+        (count,) bool, on the CPU.
     """
     order = order.cpu()
     drawn = np.random.default_rng(stream(seed, "augment", "alternating_flip")).random(int(order.max()) + 1) < 0.5
@@ -63,9 +86,15 @@ def alternating(order: Tensor, seed: int, epoch: int) -> Tensor:
 
 
 def gather(pixels: Tensor, index: Tensor, views: Views | None) -> Tensor:
-    """The images `index` (B,) of `pixels` (N, size, size, channels) uint8, cut as `views` say, in the same layout.
+    """Return images cut as `views` say.
 
-    Four-byte pixels are gathered as one 32-bit word each, which is what makes this fast.
+    Args:
+        pixels: (N, size, size, channels) uint8.
+        index: (B,) indices of the images.
+        views: Crop and flip of the B images; None leaves them whole.
+
+    Returns:
+        (B, size, size, channels) uint8.
     """
     if views is None:
         return pixels[index]
@@ -75,11 +104,12 @@ def gather(pixels: Tensor, index: Tensor, views: Views | None) -> Tensor:
     columns = torch.where(views.mirrored[:, None], side.flip(0), side) + views.columns[:, None]
     if views.reflect:
         inside = None
-        rows, columns = _reflected(rows, size), _reflected(columns, size)
+        rows, columns = _reflect(rows, size), _reflect(columns, size)
     else:
-        inside = _within(rows, size)[:, :, None] & _within(columns, size)[:, None, :]
+        inside = _is_inside(rows, size)[:, :, None] & _is_inside(columns, size)[:, None, :]
         rows, columns = rows.clamp(0, size - 1), columns.clamp(0, size - 1)
     flat = (index * size * size)[:, None, None] + (rows * size)[:, :, None] + columns[:, None, :]
+    # Gathering four-byte pixels as one 32-bit word each is what makes this fast; colour images are stored so.
     if channels == 4:
         words = pixels.view(torch.int32).view(count * size * size).take(flat)
         return (words if inside is None else words * inside).view(torch.uint8).view(*flat.shape, 4)
@@ -89,22 +119,34 @@ def gather(pixels: Tensor, index: Tensor, views: Views | None) -> Tensor:
 
 @dataclass(frozen=True)
 class Scaling:
-    """The affine map from uint8 to what the network sees: `pixel * factor + offset`, each (channels,) float32."""
+    """The affine map from bytes to the network's inputs, `pixel * factor + offset`, per channel.
+
+    Attributes:
+        factor: (channels,) float32.
+        offset: (channels,) float32.
+    """
 
     factor: Tensor
     offset: Tensor
 
     @classmethod
     def measured(cls, pixels: Tensor, index: Tensor, channels: int, fit: Fit | None = None) -> Scaling:
-        """To mean 0 and deviation 1, per channel, over the images `index` of `pixels`. A constant channel becomes 0."""
-        one = fitted(pixels[:1], fit)
-        total = torch.zeros(one.numel(), dtype=torch.float64, device=pixels.device)
+        """Return the scaling to mean 0 and standard deviation 1 per channel. A constant channel becomes 0.
+
+        Args:
+            pixels: (N, size, size, stored channels) uint8.
+            index: (M,) indices of the images to measure.
+            channels: Number of channels; a padding byte after them is left out.
+            fit: The resize that is still to be done before images are measured.
+        """
+        example = apply_fit(pixels[:1], fit)
+        total = torch.zeros(example.numel(), dtype=torch.float64, device=pixels.device)
         squares = torch.zeros_like(total)
         for part in torch.split(index, EXACT_SUM):
-            values = fitted(pixels[part], fit).reshape(len(part), -1).float()
+            values = apply_fit(pixels[part], fit).reshape(len(part), -1).float()
             total += values.sum(0)
             squares += values.square_().sum(0)
-        count = len(index) * one.shape[1] * one.shape[2]
+        count = len(index) * example.shape[1] * example.shape[2]
         total, squares = (sums.view(-1, pixels.shape[-1]).sum(0)[:channels] for sums in (total, squares))
         mean = total / count
         deviation = (squares / count - mean.square()).clamp(min=0).sqrt()
@@ -113,30 +155,35 @@ class Scaling:
 
     @classmethod
     def to_unit(cls, channels: int, device: torch.device) -> Scaling:
-        """To 0..1, nothing else."""
+        """Return the scaling of bytes to 0..1."""
         return cls(torch.full((channels,), 1 / 255, device=device), torch.zeros(channels, device=device))
 
     def __call__(self, images: Tensor) -> Tensor:
-        """(B, size, size, stored channels) uint8 -> (B, channels, size, size) float32, channels last in memory."""
+        """Scale images: (B, size, size, stored channels) uint8 to (B, channels, size, size) float32, channels last."""
         channels = len(self.factor)
         return torch.addcmul(self.offset, images[..., :channels].float(), self.factor).permute(0, 3, 1, 2)
 
     def to_fractions(self, images: Tensor) -> Tensor:
-        """(B, size, size, stored channels) uint8 -> (B, channels, size, size) float32 in 0..1, for the operations."""
+        """Return images for the operations: (B, channels, size, size) float32 in 0..1, from uint8 as in `__call__`."""
         planes = images[..., : len(self.factor)].permute(0, 3, 1, 2)
         return planes.to(torch.float32, memory_format=torch.contiguous_format).div_(255)
 
-    def of_fractions(self, images: Tensor) -> Tensor:
-        """What `__call__` gives, from `to_fractions` of the same pixels."""
+    def from_fractions(self, images: Tensor) -> Tensor:
+        """Scale images (B, channels, size, size) in 0..1 as `__call__` scales bytes; the layout is the same."""
         scaled = torch.addcmul(self.offset, images.permute(0, 2, 3, 1), self.factor * 255)
         return scaled.contiguous().permute(0, 3, 1, 2)
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where batches come from: `pixels` (N, size, size, stored channels) uint8 and `labels` (N,), on the device.
+    """The stored images that batches are made of, on the training device.
 
-    Where the images are too many to be kept at the network's size, `fit` says how each batch is brought to it.
+    Attributes:
+        pixels: (N, size, size, stored channels) uint8.
+        labels: (N,) classes.
+        scaling: The scaling to the network's inputs.
+        fit: The resize and crop still to be done with each batch, for sets too large to be kept at the network's size;
+            None where the pixels have it already.
     """
 
     pixels: Tensor
@@ -144,23 +191,24 @@ class Source:
     scaling: Scaling
     fit: Fit | None = None
 
-    def taken(self, index: Tensor, views: Views | None = None) -> Tensor:
-        """The images `index` (B,) at the network's size, cut as `views` say: (B, size, size, stored channels) uint8."""
+    def gather(self, index: Tensor, views: Views | None = None) -> Tensor:
+        """Return the images `index` (B,) at the network's size, cut by `views`: (B, size, size, stored channels)."""
         if self.fit is None:
             return gather(self.pixels, index, views)
-        whole = fitted(self.pixels[index], self.fit)
+        whole = apply_fit(self.pixels[index], self.fit)
         return gather(whole, torch.arange(len(index), device=index.device), views)
 
     def batch(self, index: Tensor, views: Views | None = None) -> tuple[Tensor, Tensor]:
-        """The images `index` (B,), scaled, (B, channels, size, size), and their labels (B,)."""
-        return self.scaling(self.taken(index, views)), self.labels[index]
+        """Return the images `index` (B,), scaled, (B, channels, size, size) float32, and their labels (B,)."""
+        return self.scaling(self.gather(index, views)), self.labels[index]
 
 
-def _reflected(position: Tensor, size: int) -> Tensor:
-    """Positions from 1 - size to 2 * (size - 1), brought inside at the first and the last: -1 is 1."""
+def _reflect(position: Tensor, size: int) -> Tensor:
+    """Mirror positions from 1 - size to 2 * (size - 1) at the first and the last pixel: -1 becomes 1."""
     last = size - 1
     return last - (last - position.abs()).abs()
 
 
-def _within(position: Tensor, size: int) -> Tensor:
+def _is_inside(position: Tensor, size: int) -> Tensor:
+    """Return which positions are pixels of an image of this side."""
     return (position >= 0) & (position < size)

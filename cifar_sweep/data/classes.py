@@ -1,4 +1,4 @@
-"""What the classes are called."""
+"""Names of the classes of a data set."""
 
 from __future__ import annotations
 
@@ -9,5 +9,9 @@ from cifar_sweep.recipe import DataRecipe
 
 
 def names_of(data: DataRecipe, data_dir: Path) -> tuple[str, ...]:
-    """The names (K,) of the classes in the order of the labels; their indices where the data do not name them."""
+    """Return the names of the classes (K,) in the order of the labels; their indices as text where data has no names.
+
+    Raises:
+        ValueError: The names cannot be read, or there are more or fewer than classes.
+    """
     return tuple(class_names(data, data_dir, "train")) or tuple(map(str, range(data.shape.classes)))

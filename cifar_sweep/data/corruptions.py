@@ -1,7 +1,7 @@
 """Five corruptions of images at five severities each, after Hendrycks & Dietterich 2019 (arXiv:1903.12261).
 
-The strengths are those of CIFAR-10-C. What is drawn depends on the corruption, the severity and the image's place in
-its set alone, so every model is shown the same corrupted images.
+The strengths are those of CIFAR-10-C. The draws depend on the corruption, the severity and the image's position in its
+set alone, so every model is measured on the same corrupted images.
 """
 
 from __future__ import annotations
@@ -15,14 +15,17 @@ from PIL import Image
 
 from sweeps.workload import stream
 
-BLOCK = 500  # images that share a generator; whoever looks at them in other batches sees the same images
+BLOCK = 500  # images that share a generator, whatever the batches in which they are read
 
 
 @dataclass(frozen=True)
 class Corruption:
-    """A change of images (B, size, size, channels) float32 in 0..1, with its strength at each severity from 1.
+    """A corruption and its strengths.
 
-    `apply` may return values outside 0..1, which are clipped.
+    Attributes:
+        strengths: The strength at each severity, counted from 1; its unit is the corruption's own (see CORRUPTIONS).
+        apply: Takes images (B, size, size, channels) float32 in 0..1, a strength and a generator; returns images of the
+            same shape, whose values outside 0..1 are clipped afterwards.
     """
 
     strengths: tuple[float, ...]
@@ -30,9 +33,15 @@ class Corruption:
 
 
 def corrupt(pixels: np.ndarray, kind: str, severity: int) -> np.ndarray:
-    """The images `pixels` (N, size, size, 1 or 3) uint8 under the corruption `kind`, in the same shape and type.
+    """Return the images under a corruption.
 
-    `kind` is a key of CORRUPTIONS and `severity` counts from 1.
+    Args:
+        pixels: (N, size, size, 1 or 3) uint8, the whole set in its order.
+        kind: A key of CORRUPTIONS.
+        severity: From 1.
+
+    Returns:
+        (N, size, size, 1 or 3) uint8.
     """
     corruption = CORRUPTIONS[kind]
     strength = corruption.strengths[severity - 1]
@@ -46,11 +55,13 @@ def corrupt(pixels: np.ndarray, kind: str, severity: int) -> np.ndarray:
 
 
 def _noise(images: np.ndarray, deviation: float, generator: np.random.Generator) -> np.ndarray:
-    drawn: np.ndarray = generator.standard_normal(images.shape, dtype=np.float32)
-    return images + np.float32(deviation) * drawn
+    """Add independent normal noise."""
+    normal: np.ndarray = generator.standard_normal(images.shape, dtype=np.float32)
+    return images + np.float32(deviation) * normal
 
 
 def _blur(images: np.ndarray, deviation: float, generator: np.random.Generator) -> np.ndarray:
+    """Blur with a Gaussian kernel."""
     from scipy.ndimage import gaussian_filter
 
     # In proportion for larger images; below 32 pixels a narrower kernel would have no weight beside its centre.
@@ -60,40 +71,45 @@ def _blur(images: np.ndarray, deviation: float, generator: np.random.Generator) 
 
 
 def _contrast(images: np.ndarray, factor: float, generator: np.random.Generator) -> np.ndarray:
+    """Multiply the distances to the mean of each channel of each image."""
     means: np.ndarray = images.mean(axis=(1, 2), keepdims=True)
     flatter: np.ndarray = means + (images - means) * np.float32(factor)
     return flatter
 
 
 def _jpeg(images: np.ndarray, quality: float, generator: np.random.Generator) -> np.ndarray:
-    stored = [_through_jpeg(image, round(quality)) for image in _to_bytes(images)]
-    return np.stack(stored).astype(np.float32) / 255
+    """Compress as JPEG and decode again."""
+    decoded = [_compress(image, round(quality)) for image in _to_bytes(images)]
+    return np.stack(decoded).astype(np.float32) / 255
 
 
 def _brightness(images: np.ndarray, shift: float, generator: np.random.Generator) -> np.ndarray:
-    # The value of HSV is the largest channel: raised, with hue and saturation kept, it scales all channels alike.
+    """Raise the value (HSV) of each pixel."""
+    # The value is the largest channel: raising it with hue and saturation kept scales all channels alike.
     value = images.max(axis=-1, keepdims=True)
     raised = np.minimum(value + np.float32(shift), 1)
     brighter: np.ndarray = np.where(value > 0, images * (raised / np.where(value > 0, value, 1)), raised)
     return brighter
 
 
-def _through_jpeg(image: np.ndarray, quality: int) -> np.ndarray:
-    written = io.BytesIO()
-    Image.fromarray(image.squeeze(-1) if image.shape[-1] == 1 else image).save(written, "JPEG", quality=quality)
-    with Image.open(written) as read:
-        return np.asarray(read).reshape(image.shape)
+def _compress(image: np.ndarray, quality: int) -> np.ndarray:
+    """Return an image (size, size, 1 or 3) uint8 after JPEG of this quality."""
+    file = io.BytesIO()
+    Image.fromarray(image.squeeze(-1) if image.shape[-1] == 1 else image).save(file, "JPEG", quality=quality)
+    with Image.open(file) as decoded:
+        return np.asarray(decoded).reshape(image.shape)
 
 
 def _to_bytes(images: np.ndarray) -> np.ndarray:
+    """Return images in 0..1 as uint8, rounded and clipped."""
     rounded: np.ndarray = np.rint(images.clip(0, 1) * 255)
     return rounded.astype(np.uint8)
 
 
 CORRUPTIONS: Mapping[str, Corruption] = {
-    "noise": Corruption((0.04, 0.06, 0.08, 0.09, 0.10), _noise),  # deviation, as a share of the range of a pixel
+    "noise": Corruption((0.04, 0.06, 0.08, 0.09, 0.10), _noise),  # standard deviation, a share of the range of a pixel
     "blur": Corruption((0.4, 0.6, 0.7, 0.8, 1.0), _blur),  # deviation of the kernel, in pixels of a 32-pixel image
-    "contrast": Corruption((0.75, 0.5, 0.4, 0.3, 0.15), _contrast),  # what is left of the distance to the mean
+    "contrast": Corruption((0.75, 0.5, 0.4, 0.3, 0.15), _contrast),  # factor of the distances to the mean
     "jpeg": Corruption((80, 65, 58, 50, 40), _jpeg),  # quality
     "brightness": Corruption((0.05, 0.1, 0.15, 0.2, 0.3), _brightness),  # added to the value, a share of its range
 }

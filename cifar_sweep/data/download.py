@@ -1,4 +1,4 @@
-"""Fetching CIFAR or STL-10 from its official address, once, before a study starts."""
+"""Download CIFAR or STL-10 from its official address, once, before a study starts."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from sweeps.workload import Unavailable
 
 
 def fetch(data: DataRecipe, data_dir: Path) -> None:
-    """Make sure that the official folder exists, downloading it with its md5 checksums when it does not.
+    """Download the official files of the data, with a check of their md5 checksums, unless their folder exists.
 
-    A folder that is there is taken as it is, whatever its checksums; data that has no official address is left alone.
-    Raises Unavailable when the download fails.
+    An existing folder is used as it is, without a check. Data without an official address is left alone.
+
+    Raises:
+        Unavailable: The download failed, or nothing can be written there.
     """
     if data.name not in OFFICIAL:
         return
@@ -25,6 +27,7 @@ def fetch(data: DataRecipe, data_dir: Path) -> None:
         return
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
+        # In the data folder itself, so that the rename below stays on one file system and is atomic.
         temporary = Path(tempfile.mkdtemp(dir=data_dir, prefix=".download-"))
     except OSError as error:
         raise Unavailable(f"data {data.name}: no {folder}, and nothing can be written there: {error}") from error
@@ -33,7 +36,8 @@ def fetch(data: DataRecipe, data_dir: Path) -> None:
         (temporary / folder.name).rename(folder)
     except (OSError, RuntimeError) as error:
         raise Unavailable(
-            f"data {data.name}: no {folder}, and the download failed: {error}. Put {FORMATS[data.name].wanted}, "
+            f"data {data.name}: no {folder}, and the download failed: {error}. "
+            f"Put {FORMATS[data.name].expected_files}, "
             f"or name the folder that has {folder.name} with --data-dir or $SWEEP_DATA"
         ) from error
     finally:
@@ -41,7 +45,8 @@ def fetch(data: DataRecipe, data_dir: Path) -> None:
 
 
 def _download(data: DataRecipe, root: Path) -> None:
-    # Not the data set classes themselves: they would unpickle what they fetched.
+    """Download the archive of the data to `root` and unpack it there."""
+    # Not through the data set classes themselves: they would unpickle the files without restriction.
     from torchvision.datasets import CIFAR10, CIFAR100, STL10
     from torchvision.datasets.utils import download_and_extract_archive
 

@@ -1,4 +1,4 @@
-"""The labelled sets beside the test set: what an entry of a study's `evaluate` stands for."""
+"""Labelled sets to evaluate on besides the test set: the entries of a study's `evaluate`."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from cifar_sweep.data.formats import source_files
 from cifar_sweep.recipe import SHAPES, DataRecipe
 from sweeps.workload import Unavailable
 
-TEST = "test"  # what the sealed test set itself is called
-EVERY = "corruptions"  # the entry that stands for all of them
+TEST = "test"  # the name of the sealed test set in the results
+EVERY = "corruptions"  # the entry that means all corruptions at all severities
 COLLECTION_KEYS = ("name", "path", "size", "channels", "classes", "subset", "resize", "center_crop")
 
 
@@ -29,9 +29,11 @@ class Corrupted:
 
 @dataclass(frozen=True)
 class LabelledSet:
-    """A set to measure a trained network on: its label in the results and where its images come from.
+    """A labelled set to measure a trained network on.
 
-    A DataRecipe as `source` means the test part of that collection.
+    Attributes:
+        name: Its name in the results.
+        source: Where its images come from; for a DataRecipe, the test part of that collection.
     """
 
     name: str
@@ -39,33 +41,44 @@ class LabelledSet:
 
 
 def labelled_sets(data: DataRecipe, entries: Iterable[Any]) -> list[LabelledSet]:
-    """The sets that `entries` stand for, in order, each once. `data` is what the network was trained on.
+    """Return the sets that the `entries` of `evaluate` mean, in order, each once.
 
-    Raises ValueError for an entry that means nothing, and where two different sets have one name.
+    Args:
+        data: The data that the network was trained on.
+        entries: The entries as `sets_of` takes them.
+
+    Raises:
+        ValueError: An entry is invalid, or two different sets have the same name.
     """
-    found: dict[str, LabelledSet] = {}
-    for labelled in (each for entry in entries for each in sets_of(data, entry)):
-        if found.setdefault(labelled.name, labelled) != labelled:
+    sets: dict[str, LabelledSet] = {}
+    for labelled in (member for entry in entries for member in sets_of(data, entry)):
+        if sets.setdefault(labelled.name, labelled) != labelled:
             raise ValueError(f"two different sets are called {labelled.name!r}")
-    return list(found.values())
+    return list(sets.values())
 
 
 def sets_of(data: DataRecipe, entry: Any) -> list[LabelledSet]:
-    """The sets that one entry stands for: "corruptions", "noise", "noise:3", or a mapping with `name` and either
-    `data` or `corruption` and `severity`. Raises ValueError when it is none of these or its data do not match `data`.
+    """Return the sets that one entry of `evaluate` means.
+
+    Args:
+        data: The data that the network was trained on.
+        entry: "corruptions", the name of a corruption such as "noise", one severity such as "noise:3", or a mapping
+            with `name` and either `data` or `corruption` and `severity`.
+
+    Raises:
+        ValueError: The entry is none of these, or its images or classes are not those of `data`.
     """
     if isinstance(entry, str):
-        return _named(entry)
+        return _corruption_sets(entry)
     if isinstance(entry, Mapping):
-        return [_described(data, entry)]
+        return [_set_from_mapping(data, entry)]
     raise ValueError(f"expected the name of a corruption or a mapping but got {entry!r}")
 
 
 def missing_collections(data: DataRecipe, entries: Iterable[Any], data_dir: Path) -> list[str]:
-    """What is wrong with those sets of `entries` that are collections of their own and absent from `data_dir`.
+    """Return one message per set of `entries` whose own collection is absent from `data_dir`.
 
-    One text for each, with its name, what was looked for and the way out; empty when all are there. Opens no file.
-    Raises as `labelled_sets` does.
+    A message has the name, the missing file and what to do. No file is opened. Raises as `labelled_sets` does.
     """
     missing = []
     for labelled in labelled_sets(data, entries):
@@ -77,16 +90,18 @@ def missing_collections(data: DataRecipe, entries: Iterable[Any], data_dir: Path
     return missing
 
 
-def _named(entry: str) -> list[LabelledSet]:
+def _corruption_sets(entry: str) -> list[LabelledSet]:
+    """Return the sets of an entry such as "corruptions", "noise" or "noise:3"."""
     if entry == EVERY:
-        return [each for kind in CORRUPTIONS for each in _named(kind)]
+        return [labelled for kind in CORRUPTIONS for labelled in _corruption_sets(kind)]
     kind, colon, severity = entry.partition(":")
     _check_kind(kind, f"{', '.join((EVERY, *CORRUPTIONS))}, or one severity as noise:3")
-    chosen = [_severity(kind, severity)] if colon else range(1, len(CORRUPTIONS[kind].strengths) + 1)
-    return [LabelledSet(f"{kind} {number}", Corrupted(kind, number)) for number in chosen]
+    severities = [_severity(kind, severity)] if colon else range(1, len(CORRUPTIONS[kind].strengths) + 1)
+    return [LabelledSet(f"{kind} {number}", Corrupted(kind, number)) for number in severities]
 
 
-def _described(data: DataRecipe, entry: Mapping[str, Any]) -> LabelledSet:
+def _set_from_mapping(data: DataRecipe, entry: Mapping[str, Any]) -> LabelledSet:
+    """Return the set of an entry that is a mapping."""
     name = entry.get("name")
     if not isinstance(name, str) or not name.strip():
         raise ValueError(f"name must be a text, the label in the results, but is {name!r}")
@@ -101,27 +116,33 @@ def _described(data: DataRecipe, entry: Mapping[str, Any]) -> LabelledSet:
     raise ValueError(f"{name}: give name and data, or name, corruption and severity; got {', '.join(map(str, entry))}")
 
 
-def _check_kind(kind: Any, known: str) -> None:
+def _check_kind(kind: Any, accepted: str) -> None:
+    """Raise ValueError unless `kind` is a corruption; `accepted` lists what may be written there."""
+    # A list, because `kind` comes from YAML and need not be hashable.
     if kind not in list(CORRUPTIONS):
-        raise ValueError(f"unknown corruption {kind!r}: write {known}")
+        raise ValueError(f"unknown corruption {kind!r}: write {accepted}")
 
 
-def _severity(kind: str, given: Any) -> int:
-    known = range(1, len(CORRUPTIONS[kind].strengths) + 1)
-    number = next((number for number in known if given == str(number) or (given == number and type(given) is int)), 0)
+def _severity(kind: str, value: Any) -> int:
+    """Return a severity written as a number or, after a colon, as text. Raises ValueError where it is out of range."""
+    severities = range(1, len(CORRUPTIONS[kind].strengths) + 1)
+    # An exact int: True and 1.0 equal 1 but are no severity.
+    matches = (number for number in severities if value == str(number) or (value == number and type(value) is int))
+    number = next(matches, 0)
     if not number:
-        raise ValueError(f"the severity of {kind} must be {known[0]} to {known[-1]} but is {given!r}")
+        raise ValueError(f"the severity of {kind} must be {severities[0]} to {severities[-1]} but is {value!r}")
     return number
 
 
 def _collection(data: DataRecipe, name: str, settings: Any) -> DataRecipe:
+    """Return the recipe of a collection for a network trained on `data`. Raises ValueError where it does not match."""
     if not isinstance(settings, Mapping) or not set(settings) <= set(COLLECTION_KEYS):
         raise ValueError(f"{name}: data must be a mapping with {', '.join(COLLECTION_KEYS)} but is {settings!r}")
-    settings = {**_as_trained(data, settings.get("name")), **settings}
+    settings = {**_defaults(data, settings.get("name")), **settings}
     try:
         collection = DataRecipe.model_validate(settings)
     except ValidationError as error:
-        raise ValueError(f"{name}: {_mistakes(error)}") from None
+        raise ValueError(f"{name}: {_describe_errors(error)}") from None
     if collection.shape != data.shape:
         theirs, ours = collection.shape, data.shape
         raise ValueError(
@@ -131,8 +152,8 @@ def _collection(data: DataRecipe, name: str, settings: Any) -> DataRecipe:
     return collection
 
 
-def _as_trained(data: DataRecipe, name: Any) -> dict[str, Any]:
-    """What a collection called `name` takes from the training data where its entry does not say otherwise."""
+def _defaults(data: DataRecipe, name: Any) -> dict[str, Any]:
+    """Return the settings that a collection called `name` takes from the training data unless its entry sets them."""
     fit = {"resize": data.resize, "center_crop": data.center_crop}
     if name in SHAPES:
         return fit
@@ -141,6 +162,7 @@ def _as_trained(data: DataRecipe, name: Any) -> dict[str, Any]:
     return {"size": size, "channels": data.shape.channels, "classes": data.shape.classes, **fit}
 
 
-def _mistakes(error: ValidationError) -> str:
-    places = [(".".join(("data", *map(str, mistake["loc"]))), mistake["msg"]) for mistake in error.errors()]
-    return "; ".join(f"{place}: {message.removeprefix('Value error, ')}" for place, message in places)
+def _describe_errors(error: ValidationError) -> str:
+    """Return pydantic's errors on one line, each with its key."""
+    errors = [(".".join(("data", *map(str, detail["loc"]))), detail["msg"]) for detail in error.errors()]
+    return "; ".join(f"{key}: {message.removeprefix('Value error, ')}" for key, message in errors)

@@ -1,4 +1,8 @@
-"""Reading pickles of images, CIFAR's "python version" and the like, without running what a stranger's may hold."""
+"""Read pickles of images, such as CIFAR's "python version", without running code that a file may contain.
+
+Only an allow-list of names can be loaded, and numpy's are replaced by functions of this module: the pieces of an array
+are collected and checked before the array is made.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from typing import Any, BinaryIO, ClassVar, Literal
 
 import numpy as np
 
-# What unpickling a truncated or damaged file may raise.
+# Raised by unpickling a truncated or damaged file.
 BROKEN = (
     pickle.UnpicklingError,
     AttributeError,
@@ -26,18 +30,22 @@ BROKEN = (
 )
 
 
-MAX_DEPTH = 20
-MAX_ITEMS = 2_000_000  # in lists, those that stand in several places counted in each
+MAX_DEPTH = 20  # of nested lists
+MAX_ITEMS = 2_000_000  # in all lists together; a list that stands in several places counts in each
 
 
 class UnsafePickleError(Exception):
-    """The file asks for something that a pickle of images never contains, or is no pickle at all."""
+    """The file contains something that a pickle of images never does, or is no pickle."""
 
 
 def read_pickle(path: Path) -> dict[str, Any]:
-    """The dictionary in `path`, of plain values and numpy arrays. Raises UnsafePickleError; OSError as open does.
+    """Return the dictionary in a pickle; its values are plain values and numpy arrays.
 
-    Reads what Python 2's and 3's pickles hold, of numpy 1 and 2, at any protocol from 0 to 5.
+    Pickles of Python 2 and 3 and of numpy 1 and 2 are read, at any protocol from 0 to 5. Keys of bytes become text.
+
+    Raises:
+        UnsafePickleError: The file is broken, is no dictionary, or contains anything else.
+        OSError: The file cannot be opened.
     """
     with path.open("rb") as file:
         try:
@@ -51,18 +59,21 @@ def read_pickle(path: Path) -> dict[str, Any]:
         kind = "an array" if isinstance(content, _Array) else f"a {type(content).__name__}"
         raise UnsafePickleError(f"{path} holds {kind}, not a dictionary")
     try:
-        plain = _Plain()
-        found = {key: plain.of(value) for key, value in content.items()}
+        converter = _ArrayMaker()
+        plain = {key: converter.convert(value) for key, value in content.items()}
     except UnsafePickleError as error:
         raise UnsafePickleError(f"{path} {error}") from None
     except BROKEN as error:
         raise UnsafePickleError(f"{path} holds an array that is not whole: {error}") from error
-    return {key.decode("latin1") if isinstance(key, bytes) else key: value for key, value in found.items()}
+    return {key.decode("latin1") if isinstance(key, bytes) else key: value for key, value in plain.items()}
 
 
 class _Restricted(pickle._Unpickler):
-    """The unpickler that is written in Python: the one in C makes room for as many objects as a file says it will name,
-    which may be four billion in a file of twenty bytes."""
+    """The unpickler written in Python, restricted to the allow-list.
+
+    The one written in C allocates room for as many objects as a file announces, which may be four billion in a file of
+    twenty bytes.
+    """
 
     read: Callable[[int], bytes]
     append: Callable[[Any], None]
@@ -72,13 +83,14 @@ class _Restricted(pickle._Unpickler):
         self._size = size
 
     def find_class(self, module: str, name: str) -> Any:
+        """Return the replacement of an allowed name. Raises UnsafePickleError for any other name."""
         try:
             return _ALLOWED[module, name]
         except KeyError:
             raise UnsafePickleError(f"refused to load {module}.{name}: only plain values and arrays are read") from None
 
     def load_bytearray8(self) -> None:
-        """As inherited, but no longer than the file: its bytes are written before any is read."""
+        """Load a bytearray no longer than the file: the inherited method allocates it before reading any byte."""
         (length,) = struct.unpack("<Q", self.read(8))
         if length > self._size:
             raise pickle.UnpicklingError(f"{length} bytes in a file of {self._size}")
@@ -88,7 +100,7 @@ class _Restricted(pickle._Unpickler):
 
 
 class _Function:
-    """A function that a pickle may call but not change: of a bare one it could set the attributes."""
+    """A function that a pickle may call but not change: of a bare function it could set the attributes."""
 
     def __init__(self, call: Callable[..., Any]) -> None:
         self._call = call
@@ -101,14 +113,14 @@ class _Function:
 
 
 def _encode(text: str, codec: str) -> bytes:
-    """Bytes as protocol 2 of Python 3 writes them; any other codec would import a module by its name."""
+    """Return bytes as protocol 2 of Python 3 stores them. Any other codec would import a module by its name."""
     if codec != "latin1":
         raise UnsafePickleError(f"refused to encode with {codec!r}: only latin1 is")
     return text.encode("latin1")
 
 
 class _DType:
-    """What a pickle says of the type of an array. numpy's own reader of it trusts a damaged or hostile file."""
+    """The data type of a pickled array, checked. numpy's own dtype trusts a damaged or hostile state."""
 
     def __init__(self, code: str, *_: Any) -> None:
         self.dtype = np.dtype(code)
@@ -116,6 +128,7 @@ class _DType:
             raise UnsafePickleError(f"refused to read an array of {self.dtype}: only plain values and arrays are read")
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
+        # The state is (version, byte order, subtype, names, fields, ...); the middle three make an array of records.
         order, parts = state[1], state[2:5]
         if any(part is not None for part in parts):
             raise UnsafePickleError("refused to read an array of records: only plain values and arrays are read")
@@ -123,28 +136,30 @@ class _DType:
 
 
 class _Array:
-    """What a pickle says of an array, piece by piece; `value` is the array once all of it is known."""
+    """A pickled array, whose shape, type and content arrive after it is made; `value` builds it from them."""
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         _, self.shape, kind, self.by_column, self.content = state
         self.dtype = kind.dtype
 
     def value(self) -> np.ndarray | list[Any]:
-        if self.dtype.hasobject:  # a list to us, such as ids
+        """Return the array; an array of objects, such as ids, as a list."""
+        if self.dtype.hasobject:
             return list(self.content)
+        # Python 2 pickled the bytes as a string, which is read as latin1.
         raw = self.content.encode("latin1") if isinstance(self.content, str) else self.content
         flat = np.frombuffer(raw, self.dtype)
         return flat.reshape(self.shape, order="F" if self.by_column else "C").copy(order="K")
 
 
-class _Plain:
-    """Values with their arrays made, also those in lists and tuples, within limits: a list may hold itself."""
+class _ArrayMaker:
+    """Replaces pickled arrays by numpy's, also within lists and tuples, up to limits: a list may contain itself."""
 
     def __init__(self) -> None:
         self._items = 0
 
-    def of(self, value: Any, depth: int = 0) -> Any:
-        """`value` with its arrays made. Raises UnsafePickleError for what goes beyond the limits."""
+    def convert(self, value: Any, depth: int = 0) -> Any:
+        """Return `value` with numpy arrays. Raises UnsafePickleError where it exceeds the limits."""
         if isinstance(value, _Array):
             value = value.value()
         if type(value) not in (list, tuple):
@@ -154,26 +169,28 @@ class _Plain:
             raise UnsafePickleError(f"holds lists nested deeper than {MAX_DEPTH} levels")
         if self._items > MAX_ITEMS:
             raise UnsafePickleError(f"holds lists of more than {MAX_ITEMS:,} items")
-        return type(value)(self.of(each, depth + 1) for each in value)
+        return type(value)(self.convert(item, depth + 1) for item in value)
 
 
 def _reconstruct(kind: type, shape: tuple[int, ...], typecode: bytes | str) -> _Array:
-    """The empty array that a pickled array starts as, in the place of numpy's function of this name."""
+    """Return the empty array as which a pickled array starts, in place of numpy's function of this name."""
     if kind is not _Array or shape != (0,):
         raise UnsafePickleError("refused to build anything but an array")
     return _Array()
 
 
 def _frombuffer(buffer: bytes, kind: _DType, shape: tuple[int, ...], order: Literal["C", "F"]) -> np.ndarray:
-    """The array that protocol 5 stores as its bytes, in the place of numpy's function of this name."""
+    """Return the array that protocol 5 stores as its bytes, in place of numpy's function of this name."""
+    # A bytearray, because an array over bytes cannot be written to.
     return np.frombuffer(bytearray(buffer), dtype=kind.dtype).reshape(shape, order=order)
 
 
 def _scalar(kind: _DType, content: bytes) -> Any:
-    """A single number of numpy's, in the place of its function `scalar`, but never an object."""
+    """Return a single number, in place of numpy's function `scalar`; never an object."""
     return np.frombuffer(content.encode("latin1") if isinstance(content, str) else content, dtype=kind.dtype)[0]
 
 
+# The names that a pickle may load, with their replacements. numpy 2 moved its modules from core to _core.
 _ALLOWED = {
     ("numpy.core.multiarray", "_reconstruct"): _Function(_reconstruct),
     ("numpy._core.multiarray", "_reconstruct"): _Function(_reconstruct),

@@ -1,4 +1,4 @@
-"""Images without labels: what a network is asked to predict, and what pseudo-labels are given to."""
+"""Images without labels, for predictions and for techniques that learn from them."""
 
 from __future__ import annotations
 
@@ -26,9 +26,13 @@ LABEL_KEYS = ("labels", "label", "fine_labels", "coarse_labels", "targets", "y",
 
 @dataclass(frozen=True)
 class Unlabelled:
-    """Images without labels: `pixels` (N, size, size, channels) uint8 and the `ids` (N,) that name them.
+    """Images without labels.
 
-    `fit` is what is left to do with each before the network sees it (`resize.fitted`, `decode.fit_pixels`), or None.
+    Attributes:
+        pixels: (N, height, width, channels) uint8.
+        ids: N names, one per image.
+        fit: The resize and crop left to do before the network sees the images (`resize.apply_fit`,
+            `decode.fit_pixels`), or None.
     """
 
     pixels: np.ndarray
@@ -40,50 +44,68 @@ class Unlabelled:
 
 
 def read_unlabelled(path: Path, data: DataRecipe) -> Unlabelled:
-    """The images at `path` for a network trained on `data`.
+    """Return the images at `path` for a network trained on `data`.
 
-    A pickle, .npz or .npy of one array under one of PIXEL_KEYS, if wanted with `ids`; STL-10's unlabeled_X.bin or its
-    folder; or a folder of images, whose ids are the files' names without suffix. An array is N x H x W x C,
-    N x C x H x W (the axis with the channels of `data` tells; the last one counts where both could be) or, as CIFAR
-    stores it, N rows of all pixels channel by channel. No code in a pickle is run.
+    An array of images is N x H x W x C, N x C x H x W (by the axis that has the channels of `data`; where both could
+    be, it is the last axis) or, as CIFAR stores it, N rows of all pixels, channel by channel. Pickles are read without
+    running their code.
 
-    Raises Unavailable when there is nothing, ValueError when it has labels, is broken or of a size that `data` neither
-    has nor resizes.
+    Args:
+        path: A pickle or .npz with one array under one of PIXEL_KEYS and, optionally, `ids`; an .npy of one array;
+            STL-10's unlabeled_X.bin or its folder; or a folder of images, whose ids are the names of the files without
+            suffix.
+        data: The data that the network was trained on.
+
+    Raises:
+        Unavailable: There is nothing at `path`.
+        ValueError: The images have labels, are broken, or have a size that `data` neither has nor resizes.
     """
     if not path.exists():
         raise Unavailable(f"no unlabelled images at {path}: give a pickle, an .npz, an .npy or a folder of images")
     try:
-        found = _read(path, data)
+        images = _read(path, data)
     except (OSError, EOFError, UnsafePickleError) as error:
         raise ValueError(f"unlabelled images: {path} cannot be read: {error}") from error
-    if len(found) == 0:
+    if len(images) == 0:
         raise ValueError(f"{path} holds no image")
-    if len(set(found.ids)) < len(found):
-        twice = next(each for place, each in enumerate(found.ids) if each in found.ids[:place])
-        raise ValueError(f"{path}: ids must be unique but {twice!r} names two images")
-    return found
+    if len(set(images.ids)) < len(images):
+        repeated = next(name for place, name in enumerate(images.ids) if name in images.ids[:place])
+        raise ValueError(f"{path}: ids must be unique but {repeated!r} names two images")
+    return images
 
 
 def load_unlabelled(data: DataRecipe, data_dir: Path, images: Images) -> np.ndarray:
-    """The images of `data.unlabelled.path` (U, size, size, channels) uint8 in the form in which `images`, the training
-    part of `data`, are at hand: of the same size and with the same fit left to do. Raises as `read_unlabelled` does.
+    """Return the images of `data.unlabelled.path` in the form of the training images, to be put into one array.
+
+    Args:
+        data: The recipe with the path.
+        data_dir: The data folder, for a relative path.
+        images: The training part of `data`.
+
+    Returns:
+        (U, size, size, channels) uint8, of the size of `images` and with the same resize and crop left to do.
+
+    Raises:
+        Unavailable: There is nothing at the path.
+        ValueError: As `read_unlabelled`, or the images cannot be brought to this form.
     """
     if data.unlabelled is None or data.unlabelled.path is None:
         raise ValueError("data.unlabelled.path is null: there is no collection without labels to load")
     path = data_dir / data.unlabelled.path
-    found = read_unlabelled(path, data)
-    if found.fit is not None and images.fit is None:
-        found = Unlabelled(fit_pixels(found.pixels, found.fit), found.ids)
-    theirs, ours = found.pixels.shape[1:3], images.pixels.shape[1:3]
-    if theirs != ours or found.fit != images.fit:
+    unlabelled = read_unlabelled(path, data)
+    if unlabelled.fit is not None and images.fit is None:
+        unlabelled = Unlabelled(fit_pixels(unlabelled.pixels, unlabelled.fit), unlabelled.ids)
+    theirs, ours = unlabelled.pixels.shape[1:3], images.pixels.shape[1:3]
+    if theirs != ours or unlabelled.fit != images.fit:
         raise ValueError(
             f"data.unlabelled.path: the images in {path} have {_by(theirs)} pixels, but the training images, enlarged "
-            f"batch by batch, have {_by(ours)}: bring them to that size"
+            f"batch by batch, have {_by(ours)}: resize them to that"
         )
-    return found.pixels
+    return unlabelled.pixels
 
 
 def _read(path: Path, data: DataRecipe) -> Unlabelled:
+    """Read the images with the reader of their format, chosen by the suffix."""
     if path.is_dir() and not (path / UNLABELLED_FILE).exists():
         return _from_folder(path, data)
     if path.is_dir() or path.suffix == ".bin":
@@ -96,6 +118,7 @@ def _read(path: Path, data: DataRecipe) -> Unlabelled:
 
 
 def _read_array(path: Path) -> Any:
+    """Return the array of an .npy file. Raises ValueError."""
     try:
         return np.load(path, allow_pickle=False)
     except (ValueError, MemoryError) as error:
@@ -103,37 +126,39 @@ def _read_array(path: Path) -> Any:
 
 
 def _from_mapping(content: Mapping[str, Any], data: DataRecipe, path: Path) -> Unlabelled:
-    labels = next((key for key in LABEL_KEYS if key in content), None)
-    if labels is not None:
+    """Return the images of a pickle or .npz. Raises ValueError where it has labels or no single array of images."""
+    label_key = next((key for key in LABEL_KEYS if key in content), None)
+    if label_key is not None:
         raise ValueError(
-            f"{path} has labels (under {labels!r}), but unlabelled images are wanted: measure on a labelled set by "
-            "naming it in the study's `evaluate`, or leave the labels out of the file"
+            f"{path} has labels (under {label_key!r}), but unlabelled images are expected: measure on a labelled set "
+            "by naming it in the study's `evaluate`, or leave the labels out of the file"
         )
     keys = [key for key in PIXEL_KEYS if key in content]
     if len(keys) != 1:
-        raise ValueError(f"{path} must have one array under {', '.join(PIXEL_KEYS)}; it has {_shown(content)}")
+        raise ValueError(f"{path} must have one array under {', '.join(PIXEL_KEYS)}; it has {_key_list(content)}")
     return _from_array(content[keys[0]], content.get("ids"), data, path)
 
 
 def _from_array(array: Any, ids: Any, data: DataRecipe, path: Path) -> Unlabelled:
+    """Return the images of an array; without `ids` they are numbered from 0. Raises ValueError."""
     channels = data.shape.channels
     if not isinstance(array, np.ndarray) or array.dtype != np.uint8:
         kind = f"an array of {array.dtype}" if isinstance(array, np.ndarray) else f"a {type(array).__name__}"
         raise ValueError(f"{path}: the images must be an array of uint8, 0 to 255, but are {kind}")
-    pixels = _rows_and_columns(array, channels)
+    pixels = _channels_last(array, channels)
     if pixels is None:
         raise ValueError(
             f"{path}: the images must be N x H x W x {channels}, N x {channels} x H x W or N rows of {channels} square "
             f"channels but the array is {_by(array.shape)}"
         )
-    names = tuple(map(str, range(len(pixels)))) if ids is None else tuple(map(_id, ids))
+    names = tuple(map(str, range(len(pixels)))) if ids is None else tuple(map(_id_text, ids))
     if len(names) != len(pixels):
         raise ValueError(f"{path} has {len(pixels)} images but {len(names)} ids")
-    return Unlabelled(pixels, names, _fit(pixels.shape[1:3], data, str(path)))
+    return Unlabelled(pixels, names, _required_fit(pixels.shape[1:3], data, str(path)))
 
 
-def _rows_and_columns(array: np.ndarray, channels: int) -> np.ndarray | None:
-    """`array` as N x H x W x channels; None when it is nothing of the kind."""
+def _channels_last(array: np.ndarray, channels: int) -> np.ndarray | None:
+    """Return `array` as N x H x W x channels, or None where its shape is none of the accepted ones."""
     if array.ndim == 2 and array.shape[1] % channels == 0:
         side = isqrt(array.shape[1] // channels)
         if side > 0 and channels * side * side == array.shape[1]:
@@ -148,6 +173,7 @@ def _rows_and_columns(array: np.ndarray, channels: int) -> np.ndarray | None:
 
 
 def _from_folder(path: Path, data: DataRecipe) -> Unlabelled:
+    """Return the images of a flat folder. Raises ValueError."""
     files = image_files(path)
     nested = next((file for file in files if file.parent != path), None)
     if nested is not None:
@@ -156,39 +182,47 @@ def _from_folder(path: Path, data: DataRecipe) -> Unlabelled:
             "naming it in the study's `evaluate`, or put the images into one flat folder"
         )
     ids = tuple(file.stem for file in files)
+    # The training images of a folder were decoded from any size, so these are too.
     if data.name == "folder":
         return Unlabelled(decode_files(files, data.shape.channels, Square.stored(data)), ids, data.fit)
     side = data.stored.size
     other = next((file for file in files if image_size(file) != (side, side)), None)
     if other is None:
         return Unlabelled(decode_files(files, data.shape.channels, Square(side)), ids, data.fit)
+    # Without a resize the first image of another size is refused, with its name.
     if data.resize is None:
-        _fit(image_size(other)[::-1], data, str(other))
+        _required_fit(image_size(other)[::-1], data, str(other))
     return Unlabelled(decode_files(files, data.shape.channels, Square.final(data)), ids)
 
 
-def _fit(size: tuple[int, ...], data: DataRecipe, what: str) -> Fit | None:
-    """What brings images of `size` (height, width) to that of the network. Raises ValueError where nothing does."""
+def _required_fit(size: tuple[int, ...], data: DataRecipe, subject: str) -> Fit | None:
+    """Return the resize and crop from `size` (height, width) to the network's size; None where there is none to do.
+
+    Raises ValueError, naming `subject`, where the recipe does not resize to it.
+    """
     stored = data.stored.size
     if size == (stored, stored) and data.fit is not None:
         return data.fit
     if data.resize is None and size != (stored, stored):
         raise ValueError(
-            f"{what}: {_by(size)} pixels, but the network was trained on images of {stored} x {stored}: bring them to "
-            "that size, or train with data.resize"
+            f"{subject}: {_by(size)} pixels, but the network was trained on images of {stored} x {stored}: resize them "
+            "to that, or train with data.resize"
         )
     resize = data.resize if data.resize is not None and size != (data.resize, data.resize) else None
     crop = data.center_crop if data.center_crop != data.resize else None
     return None if resize is None and crop is None else Fit(resize, crop)
 
 
-def _id(value: Any) -> str:
+def _id_text(value: Any) -> str:
+    """Return an id of any kind as text."""
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
 def _by(shape: tuple[int, ...]) -> str:
+    """Return a shape as "32 x 32"."""
     return " x ".join(map(str, shape))
 
 
-def _shown(content: Mapping[str, Any]) -> str:
+def _key_list(content: Mapping[str, Any]) -> str:
+    """Return the keys of a mapping as a list in words."""
     return ", ".join(map(str, content)) or "nothing"

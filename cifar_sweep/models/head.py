@@ -1,4 +1,4 @@
-"""The classifier on top of a network's features."""
+"""The classifier on a network's features."""
 
 from __future__ import annotations
 
@@ -15,10 +15,16 @@ LARGEST_SCALE = 100.0  # CLIP keeps its logit scale below this, or training beco
 
 
 class Classifier(nn.Module):
-    """Features (B, in_features) -> logits (B, classes): hidden layers, dropout, batch norm, last layer, batch norm.
+    """Hidden layers, dropout, batch norm, last layer, batch norm: features (B, in_features) to logits (B, classes).
 
-    `activation` is the network's own, which the recipe's null stands for. `norm` is the network's: with none there is
-    no batch norm here either. Names of parameters do not depend on which optional parts are on.
+    Names of parameters do not depend on which optional parts are on.
+
+    Args:
+        recipe: The settings of the head.
+        in_features: Number of features.
+        classes: Number of classes.
+        activation: The network's activation, used in hidden layers where the recipe's is null.
+        norm: The network's normalisation; "none" also leaves out the head's batch norms.
     """
 
     def __init__(
@@ -29,8 +35,9 @@ class Classifier(nn.Module):
         self.hidden = nn.Sequential()
         width = in_features
         for index, out in enumerate(recipe.hidden, 1):
+            # After the last hidden layer stands `dropout` alone, just before the last linear layer.
             dropout = recipe.dropout_hidden if index < len(recipe.hidden) else 0.0
-            self.hidden.append(_hidden(width, out, recipe.activation or activation, dropout))
+            self.hidden.append(_hidden_layer(width, out, recipe.activation or activation, dropout))
             width = out
         self.dropout = nn.Dropout(recipe.dropout)
         self.norm = nn.BatchNorm1d(width) if recipe.batch_norm and norm != "none" else nn.Identity()
@@ -42,15 +49,21 @@ class Classifier(nn.Module):
         self.norm_logits = nn.Identity() if keep_scores else nn.BatchNorm1d(classes)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Logits (B, classes) of features (B, in_features)."""
+        """Return logits (B, classes) of features (B, in_features)."""
         hidden = self.norm(self.dropout(self.hidden(features)))
         logits: Tensor = self.norm_logits(self.output(hidden))
         return logits
 
     def set_text(self, embeddings: Tensor) -> None:
-        """Give the embeddings of the class names, (classes, E), to a text head. Raises ValueError when they do not fit.
+        """Give the embeddings of the class names to a text head.
 
-        They are kept with length 1, in the head's buffer `output.embeddings`: saved with the weights, never trained.
+        They are kept with length 1, in the buffer `output.embeddings`: saved with the weights, never trained.
+
+        Args:
+            embeddings: (classes, dimensions), in the order of the labels.
+
+        Raises:
+            ValueError: The head has no text, or the embeddings have another shape or no length.
         """
         if not isinstance(self.output, TextSimilarity):
             raise ValueError("model.head.text is null, so the head takes no embeddings of class names")
@@ -58,7 +71,7 @@ class Classifier(nn.Module):
 
 
 class TextSimilarity(nn.Module):
-    """A linear projection, and its cosine similarity to one fixed embedding per class times a learned scale.
+    """A linear projection, compared with one fixed embedding per class: cosine similarity times a learned scale.
 
     The image side of CLIP (Radford et al. 2021, arXiv:2103.00020): the projection has no bias, the logarithm of the
     scale is learned, and the scale stays below 100. Until `set_text` all embeddings, and so all logits, are zero.
@@ -73,16 +86,20 @@ class TextSimilarity(nn.Module):
         self.register_buffer("embeddings", torch.zeros(classes, recipe.width))
 
     def forward(self, features: Tensor) -> Tensor:
-        """Logits (B, classes) of features (B, width)."""
+        """Return logits (B, classes) of features (B, width)."""
         image = normalize(self.projection(features), dim=1)
         scale = self.logit_scale.clamp(max=math.log(LARGEST_SCALE)).exp()
         return linear(image, self.embeddings.to(image.dtype)) * scale
 
     def set_text(self, embeddings: Tensor) -> None:
-        """Keep `embeddings`, (classes, E), each divided by its length. Raises ValueError when they do not fit."""
-        given, wanted = list(embeddings.shape), list(self.embeddings.shape)
-        if given != wanted:
-            raise ValueError(f"model.head.text: the embeddings must be {wanted} (classes, dimensions) but are {given}")
+        """Keep `embeddings` (classes, dimensions), each divided by its length.
+
+        Raises:
+            ValueError: They have another shape, or one of them has length 0 or values that are not finite.
+        """
+        shape, needed = list(embeddings.shape), list(self.embeddings.shape)
+        if shape != needed:
+            raise ValueError(f"model.head.text: the embeddings must be {needed} (classes, dimensions) but are {shape}")
         lengths = embeddings.float().norm(dim=1)
         wrong = torch.nonzero(~(lengths.isfinite() & (lengths > 0))).flatten().tolist()
         if wrong:
@@ -90,7 +107,8 @@ class TextSimilarity(nn.Module):
         self.embeddings.copy_(normalize(embeddings.float(), dim=1))
 
 
-def _hidden(width: int, out: int, activation: Squashing, dropout: float) -> nn.Sequential:
+def _hidden_layer(width: int, out: int, activation: Squashing, dropout: float) -> nn.Sequential:
+    """Return a linear layer, an activation and a dropout."""
     layer = nn.Sequential()
     layer.add_module("linear", nn.Linear(width, out))
     layer.add_module("activation", ACTIVATIONS[activation]())

@@ -1,4 +1,4 @@
-"""The layers that several networks share."""
+"""Layers that several networks share."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 
 
 class SampledConv2d(nn.Conv2d):
-    """A 1x1 convolution with a stride, as one without on every stride-th pixel: the same numbers.
+    """A 1x1 convolution with a stride, computed as one without a stride on every stride-th pixel. Same numbers.
 
     oneDNN's strided kernel corrupts the heap in its backward pass (found with valgrind: torch 2.15, AVX2 without
     AVX-512, one thread, channels last, fewer than 8 input channels).
@@ -38,9 +38,16 @@ class SampledConv2d(nn.Conv2d):
 
 
 class ResidualBlock(nn.Module):
-    """Two normalised convolutions and, where there is one, the shortcut around them; the activation between and after.
+    """Two convolutions, each with a norm, and an optional shortcut around them.
 
-    The second convolution makes as many channels as the first.
+    The activation follows the first norm and the sum.
+
+    Args:
+        convolutions: The two convolutions; the second has as many output channels as the first.
+        norm: The kind of normalisation.
+        activation: The kind of activation.
+        shortcut: The module on the shortcut; None leaves the shortcut out.
+        depth_rate: Probability that a training image skips the convolutions (stochastic depth), with a shortcut only.
     """
 
     def __init__(
@@ -72,9 +79,10 @@ class ResidualBlock(nn.Module):
 
 
 class StochasticDepth(nn.Module):
-    """Drops a whole branch for some images of a training batch, and scales it up for the others (arXiv:1603.09382).
+    """Stochastic depth (Huang et al. 2016, arXiv:1603.09382): drops a branch for some images of a training batch.
 
-    Draws from torch's global generator, as dropout does, and only where `probability` is above 0.
+    For the other images the branch is scaled up, so that its mean stays. It draws from torch's global generator, as
+    dropout does, and only where `probability` is above 0.
     """
 
     def __init__(self, probability: float) -> None:
@@ -90,17 +98,26 @@ class StochasticDepth(nn.Module):
         return branch * (kept / (1 - self.probability)).to(branch.dtype)
 
     def extra_repr(self) -> str:
-        """The probability."""
+        """Return the probability, for the text of the module."""
         return f"probability={self.probability:g}"
 
 
 def depth_rates(last: float, blocks: int) -> Iterator[float]:
-    """Stochastic depth's probability of each block: linear from last / blocks to `last` (Huang et al. 2016)."""
+    """Yield stochastic depth's probability of each block: linear from last / blocks to `last` (Huang et al. 2016)."""
     return (last * index / blocks for index in range(1, blocks + 1))
 
 
 def make_conv(norm: Norm, width: int, out: int, kernel: int, stride: int = 1, padding: int | None = None) -> nn.Conv2d:
-    """A convolution that `norm` follows; it keeps the map's size at stride 1 unless `padding` is given."""
+    """Return a convolution to be followed by `norm`.
+
+    Args:
+        norm: The normalisation after it.
+        width: Input channels.
+        out: Output channels.
+        kernel: Side of the kernel, in pixels.
+        stride: Stride.
+        padding: Zeros around the map, in pixels; by default as many as keep its size at stride 1.
+    """
     # A norm has its own shift, so a bias before it would do nothing; without one, the bias is the only shift there is.
     kind = SampledConv2d if kernel == 1 and stride > 1 else nn.Conv2d
     return kind(width, out, kernel, stride, kernel // 2 if padding is None else padding, bias=norm == "none")
@@ -116,7 +133,10 @@ def make_layer(
     padding: int | None = None,
     pool: bool = False,
 ) -> nn.Sequential:
-    """`conv`, `norm`, `activation` and, where asked for, a 2x2 max-pool as `pool`."""
+    """Return a layer of `conv`, `norm`, `activation` and, with `pool`, a 2x2 max-pool named `pool`.
+
+    The other arguments are those of `make_conv`.
+    """
     layer = nn.Sequential()
     layer.add_module("conv", make_conv(norm, width, out, kernel, stride, padding))
     layer.add_module("norm", make_norm(norm, out))
@@ -127,7 +147,7 @@ def make_layer(
 
 
 def make_norm(norm: Norm, width: int) -> nn.Module:
-    """The normalisation of maps with `width` channels."""
+    """Return the normalisation of maps with `width` channels."""
     if norm == "batch":
         return nn.BatchNorm2d(width)
     if norm == "group":

@@ -1,4 +1,4 @@
-"""The form of every network: a body that makes features, and the submodule `head` that makes logits of them."""
+"""The base class of the networks: a body that makes features, and the submodule `head` that makes logits of them."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from cifar_sweep.models.head import Classifier
 
 
 class Network(nn.Module, ABC):
-    """Parameters named `head.*` are the classifier's, all others the body's."""
+    """A network. Parameters named `head.*` are the classifier's, all others the body's."""
 
     head: Classifier
 
     @property
     def draws(self) -> Mapping[str, tuple[Draw, ...]]:
-        """How the architecture itself draws its initial weights, by parameter name; the others are drawn as He's."""
+        """How the architecture draws its own initial weights, by parameter name; the others are drawn by He's rule."""
         return {}
 
     def frozen(self, epoch: int) -> frozenset[str]:
-        """The parameters that the architecture itself does not train in `epoch`, counted from 0."""
+        """Return the names of the parameters that the architecture does not train in `epoch`, counted from 0."""
         return frozenset()
 
     def after_draw(self) -> None:
@@ -30,9 +30,9 @@ class Network(nn.Module, ABC):
 
     @abstractmethod
     def features(self, images: Tensor) -> Tensor:
-        """What the head gets, (B, head.in_features), of images (B, channels, size, size)."""
+        """Return the input of the head, (B, head.in_features), for images (B, channels, size, size)."""
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits (B, classes) of images (B, channels, size, size)."""
+        """Return logits (B, classes) of images (B, channels, size, size)."""
         logits: Tensor = self.head(self.features(images))
         return logits

@@ -1,3 +1,5 @@
+"""Parameters and multiply-accumulates, beside known counts and torch."""
+
 from __future__ import annotations
 
 import resource
@@ -61,6 +63,6 @@ def test_an_image_too_small_for_the_network_is_refused():
         cost(recipe({"strides": [2, 4, 1, 4]}, name="digits"))
 
 
-def test_the_caller_may_change_what_it_got():
+def test_changing_a_returned_cost_does_not_change_the_next():
     cost(Recipe())["parameters"] = 0
     assert cost(Recipe())["parameters"] == 2_797_610

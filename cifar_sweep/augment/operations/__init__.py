@@ -1,1 +1,1 @@
-"""The operations on whole batches of images: one class each, listed in `registry`."""
+"""Image operations on whole batches: one class each, listed in `registry`."""

@@ -10,20 +10,25 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, one_hot, pad
 
-from cifar_sweep.augment.operations.base import Draws, beside, uniform
+from cifar_sweep.augment.operations.base import Draws, to_device_of, uniform
 from cifar_sweep.recipe import transforms
 
-REACH = 3  # deviations after which a Gaussian kernel ends
+REACH = 3  # standard deviations after which a Gaussian kernel ends
 
 
-def gaussian(images: Tensor, sigma: Tensor, radius: int) -> Tensor:
-    """The images (B, C, size, size) blurred with deviations `sigma` (B,) in pixels, kernels of 2·radius + 1 pixels.
+def gaussian_blur(images: Tensor, sigma: Tensor, radius: int) -> Tensor:
+    """Blur each image with a Gaussian kernel of its own width.
 
-    As products with one (size, size) matrix per image, from the left and from the right.
+    Args:
+        images: (B, C, size, size).
+        sigma: (B,) standard deviations, in pixels.
+        radius: The kernels have 2 * radius + 1 pixels a side; at most size - 1.
     """
+    # The kernel is separable: one (size, size) matrix per image, applied from the left and from the right. Each row of
+    # it has the weights at the pixels that they belong to, mirrored at the borders.
     size = images.shape[-1]
     offsets = torch.arange(-radius, radius + 1, device=images.device)
-    weights = torch.softmax(-0.5 * (offsets / beside(sigma, images)[:, None]).square(), 1)
+    weights = torch.softmax(-0.5 * (offsets / to_device_of(sigma, images)[:, None]).square(), 1)
     sources = offsets[:, None] + torch.arange(size, device=images.device)
     sources = sources.abs()
     sources = (size - 1) - (size - 1 - sources).abs()
@@ -39,13 +44,14 @@ class Blur:
     settings: transforms.Blur
 
     def draw(self, count: int, generator: np.random.Generator) -> Draws:
-        """`sigma`, in pixels."""
+        """Draw `sigma` (count,), in pixels."""
         return {"sigma": uniform(generator, count, self.settings.sigma)}
 
     def apply(self, images: Tensor, drawn: Draws, noise: torch.Generator) -> Tensor:
-        """The images blurred."""
+        """Return the images blurred."""
+        # The radius follows from the settings, not from the draws: an image is blurred alike in any batch.
         radius = min(math.ceil(REACH * self.settings.sigma[1]), images.shape[-1] - 1)
-        return gaussian(images, drawn["sigma"], radius)
+        return gaussian_blur(images, drawn["sigma"], radius)
 
 
 @dataclass(frozen=True)
@@ -55,26 +61,35 @@ class MotionBlur:
     settings: transforms.MotionBlur
 
     def draw(self, count: int, generator: np.random.Generator) -> Draws:
-        """`length` of the line in pixels, and its `angle` in radians."""
+        """Draw the line's `length`, in pixels, and `angle`, in radians, (count,) each."""
         return {
             "length": uniform(generator, count, self.settings.length),
             "angle": uniform(generator, count, (0, math.pi)),
         }
 
     def apply(self, images: Tensor, drawn: Draws, noise: torch.Generator) -> Tensor:
-        """The images blurred."""
+        """Return the images blurred."""
         radius = min(math.ceil(self.settings.length[1] / 2), images.shape[-1] - 1)
-        kernels = beside(lines(drawn["length"], drawn["angle"], radius), images)
+        kernels = to_device_of(line_kernels(drawn["length"], drawn["angle"], radius), images)
         count, channels, size, _ = images.shape
+        # One convolution for the whole batch: every channel of every image is a group with a kernel of its own.
         planes = pad(images, [radius] * 4, mode="reflect").view(1, count * channels, size + 2 * radius, -1)
         kernels = kernels.repeat_interleave(channels, 0)[:, None]
         return conv2d(planes, kernels, groups=count * channels).view(images.shape)
 
 
-def lines(length: Tensor, angle: Tensor, radius: int) -> Tensor:
-    """Kernels (B, 2·radius + 1, 2·radius + 1) of sum 1: a line of `length` pixels through the centre, 1 pixel thick.
+def line_kernels(length: Tensor, angle: Tensor, radius: int) -> Tensor:
+    """Return blur kernels in the form of a line through the centre, 1 pixel thick, with a sum of 1.
 
     A pixel's weight falls linearly to 0 with its distance from the line.
+
+    Args:
+        length: (B,) lengths of the lines, in pixels.
+        angle: (B,) angles of the lines, in radians.
+        radius: The kernels have 2 * radius + 1 pixels a side.
+
+    Returns:
+        (B, 2 * radius + 1, 2 * radius + 1) float32.
     """
     side = torch.arange(-radius, radius + 1.0)
     x, y = torch.meshgrid(side, side, indexing="xy")

@@ -10,59 +10,78 @@ import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
-from cifar_sweep.augment.operations.base import Draws, beside, uniform
+from cifar_sweep.augment.operations.base import Draws, to_device_of, uniform
 from cifar_sweep.recipe import transforms
 
 TRIES = 10  # rectangles drawn until one fits into the image, as in torchvision
 
 
 def warp(images: Tensor, linear: Tensor, shift: Tensor) -> Tensor:
-    """The images (B, C, size, size) under the maps p -> linear·p + shift: `linear` (B, 2, 2), `shift` (B, 2).
+    """Map each image by p -> linear·p + shift.
 
     A point p is (x, y), x to the right and y down, in half sides from the centre.
+
+    Args:
+        images: (B, C, size, size).
+        linear: (B, 2, 2), invertible.
+        shift: (B, 2).
     """
+    # grid_sample asks for the source of each target pixel: the inverse map.
     inverse = torch.linalg.inv(linear)
-    theta = beside(torch.cat([inverse, -inverse @ shift[:, :, None]], 2), images)
+    theta = to_device_of(torch.cat([inverse, -inverse @ shift[:, :, None]], 2), images)
     grid = affine_grid(theta, list(images.shape), align_corners=False)
     return grid_sample(images, grid, align_corners=False)
 
 
 def matrices(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> Tensor:
-    """(B, 2, 2): each [[a, b], [c, d]]."""
+    """Return the matrices [[a, b], [c, d]], (B, 2, 2), of four (B,)."""
     return torch.stack([a, b, c, d], 1).view(-1, 2, 2)
 
 
-def turns(degrees: Tensor) -> Tensor:
-    """(B, 2, 2): turning by `degrees` (B,), clockwise as it is seen."""
+def rotations(degrees: Tensor) -> Tensor:
+    """Return matrices (B, 2, 2) that rotate by `degrees` (B,), clockwise as seen (y points down)."""
     cosine, sine = torch.cos(torch.deg2rad(degrees)), torch.sin(torch.deg2rad(degrees))
     return matrices(cosine, -sine, sine, cosine)
 
 
 def angle_range(degrees: float | tuple[float, float]) -> tuple[float, float]:
-    """The range that a setting of `degrees` stands for: 15 is (-15, 15)."""
+    """Return the range of a setting in degrees: 15 means (-15, 15)."""
     return degrees if isinstance(degrees, tuple) else (-degrees, degrees)
 
 
-def rectangles(
+def draw_rectangles(
     generator: np.random.Generator, count: int, area: tuple[float, float], ratio: tuple[float, float]
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """First sides, second sides and whether they fit, (count,) each, in shares of the image's side.
+    """Draw `count` rectangles; of ten tries per rectangle the first that fits into the image is taken.
 
-    Areas are uniform in `area`, first side over second side is log-uniform in `ratio`; of ten tries the first that fits
-    into the image is taken.
+    Args:
+        generator: The source of the draws.
+        count: Number of rectangles.
+        area: Range of the area, as a share of the image's; uniform.
+        ratio: Range of the first side over the second; log-uniform.
+
+    Returns:
+        First sides and second sides, in shares of the image's side, and whether a try fitted, (count,) each.
     """
+    # All tries are drawn, also those after the first that fits: the stream then does not depend on the settings.
     areas = area[0] + (area[1] - area[0]) * generator.random((count, TRIES))
     ratios = np.exp(math.log(ratio[0]) + math.log(ratio[1] / ratio[0]) * generator.random((count, TRIES)))
     first, second = np.sqrt(areas * ratios), np.sqrt(areas / ratios)
     fits = (first <= 1) & (second <= 1)
-    chosen = np.arange(count), fits.argmax(1)
-    return torch.from_numpy(first[chosen]), torch.from_numpy(second[chosen]), torch.from_numpy(fits[chosen])
+    first_fit = np.arange(count), fits.argmax(1)
+    return torch.from_numpy(first[first_fit]), torch.from_numpy(second[first_fit]), torch.from_numpy(fits[first_fit])
 
 
-def spans(length: Tensor, place: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """First pixels and lengths in pixels, (B,) each, of stretches of `length` (B,), a share of `size`.
+def place_spans(length: Tensor, place: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """Turn lengths and places into whole pixels.
 
-    `place` (B,), uniform in 0..1, says where among the positions that keep the stretch inside.
+    Args:
+        length: (B,) lengths, as a share of `size`.
+        place: (B,) in 0..1, which of the positions that keep the span inside.
+        size: Side of the image, in pixels.
+
+    Returns:
+        First pixels and lengths in pixels (1 to `size`), (B,) each.
     """
     pixels = (length * size).round().clamp(1, size)
     return (place * (size - pixels + 1)).floor(), pixels
@@ -70,32 +89,32 @@ def spans(length: Tensor, place: Tensor, size: int) -> tuple[Tensor, Tensor]:
 
 @dataclass(frozen=True)
 class VerticalFlip:
-    """Upside down."""
+    """Turn images upside down."""
 
     settings: transforms.VerticalFlip
 
     def draw(self, count: int, generator: np.random.Generator) -> Draws:
-        """Nothing."""
+        """Draw nothing."""
         return {}
 
     def apply(self, images: Tensor, drawn: Draws, noise: torch.Generator) -> Tensor:
-        """Rows in reverse."""
+        """Return the images with their rows in reverse."""
         return images.flip(2)
 
 
 @dataclass(frozen=True)
 class ResizedCrop:
-    """A part enlarged to the whole image."""
+    """A part of random area and shape, enlarged to the whole image (Szegedy et al. 2014, arXiv:1409.4842)."""
 
     settings: transforms.ResizedCrop
 
     def draw(self, count: int, generator: np.random.Generator) -> Draws:
-        """`width` and `height`, shares of the side, and where they are, `left` and `top`, in 0..1.
+        """Draw `width` and `height`, in shares of the side, and their place `left` and `top`, in 0..1, (count,) each.
 
-        Where none of the tries fits, the largest part of an allowed shape.
+        Where no try fits, the part is the largest of an allowed shape.
         """
         narrowest, widest = self.settings.ratio
-        width, height, fits = rectangles(generator, count, self.settings.scale, self.settings.ratio)
+        width, height, fits = draw_rectangles(generator, count, self.settings.scale, self.settings.ratio)
         return {
             "width": torch.where(fits, width, min(1.0, widest)).float(),
             "height": torch.where(fits, height, min(1.0, 1 / narrowest)).float(),
@@ -104,46 +123,47 @@ class ResizedCrop:
         }
 
     def apply(self, images: Tensor, drawn: Draws, noise: torch.Generator) -> Tensor:
-        """The parts, resized; nothing from outside a part enters it."""
+        """Return the parts, resized; pixels outside a part do not enter it."""
         size = images.shape[-1]
-        columns = beside(_sampled(*spans(drawn["width"], drawn["left"], size), size), images)
-        rows = beside(_sampled(*spans(drawn["height"], drawn["top"], size), size), images)
+        columns = to_device_of(_sources(*place_spans(drawn["width"], drawn["left"], size), size), images)
+        rows = to_device_of(_sources(*place_spans(drawn["height"], drawn["top"], size), size), images)
         whole = (len(images), size, size)
         grid = torch.stack([columns[:, None, :].expand(whole), rows[:, :, None].expand(whole)], 3)
         return grid_sample(images, grid, align_corners=False)
 
 
-def _sampled(first: Tensor, length: Tensor, size: int) -> Tensor:
-    """Where the `size` pixels of a resized stretch come from, (B, size), in half sides from the centre."""
+def _sources(first: Tensor, length: Tensor, size: int) -> Tensor:
+    """Return the sources of the `size` pixels of a resized span, (B, size), in half sides from the centre."""
     centres = (torch.arange(size) + 0.5) / size
     position = first[:, None] + centres * length[:, None] - 0.5
+    # At its ends a span is read from its own outermost pixels, not blended with those beyond.
     inside = torch.minimum(torch.maximum(position, first[:, None]), (first + length - 1)[:, None])
     return (2 * inside + 1) / size - 1
 
 
 @dataclass(frozen=True)
 class Rotation:
-    """Turned about the centre."""
+    """Rotate images about their centre."""
 
     settings: transforms.Rotation
 
     def draw(self, count: int, generator: np.random.Generator) -> Draws:
-        """`degrees`, counter-clockwise."""
+        """Draw `degrees` (count,), counter-clockwise."""
         return {"degrees": uniform(generator, count, angle_range(self.settings.degrees))}
 
     def apply(self, images: Tensor, drawn: Draws, noise: torch.Generator) -> Tensor:
-        """The images turned."""
-        return warp(images, turns(-drawn["degrees"]), torch.zeros(len(images), 2))
+        """Return the rotated images."""
+        return warp(images, rotations(-drawn["degrees"]), torch.zeros(len(images), 2))
 
 
 @dataclass(frozen=True)
 class Affine:
-    """Sheared, turned, resized, then moved."""
+    """Shear, rotate and resize images about their centre, then shift them."""
 
     settings: transforms.Affine
 
     def draw(self, count: int, generator: np.random.Generator) -> Draws:
-        """`degrees` clockwise, `shift` (count, 2) to the right and down in shares of the side, `scale`, `shear`."""
+        """Draw `degrees` clockwise, `shift` (count, 2) right and down in shares of the side, `scale` and `shear`."""
         shift, shear = self.settings.translate, self.settings.shear
         return {
             "degrees": uniform(generator, count, angle_range(self.settings.degrees)),
@@ -153,43 +173,43 @@ class Affine:
         }
 
     def apply(self, images: Tensor, drawn: Draws, noise: torch.Generator) -> Tensor:
-        """The images moved."""
+        """Return the mapped images."""
         one, slope = torch.ones(len(images)), torch.tan(torch.deg2rad(drawn["shear"]))
-        sheared = turns(drawn["degrees"]) @ matrices(one, -slope, 0 * one, one)
+        sheared = rotations(drawn["degrees"]) @ matrices(one, -slope, 0 * one, one)
         return warp(images, sheared * drawn["scale"][:, None, None], 2 * drawn["shift"])
 
 
 @dataclass(frozen=True)
 class Perspective:
-    """Seen from aside: each corner moved inwards."""
+    """A perspective map that moves each corner inwards."""
 
     settings: transforms.Perspective
 
     def draw(self, count: int, generator: np.random.Generator) -> Draws:
-        """`inwards` (count, 4, 2): how far each corner moves in x and y, in shares of the side, clockwise from the
-        top left.
-        """
+        """Draw `inwards` (count, 4, 2): the corners' moves in x and y, shares of the side, clockwise from top left."""
         furthest = self.settings.distortion / 2
         return {"inwards": uniform(generator, 8 * count, (0, furthest)).view(count, 4, 2)}
 
     def apply(self, images: Tensor, drawn: Draws, noise: torch.Generator) -> Tensor:
-        """The images as their corner pixels ask for."""
+        """Return the mapped images."""
         size = images.shape[-1]
         corners = torch.tensor([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]) * (size - 1)
         directions = torch.tensor([[1.0, 1.0], [-1.0, 1.0], [-1.0, -1.0], [1.0, -1.0]])
         moved = corners + directions * drawn["inwards"] * size
         unmoved = corners.expand(len(images), 4, 2)
-        back = _from_square(unmoved) @ torch.linalg.inv(_from_square(moved))
+        # From the moved corners back to the image's own: each target pixel asks for its source.
+        back = _from_unit_square(unmoved) @ torch.linalg.inv(_from_unit_square(moved))
         centres = torch.arange(size, device=images.device) + 0.5
         x, y = torch.meshgrid(centres, centres, indexing="xy")
         points = torch.stack([x, y, torch.ones_like(x)], 2).view(1, -1, 3)
-        mapped = points @ beside(back.mT, images)
+        mapped = points @ to_device_of(back.mT, images)
         grid = mapped[..., :2] / mapped[..., 2:] * (2 / size) - 1
         return grid_sample(images, grid.view(-1, size, size, 2), align_corners=False)
 
 
-def _from_square(corners: Tensor) -> Tensor:
-    """(B, 3, 3): the homography from the unit square to `corners` (B, 4, 2), clockwise from the top left."""
+def _from_unit_square(corners: Tensor) -> Tensor:
+    """Return the homographies (B, 3, 3) from the unit square to `corners` (B, 4, 2), clockwise from top left."""
+    # In closed form (Heckbert 1989, "Fundamentals of texture mapping and image warping"), not by a solver.
     first, second, third, fourth = corners.unbind(1)
     excess = first - second + third - fourth
     right, down = second - third, fourth - third
@@ -201,4 +221,5 @@ def _from_square(corners: Tensor) -> Tensor:
 
 
 def _cross(a: Tensor, b: Tensor) -> Tensor:
+    """Return the cross products (B,) of vectors (B, 2) in the plane."""
     return a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]

@@ -1,4 +1,4 @@
-"""Operations that degrade what a camera saw: ISO noise, Gaussian noise, JPEG compression."""
+"""Operations that imitate a camera's defects: ISO noise, Gaussian noise, JPEG compression."""
 
 from __future__ import annotations
 
@@ -11,43 +11,48 @@ from PIL import Image
 from torch import Tensor
 
 from cifar_sweep.augment.operations.base import Draws, per_image, uniform
-from cifar_sweep.augment.operations.colour import turn_hue
+from cifar_sweep.augment.operations.colour import rotate_hue
 from cifar_sweep.recipe import transforms
 
 
 @dataclass(frozen=True)
 class IsoNoise:
-    """A camera's noise at high sensitivity, after Albumentations' model of it."""
+    """A camera's noise at high sensitivity, by the model of Albumentations."""
 
     settings: transforms.IsoNoise
 
     def draw(self, count: int, generator: np.random.Generator) -> Draws:
-        """`color_shift` in turns of the hue circle, and `intensity`."""
+        """Draw `color_shift`, in turns of the hue circle, and `intensity`, (count,) each."""
         return {
             "color_shift": uniform(generator, count, self.settings.color_shift),
             "intensity": uniform(generator, count, self.settings.intensity),
         }
 
     def apply(self, images: Tensor, drawn: Draws, noise: torch.Generator) -> Tensor:
-        """Per pixel: a normal turn of the hue, and bytes of lightness by a Poisson law, more where the image is dark.
+        """Rotate each pixel's hue by a normal angle and add Poisson noise to its lightness, more where it is dark.
 
-        The mean of the Poisson law grows with the deviation of the image's lightness. Saturation (HLS) is kept.
+        The mean of the Poisson law grows with the standard deviation of the image's lightness. Saturation (HLS) stays.
         """
         count, _, size, _ = images.shape
         intensity = per_image(drawn["intensity"], images)[:, 0]
         turn = torch.randn((count, size, size), generator=noise, device=images.device)
-        images = turn_hue(images, turn * intensity * per_image(drawn["color_shift"], images)[:, 0])
+        images = rotate_hue(images, turn * intensity * per_image(drawn["color_shift"], images)[:, 0])
         lightness = (images.amax(1) + images.amin(1)) / 2
         deviation = lightness.std((1, 2), correction=0, keepdim=True)
         grains = torch.poisson((deviation * intensity * 255).expand_as(lightness).contiguous(), generator=noise) / 255
-        return _with_lightness(images, lightness, (lightness + grains * (1 - lightness)).clamp(0, 1))
+        return _set_lightness(images, lightness, (lightness + grains * (1 - lightness)).clamp(0, 1))
 
 
-def _with_lightness(images: Tensor, lightness: Tensor, wanted: Tensor) -> Tensor:
-    """The colours of another lightness (B, size, size), their hue and saturation kept."""
-    room, wanted_room = (1 - (2 * each - 1).abs() for each in (lightness, wanted))
-    shrink = torch.where(room > 1e-6, wanted_room / room.clamp(min=1e-6), 0)
-    return (wanted[:, None] + (images - lightness[:, None]) * shrink[:, None]).clamp_(0, 1)
+def _set_lightness(images: Tensor, lightness: Tensor, target: Tensor) -> Tensor:
+    """Return the images, whose lightness is `lightness` (B, size, size), at the lightness `target`.
+
+    Hue and saturation (HLS) are kept.
+    """
+    # A colour of lightness L has a chroma of at most 1 - |2L - 1|; saturation is its share of that.
+    chroma_limit, target_limit = (1 - (2 * values - 1).abs() for values in (lightness, target))
+    # Black and white have no hue to keep: they become grey, without a division by zero.
+    shrink = torch.where(chroma_limit > 1e-6, target_limit / chroma_limit.clamp(min=1e-6), 0)
+    return (target[:, None] + (images - lightness[:, None]) * shrink[:, None]).clamp_(0, 1)
 
 
 @dataclass(frozen=True)
@@ -57,35 +62,36 @@ class GaussianNoise:
     settings: transforms.GaussianNoise
 
     def draw(self, count: int, generator: np.random.Generator) -> Draws:
-        """Nothing: all is drawn per pixel."""
+        """Draw nothing: the noise is drawn per pixel."""
         return {}
 
     def apply(self, images: Tensor, drawn: Draws, noise: torch.Generator) -> Tensor:
-        """The images with noise, clipped."""
+        """Return the images plus noise, clipped."""
         normal = torch.randn(images.shape, generator=noise, device=images.device)
         return normal.mul_(self.settings.std).add_(images).clamp_(0, 1)
 
 
 @dataclass(frozen=True)
 class Jpeg:
-    """Compressed and read again, image by image on the CPU."""
+    """JPEG compression, image by image on the CPU."""
 
     settings: transforms.Jpeg
 
     def draw(self, count: int, generator: np.random.Generator) -> Draws:
-        """`quality`, an integer."""
+        """Draw `quality` (count,), an integer from 1 to 100."""
         worst, best = self.settings.quality
         return {"quality": torch.from_numpy(generator.integers(worst, best, count, endpoint=True))}
 
     def apply(self, images: Tensor, drawn: Draws, noise: torch.Generator) -> Tensor:
-        """What is left of the images."""
+        """Return the images, compressed and decoded again."""
         pixels = (images * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-        read = [_through_jpeg(image, quality) for image, quality in zip(pixels, drawn["quality"].tolist(), strict=True)]
-        return torch.from_numpy(np.stack(read)).to(images.device).permute(0, 3, 1, 2).float().div_(255)
+        decoded = [_compress(image, quality) for image, quality in zip(pixels, drawn["quality"].tolist(), strict=True)]
+        return torch.from_numpy(np.stack(decoded)).to(images.device).permute(0, 3, 1, 2).float().div_(255)
 
 
-def _through_jpeg(image: np.ndarray, quality: int) -> np.ndarray:
-    written = io.BytesIO()
-    Image.fromarray(image.squeeze(-1) if image.shape[-1] == 1 else image).save(written, "JPEG", quality=quality)
-    with Image.open(written) as read:
-        return np.asarray(read).reshape(image.shape)
+def _compress(image: np.ndarray, quality: int) -> np.ndarray:
+    """Return an image (size, size, 1 or 3) uint8 after JPEG of this quality."""
+    file = io.BytesIO()
+    Image.fromarray(image.squeeze(-1) if image.shape[-1] == 1 else image).save(file, "JPEG", quality=quality)
+    with Image.open(file) as decoded:
+        return np.asarray(decoded).reshape(image.shape)

@@ -1,4 +1,4 @@
-"""The registry of image operations: recipe key -> operation, in the order in which they are applied."""
+"""The registry of image operations: recipe key -> class, in the order in which they are applied."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from cifar_sweep.augment import policies
 from cifar_sweep.augment.operations import blurs, colour, erasing, geometric, noises
 from cifar_sweep.augment.operations.base import Operation
 
+# Geometry first, then the policies, colours, what a camera adds, and at last what covers the image: nothing is blurred,
+# compressed or recoloured over an erased part.
 OPERATIONS: Mapping[str, Callable[[Any], Operation]] = {
     "vertical_flip": geometric.VerticalFlip,
     "resized_crop": geometric.ResizedCrop,

@@ -1,4 +1,4 @@
-"""The formats that images come in, a file for each; the training part never opens a file of the test part."""
+"""The formats of labelled images, one file each. Reading the training part never opens a file of the test part."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from cifar_sweep.data.formats.cifar import CIFAR
 from cifar_sweep.data.formats.digits import DIGITS
 from cifar_sweep.data.formats.folder import FOLDER
-from cifar_sweep.data.formats.images import Format, Images, Part, official_folder, own_path
+from cifar_sweep.data.formats.images import Format, Images, Part, configured_path, official_folder
 from cifar_sweep.data.formats.npz import NPZ
 from cifar_sweep.data.formats.stl10 import STL10
 from cifar_sweep.data.pickles import UnsafePickleError
@@ -25,8 +25,8 @@ __all__ = [
     "Images",
     "Part",
     "class_names",
+    "configured_path",
     "official_folder",
-    "own_path",
     "read_images",
     "source_files",
 ]
@@ -42,22 +42,28 @@ FORMATS: Mapping[str, Format] = {
 
 
 def source_files(data: DataRecipe, data_dir: Path, part: Part) -> list[Path]:
-    """The files that `part` is read from, which exist. Raises Unavailable naming the first that is missing."""
+    """Return the files that `part` is read from; all of them exist.
+
+    Raises:
+        Unavailable: A file is missing; the message names the first one.
+    """
     form = FORMATS[data.name]
     files = form.files(data, data_dir, part)
     missing = next((file for file in files if not file.exists()), None)
     if missing is not None:
         raise Unavailable(
-            f"data {data.name}: no {missing}. Put {form.wanted}, or name another data folder with --data-dir "
+            f"data {data.name}: no {missing}. Put {form.expected_files}, or name another data folder with --data-dir "
             "or $SWEEP_DATA"
         )
     return files
 
 
 def read_images(data: DataRecipe, data_dir: Path, part: Part) -> Images:
-    """One part of the data, decoded, at the stored size; of the classes of `subset` only, where there is one.
+    """Return one part of the data, decoded, at the stored size; with `subset`, only the images of its classes.
 
-    Raises Unavailable when the data is absent, ValueError when it is not as described.
+    Raises:
+        Unavailable: The data is absent.
+        ValueError: A file is broken, or the images are not as `data` describes them.
     """
     source_files(data, data_dir, part)
     form = FORMATS[data.name]
@@ -65,15 +71,18 @@ def read_images(data: DataRecipe, data_dir: Path, part: Part) -> Images:
         images = form.read(data, data_dir, part)
     except (OSError, UnsafePickleError) as error:
         raise ValueError(f"data {data.name}: the {part} part cannot be read: {error}") from error
-    _check(images, data.stored, f"data {data.name}, {part} part")
-    return _chosen(images, data, form.class_names(data, data_dir, part)) if data.subset else images
+    _check_images(images, data.stored, f"data {data.name}, {part} part")
+    return _keep_subset(images, data, form.class_names(data, data_dir, part)) if data.subset else images
 
 
 def class_names(data: DataRecipe, data_dir: Path, part: Part = "train") -> tuple[str, ...]:
-    """What the data calls its classes, those of `subset` only, in the order of the labels; empty where it does not.
+    """Return the class names that the data states, in the order of the labels; empty where it states none.
 
-    CIFAR's are those of its meta file, or the well-known ones; a folder's those of the sub-folders of `part`; an npz
-    may have an array class_names. Raises ValueError when there are more or fewer than the recipe has classes.
+    CIFAR's are those of its meta file or, without the file, the well-known ones; a folder's those of the sub-folders of
+    `part`; an .npz may have an array class_names. With `subset`, only its names.
+
+    Raises:
+        ValueError: The names cannot be read, or there are more or fewer than the recipe has classes.
     """
     try:
         names = FORMATS[data.name].class_names(data, data_dir, part)
@@ -86,29 +95,31 @@ def class_names(data: DataRecipe, data_dir: Path, part: Part = "train") -> tuple
     return tuple(names[index] for index in chosen_classes(data.subset, names, len(names)))
 
 
-def _chosen(images: Images, data: DataRecipe, names: tuple[str, ...]) -> Images:
-    chosen = chosen_classes(data.subset or (), names, data.stored.classes)
+def _keep_subset(images: Images, data: DataRecipe, names: tuple[str, ...]) -> Images:
+    """Return the images of the classes of `subset`, relabelled in its order."""
+    classes = chosen_classes(data.subset or (), names, data.stored.classes)
     new_label = np.full(data.stored.classes, -1)
-    new_label[list(chosen)] = np.arange(len(chosen))
+    new_label[list(classes)] = np.arange(len(classes))
     labels = new_label[images.labels]
     if not (labels >= 0).any():
         raise ValueError(f"data.subset is {list(data.subset or ())} but the data has no image of these classes")
     return Images(images.pixels[labels >= 0], labels[labels >= 0])
 
 
-def _check(images: Images, shape: Shape, what: str) -> None:
+def _check_images(images: Images, shape: Shape, subject: str) -> None:
+    """Raise ValueError unless the images and labels are as `shape` says; `subject` names them in the message."""
     expected = (shape.size, shape.size, shape.channels)
     if images.pixels.dtype != np.uint8 or images.pixels.shape[1:] != expected:
         raise ValueError(
-            f"{what}: expected images of {expected} uint8 but got {images.pixels.shape[1:]} {images.pixels.dtype}"
+            f"{subject}: expected images of {expected} uint8 but got {images.pixels.shape[1:]} {images.pixels.dtype}"
         )
     if not np.issubdtype(images.labels.dtype, np.integer) or images.labels.shape != images.pixels.shape[:1]:
         raise ValueError(
-            f"{what}: {len(images.pixels)} images need as many integer labels but there are "
+            f"{subject}: {len(images.pixels)} images need as many integer labels but there are "
             f"{images.labels.shape} {images.labels.dtype}"
         )
     if len(images) == 0:
-        raise ValueError(f"{what} is empty")
+        raise ValueError(f"{subject} is empty")
     low, high = int(images.labels.min()), int(images.labels.max())
     if low < 0 or high >= shape.classes:
-        raise ValueError(f"{what}: labels must be 0 to {shape.classes - 1} but are {low} to {high}")
+        raise ValueError(f"{subject}: labels must be 0 to {shape.classes - 1} but are {low} to {high}")

@@ -14,15 +14,15 @@ from cifar_sweep.recipe.datasets import CLASS_NAMES, COARSE_NAMES
 
 
 def read_coarse_labels(data: DataRecipe, data_dir: Path) -> tuple[np.ndarray, np.ndarray]:
-    """The fine and the coarse label of every training image of CIFAR-100, each (N,). Raises as `read_pickle` does."""
+    """Return the fine and the coarse labels of CIFAR-100's training images, (N,) each. Raises as `read_pickle` does."""
     (file,) = _files(data, data_dir, "train")
-    batch = _batch(file, "fine_labels", "coarse_labels")
+    batch = _read_batch(file, "fine_labels", "coarse_labels")
     return np.asarray(batch["fine_labels"]), np.asarray(batch["coarse_labels"])
 
 
 def read_coarse_names(data: DataRecipe, data_dir: Path) -> tuple[str, ...]:
-    """The names of CIFAR-100's coarse classes: those of the meta file, or the well-known ones where it is absent."""
-    return _meta(data, data_dir, "coarse_label_names") or COARSE_NAMES
+    """Return the names of CIFAR-100's coarse classes: those of the meta file or, without it, the well-known ones."""
+    return _names_in_meta(data, data_dir, "coarse_label_names") or COARSE_NAMES
 
 
 def _files(data: DataRecipe, data_dir: Path, part: Part) -> list[Path]:
@@ -35,7 +35,7 @@ def _files(data: DataRecipe, data_dir: Path, part: Part) -> list[Path]:
 
 def _read(data: DataRecipe, data_dir: Path, part: Part) -> Images:
     key = "fine_labels" if data.name == "cifar100" else "labels"
-    batches = [(file, _batch(file, "data", key)) for file in _files(data, data_dir, part)]
+    batches = [(file, _read_batch(file, "data", key)) for file in _files(data, data_dir, part)]
     for file, batch in batches:
         if getattr(batch["data"], "dtype", None) != np.uint8 or batch["data"].shape[1:] != (3072,):
             raise ValueError(f"{file}: 'data' must be an array of N x 3072 uint8")
@@ -44,7 +44,8 @@ def _read(data: DataRecipe, data_dir: Path, part: Part) -> Images:
     return Images(np.ascontiguousarray(flat.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)), labels)
 
 
-def _batch(file: Path, *keys: str) -> dict[str, Any]:
+def _read_batch(file: Path, *keys: str) -> dict[str, Any]:
+    """Return the content of a pickled batch. Raises ValueError where it lacks one of `keys`."""
     batch = read_pickle(file)
     absent = [key for key in keys if key not in batch]
     if absent:
@@ -54,10 +55,11 @@ def _batch(file: Path, *keys: str) -> dict[str, Any]:
 
 def _class_names(data: DataRecipe, data_dir: Path, part: Part) -> tuple[str, ...]:
     key = "fine_label_names" if data.name == "cifar100" else "label_names"
-    return _meta(data, data_dir, key) or CLASS_NAMES[data.name]
+    return _names_in_meta(data, data_dir, key) or CLASS_NAMES[data.name]
 
 
-def _meta(data: DataRecipe, data_dir: Path, key: str) -> tuple[str, ...]:
+def _names_in_meta(data: DataRecipe, data_dir: Path, key: str) -> tuple[str, ...]:
+    """Return the names under `key` in the meta file; empty where the file or the key is absent."""
     file = official_folder(data, data_dir) / ("meta" if data.name == "cifar100" else "batches.meta")
     if not file.exists():
         return ()

@@ -1,4 +1,4 @@
-"""The handwritten digits that come with scikit-learn, 8 pixels a side, divided once and for all."""
+"""The handwritten digits that come with scikit-learn, 8 x 8 pixels, in a fixed training and test part."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cifar_sweep.data.formats.images import Format, Images, Part
 from cifar_sweep.recipe import DataRecipe
 from cifar_sweep.recipe.datasets import CLASS_NAMES
 
-TEST_IMAGES = 297  # of scikit-learn's 1,797 digits, which come undivided
+TEST_IMAGES = 297  # of scikit-learn's 1,797 digits, which have no test part of their own
 
 
 def _files(data: DataRecipe, data_dir: Path, part: Part) -> list[Path]:
@@ -22,6 +22,7 @@ def _read(data: DataRecipe, data_dir: Path, part: Part) -> Images:
     from sklearn.model_selection import train_test_split
 
     digits = load_digits()
+    # A fixed seed, apart from the runs': the test part must be the same for every study.
     train, test = train_test_split(
         np.arange(len(digits.target)), test_size=TEST_IMAGES, stratify=digits.target, random_state=0
     )

@@ -1,4 +1,4 @@
-"""What a format is and what it reads."""
+"""The images that a format reads, and the functions that a format consists of."""
 
 from __future__ import annotations
 
@@ -13,15 +13,18 @@ from cifar_sweep.recipe import DataRecipe
 from cifar_sweep.recipe.data import Fit
 
 Part = Literal["train", "test"]
+# The folders that the official archives unpack to.
 OFFICIAL = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python", "stl10": "stl10_binary"}
 
 
 @dataclass(frozen=True)
 class Images:
-    """Labelled images: `pixels` (N, size, size, channels) uint8, `labels` (N,) int64.
+    """Labelled images.
 
-    `fit` is what is left to do with each image before the network sees it, batch by batch (`resize.fitted`); None
-    where nothing is.
+    Attributes:
+        pixels: (N, size, size, channels) uint8.
+        labels: (N,) int64.
+        fit: The resize and crop left to do with each batch before the network sees it (`resize.apply_fit`), or None.
     """
 
     pixels: np.ndarray
@@ -34,23 +37,28 @@ class Images:
 
 @dataclass(frozen=True)
 class Format:
-    """How the images of one name are found and read. The training part never opens a file of the test part.
+    """The functions that find and read the images of one format.
 
-    `read` gives all classes at the stored size. `class_names` are those that the data states, in the order of the
-    labels, or none. `wanted` says what to put where nothing is found.
+    Reading the training part must not open a file of the test part.
+
+    Attributes:
+        files: Returns the files of a part, existing or not.
+        read: Returns the images of a part, of all classes, at the stored size.
+        class_names: Returns the class names that the data states, in the order of the labels; may be empty.
+        expected_files: The files to put where, in words, for the message that they are missing.
     """
 
     files: Callable[[DataRecipe, Path, Part], list[Path]]
     read: Callable[[DataRecipe, Path, Part], Images]
     class_names: Callable[[DataRecipe, Path, Part], tuple[str, ...]]
-    wanted: str
+    expected_files: str
 
 
 def official_folder(data: DataRecipe, data_dir: Path) -> Path:
-    """Where the official files of a data set that can be downloaded are looked for."""
+    """Return the folder of the official files of a data set that can be downloaded."""
     return data_dir / OFFICIAL[data.name]
 
 
-def own_path(data: DataRecipe, data_dir: Path) -> Path:
-    """Where npz or folder is: `path`, below the data folder when relative."""
+def configured_path(data: DataRecipe, data_dir: Path) -> Path:
+    """Return the path of an npz or folder data set: the recipe's `path`, below the data folder when it is relative."""
     return data_dir / str(data.path)

@@ -1,4 +1,4 @@
-"""An .npz of one's own: x_train, y_train, x_test, y_test and, if wanted, class_names."""
+"""An .npz file with x_train, y_train, x_test, y_test and, optionally, class_names."""
 
 from __future__ import annotations
 
@@ -10,28 +10,34 @@ from pathlib import Path
 
 import numpy as np
 
-from cifar_sweep.data.formats.images import Format, Images, Part, own_path
+from cifar_sweep.data.formats.images import Format, Images, Part, configured_path
 from cifar_sweep.recipe import DataRecipe
 
 
 def read_arrays(path: Path, names: Collection[str] | None = None) -> dict[str, np.ndarray]:
-    """Those of the arrays `names` that the .npz at `path` has, all of them for None; the others are not opened.
+    """Return arrays of an .npz file; the others in it are not read.
 
-    Raises ValueError, naming the file, for anything but an .npz of arrays of plain values.
+    Args:
+        path: The file.
+        names: The arrays to return, as far as the file has them; None: all of them.
+
+    Raises:
+        ValueError: The file is no .npz of arrays of plain values, or would not fit into memory; the message names it.
     """
+    # numpy takes anything else for a pickle and advises to allow it.
     if not zipfile.is_zipfile(path):
         raise ValueError(f"{path} is no .npz")
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            wanted = [name for name in arrays.files if names is None or name in names]
-            _require_memory(arrays.zip, wanted)
-            return {name: arrays[name] for name in wanted}
+            present = [name for name in arrays.files if names is None or name in names]
+            _require_memory(arrays.zip, present)
+            return {name: arrays[name] for name in present}
     except (ValueError, OSError, EOFError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"{path} is no .npz of plain arrays: {error}") from error
 
 
 def _require_memory(archive: zipfile.ZipFile, names: Sequence[str]) -> None:
-    """Raise ValueError where the arrays, unpacked, would not fit: a few bytes of an archive may stand for gigabytes."""
+    """Raise ValueError where the unpacked arrays would not fit: a few bytes of an archive may stand for gigabytes."""
     size = sum(member.file_size for member in archive.infolist() if member.filename.removesuffix(".npy") in names)
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if size > memory:
@@ -39,26 +45,27 @@ def _require_memory(archive: zipfile.ZipFile, names: Sequence[str]) -> None:
 
 
 def _array_names(path: Path) -> list[str]:
+    """Return the names of all arrays in an .npz file."""
     with np.load(path, allow_pickle=False) as arrays:
         return list(arrays.files)
 
 
 def _files(data: DataRecipe, data_dir: Path, part: Part) -> list[Path]:
-    return [own_path(data, data_dir)]
+    return [configured_path(data, data_dir)]
 
 
 def _read(data: DataRecipe, data_dir: Path, part: Part) -> Images:
-    path, wanted = own_path(data, data_dir), (f"x_{part}", f"y_{part}")
-    arrays = read_arrays(path, wanted)
-    absent = [name for name in wanted if name not in arrays]
+    path, names = configured_path(data, data_dir), (f"x_{part}", f"y_{part}")
+    arrays = read_arrays(path, names)
+    absent = [name for name in names if name not in arrays]
     if absent:
         raise ValueError(f"{path} has no array {absent[0]!r}; it has {', '.join(_array_names(path))}")
-    pixels, labels = (arrays[name] for name in wanted)
+    pixels, labels = (arrays[name] for name in names)
     return Images(pixels[..., None] if pixels.ndim == 3 else pixels, labels.reshape(-1))
 
 
 def _class_names(data: DataRecipe, data_dir: Path, part: Part) -> tuple[str, ...]:
-    path = own_path(data, data_dir)
+    path = configured_path(data, data_dir)
     names = read_arrays(path, ["class_names"]).get("class_names", ()) if path.exists() else ()
     return tuple(map(str, names))
 

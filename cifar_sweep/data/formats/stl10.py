@@ -1,4 +1,4 @@
-"""STL-10's binary files (Coates, Ng & Lee 2011): 96 x 96 pixels, by channel, column and row; labels from 1."""
+"""STL-10's binary files (Coates, Ng & Lee 2011): 96 x 96 pixels, by channel, column and row; labels count from 1."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ UNLABELLED_FILE = "unlabeled_X.bin"
 
 
 def read_pixels(file: Path) -> np.ndarray:
-    """The images (N, 96, 96, 3) uint8 of train_X.bin, test_X.bin or unlabeled_X.bin.
+    """Return the images (N, 96, 96, 3) uint8 of train_X.bin, test_X.bin or unlabeled_X.bin.
 
-    Raises ValueError when the file does not hold whole images.
+    Raises:
+        ValueError: The file is empty or ends within an image.
     """
     size = file.stat().st_size
     if size == 0 or size % (3 * SIDE * SIDE):

@@ -1,1 +1,1 @@
-"""The networks, one file each: `build(recipe, shape)`."""
+"""The networks, one file each, with the function `build(recipe, shape)`."""

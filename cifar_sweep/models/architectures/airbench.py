@@ -1,10 +1,12 @@
 """The network of cifar10-airbench (Jordan 2024, arXiv:2404.00498; https://github.com/KellerJordan/cifar10-airbench).
 
-As published: the 2x2 stem with two filters per dimension of a patch, frozen once it whitens; max-pool between the first
-convolution of a block and its norm; batch norms with a running mean over about two batches (momentum 0.4 in torch's
-terms), an epsilon of 1e-12 and no gain; a Dirac start. Ours differs in that a classifier has a bias, that what is drawn
-is drawn as in every network here (He et al. 2015), that the last max-pool takes the whole map whatever its size (for
-32 pixels 3x3, as published), and that the logits' factor 1/9 stands before the classifier: its bias is not scaled.
+As published: the 2x2 stem has two filters per dimension of a patch and is frozen once it whitens; a max-pool stands
+between the first convolution of a block and its norm; batch norms have a running mean over about two batches (momentum
+0.4 in torch's terms), an epsilon of 1e-12 and no trained gain; the convolutions have a Dirac start.
+
+Different here: the classifier has a bias; random weights are drawn as in every network here (He et al. 2015); the last
+max-pool covers the whole map whatever its size (for images of 32 pixels 3x3, as published); the logits' factor 1/9
+stands before the classifier, so its bias is not scaled.
 """
 
 from __future__ import annotations
@@ -18,17 +20,20 @@ from cifar_sweep.models.network import Network
 from cifar_sweep.models.recipes import Activation, AirbenchRecipe, Norm
 from cifar_sweep.schema import Shape
 
-PATCH = 2  # pixels a side
-MOMENTUM, EPSILON = 0.4, 1e-12
+PATCH = 2  # side of the stem's kernel, in pixels
+MOMENTUM, EPSILON = 0.4, 1e-12  # of the batch norms
 
 
 def build(recipe: AirbenchRecipe, shape: Shape) -> Network:
-    """The network of `recipe`: (B, channels, size, size) -> logits (B, classes). Until `whiten` its stem is random."""
+    """Return the untrained network of `recipe`: (B, channels, size, size) -> logits (B, classes).
+
+    The stem is random until `training.whitening.whiten` sets its filters.
+    """
     return Airbench(recipe, shape)
 
 
 class Airbench(Network):
-    """The stem with 2 x channels x 4 filters, the blocks, the largest value of each map, the head."""
+    """The stem with 2 x 4 x channels filters, the blocks, the largest value of each map, the head."""
 
     def __init__(self, recipe: AirbenchRecipe, shape: Shape) -> None:
         super().__init__()
@@ -46,7 +51,7 @@ class Airbench(Network):
             self.get_parameter(name).requires_grad_(False)
 
     def frozen(self, epoch: int) -> frozenset[str]:
-        """A whitening stem's weight, from `whiten_bias_epochs` on its bias too; the gains of the batch norms."""
+        """Return the names of a whitening stem's weight and, after its epochs, bias, and of the batch norms' gains."""
         stem = ["stem.weight"] if self.whitening else []
         if self.whitening and epoch >= self.bias_epochs:
             stem.append("stem.bias")
@@ -55,14 +60,14 @@ class Airbench(Network):
 
     @torch.no_grad()
     def after_draw(self) -> None:
-        """Make the first filters of the 3x3 convolutions the identity, where the recipe says so."""
+        """Make the first filters of the 3x3 convolutions the identity, with `dirac_init`."""
         for block in self.blocks if self.dirac_init else ():
             assert isinstance(block, Block)
             for convolution in (block.conv1, block.conv2):
                 nn.init.dirac_(convolution.weight[: convolution.in_channels])
 
     def features(self, images: Tensor) -> Tensor:
-        """The largest value of each of the last maps, scaled, (B, widths[-1]), of images (B, channels, size, size)."""
+        """Return the scaled maxima of the last maps, (B, widths[-1]), of images (B, channels, size, size)."""
         maps: Tensor = self.blocks(self.activation(self.stem(images)))
         return maps.amax(dim=(2, 3)) * self.logit_scale
 
@@ -84,4 +89,5 @@ class Block(nn.Module):
 
 
 def _norm(norm: Norm, width: int) -> nn.Module:
+    """Return the normalisation, with airbench's constants where it is a batch norm."""
     return nn.BatchNorm2d(width, eps=EPSILON, momentum=MOMENTUM) if norm == "batch" else make_norm(norm, width)

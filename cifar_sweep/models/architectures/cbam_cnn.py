@@ -11,16 +11,16 @@ from cifar_sweep.models.network import Network
 from cifar_sweep.models.recipes import Activation, CbamCnnRecipe
 from cifar_sweep.schema import Shape
 
-SPATIAL_KERNEL = 7  # the paper's best (its table 2)
+SPATIAL_KERNEL = 7  # the best of the paper (its table 2), in pixels
 
 
 def build(recipe: CbamCnnRecipe, shape: Shape) -> Network:
-    """The network of `recipe`: (B, channels, size, size) -> logits (B, classes)."""
+    """Return the untrained network of `recipe`: (B, channels, size, size) -> logits (B, classes)."""
     return CbamCnn(recipe, shape)
 
 
 class CbamCnn(Network):
-    """3x3 convolutions with a max-pool after the second, attention, global average pooling, the head."""
+    """3x3 convolutions with a max-pool after the second, the attention, global average pooling, the head."""
 
     def __init__(self, recipe: CbamCnnRecipe, shape: Shape) -> None:
         super().__init__()
@@ -37,13 +37,13 @@ class CbamCnn(Network):
         self.head = Classifier(recipe.head, width, shape.classes, recipe.activation, recipe.norm)
 
     def features(self, images: Tensor) -> Tensor:
-        """The attended maps averaged, (B, widths[-1]), of images (B, channels, size, size)."""
+        """Return the means of the maps after attention, (B, widths[-1]), of images (B, channels, size, size)."""
         pooled: Tensor = self.attention(self.layers(images)).mean(dim=(2, 3))
         return pooled
 
 
 class ChannelAttention(nn.Module):
-    """Scales each channel: sigmoid(MLP(its mean) + MLP(its largest)), with one bias-free MLP for both (equation 2)."""
+    """Scales each channel by sigmoid(MLP(its mean) + MLP(its maximum)), with one bias-free MLP (equation 2)."""
 
     def __init__(self, width: int, reduction: int, activation: Activation) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class ChannelAttention(nn.Module):
 
 
 class SpatialAttention(nn.Module):
-    """Scales each pixel: sigmoid of a bias-free 7x7 convolution of the channels' mean and largest (equation 3)."""
+    """Scales each pixel by the sigmoid of a 7x7 convolution of the channels' mean and maximum, no bias (equation 3)."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -12,12 +12,15 @@ from cifar_sweep.schema import Shape
 
 
 def build(recipe: ConvNetRecipe, shape: Shape) -> Network:
-    """The network of `recipe`: (B, channels, size, size) -> logits (B, classes)."""
+    """Return the untrained network of `recipe`: (B, channels, size, size) -> logits (B, classes)."""
     return ConvNet(recipe, shape)
 
 
 class ConvNet(Network):
-    """Convolution, norm and activation in each layer; a 2x2 max-pool ends every layer but the first and the last."""
+    """Layers of convolution, norm and activation, global average pooling, the head.
+
+    A 2x2 max-pool ends every layer but the first and the last.
+    """
 
     def __init__(self, recipe: ConvNetRecipe, shape: Shape) -> None:
         super().__init__()
@@ -32,6 +35,6 @@ class ConvNet(Network):
         self.head = Classifier(recipe.head, width, shape.classes, activation, norm)
 
     def features(self, images: Tensor) -> Tensor:
-        """The last maps averaged, (B, widths[-1]), of images (B, channels, size, size)."""
+        """Return the means of the last maps, (B, widths[-1]), of images (B, channels, size, size)."""
         pooled: Tensor = self.layers(images).mean(dim=(2, 3))
         return pooled

@@ -1,4 +1,4 @@
-"""How an architecture draws its own initial weights: written down while it is built, repeated from a seed by name."""
+"""Record how an architecture draws its own initial weights while it is built, to repeat it from a seed, by name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 @dataclass(frozen=True)
 class Draw:
-    """One in-place operation on a tensor: `operator` of torch.ops.aten, and its arguments after the tensor."""
+    """One in-place operation on a tensor.
+
+    Attributes:
+        operator: Name and overload of the operation in torch.ops.aten, such as "normal_.default".
+        arguments: Its positional arguments after the tensor.
+        named: Its keyword arguments, without the generator.
+    """
 
     operator: str
     arguments: tuple[Any, ...]
@@ -26,7 +32,7 @@ class Draw:
         return "generator" in (argument.name for argument in self._function._schema.arguments)
 
     def repeat(self, tensor: Tensor, generator: torch.Generator) -> None:
-        """Do it to `tensor`, with random numbers of `generator`."""
+        """Apply the operation to `tensor`, with random numbers of `generator`."""
         named = dict(self.named) | ({"generator": generator} if self.random else {})
         self._function(tensor, *self.arguments, **named)
 
@@ -37,29 +43,32 @@ class Draw:
 
 
 class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Writes down, per tensor, the in-place operations from the last one that drew all its numbers anew."""
+    """Records, per tensor, the in-place operations since the last one that set all its numbers anew."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        # By the address of the memory: nn.Parameter(torch.empty(n).normal_()) is another object than the tensor drawn.
         self._tensors: dict[int, Tensor] = {}  # held, so that no other tensor gets the same memory
         self._draws: dict[int, list[Draw]] = {}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Do what was asked for, and write it down where it changes a tensor in place."""
+        """Run an operation, and record it where it changes a tensor in place."""
         kwargs = kwargs or {}
         if func._schema.name.endswith("_") and isinstance(args[0], Tensor):
             named = {key: value for key, value in kwargs.items() if key != "generator"}
             operator = f"{func._schema.name.removeprefix('aten::')}.{func._overloadname}"
-            self._note(args[0], Draw(operator, tuple(args[1:]), named))
+            self._record(args[0], Draw(operator, tuple(args[1:]), named))
         return func(*args, **kwargs)
 
     def draws(self, module: nn.Module) -> dict[str, tuple[Draw, ...]]:
-        """How each randomly drawn parameter of `module` got its numbers; constants are left out."""
-        found = ((name, self._draws.get(_memory(parameter), [])) for name, parameter in module.named_parameters())
-        return {name: tuple(draws) for name, draws in found if draws and draws[0].random}
+        """Return the recorded operations of the randomly drawn parameters of `module`, by name, without constants."""
+        recorded = (
+            (name, self._draws.get(_storage_address(parameter), [])) for name, parameter in module.named_parameters()
+        )
+        return {name: tuple(draws) for name, draws in recorded if draws and draws[0].random}
 
-    def _note(self, tensor: Tensor, draw: Draw) -> None:
-        key = _memory(tensor)
+    def _record(self, tensor: Tensor, draw: Draw) -> None:
+        key = _storage_address(tensor)
         self._tensors[key] = tensor
         whole = tensor.numel() * tensor.element_size() == tensor.untyped_storage().nbytes()
         if not whole or any(isinstance(argument, Tensor) for argument in draw.arguments):
@@ -71,10 +80,16 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 @contextmanager
-def recorded() -> Iterator[Recorder]:
-    """Record what is drawn inside, from a fixed seed; torch's global generator goes on as if nothing had been.
+def record_draws() -> Iterator[Recorder]:
+    """Record the initial draws of the networks built inside, from a fixed seed.
 
-    Nothing is recorded of a network on the meta device: it has no numbers.
+    torch's global generator is restored afterwards. On the meta device nothing is recorded: networks there have no
+    numbers.
+
+    Example:
+        with record_draws() as recorder:
+            network = torchvision.models.resnet18()
+        draws = recorder.draws(network)
     """
     recorder = Recorder()
     with torch.random.fork_rng(devices=[]):
@@ -83,5 +98,6 @@ def recorded() -> Iterator[Recorder]:
             yield recorder
 
 
-def _memory(tensor: Tensor) -> int:
+def _storage_address(tensor: Tensor) -> int:
+    """Return the address of a tensor's memory, which its views share."""
     return tensor.untyped_storage().data_ptr()

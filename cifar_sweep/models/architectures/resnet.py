@@ -1,4 +1,4 @@
-"""ResNet: a stem, stages of basic blocks, global average pooling, the head."""
+"""ResNet of basic blocks (He et al. 2015, arXiv:1512.03385): a stem, stages, global average pooling, the head."""
 
 from __future__ import annotations
 
@@ -14,13 +14,17 @@ from cifar_sweep.schema import Shape
 
 
 def build(recipe: ResNetRecipe, shape: Shape) -> Network:
-    """The network of `recipe`: (B, channels, size, size) -> logits (B, classes). Raises ValueError: image too small."""
+    """Return the untrained network of `recipe`: (B, channels, size, size) -> logits (B, classes).
+
+    Raises:
+        ValueError: The images are too small for the strides; the message names the stage.
+    """
     _check_size(recipe, shape.size)
     return ResNet(recipe, shape)
 
 
 class ResNet(Network):
-    """A ResNet of basic blocks. Names of parameters do not depend on which optional parts are on."""
+    """The stem, the stages, the head. Names of parameters do not depend on which optional parts are on."""
 
     def __init__(self, recipe: ResNetRecipe, shape: Shape) -> None:
         super().__init__()
@@ -39,13 +43,13 @@ class ResNet(Network):
         self.head = Classifier(recipe.head, width, shape.classes, recipe.activation, recipe.norm)
 
     def features(self, images: Tensor) -> Tensor:
-        """The last stage's maps averaged, (B, its width), of images (B, channels, size, size)."""
+        """Return the means of the last stage's maps, (B, widths[-1]), of images (B, channels, size, size)."""
         pooled: Tensor = self.stages(self.stem(images)).mean(dim=(2, 3))
         return pooled
 
 
 class BasicBlock(ResidualBlock):
-    """Two 3x3 convolutions and, where residual, the shortcut around them."""
+    """Two 3x3 convolutions and, with `residual`, the shortcut around them."""
 
     def __init__(self, recipe: ResNetRecipe, width: int, out: int, stride: int, depth_rate: float) -> None:
         convolutions = (make_conv(recipe.norm, width, out, 3, stride), make_conv(recipe.norm, out, out, 3))
@@ -59,11 +63,13 @@ class BasicBlock(ResidualBlock):
 def _stage(
     recipe: ResNetRecipe, blocks: int, width: int, out: int, stride: int, rates: Iterator[float]
 ) -> nn.Sequential:
+    """Return a stage, whose first block changes width and size."""
     first = BasicBlock(recipe, width, out, stride, next(rates))
     return nn.Sequential(first, *(BasicBlock(recipe, out, out, 1, next(rates)) for _ in range(blocks - 1)))
 
 
 def _shortcut(recipe: ResNetRecipe, width: int, out: int, stride: int) -> nn.Sequential:
+    """Return a shortcut: a 1x1 convolution and a norm where width or size change, else the identity."""
     projection = nn.Sequential()
     if stride != 1 or width != out:
         projection.add_module("conv", make_conv(recipe.norm, width, out, 1, stride))
@@ -72,6 +78,7 @@ def _shortcut(recipe: ResNetRecipe, width: int, out: int, stride: int) -> nn.Seq
 
 
 def _check_size(recipe: ResNetRecipe, size: int) -> None:
+    """Raise ValueError, naming the key, where a map becomes smaller than a stride."""
     side = size
     steps = [("the stem", "model.stem.stride", recipe.stem.stride)]
     steps += [("the stem's pool", "model.stem.pool", 2)] if recipe.stem.pool else []
@@ -80,6 +87,6 @@ def _check_size(recipe: ResNetRecipe, size: int) -> None:
         if side < stride:
             raise ValueError(
                 f"{key}: {where} has stride {stride} but gets a map of {side}x{side} pixels from the "
-                f"{size}x{size} image; lower a stride or take a stage away"
+                f"{size}x{size} image; lower a stride or remove a stage"
             )
-        side = -(-side // stride)
+        side = -(-side // stride)  # rounded up: the convolutions are padded

@@ -1,9 +1,9 @@
 """torchvision's classifiers by name: the architecture as `body`, with the head in place of its last linear layer.
 
 The parameters keep torchvision's names after `body.` (`body.layer1.0.conv1.weight`), so its weights load by name.
-The last linear layer and the dropout directly before it make way for the head (set `head.dropout` instead); ConvNeXt's
-LayerNorm, VGG's and AlexNet's first linear layers stay in the body. SqueezeNet's last convolution, before the
-average pooling, becomes a linear head after it. GoogLeNet and Inception are built without their auxiliary classifiers.
+The head replaces the last linear layer and the dropout directly before it (set `head.dropout` instead). ConvNeXt's
+LayerNorm and the first linear layers of VGG and AlexNet stay in the body. SqueezeNet's last convolution, before the
+average pooling, becomes a linear head after it. GoogLeNet and Inception are built without auxiliary classifiers.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cifar_sweep.models.architectures.drawn import Draw, recorded
+from cifar_sweep.models.architectures.drawn import Draw, record_draws
 from cifar_sweep.models.head import Classifier
 from cifar_sweep.models.network import Network
 from cifar_sweep.models.recipes import TorchvisionRecipe
 from cifar_sweep.schema import Shape
 
-# Families with a small stem -> the max-pool that goes; the first convolution is found by itself.
+# Families that can have a small stem -> the max-pool that it removes; the first convolution needs no name.
 POOLS: dict[str, str | None] = {
     "resnet": "maxpool",
     "resnext": "maxpool",
@@ -37,10 +37,11 @@ POOLS: dict[str, str | None] = {
 
 
 def build(recipe: TorchvisionRecipe, shape: Shape) -> Network:
-    """The network of `recipe`: (B, channels, size, size) -> logits (B, classes).
+    """Return the untrained network of `recipe`: (B, channels, size, size) -> logits (B, classes).
 
-    Raises ValueError for a name that torchvision does not have, for a small stem or stochastic depth that the
-    architecture does not take, and for images of a size that it does not take.
+    Raises:
+        ValueError: torchvision has no such name, or the architecture takes no small stem, no stochastic depth or no
+            images of this size.
     """
     _check_name(recipe.arch)
     if recipe.stem == "small" and not _families(recipe.arch):
@@ -53,61 +54,64 @@ class TorchvisionNetwork(Network):
 
     def __init__(self, recipe: TorchvisionRecipe, shape: Shape) -> None:
         super().__init__()
-        with recorded() as recorder:
-            self.body = _architecture(recipe.arch, shape)
-        width = _take_last_layer_off(self.body)
+        with record_draws() as recorder:
+            self.body = _make_body(recipe.arch, shape)
+        width = _remove_last_layer(self.body)
         _set_stochastic_depth(self.body, recipe)
-        _fit_first_convolution(self.body, recipe, shape.channels)
+        _adapt_first_convolution(self.body, recipe, shape.channels)
+        # Read off only now: a layer that was replaced is drawn by He's rule, like every other of ours.
         self._draws = {f"body.{name}": draws for name, draws in recorder.draws(self.body).items()}
         self.head = Classifier(recipe.head, width, shape.classes)
 
     @property
     def draws(self) -> dict[str, tuple[Draw, ...]]:
-        """How the architecture draws its own initial weights."""
+        """How the architecture draws its own initial weights, by parameter name."""
         return self._draws
 
     def features(self, images: Tensor) -> Tensor:
-        """What the architecture gave its last layer, (B, D), of images (B, channels, size, size)."""
+        """Return the input of the architecture's last layer, (B, D), of images (B, channels, size, size)."""
         features: Tensor = self.body(images)
         return features
 
 
 def _check_name(arch: str) -> None:
+    """Raise ValueError, with the nearest names, unless torchvision has a classifier called `arch`."""
     from torchvision import models
 
     names = models.list_models(module=models)
     if arch not in names:
         nearest = difflib.get_close_matches(arch, names, n=3, cutoff=0.4)
-        meant = f"; did you mean {' or '.join(nearest)}?" if nearest else ""
-        raise ValueError(f"model.arch must be one of torchvision's {len(names)} classifiers but is {arch!r}{meant}")
+        hint = f"; did you mean {' or '.join(nearest)}?" if nearest else ""
+        raise ValueError(f"model.arch must be one of torchvision's {len(names)} classifiers but is {arch!r}{hint}")
 
 
-def _architecture(arch: str, shape: Shape) -> nn.Module:
+def _make_body(arch: str, shape: Shape) -> nn.Module:
+    """Return the architecture with random weights. Raises ValueError where it takes no images of this size."""
     from torchvision import models
 
-    own: dict[str, Any] = {}
+    options: dict[str, Any] = {}
     if arch in ("googlenet", "inception_v3"):
-        own = {"aux_logits": False, "init_weights": True}
+        options = {"aux_logits": False, "init_weights": True}
     elif arch.startswith("maxvit"):
-        own = {"input_size": (shape.size, shape.size)}
+        options = {"input_size": (shape.size, shape.size)}
     elif arch.startswith("vit"):
-        own = {"image_size": shape.size}
-    # RegNet computes its widths with tensors, which must have values also where the network is to have none.
+        options = {"image_size": shape.size}
+    # RegNet computes its widths with tensors, which on the meta device would have no values.
     target = torch.get_default_device()
     try:
         with torch.device("cpu" if arch.startswith("regnet") else target):
-            network: nn.Module = models.get_model(arch, weights=None, **own)
+            network: nn.Module = models.get_model(arch, weights=None, **options)
     except (AssertionError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"model.arch: {arch} takes no images of {shape.size}x{shape.size} pixels: {reason}") from error
     return network.to(target)
 
 
-def _take_last_layer_off(body: nn.Module) -> int:
-    """Remove the last linear layer of `body` and the dropout before it; returns how many features the layer got."""
+def _remove_last_layer(body: nn.Module) -> int:
+    """Remove the last linear layer of `body` and the dropout before it. Return the layer's number of inputs."""
     name = next(name for name in ("fc", "classifier", "heads", "head") if hasattr(body, name))
     parent, last = body, getattr(body, name)
-    before = "dropout"  # GoogLeNet's and Inception's
+    before = "dropout"  # its name in GoogLeNet and Inception
     if isinstance(last, nn.Sequential):
         parent, layers = last, list(last.named_children())
         index = max(i for i, (_, layer) in enumerate(layers) if isinstance(layer, nn.Linear | nn.Conv2d))
@@ -120,6 +124,7 @@ def _take_last_layer_off(body: nn.Module) -> int:
 
 
 def _set_stochastic_depth(body: nn.Module, recipe: TorchvisionRecipe) -> None:
+    """Scale the architecture's rates so that the largest is the recipe's. Raises ValueError where it has none."""
     from torchvision.ops import StochasticDepth
 
     if recipe.stochastic_depth is None:
@@ -135,21 +140,24 @@ def _set_stochastic_depth(body: nn.Module, recipe: TorchvisionRecipe) -> None:
         block.p *= recipe.stochastic_depth / largest
 
 
-def _fit_first_convolution(body: nn.Module, recipe: TorchvisionRecipe, channels: int) -> None:
-    """Give the first layer the stem's kernel and stride and the images' channels; another shape is drawn by name."""
+def _adapt_first_convolution(body: nn.Module, recipe: TorchvisionRecipe, channels: int) -> None:
+    """Give the first convolution the stem's kernel and stride and the images' channels, in place of max-pools."""
     name, first = next((n, module) for n, module in body.named_modules() if isinstance(module, nn.Conv2d))
     kernel, stride, padding = first.kernel_size, first.stride, first.padding
     if recipe.stem == "small":
         kernel, stride, padding = (3, 3), (1, 1), (1, 1)
+        # The longest match: wide_resnet, not resnet.
         pool = POOLS[max(_families(recipe.arch), key=len)]
         if pool is not None:
             body.set_submodule(pool, nn.Identity())
+    # A layer of the same shape is kept, with its own initial draws.
     if (channels, kernel) == (first.in_channels, first.kernel_size):
         first.stride, first.padding = stride, padding
         return
-    fitting: Any = {"kernel_size": kernel, "stride": stride, "padding": padding, "bias": first.bias is not None}
-    body.set_submodule(name, nn.Conv2d(channels, first.out_channels, **fitting))
+    options: Any = {"kernel_size": kernel, "stride": stride, "padding": padding, "bias": first.bias is not None}
+    body.set_submodule(name, nn.Conv2d(channels, first.out_channels, **options))
 
 
 def _families(arch: str) -> list[str]:
+    """Return the families with a small stem whose names `arch` begins with."""
     return [family for family in POOLS if arch.startswith(family)]

@@ -1,4 +1,4 @@
-"""Fully connected layers on the pixels: one of 512 in the classic form, 1024, 512 and 256 in the improved one."""
+"""Fully connected layers on the pixels: one of 512 units in the classic form; 1024, 512 and 256 in the improved one."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from cifar_sweep.schema import Shape
 
 
 def build(recipe: TwoLayerRecipe, shape: Shape) -> Network:
-    """The network of `recipe`: (B, channels, size, size) -> logits (B, classes)."""
+    """Return the untrained network of `recipe`: (B, channels, size, size) -> logits (B, classes)."""
     return TwoLayer(recipe, shape)
 
 
 class TwoLayer(Network):
-    """Hidden layers, each with activation and dropout, and the head."""
+    """Hidden layers, each with an activation and a dropout, and the head."""
 
     def __init__(self, recipe: TwoLayerRecipe, shape: Shape) -> None:
         super().__init__()
@@ -33,6 +33,6 @@ class TwoLayer(Network):
         self.head = Classifier(recipe.head, width, shape.classes, recipe.activation)
 
     def features(self, images: Tensor) -> Tensor:
-        """The last hidden layer, (B, its width), of images (B, channels, size, size)."""
+        """Return the last hidden layer, (B, hidden[-1]), of images (B, channels, size, size)."""
         hidden: Tensor = self.layers(images.flatten(1))
         return hidden

@@ -1,6 +1,6 @@
 """Wide ResNet: pre-activation residual blocks, wide rather than deep (Zagoruyko & Komodakis 2016, arXiv:1605.07146).
 
-Under 5,000,000 parameters with 10 classes and 3 channels, as (depth, widen): parameters, all else at its default:
+Networks under 5,000,000 parameters with 10 classes and 3 channels, as (depth, widen): parameters, at the defaults:
 (16, 4): 2,748,890; (16, 5): 4,289,754; (22, 4): 4,298,970; (28, 2): 1,467,610; (28, 3): 3,294,042; (40, 2): 2,243,546.
 Over it: (40, 3): 5,038,554; (28, 4): 5,849,050; (16, 6): 6,172,122.
 """
@@ -21,12 +21,12 @@ STRIDES = (1, 2, 2)  # of each stage's first block
 
 
 def build(recipe: WideResNetRecipe, shape: Shape) -> Network:
-    """The network of `recipe`: (B, channels, size, size) -> logits (B, classes)."""
+    """Return the untrained network of `recipe`: (B, channels, size, size) -> logits (B, classes)."""
     return WideResNet(recipe, shape)
 
 
 class WideResNet(Network):
-    """A stem, three stages of pre-activation blocks, a last normalisation, global average pooling, the head."""
+    """The stem, three stages of pre-activation blocks, a last normalisation, global average pooling, the head."""
 
     def __init__(self, recipe: WideResNetRecipe, shape: Shape) -> None:
         super().__init__()
@@ -47,15 +47,15 @@ class WideResNet(Network):
         self.head = Classifier(recipe.head, width, shape.classes, recipe.activation, recipe.norm)
 
     def features(self, images: Tensor) -> Tensor:
-        """The last stage's maps normalised, activated and averaged, (B, its width), of images (B, channels, H, W)."""
+        """Return the means of the last stage's activated maps, (B, widths[-1]), of images (B, channels, size, size)."""
         pooled: Tensor = self.activation(self.norm(self.stages(self.stem(images)))).mean(dim=(2, 3))
         return pooled
 
 
 class PreActivationBlock(nn.Module):
-    """Twice normalisation, activation and 3x3 convolution, with dropout between, and the shortcut around them.
+    """Normalisation, activation and 3x3 convolution, twice, with dropout between, and the shortcut around them.
 
-    Where the channels or the size change the shortcut is a 1x1 convolution of the activated input, else the input.
+    Where the channels or the size change, the shortcut is a 1x1 convolution of the activated input, else the input.
     """
 
     def __init__(self, recipe: WideResNetRecipe, width: int, out: int, stride: int, depth_rate: float) -> None:
@@ -84,6 +84,7 @@ class PreActivationBlock(nn.Module):
 
 
 def _stage(recipe: WideResNetRecipe, width: int, out: int, stride: int, rates: Iterator[float]) -> nn.Sequential:
+    """Return a stage, whose first block changes width and size."""
     stage = nn.Sequential(PreActivationBlock(recipe, width, out, stride, next(rates)))
     for _ in range(recipe.blocks - 1):
         stage.append(PreActivationBlock(recipe, out, out, 1, next(rates)))

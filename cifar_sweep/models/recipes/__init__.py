@@ -1,4 +1,4 @@
-"""The settings of each model. No torch here: a recipe is validated long before anything trains."""
+"""The settings of each model. Nothing here imports torch, so that recipes are validated without loading it."""
 
 from cifar_sweep.models.recipes.airbench import AirbenchRecipe
 from cifar_sweep.models.recipes.base_resnet import BaseResNetRecipe

@@ -12,7 +12,7 @@ from cifar_sweep.models.recipes.network import NetworkRecipe, scale_widths
 
 
 class BaseResNetRecipe(NetworkRecipe):
-    """Plain convolutions and a max-pool, then one residual block per stage, and a head that normalises its scores."""
+    """Plain convolutions and a max-pool, one residual block per stage, and a head with a batch norm of its scores."""
 
     name: Literal["base_resnet"] = Field(default="base_resnet", description="The model's name.")
     base: tuple[Width, ...] = Field(
@@ -25,23 +25,23 @@ class BaseResNetRecipe(NetworkRecipe):
         default=(256, 512, 1024),
         strict=False,
         min_length=1,
-        description="Channels of the residual blocks. One that changes the channels halves the map.",
+        description="Channels per residual block. A block that changes the number of channels halves the map.",
     )
     activation: Activation = Field(
-        default="relu", description="Non-linearity, of the head's hidden layer too; identity: none."
+        default="relu", description="Non-linearity, also of the head's hidden layer; identity: none."
     )
     norm: Norm = Field(
         default="batch",
-        description="Normalisation after each convolution but the projections; none also takes away the batch norm of "
-        "the scores. Convolutions have no bias either way.",
+        description="Normalisation after each convolution except the projections; none: the batch norm of the scores "
+        "is left out too. Convolutions have no bias either way.",
     )
     residual: Residual = True
     stochastic_depth: StochasticDepth = 0.0
     head: Head = Field(
-        default=Head(hidden=(128,), batch_norm_logits=True), description="The classifier on the averaged maps."
+        default=Head(hidden=(128,), batch_norm_logits=True), description="The classifier on the means of the last maps."
     )
 
     def scaled(self, factor: float) -> dict[str, Any]:
-        """Every convolution's and hidden layer's width times `factor`."""
+        """Return the widths of all convolutions and hidden layers times `factor`."""
         widths = {"base": self.base, "widths": self.widths, "head.hidden": self.head.hidden}
         return {key: scale_widths(values, factor) for key, values in widths.items()}

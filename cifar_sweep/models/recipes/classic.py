@@ -11,8 +11,8 @@ from cifar_sweep.models.recipes.literals import Activation, Kernel, Norm, Squash
 from cifar_sweep.models.recipes.network import NetworkRecipe, scale_widths
 from cifar_sweep.schema import Section
 
-NO_NORM = (
-    "Normalisation after each convolution; with none, convolutions get a bias instead and the head has no batch norm."
+NORM_AFTER_CONVOLUTION = (
+    "Normalisation after each convolution; none: convolutions get a bias instead and the head has no batch norm."
 )
 
 
@@ -24,19 +24,19 @@ class TwoLayerRecipe(NetworkRecipe):
         default=(512,), strict=False, min_length=1, description="Widths of the layers before the classifier."
     )
     activation: Activation = Field(default="relu", description="Non-linearity after each layer; identity: none.")
-    dropout: float = Field(default=0.0, ge=0, lt=1, description="Probability of dropping a number after each layer.")
+    dropout: float = Field(default=0.0, ge=0, lt=1, description="Dropout probability after each layer.")
     head: Head = Field(default=Head(), description="The classifier on the last hidden layer.")
 
     def scaled(self, factor: float) -> dict[str, Any]:
-        """Every hidden layer's width times `factor`."""
+        """Return the widths of all hidden layers times `factor`."""
         return {"hidden": scale_widths(self.hidden, factor)}
 
 
 class _Convolutional(NetworkRecipe):
-    """A network with `widths`, whose head's hidden layers scale along with them."""
+    """Base of the networks with `widths` and a head; both scale together."""
 
     def scaled(self, factor: float) -> dict[str, Any]:
-        """Every convolution's and hidden layer's width times `factor`."""
+        """Return the widths of all convolutions and hidden layers times `factor`."""
         widths, head = getattr(self, "widths"), getattr(self, "head")  # noqa: B009
         return {"widths": scale_widths(widths, factor), "head.hidden": scale_widths(head.hidden, factor)}
 
@@ -49,18 +49,19 @@ class SimpleCnnRecipe(_Convolutional):
         default=(32, 64, 128), strict=False, min_length=1, description="Channels per convolution."
     )
     activation: Activation = Field(default="relu", description="Non-linearity after each convolution; identity: none.")
-    norm: Norm = Field(default="none", description=NO_NORM)
+    norm: Norm = Field(default="none", description=NORM_AFTER_CONVOLUTION)
     head: Head = Field(default=Head(hidden=(256,)), description="The classifier on the flattened maps.")
 
 
 class LeNet5Recipe(_Convolutional):
-    """LeNet-5 (LeCun et al. 1998) with all maps connected and a linear last layer; for its modern form relu and max."""
+    """LeNet-5 (LeCun et al. 1998) with all maps connected and a linear last layer; its modern form has relu and max."""
 
     name: Literal["lenet5"] = Field(default="lenet5", description="The model's name.")
     widths: tuple[Width, Width] = Field(default=(6, 16), strict=False, description="Maps of the two 5x5 convolutions.")
     activation: Squashing = Field(default="tanh", description="Non-linearity after each layer; identity: none.")
     pool: Literal["avg", "max"] = Field(
-        default="avg", description="How each convolution's 2x2 pixels become one: their mean or their largest."
+        default="avg",
+        description="Pooling of 2x2 pixels after each convolution: their mean (avg) or their maximum (max).",
     )
     head: Head = Field(
         default=Head(hidden=(120, 84)), description="The classifier on the flattened maps: the paper's C5, F6, output."
@@ -82,7 +83,7 @@ class PlainStem(Section):
 
 
 class ConvNetRecipe(_Convolutional):
-    """A plain network: a strided first convolution, then convolutions with pooling, the last averaged over its map."""
+    """A plain network: a strided first convolution, convolutions with max-pools, the mean of each of the last maps."""
 
     name: Literal["convnet"] = Field(default="convnet", description="The model's name.")
     widths: tuple[Width, ...] = Field(
@@ -99,9 +100,9 @@ class ConvNetRecipe(_Convolutional):
     )
     stem: PlainStem = Field(default=PlainStem(), description="The first convolution.")
     activation: Activation = Field(default="relu", description="Non-linearity after each convolution; identity: none.")
-    norm: Norm = Field(default="batch", description=NO_NORM)
+    norm: Norm = Field(default="batch", description=NORM_AFTER_CONVOLUTION)
     head: Head = Field(
-        default=Head(hidden=(512, 512), dropout=0.5), description="The classifier on the last convolution's averages."
+        default=Head(hidden=(512, 512), dropout=0.5), description="The classifier on the means of the last maps."
     )
 
     @model_validator(mode="after")
@@ -115,7 +116,7 @@ class ConvNetRecipe(_Convolutional):
 
 
 class CbamCnnRecipe(_Convolutional):
-    """A plain network with one max-pool and a convolutional block attention module (CBAM) after its convolutions."""
+    """A plain network with one max-pool and a convolutional block attention module (CBAM, arXiv:1807.06521)."""
 
     name: Literal["cbam_cnn"] = Field(default="cbam_cnn", description="The model's name.")
     widths: tuple[Width, ...] = Field(
@@ -125,14 +126,14 @@ class CbamCnnRecipe(_Convolutional):
         description="Channels per 3x3 convolution. The max-pool follows the second.",
     )
     attention: Literal["none", "channel", "spatial", "both"] = Field(
-        default="both", description="Which of CBAM's two parts there are: channel attention, then spatial attention."
+        default="both", description="The parts of CBAM that are on; both: channel attention, then spatial attention."
     )
     reduction: int = Field(
-        default=16, ge=1, le=1024, description="Factor by which channel attention's hidden layer is narrower."
+        default=16, ge=1, le=1024, description="Channels divided by the width of channel attention's hidden layer."
     )
     activation: Activation = Field(
         default="relu",
         description="Non-linearity after each convolution and in channel attention's hidden layer; identity: none.",
     )
-    norm: Norm = Field(default="batch", description=NO_NORM)
-    head: Head = Field(default=Head(hidden=(256,)), description="The classifier on the averaged maps.")
+    norm: Norm = Field(default="batch", description=NORM_AFTER_CONVOLUTION)
+    head: Head = Field(default=Head(hidden=(256,)), description="The classifier on the means of the last maps.")

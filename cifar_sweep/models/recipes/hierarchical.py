@@ -1,4 +1,4 @@
-"""The settings of a classifier in two levels, and the levels of CIFAR-100."""
+"""The settings of a classifier in two levels, and the coarse classes of CIFAR-100."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from cifar_sweep.models.recipes.single import SingleRecipe
 AUTO = "auto"
 ClassIndex = Annotated[int, Field(ge=0)]
 Group = Annotated[tuple[ClassIndex, ...], Field(min_length=2)]
-Classes = tuple[tuple[int, ...], ...]  # of each group
+Classes = tuple[tuple[int, ...], ...]  # the classes of each group
 
 
 def _groups(value: Any, inner: object) -> str | Classes:
+    """Return the validated groups. In place of the type's own validation, whose errors list every union member."""
     if value == AUTO:
         return AUTO
     groups = value if isinstance(value, list | tuple) else ()
@@ -28,11 +29,12 @@ def _groups(value: Any, inner: object) -> str | Classes:
 
 
 def _is_group(value: Any) -> bool:
-    listed = isinstance(value, list | tuple) and len(value) >= 2
-    return listed and all(type(index) is int and index >= 0 for index in value)
+    """Whether `value` is a list of two or more class indices."""
+    is_list = isinstance(value, list | tuple) and len(value) >= 2
+    return is_list and all(type(index) is int and index >= 0 for index in value)
 
 
-# Wrapped, not plain: the serializer and the JSON schema stay those of the type.
+# A wrapping validator, not a plain one: the serializer and the JSON schema stay those of the type.
 Groups = Annotated[
     Literal["auto"] | Annotated[tuple[Group, ...], Field(min_length=2)],
     WrapValidator(_groups),
@@ -66,33 +68,33 @@ CIFAR100_GROUPS: Classes = (
 class HierarchicalRecipe(NetworkRecipe):
     """A coarse classifier of groups of classes and, for each group, a fine classifier of the classes in it.
 
-    Each is a network of its own, trained by itself with the settings of the recipe: the fine ones on the images of
-    their group. A class's probability is that of its group times its own within the group.
+    Each is a separate network, trained separately with the settings of the recipe, the fine ones on the images of their
+    group. The probability of a class is that of its group times that of the class within the group.
     """
 
     name: Literal["hierarchical"] = Field(default="hierarchical", description="The model's name.")
-    coarse: SingleRecipe = Field(default=ResNetRecipe(), description="The network that tells the groups apart.")
+    coarse: SingleRecipe = Field(default=ResNetRecipe(), description="The network that classifies the groups.")
     fine: SingleRecipe = Field(
-        default=ResNetRecipe(), description="The network of each group, which tells its classes apart."
+        default=ResNetRecipe(), description="The network of each group, which classifies within it."
     )
     groups: Groups = Field(
         default="auto",
-        description="The classes of each group, by index from 0: [[0, 1], [2, 3, 4]]. Every class is in one group, "
-        "every group has two or more; auto: the 20 coarse classes of cifar100.",
+        description="The classes of each group, by index from 0: [[0, 1], [2, 3, 4]]. Each class is in exactly one "
+        "group, each group has two or more; auto: the 20 coarse classes of cifar100.",
     )
 
     @property
     def batch_statistics(self) -> bool:
-        """Whether one of the networks normalises over the batch while it trains."""
+        """Whether one of the networks normalises over the batch in training."""
         return self.coarse.batch_statistics or self.fine.batch_statistics
 
     def scaled(self, factor: float) -> dict[str, Any]:
-        """The widths of both networks times `factor`."""
+        """Return the widths of both levels' networks times `factor`, by dotted key."""
         levels = (("coarse", self.coarse), ("fine", self.fine))
         return {f"{level}.{key}": value for level, recipe in levels for key, value in recipe.scaled(factor).items()}
 
     def groups_of(self, classes: int) -> Classes:
-        """The groups of so many classes. Raises ValueError unless each class is in exactly one of them."""
+        """Return the groups, for a number of classes. Raises ValueError unless each class is in exactly one of them."""
         groups = CIFAR100_GROUPS if isinstance(self.groups, str) else self.groups
         counts = Counter(index for group in groups for index in group)
         for index in sorted({*range(classes), *counts}):
@@ -103,7 +105,7 @@ class HierarchicalRecipe(NetworkRecipe):
         return groups
 
     def check(self, data: str, classes: int) -> None:
-        """Raise ValueError where the groups do not fit the data set named `data` with so many classes."""
+        """Raise ValueError where the groups do not fit the data set named `data` with this number of classes."""
         if self.groups == AUTO and (data, classes) != ("cifar100", 100):
             raise ValueError(
                 f"model.groups is auto, the coarse classes of all 100 of cifar100, but the data is {data} with "
@@ -112,16 +114,22 @@ class HierarchicalRecipe(NetworkRecipe):
         self.groups_of(classes)
 
     def refuse(self, techniques: Mapping[str, object]) -> None:
-        """Raise ValueError where one of `techniques`, settings by dotted key, is not null: they want a single head."""
+        """Raise ValueError where a technique is on that needs a single head.
+
+        Args:
+            techniques: The settings of such techniques, by dotted key; None where they are off.
+        """
         for key, value in techniques.items():
             if value is not None:
                 raise ValueError(
-                    f"model.name is hierarchical, whose levels are trained each by itself, so {key} must be null"
+                    f"model.name is hierarchical: its levels are trained separately, so {key} must be null"
                 )
 
     @model_validator(mode="after")
     def _levels_have_no_text(self) -> HierarchicalRecipe:
         for level, recipe in (("coarse", self.coarse), ("fine", self.fine)):
             if recipe.head.text is not None:
-                raise ValueError(f"{level}.head.text is set but the levels of a hierarchical model take none: use null")
+                raise ValueError(
+                    f"{level}.head.text is set but the levels of a hierarchical model take none: set it to null"
+                )
         return self

@@ -1,4 +1,4 @@
-"""Values that the settings of several models share."""
+"""Types of settings that several models share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the settings of every model have in common."""
+"""The base class of the settings of every model."""
 
 from __future__ import annotations
 
@@ -10,22 +10,26 @@ from cifar_sweep.schema import Section
 
 
 class NetworkRecipe(Section):
-    """The settings of one network. A model's own class adds `name` (a Literal), `head` with its default, and the rest.
+    """The settings of one network. A model's class adds `name` (a Literal), `head` with its default, and other fields.
 
-    A model with the field `norm` normalises by it everywhere: `norm: none` also takes the head's batch norms away.
+    The field `norm`, where a model has it, holds for the whole network: `norm: none` also removes the head's batch
+    norms.
     """
 
     @property
     def batch_statistics(self) -> bool:
-        """Whether the network normalises over the batch while it trains, which takes two images or more per step."""
+        """Whether the network normalises over the batch in training, which requires two images or more per step."""
         norm, head = getattr(self, "norm", None), getattr(self, "head", Head())
         return norm == "batch" or (norm != "none" and (head.batch_norm or head.batch_norm_logits))
 
     def scaled(self, factor: float) -> dict[str, Any]:
-        """The settings (dotted, below `model.`) that multiply every width by `factor`; empty where none can be."""
+        """Return the settings that multiply every width by `factor`, by dotted key below `model.`.
+
+        They are empty where a model has no widths to scale.
+        """
         return {}
 
 
 def scale_widths(widths: Iterable[int], factor: float) -> list[int]:
-    """`widths` times `factor`, rounded, each at least 1."""
+    """Return `widths` times `factor`, rounded, each at least 1."""
     return [max(1, round(width * factor)) for width in widths]

@@ -43,7 +43,7 @@ class ResNetRecipe(NetworkRecipe):
         default=(32, 64, 128, 256),
         strict=False,
         min_length=1,
-        description="Channels per stage; the stem has the first.",
+        description="Channels per stage; the stem has those of the first.",
     )
     strides: tuple[Stride, ...] = Field(
         default=(1, 2, 2, 2), strict=False, min_length=1, description="Stride of the first block of each stage."
@@ -54,19 +54,19 @@ class ResNetRecipe(NetworkRecipe):
     )
     norm: Norm = Field(
         default="batch",
-        description="Normalisation after each convolution; with none, convolutions get a bias instead and the head "
-        "has no batch norm.",
+        description="Normalisation after each convolution; none: convolutions get a bias instead and the head has no "
+        "batch norm.",
     )
     residual: Residual = True
     stochastic_depth: StochasticDepth = 0.0
     zero_init: bool = Field(
         default=False,
-        description="Whether the last gain of each residual block starts at zero (needs norm and residual).",
+        description="Whether the gain of each residual block's last norm starts at zero (needs norm and residual).",
     )
     head: Head = Field(default=Head(), description="The classifier on the pooled features.")
 
     def scaled(self, factor: float) -> dict[str, Any]:
-        """Every stage's width times `factor`."""
+        """Return the widths of all stages times `factor`."""
         return {"widths": scale_widths(self.widths, factor)}
 
     @model_validator(mode="after")
@@ -81,4 +81,5 @@ class ResNetRecipe(NetworkRecipe):
 
 
 def _stages(values: tuple[int, ...]) -> str:
+    """Return the number of stages in words."""
     return f"{len(values)} stage{'s' if len(values) > 1 else ''}"

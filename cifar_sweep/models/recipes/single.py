@@ -1,4 +1,4 @@
-"""The settings of one network, of whichever model."""
+"""The union of the settings of all single networks."""
 
 from __future__ import annotations
 
@@ -33,5 +33,5 @@ SingleNetwork = (
     | TorchvisionRecipe
 )
 
-# As a field: told apart by `name`; without a name, a resnet's.
+# The type of a field: chosen by `name`; without a name, a resnet.
 SingleRecipe = Annotated[SingleNetwork, Discriminator("name"), ByName(SingleNetwork)]

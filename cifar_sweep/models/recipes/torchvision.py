@@ -1,4 +1,4 @@
-"""The settings of torchvision's classifiers. Whether a name exists is known when the network is built or counted."""
+"""The settings of torchvision's classifiers. Names are checked when the network is built or its cost is counted."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pydantic import Field
 from cifar_sweep.models.recipes.head import Head
 from cifar_sweep.models.recipes.network import NetworkRecipe
 
-# Architectures without batch norm.
+# Beginnings of the names of architectures without batch norm.
 WITHOUT_BATCH_NORM = ("alexnet", "convnext", "squeezenet", "swin", "vgg", "vit")
 
 
 class TorchvisionRecipe(NetworkRecipe):
-    """A classifier of torchvision by its name there, with the head in place of its last linear layer."""
+    """A classifier of torchvision, by its name there, with the head in place of its last linear layer."""
 
     name: Literal["torchvision"] = Field(default="torchvision", description="The model's name.")
     arch: str = Field(
@@ -24,15 +24,15 @@ class TorchvisionRecipe(NetworkRecipe):
     )
     stem: Literal["imagenet", "small"] = Field(
         default="imagenet",
-        description="imagenet: the architecture's own first layers; small: a first convolution of 3x3 with stride 1, "
-        "no max-pool after it, for small images.",
+        description="imagenet: the architecture's own first layers; small: a 3x3 convolution of stride 1 without a "
+        "max-pool after it, for small images.",
     )
     stochastic_depth: float | None = Field(
         default=None,
         ge=0,
         lt=1,
         description="Probability that a training image skips the last block, the earlier blocks in proportion; null: "
-        "the architecture's own. Only for those that have it (convnext, efficientnet, maxvit, swin).",
+        "the architecture's own. Only for architectures that have it (convnext, efficientnet, maxvit, swin).",
     )
     head: Head = Field(
         default=Head(),
@@ -41,6 +41,6 @@ class TorchvisionRecipe(NetworkRecipe):
 
     @property
     def batch_statistics(self) -> bool:
-        """Whether the network normalises over the batch while it trains, which takes two images or more per step."""
+        """Whether the network normalises over the batch in training, which requires two images or more per step."""
         without = self.arch.startswith(WITHOUT_BATCH_NORM) and not self.arch.endswith("_bn")
         return not without or self.head.batch_norm or self.head.batch_norm_logits

@@ -20,7 +20,10 @@ class WideResNetRecipe(NetworkRecipe):
         default=16, ge=10, le=1000, description="Layers as the paper counts them: 6n + 4 for n blocks in each stage."
     )
     widen: int = Field(
-        default=4, ge=1, le=512, description="Factor of the stages' channels: 1, 2 and 4 times width times this."
+        default=4,
+        ge=1,
+        le=512,
+        description="Widening factor: the stages have 1, 2 and 4 times width times this many channels.",
     )
     width: int = Field(default=16, ge=1, le=512, description="Channels of the stem; the paper's is 16.")
     stem: Stem = Field(default=Stem(), description="The first convolution.")
@@ -29,12 +32,12 @@ class WideResNetRecipe(NetworkRecipe):
     )
     norm: Norm = Field(
         default="batch",
-        description="Normalisation before each activation; with none, convolutions get a bias instead and the head has "
-        "no batch norm.",
+        description="Normalisation before each activation; none: convolutions get a bias instead and the head has no "
+        "batch norm.",
     )
     residual: Residual = True
     dropout: float = Field(
-        default=0.0, ge=0, lt=1, description="Probability of dropping a number between a block's two convolutions."
+        default=0.0, ge=0, lt=1, description="Dropout probability between a block's two convolutions."
     )
     stochastic_depth: StochasticDepth = 0.0
     head: Head = Field(default=Head(), description="The classifier on the pooled features.")
@@ -51,7 +54,7 @@ class WideResNetRecipe(NetworkRecipe):
         return wide, 2 * wide, 4 * wide
 
     def scaled(self, factor: float) -> dict[str, Any]:
-        """The stem's width, and so every stage's, times `factor`."""
+        """Return the width of the stem, and with it of every stage, times `factor`."""
         return {"width": scale_widths([self.width], factor)[0]}
 
     @model_validator(mode="after")

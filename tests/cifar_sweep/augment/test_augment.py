@@ -1,3 +1,5 @@
+"""Crop, flip and scaling, beside torchvision."""
+
 from __future__ import annotations
 
 import pytest
@@ -46,8 +48,8 @@ def test_views_are_what_torchvision_cuts_at_the_same_offsets(channels: int, crop
 @pytest.mark.parametrize("channels", [1, 3])
 def test_scaling_is_torchvisions_normalize(channels: int):
     pixels, index = some_pixels(4 if channels == 3 else 1), torch.arange(10)
-    chosen = pixels[index][..., :channels].double()
-    mean, deviation = chosen.mean((0, 1, 2)), chosen.std((0, 1, 2), correction=0)
+    measured = pixels[index][..., :channels].double()
+    mean, deviation = measured.mean((0, 1, 2)), measured.std((0, 1, 2), correction=0)
     as_tensors = pixels[..., :channels].permute(0, 3, 1, 2).float() / 255
     expected = functional.normalize(as_tensors, (mean / 255).tolist(), (deviation / 255).tolist())
     torch.testing.assert_close(Scaling.measured(pixels, index, channels)(pixels), expected, rtol=1e-5, atol=1e-6)

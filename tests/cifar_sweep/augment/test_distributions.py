@@ -1,4 +1,4 @@
-"""What the operations draw: how often, how strongly, where. Seeds are fixed, so a test fails always or never."""
+"""The distributions of the operations' draws. Seeds are fixed, so a test fails always or never."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from cifar_sweep.augment.operations.base import Step
-from cifar_sweep.augment.operations.geometric import spans
+from cifar_sweep.augment.operations.geometric import place_spans
 from cifar_sweep.augment.operations.registry import OPERATIONS
 from cifar_sweep.augment.policies import AUG_MIX, RAND_AUGMENT, TRIVIAL_AUGMENT
 from cifar_sweep.recipe.augment import AugmentRecipe
 from tests.cifar_sweep.real_images import digits, photos
 
 COUNT = 20_000
-UNLIKELY = 1e-3  # below this, a distribution is another one than it should be
+UNLIKELY = 1e-3  # p-values below this: the distribution is not the expected one
 
 
 def operation(name: str, **settings: Any) -> Any:
@@ -77,17 +77,17 @@ UNIFORM = {
 
 @pytest.mark.parametrize("case", UNIFORM)
 def test_strengths_are_uniform_over_their_range(case: str):
-    name, settings, what, low, high = UNIFORM[case]
-    values = drawn(name, **settings)[what]
+    name, settings, draw, low, high = UNIFORM[case]
+    values = drawn(name, **settings)[draw]
     assert_uniform(values.reshape(COUNT, -1)[:, 0], low, high)
     columns = values.reshape(COUNT, -1).double().numpy().T
-    if len(columns) > 1:  # of several numbers per image, none tells of another
+    if len(columns) > 1:  # several numbers per image are uncorrelated
         assert np.abs(np.corrcoef(columns) - np.eye(len(columns))).max() < 0.035
     assert values.min() >= low - 1e-6
     assert values.max() <= high + 1e-6
 
 
-def test_what_an_operation_draws_is_independent_of_its_other_draws():
+def test_the_draws_of_an_operation_are_independent():
     draws = drawn("color_jitter", brightness=0.4, contrast=0.4, saturation=0.4, hue=0.2)
     together = np.corrcoef(np.stack([values.numpy() for values in draws.values()]))
     assert np.abs(together - np.eye(4)).max() < 0.035
@@ -114,8 +114,8 @@ def test_torchvision_draws_crops_of_the_same_sizes():
     image, count = torch.zeros(3, 64, 64), 3000
     theirs = [RandomResizedCrop.get_params(image, [0.08, 1.0], [0.75, 4 / 3]) for _ in range(count)]
     draws = drawn("resized_crop", scale=[0.08, 1.0], ratio=[0.75, 4 / 3])
-    left, width = spans(draws["width"], draws["left"], 64)
-    top, height = spans(draws["height"], draws["top"], 64)
+    left, width = place_spans(draws["width"], draws["left"], 64)
+    top, height = place_spans(draws["height"], draws["top"], 64)
     for ours, part in ((top, 0), (left, 1), (height, 2), (width, 3), (width * height, None)):
         reference = [box[2] * box[3] if part is None else box[part] for box in theirs]
         assert stats.ks_2samp(ours.numpy(), reference).pvalue > UNLIKELY
@@ -127,7 +127,7 @@ def test_a_crop_that_cannot_fit_is_the_largest_of_an_allowed_shape():
     assert draws["height"].unique().tolist() == [0.5]
 
 
-def test_erased_areas_average_what_was_drawn_and_every_pixel_has_its_turn():
+def test_erased_areas_have_the_drawn_mean_and_reach_every_pixel():
     images, applied = torch.ones(2000, 1, 16, 16), operation("erasing", scale=[0.1, 0.3], ratio=[0.5, 2], value=0.0)
     erased = applied.apply(images, applied.draw(2000, np.random.default_rng(0)), torch.Generator()) == 0
     assert float(erased.float().mean()) == pytest.approx(0.2, abs=0.005)
@@ -136,7 +136,7 @@ def test_erased_areas_average_what_was_drawn_and_every_pixel_has_its_turn():
     torch.testing.assert_close(by_row, by_row.flip(0), rtol=0, atol=0.03)
 
 
-def test_cutout_loses_its_whole_square_only_away_from_the_border():
+def test_cutout_covers_its_whole_square_only_away_from_the_border():
     images, applied = torch.ones(4000, 1, 32, 32), operation("cutout", size=16, value=0.0)
     area = (applied.apply(images, applied.draw(4000, np.random.default_rng(0)), torch.Generator()) == 0).sum((1, 2, 3))
     assert area.max() == 256
@@ -170,7 +170,7 @@ def test_a_given_depth_is_that_of_every_chain():
 
 
 @pytest.mark.parametrize("name", ["rotation", "blur", "jpeg", "erasing", "rand_augment"])
-def test_strengths_change_only_the_scale_of_what_is_drawn(name: str):
+def test_strengths_change_only_the_scale_of_the_draws(name: str):
     weak, strong = {
         "rotation": ({"degrees": 10}, {"degrees": 20}),
         "blur": ({"sigma": [0.5, 1.0]}, {"sigma": [1.0, 2.0]}),
@@ -179,7 +179,7 @@ def test_strengths_change_only_the_scale_of_what_is_drawn(name: str):
         "rand_augment": ({"magnitude": 3}, {"magnitude": 20}),
     }[name]
     for values, others in zip(drawn(name, **weak).values(), drawn(name, **strong).values(), strict=True):
-        ranks = [stats.rankdata(each.double().numpy().ravel()) for each in (values, others)]
+        ranks = [stats.rankdata(draws.double().numpy().ravel()) for draws in (values, others)]
         assert np.corrcoef(ranks)[0, 1] > 0.95
 
 
@@ -190,8 +190,8 @@ def test_a_lower_p_touches_some_of_the_same_images():
 
 @pytest.mark.parametrize("kind", ["photos", "digits"])
 @pytest.mark.parametrize(("name", "settings"), [("blur", {"sigma": [1, 1]}), ("motion_blur", {"length": [5, 5]})])
-def test_blurs_spread_the_light_and_lose_none(kind: str, name: str, settings: dict[str, Any]):
-    before = pad(photos(8) if kind == "photos" else digits(8), [4] * 4)  # black as far as the blur reaches
+def test_blurs_keep_the_mean_and_lower_the_variance(kind: str, name: str, settings: dict[str, Any]):
+    before = pad(photos(8) if kind == "photos" else digits(8), [4] * 4)  # a black border as wide as the blur reaches
     applied = operation(name, **settings)
     after = applied.apply(before, applied.draw(8, np.random.default_rng(0)), torch.Generator())
     torch.testing.assert_close(after.mean((1, 2, 3)), before.mean((1, 2, 3)))

@@ -1,4 +1,4 @@
-"""An epoch's augmentation as a whole: pairing, resuming, phases, and the recipe that says what is on."""
+"""The augmentation of an epoch as a whole: pairing, resuming, phases, and the recipe."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ def augmentation(epoch: int = 0, shape: Shape = COLOUR, count: int = 24, **setti
 
 
 def batches(source: Source, drawn: Augmentation, size: int = 12) -> list[Tensor]:
-    """The images of an epoch that trains on the source's images in turn, again and again."""
-    found = []
+    """The batches of an epoch that goes through the source's images in order, repeatedly."""
+    images = []
     for start in range(0, len(drawn.views.rows), size):
         index = torch.arange(start, start + size) % len(source.labels)
-        found.append(drawn.batch(source, index, slice(start, start + size))[0])
-    return found
+        images.append(drawn.batch(source, index, slice(start, start + size))[0])
+    return images
 
 
-def test_crop_and_flip_are_drawn_as_they_ever_were():
+def test_crop_and_flip_are_the_draws_of_draw_views():
     drawn = augmentation(epoch=3, count=500)
     views = draw_views(500, 4, True, torch.Generator().manual_seed(stream(7, "augment", 3)))
     assert torch.equal(drawn.views.rows, views.rows)
@@ -49,23 +49,23 @@ def test_crop_and_flip_are_drawn_as_they_ever_were():
 
 
 def mirrored_by_image(epoch: int, seed: int = 7, images: int = 400, **settings: Any) -> Tensor:
-    """Which of the images are mirrored in an epoch that goes through them in an order of its own, by image."""
+    """Which images are mirrored, by their index, in an epoch in random order."""
     order = torch.randperm(images, generator=torch.Generator().manual_seed(epoch))
     recipe = AugmentRecipe.model_validate({"flip": "alternating", **settings})
     drawn = Augmentation.drawn(recipe, COLOUR, images, seed, epoch, CPU, order)
     return drawn.views.mirrored[order.argsort()]
 
 
-def test_an_alternating_flip_is_drawn_once_per_image_and_then_turned_every_epoch():
+def test_an_alternating_flip_is_drawn_once_per_image_and_then_alternates():
     first = mirrored_by_image(0)
     assert 150 < int(first.sum()) < 250
     for epoch in range(1, 6):
         assert torch.equal(mirrored_by_image(epoch), first if epoch % 2 == 0 else ~first), epoch
     assert not torch.equal(mirrored_by_image(0, seed=8), first)
-    assert torch.equal(mirrored_by_image(0, images=300), first[:300])  # an image's own draw, whatever others there are
+    assert torch.equal(mirrored_by_image(0, images=300), first[:300])  # each image has its own draw
 
 
-def test_an_alternating_flip_leaves_the_crops_and_the_phases_as_they_are():
+def test_an_alternating_flip_changes_neither_crops_nor_phases():
     random, alternating = augmentation(epoch=2), augmentation(epoch=2, flip="alternating")
     assert torch.equal(random.views.rows, alternating.views.rows)
     assert torch.equal(random.views.columns, alternating.views.columns)
@@ -118,7 +118,7 @@ def test_digits_of_one_channel_and_8_pixels_go_through(name: str):
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_what_an_operation_draws_does_not_depend_on_the_others(name: str):
+def test_the_draws_of_an_operation_do_not_depend_on_the_others(name: str):
     others = {key: {} for key in ALL if key not in ("rand_augment", name)}
     [alone] = augmentation(**{name: {}}).steps
     [among] = [step for step in augmentation(crop=0, flip=False, **{name: {}}, **others).steps if step.name == name]
@@ -131,18 +131,18 @@ def test_the_crops_and_the_mixing_do_not_depend_on_the_operations():
     plain, busy = augmentation(mix={"mixup": 1.0}), augmentation(mix={"mixup": 1.0}, **ALL)
     images, labels = photos(), torch.arange(12)
     assert torch.equal(plain.views.rows, busy.views.rows)
-    first, second = (each.mix(images, labels, slice(12, 24)) for each in (plain, busy))
+    first, second = (drawn.mix(images, labels, slice(12, 24)) for drawn in (plain, busy))
     assert torch.equal(first.images, second.images)
 
 
 def test_a_repeated_epoch_gives_the_same_images_and_another_epoch_others():
     source, settings = source_of(photos()), {**ALL, "mix": {"mixup": 0.4, "cutmix": 1.0}}
     first, again, other = (augmentation(epoch, **settings) for epoch in (4, 4, 5))
-    for one, same, different in zip(*(batches(source, each) for each in (first, again, other)), strict=True):
+    for one, same, different in zip(*(batches(source, drawn) for drawn in (first, again, other)), strict=True):
         assert torch.equal(one, same)
         assert not torch.equal(one, different)
     mixed, same, different = (
-        each.mix(photos(), torch.arange(12), slice(12, 24)).images for each in (first, again, other)
+        drawn.mix(photos(), torch.arange(12), slice(12, 24)).images for drawn in (first, again, other)
     )
     assert torch.equal(mixed, same)
     assert not torch.equal(mixed, different)
@@ -167,7 +167,7 @@ def test_each_phase_holds_for_its_epochs_and_then_the_settings_beside_it():
         drawn = augmentation(epoch, **settings)
         on.append((int(drawn.views.rows.abs().max()), [step.name for step in drawn.steps], drawn.mixing is not None))
     assert on[:2] == [(2, [], False)] * 2
-    assert on[2:5] == [(4, ["rotation"], False)] * 3  # what a phase leaves out has its default, as the crop of 4
+    assert on[2:5] == [(4, ["rotation"], False)] * 3  # unnamed settings have their defaults
     assert on[5:] == [(0, ["cutout"], True)] * 2
 
 
@@ -182,7 +182,7 @@ def test_every_operation_of_the_recipe_is_registered_in_its_order():
     assert sections == list(OPERATIONS)
 
 
-def test_every_setting_says_what_it_means_and_survives_json():
+def test_every_setting_has_a_description_and_survives_json():
     recipe = AugmentRecipe.model_validate(
         {**ALL, "rotation": {"degrees": [30, 60]}, "mix": {}, "phases": [{"epochs": 3, "blur": {}}]}
     )
@@ -210,7 +210,7 @@ def test_every_setting_says_what_it_means_and_survives_json():
         ({"blurr": {}}, "blurr.*not permitted"),
     ],
 )
-def test_what_cannot_be_is_refused_by_its_key(settings: dict[str, Any], rule: str):
+def test_invalid_settings_are_refused_by_their_key(settings: dict[str, Any], rule: str):
     with pytest.raises(ValidationError, match=f"(?s){rule}"):
         AugmentRecipe.model_validate(settings)
 
@@ -228,7 +228,7 @@ def test_what_cannot_be_is_refused_by_its_key(settings: dict[str, Any], rule: st
         ({"phases": [{"epochs": 1, "crop": 9}]}, "augment.phases.0.crop is 9"),
     ],
 )
-def test_what_does_not_fit_the_images_is_refused_by_its_key(settings: dict[str, Any], rule: str):
+def test_settings_that_do_not_fit_the_images_are_refused_by_their_key(settings: dict[str, Any], rule: str):
     with pytest.raises(ValueError, match=rule):
         check(AugmentRecipe.model_validate({"crop": 1, **settings}), DIGITS)
     check(AugmentRecipe.model_validate({"crop": 1, "color_jitter": {"saturation": 0}}), DIGITS)

@@ -14,16 +14,16 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode, v2
 from torchvision.transforms.v2 import functional
 
-from cifar_sweep.augment.operations.blurs import lines
-from cifar_sweep.augment.operations.colour import turn_hue
-from cifar_sweep.augment.operations.geometric import spans
+from cifar_sweep.augment.operations.blurs import line_kernels
+from cifar_sweep.augment.operations.colour import rotate_hue
+from cifar_sweep.augment.operations.geometric import place_spans
 from cifar_sweep.augment.operations.primitives import PRIMITIVES
 from cifar_sweep.augment.operations.registry import OPERATIONS
 from cifar_sweep.augment.policies import AUG_MIX, RAND_AUGMENT, TRIVIAL_AUGMENT, Levels
 from cifar_sweep.recipe.augment import AugmentRecipe
 from tests.cifar_sweep.real_images import digits, photos
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*TorchVision are deprecated")  # its JPEG codec
+pytestmark = pytest.mark.filterwarnings("ignore:.*TorchVision are deprecated")  # of its JPEG codec
 
 BILINEAR = InterpolationMode.BILINEAR
 Draw = Mapping[str, Any]
@@ -45,9 +45,10 @@ def drawn(applied: Any, count: int, seed: int = 0) -> dict[str, Tensor]:
 def resized_crop(image: Tensor, draw: Draw) -> Tensor:
     size = image.shape[-1]
     (left, width), (top, height) = (
-        spans(draw[length][None], draw[place][None], size) for length, place in (("width", "left"), ("height", "top"))
+        place_spans(draw[length][None], draw[place][None], size)
+        for length, place in (("width", "left"), ("height", "top"))
     )
-    box = [int(each) for each in (top, left, height, width)]
+    box = [int(edge) for edge in (top, left, height, width)]
     return functional.resized_crop(image, *box, [size, size], BILINEAR)
 
 
@@ -82,9 +83,10 @@ def jpeg(image: Tensor, draw: Draw) -> Tensor:
 def erased(image: Tensor, draw: Draw) -> Tensor:
     size = image.shape[-1]
     (top, height), (left, width) = (
-        spans(draw[length][None], draw[place][None], size) for length, place in (("height", "top"), ("width", "left"))
+        place_spans(draw[length][None], draw[place][None], size)
+        for length, place in (("height", "top"), ("width", "left"))
     )
-    box = [int(each) for each in (top, left, height, width)]
+    box = [int(edge) for edge in (top, left, height, width)]
     return functional.erase(image, *box, torch.tensor(0.25))
 
 
@@ -176,9 +178,9 @@ def test_operation_is_torchvisions_on_cifar(unpacked: Callable[[str], Any]):
 
 
 @pytest.mark.parametrize("turn", [0.25, -0.4, 0.5])
-def test_a_turned_hue_is_that_of_the_colour_circle(turn: float):
+def test_a_rotated_hue_is_that_of_the_colour_circle(turn: float):
     image = photos(1, 8)
-    turned = turn_hue(image, torch.tensor(turn).view(1, 1, 1))
+    turned = rotate_hue(image, torch.tensor(turn).view(1, 1, 1))
     for before, after in zip(image[0].flatten(1).T.tolist(), turned[0].flatten(1).T.tolist(), strict=True):
         hue, lightness, saturation = colorsys.rgb_to_hls(*before)
         assert after == pytest.approx(colorsys.hls_to_rgb((hue + turn) % 1, lightness, saturation), abs=1e-5)
@@ -188,9 +190,10 @@ def test_iso_noise_keeps_saturation_and_never_darkens():
     image, applied = photos(1, 16), operation("iso_noise", color_shift=[0.05, 0.05], intensity=[0.5, 0.5])
     noisy = applied.apply(image, drawn(applied, 1), noise())
     before, after = (
-        np.array([colorsys.rgb_to_hls(*pixel) for pixel in each[0].flatten(1).T.tolist()]) for each in (image, noisy)
+        np.array([colorsys.rgb_to_hls(*pixel) for pixel in images[0].flatten(1).T.tolist()])
+        for images in (image, noisy)
     )
-    lit = (before[:, 1] > 0.02) & (after[:, 1] < 0.98) & (before[:, 2] > 0.05)  # elsewhere hue means little
+    lit = (before[:, 1] > 0.02) & (after[:, 1] < 0.98) & (before[:, 2] > 0.05)  # elsewhere the hue is ill-conditioned
     np.testing.assert_allclose(after[lit, 2], before[lit, 2], atol=1e-3)
     assert (after[:, 1] >= before[:, 1] - 1e-6).all()
     turned = (after[lit, 0] - before[lit, 0] + 0.5) % 1 - 0.5
@@ -200,7 +203,7 @@ def test_iso_noise_keeps_saturation_and_never_darkens():
 def test_iso_noise_adds_lightness_by_its_poisson_law():
     image, applied = photos(2, 32), operation("iso_noise", color_shift=[0, 0], intensity=[0.4, 0.4])
     noisy = applied.apply(image, drawn(applied, 2), noise())
-    before, after = ((each.amax(1) + each.amin(1)) / 2 for each in (image, noisy))
+    before, after = ((images.amax(1) + images.amin(1)) / 2 for images in (image, noisy))
     for number in range(2):
         grains = 255 * (after - before)[number] / (1 - before[number]).clamp(min=0.01)
         rate = 0.4 * 255 * before[number].std(correction=0)
@@ -210,7 +213,7 @@ def test_iso_noise_adds_lightness_by_its_poisson_law():
 
 
 def test_a_horizontal_motion_blur_of_3_pixels_is_a_running_mean():
-    kernel = lines(torch.tensor([3.0]), torch.tensor([0.0]), 3)[0]
+    kernel = line_kernels(torch.tensor([3.0]), torch.tensor([0.0]), 3)[0]
     expected = torch.zeros(7, 7)
     expected[3, 2:5] = 1 / 3
     torch.testing.assert_close(kernel, expected)
@@ -220,14 +223,14 @@ def test_motion_blur_is_the_convolution_with_its_line():
     images, applied = photos(4), operation("motion_blur", length=[2.0, 9.0])
     draws = drawn(applied, 4)
     blurred = applied.apply(images, draws, noise())
-    kernels = lines(draws["length"], draws["angle"], 5)
+    kernels = line_kernels(draws["length"], draws["angle"], 5)
     for image, kernel, ours in zip(images, kernels, blurred, strict=True):
         theirs = np.stack([convolve(plane, kernel.numpy(), mode="mirror") for plane in image.numpy()])
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
 
 def sheared(image: Tensor, x: float, y: float) -> Tensor:
-    degrees = [float(np.degrees(np.arctan(each))) for each in (x, y)]
+    degrees = [float(np.degrees(np.arctan(slope))) for slope in (x, y)]
     return functional.affine(image, 0.0, [0, 0], 1.0, degrees, BILINEAR, center=[0, 0])
 
 
@@ -237,7 +240,7 @@ def moved(image: Tensor, x: float, y: float) -> Tensor:
 
 
 def in_bytes(change: Callable[..., Tensor]) -> Callable[[Tensor, float], Tensor]:
-    """`change` of torchvision on bytes, as fractions."""
+    """An operation of torchvision that takes bytes, for images in 0..1."""
     return lambda image, strength: change((image * 255).round().to(torch.uint8), strength) / 255
 
 
@@ -347,7 +350,7 @@ def test_a_strength_in_pixels_never_exceeds_a_small_image():
     assert Levels(0, 32, in_pixels=True).strength(torch.ones(1), torch.ones(1), 8) == 1
 
 
-def test_what_is_painted_over_has_the_images_mean_or_noise():
+def test_covered_parts_have_the_mean_of_the_image_or_noise():
     images = photos(4)
     for key in ("erasing", "cutout"):
         for value in ("mean", "random"):

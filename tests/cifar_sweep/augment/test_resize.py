@@ -1,3 +1,5 @@
+"""Resizing once for the cache and batch by batch, beside torchvision."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -7,7 +9,7 @@ import pytest
 import torch
 from torchvision.transforms import v2
 
-from cifar_sweep.augment.resize import fitted, resized, resized_bytes
+from cifar_sweep.augment.resize import apply_fit, resize, resize_bytes
 from cifar_sweep.data import cache
 from cifar_sweep.data.cache import load_images
 from cifar_sweep.data.formats import Images, read_images
@@ -59,15 +61,13 @@ def test_resized_images_are_cached_once_at_their_new_size(data_dir: Path, monkey
     assert isinstance(load_images(data, data_dir, "train").pixels, np.memmap)
 
 
-def test_another_size_is_another_copy(data_dir: Path):
+def test_each_size_has_its_own_cached_copy(data_dir: Path):
     sizes = [load_images(DataRecipe(name="cifar10", resize=side), data_dir, "train").pixels.shape[1] for side in (8, 9)]
     assert sizes == [8, 9]
     assert load_images(DataRecipe(name="cifar10"), data_dir, "train").pixels.shape[1] == 32
 
 
-def test_images_that_would_take_too_much_are_kept_as_stored_with_the_rest_to_do(
-    data_dir: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_images_above_the_limit_are_kept_as_stored_with_their_fit(data_dir: Path, monkeypatch: pytest.MonkeyPatch):
     enlarged_by_batch(monkeypatch)
     data = DataRecipe(name="cifar10", resize=96, center_crop=84)
     for _ in ("written", "read again"):
@@ -76,14 +76,14 @@ def test_images_that_would_take_too_much_are_kept_as_stored_with_the_rest_to_do(
         assert images.fit == Fit(96, 84)
 
 
-def test_images_that_shrink_are_cached_however_many(data_dir: Path, monkeypatch: pytest.MonkeyPatch):
+def test_images_that_shrink_are_cached_whatever_their_number(data_dir: Path, monkeypatch: pytest.MonkeyPatch):
     enlarged_by_batch(monkeypatch)
     images = load_images(DataRecipe(name="cifar10", resize=24), data_dir, "train")
     assert images.pixels.shape[1] == 24
     assert images.fit is None
 
 
-def test_without_a_place_for_the_cache_the_same_images_come_from_memory(data_dir: Path):
+def test_without_a_writable_cache_the_same_images_come_from_memory(data_dir: Path):
     data = DataRecipe(name="cifar10", resize=48)
     cached = load_images(data, data_dir, "test").pixels.copy()
     (data_dir / cache.FOLDER).rename(data_dir / "away")
@@ -93,9 +93,9 @@ def test_without_a_place_for_the_cache_the_same_images_come_from_memory(data_dir
 
 @pytest.mark.parametrize("fit", FITS)
 @pytest.mark.parametrize("channels", [1, 3, 4])
-def test_a_batch_on_a_cpu_is_brought_to_size_as_the_cache_is_exactly_where_it_grows(fit: Fit, channels: int):
+def test_a_batch_resized_on_a_cpu_equals_the_cache_exactly_where_it_grows(fit: Fit, channels: int):
     pixels = np.pad(PICTURES, ((0, 0), (0, 0), (0, 0), (0, 1)))[..., :channels]
-    ours = fitted(torch.from_numpy(pixels.copy()), fit).numpy()
+    ours = apply_fit(torch.from_numpy(pixels.copy()), fit).numpy()
     differences = ours[..., :3].astype(int) - fit_pixels(pixels[..., :3], fit)
     shrinks = fit.resize is not None and fit.resize < 96
     assert np.abs(differences).max() <= (1 if shrinks else 0)
@@ -103,22 +103,22 @@ def test_a_batch_on_a_cpu_is_brought_to_size_as_the_cache_is_exactly_where_it_gr
 
 
 @pytest.mark.parametrize("size", [40, 96, 224])
-def test_by_way_of_floating_point_a_value_differs_by_one_level_at_most(size: int):
+def test_resizing_through_floating_point_differs_by_one_level_at_most(size: int):
     planes = torch.from_numpy(PICTURES).permute(0, 3, 1, 2)
-    differences = resized_bytes(planes, size).int() - resized(planes, size).int()
+    differences = resize_bytes(planes, size).int() - resize(planes, size).int()
     assert differences.abs().max() <= 1
     assert abs(differences.float().mean()) < 0.05  # neither brighter nor darker
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
-def test_a_batch_on_a_gpu_is_brought_to_size_as_on_a_cpu_within_one_level():
+def test_a_batch_resized_on_a_gpu_equals_the_cpu_within_one_level():
     pixels = torch.from_numpy(PICTURES)
-    differences = fitted(pixels.cuda(), Fit(128, 112)).cpu().int() - fitted(pixels, Fit(128, 112)).int()
+    differences = apply_fit(pixels.cuda(), Fit(128, 112)).cpu().int() - apply_fit(pixels, Fit(128, 112)).int()
     assert differences.abs().max() <= 1
 
 
 @pytest.mark.parametrize("fit", FITS)
-def test_the_cache_holds_what_torchvision_makes_of_the_images(fit: Fit):
+def test_fitted_pixels_are_those_of_torchvision(fit: Fit):
     steps = [v2.Resize((fit.resize, fit.resize), antialias=True)] if fit.resize else []
     steps += [v2.CenterCrop(fit.crop)] if fit.crop else []
     theirs = v2.Compose(steps)(torch.from_numpy(PICTURES).permute(0, 3, 1, 2).contiguous())
@@ -126,18 +126,18 @@ def test_the_cache_holds_what_torchvision_makes_of_the_images(fit: Fit):
     assert np.abs(ours.astype(int) - theirs.numpy()).max() <= 1
 
 
-def test_a_batch_without_anything_left_to_do_is_as_it_was():
+def test_a_batch_without_a_fit_is_returned_unchanged():
     pixels = torch.from_numpy(PICTURES)
-    assert fitted(pixels, None) is pixels
+    assert apply_fit(pixels, None) is pixels
 
 
 def test_an_enlarged_constant_stays_constant_and_a_shrunk_checkerboard_becomes_gray():
-    assert torch.allclose(resized(torch.full((1, 3, 32, 32), 0.25), 96), torch.tensor(0.25))
+    assert torch.allclose(resize(torch.full((1, 3, 32, 32), 0.25), 96), torch.tensor(0.25))
     board = (torch.arange(32)[:, None] + torch.arange(32)) % 2
-    assert torch.allclose(resized(board[None, None].float(), 8)[..., 2:-2, 2:-2], torch.tensor(0.5), atol=0.02)
+    assert torch.allclose(resize(board[None, None].float(), 8)[..., 2:-2, 2:-2], torch.tensor(0.5), atol=0.02)
 
 
-def test_a_fingerprint_names_size_and_classes_too(data_dir: Path):
+def test_a_fingerprint_depends_on_size_and_classes(data_dir: Path):
     names = [
         fingerprint(load_images(DataRecipe(name="cifar10", **settings), data_dir, "train"), 3)
         for settings in (
@@ -151,7 +151,7 @@ def test_a_fingerprint_names_size_and_classes_too(data_dir: Path):
     assert len(set(names)) == 5
 
 
-def test_a_fingerprint_names_what_is_left_to_do():
+def test_a_fingerprint_depends_on_the_fit():
     fits = (None, Fit(224, None), Fit(256, 224))
     names = {fingerprint(Images(PICTURES, np.arange(10), fit), 3) for fit in fits}
     assert len(names) == 3

@@ -1,3 +1,5 @@
+"""The cache of decoded images: its content, its keys, and workers that share it."""
+
 from __future__ import annotations
 
 import multiprocessing
@@ -55,7 +57,7 @@ def test_changed_files_are_decoded_anew(cifar10_dir: Path):
     assert np.array_equal(before[40:], after[40:])
 
 
-def test_the_same_files_described_otherwise_are_decoded_anew(tmp_path: Path):
+def test_the_same_files_with_another_description_are_decoded_anew(tmp_path: Path):
     np.savez(tmp_path / "own.npz", x_train=np.zeros((2, 4, 4), np.uint8), y_train=[0, 2])
     data = DataRecipe(name="npz", path="own.npz", size=4, channels=1, classes=3)
     load_images(data, tmp_path, "train")
@@ -63,16 +65,16 @@ def test_the_same_files_described_otherwise_are_decoded_anew(tmp_path: Path):
         load_images(data.model_copy(update={"classes": 2}), tmp_path, "train")
 
 
-def test_a_folder_cut_out_of_another_size_is_decoded_anew(tmp_path: Path):
+def test_a_folder_cropped_from_another_size_is_decoded_anew(tmp_path: Path):
     make_folder(tmp_path / "made", classes=2, size=64)
     data = DataRecipe(name="folder", path="made", channels=3, classes=2, resize=60, center_crop=40)
     closer = data.model_copy(update={"resize": 48})
-    first, second = (load_images(each, tmp_path, "train").pixels for each in (data, closer))
+    first, second = (load_images(recipe, tmp_path, "train").pixels for recipe in (data, closer))
     assert first.shape == second.shape
     assert not np.array_equal(first, second)
 
 
-def test_without_a_place_for_the_cache_the_images_are_decoded_in_memory(cifar10_dir: Path):
+def test_without_a_writable_cache_the_images_are_decoded_in_memory(cifar10_dir: Path):
     (cifar10_dir / cache.FOLDER).write_text("in the way")
     images = load_images(CIFAR10, cifar10_dir, "train")
     assert images.pixels.shape == (200, 32, 32, 4)
@@ -112,15 +114,15 @@ def test_workers_that_start_together_see_the_same_images(cifar10_dir: Path):
     assert len(decoded(cifar10_dir)) == 1
 
 
-@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="this system does not tell what a process shares")
-def test_a_training_keeps_no_copy_of_the_pixels_of_its_own(cifar10_dir: Path, tmp_path: Path):
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="no /proc/self/smaps on this system")
+def test_a_training_makes_no_private_copy_of_the_pixels(cifar10_dir: Path, tmp_path: Path):
     recipe = Recipe(data=CIFAR10.model_copy(update={"validation": 40}), batch_size=40, epochs=1)
     access = frozenset({"train", "validation"})
     run = Run(seed=0, split_seed=0, device="cpu", data_dir=cifar10_dir, folder=tmp_path, access=access)
     trainer = Trainer.start(recipe, run)
     trainer.run_epoch()
     maps = Path("/proc/self/smaps").read_text().split(str(cifar10_dir.resolve() / cache.FOLDER))
-    mapped = maps[1].partition("VmFlags")[0]  # those of this mapping alone
+    mapped = maps[1].partition("VmFlags")[0]  # the lines of this mapping alone
     kibibytes = dict(re.findall(r"(\w+): +(\d+) kB", mapped))
-    assert int(kibibytes["Rss"]) >= 200 * 32 * 32 * 4 // 1024  # they have been read, all of them
+    assert int(kibibytes["Rss"]) >= 200 * 32 * 32 * 4 // 1024  # all pixels have been read
     assert (kibibytes["Private_Dirty"], kibibytes["Anonymous"]) == ("0", "0")

@@ -1,3 +1,5 @@
+"""The coarse classes of CIFAR-100."""
+
 from __future__ import annotations
 
 import pickle
@@ -21,7 +23,7 @@ def data_dir(tmp_path: Path) -> Path:
     return make_cifar100(tmp_path, per_class=1)
 
 
-def test_the_real_groups_hold_what_their_names_say(unpacked: Callable[[str], Path]):
+def test_the_real_groups_have_the_classes_of_their_names(unpacked: Callable[[str], Path]):
     root = unpacked("cifar100-mini")
     fine, names = class_names(CIFAR100, root), coarse_names(CIFAR100, root)
     groups = dict(zip(names, coarse_groups(CIFAR100, root), strict=True))

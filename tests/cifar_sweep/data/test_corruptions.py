@@ -1,3 +1,5 @@
+"""The corruptions beside their definitions, and their independence of batches."""
+
 from __future__ import annotations
 
 import colorsys
@@ -33,7 +35,7 @@ def changes(pixels: np.ndarray, kind: str) -> list[float]:
 
 @pytest.mark.parametrize(("kind", "severity"), EVERY)
 @pytest.mark.parametrize("shape", [(7, 8, 8, 1), (3, 32, 32, 3), (2, 5, 5, 3), (1, 1, 1, 1), (2, 64, 64, 1)])
-def test_images_keep_their_shape_and_type_and_are_not_written_to(kind: str, severity: int, shape: tuple[int, ...]):
+def test_images_keep_their_shape_and_type_and_the_input_is_unchanged(kind: str, severity: int, shape: tuple[int, ...]):
     pixels = some_images(shape[-1], shape[1], shape[0])
     before = pixels.copy()
     changed = corrupt(pixels, kind, severity)
@@ -66,7 +68,7 @@ def test_every_block_is_corrupted_and_noise_differs_between_blocks(kind: str, mo
     monkeypatch.setattr(corruptions, "BLOCK", 4)
     image = some_images(1, count=1)
     changed = corrupt(np.repeat(image, 10, axis=0), kind, 3)
-    assert not any(np.array_equal(each, image[0]) for each in changed)
+    assert not any(np.array_equal(copy, image[0]) for copy in changed)
     assert np.array_equal(changed[0], changed[4]) == np.array_equal(changed[0], changed[9]) == (kind != "noise")
 
 

@@ -1,3 +1,5 @@
+"""Downloads from a local web server, and what is said without a network."""
+
 from __future__ import annotations
 
 import hashlib
@@ -72,15 +74,17 @@ def test_a_download_with_another_checksum_is_refused(server: Path, tmp_path: Pat
     assert list((tmp_path / "new").iterdir()) == []
 
 
-@pytest.mark.parametrize(("name", "folder", "wanted"), [
+@pytest.mark.parametrize(("name", "folder", "hint"), [
     ("cifar10", "cifar-10-batches-py", "official 'python version'"),
     ("cifar100", "cifar-100-python", "official 'python version'"),
     ("stl10", "stl10_binary", "official binary files of STL-10"),
 ])  # fmt: skip
-def test_without_network_the_way_out_is_named(no_network: None, tmp_path: Path, name: str, folder: str, wanted: str):
+def test_without_network_the_message_says_what_to_do(
+    no_network: None, tmp_path: Path, name: str, folder: str, hint: str
+):
     with pytest.raises(Unavailable) as report:
         fetch(DataRecipe(name=name), tmp_path / "new")
-    for part in (str(tmp_path / "new" / folder), wanted, "--data-dir", "$SWEEP_DATA"):
+    for part in (str(tmp_path / "new" / folder), hint, "--data-dir", "$SWEEP_DATA"):
         assert part in str(report.value)
     assert list((tmp_path / "new").iterdir()) == []
 
@@ -109,6 +113,6 @@ def test_a_data_folder_that_cannot_be_made_is_named(tmp_path: Path):
         fetch(DATA, tmp_path / "new")
 
 
-def test_a_folder_that_is_there_is_taken_as_it_is(no_network: None, cifar10_dir: Path):
+def test_an_existing_folder_is_used_unchecked(no_network: None, cifar10_dir: Path):
     fetch(DATA, cifar10_dir)
     assert len(read_images(DATA, cifar10_dir, "train")) == 200

@@ -1,3 +1,5 @@
+"""The entries of a study's `evaluate`."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -22,7 +24,7 @@ OWN = DataRecipe(name="npz", path="own.npz", size=16, channels=1, classes=4)
     ({"name": "again", "data": {"name": "cifar10"}}, ["again"]),
     ({"name": "shifted", "data": {"name": "npz", "path": "cifar10.1.npz"}}, ["shifted"]),
 ])  # fmt: skip
-def test_an_entry_stands_for_the_sets_it_names(make_recipe, entry: Any, labels: list[str]):
+def test_an_entry_gives_its_sets(make_recipe, entry: Any, labels: list[str]):
     recipe = make_recipe(data={"name": "cifar10", "validation": 0.1, "train_limit": 256})
     assert workload.evaluations(recipe, entry) == labels
 
@@ -34,18 +36,18 @@ def test_a_collection_takes_its_shape_from_the_training_data_and_may_state_it():
     assert sets_of(OWN, {"name": "far", "data": data | {"size": 16, "channels": 1, "classes": 4}}) == expected
 
 
-def test_a_collection_is_brought_to_the_size_of_the_training_images_as_they_are():
+def test_a_collection_is_resized_and_cropped_like_the_training_images():
     resized = DataRecipe(name="stl10", resize=64, center_crop=56, subset=["car", "deer"])
-    (found,) = sets_of(resized, {"name": "far", "data": {"name": "cifar10", "subset": ["automobile", "deer"]}})
-    assert found.source == DataRecipe(name="cifar10", resize=64, center_crop=56, subset=["automobile", "deer"])
-    (own,) = sets_of(resized, {"name": "own", "data": {"name": "npz", "path": "p"}})
-    assert own.source == DataRecipe(name="npz", path="p", size=96, channels=3, classes=2, resize=64, center_crop=56)
+    (cifar10,) = sets_of(resized, {"name": "far", "data": {"name": "cifar10", "subset": ["automobile", "deer"]}})
+    assert cifar10.source == DataRecipe(name="cifar10", resize=64, center_crop=56, subset=["automobile", "deer"])
+    (npz,) = sets_of(resized, {"name": "own", "data": {"name": "npz", "path": "p"}})
+    assert npz.source == DataRecipe(name="npz", path="p", size=96, channels=3, classes=2, resize=64, center_crop=56)
     folder = DataRecipe(name="folder", path="f", channels=3, classes=2, resize=64, center_crop=56)
     (other,) = sets_of(folder, {"name": "other", "data": {"name": "folder", "path": "g"}})
     assert other.source == folder.model_copy(update={"path": "g"})
 
 
-def test_collections_that_are_not_there_are_found_before_anything_trains(tmp_path: Path):
+def test_absent_collections_are_reported(tmp_path: Path):
     entries = ["noise", {"name": "far", "data": {"name": "npz", "path": "far.npz"}}]
     (missing,) = missing_collections(OWN, entries, tmp_path)
     assert missing.startswith(f"far: data npz: no {tmp_path / 'far.npz'}. Put an .npz with")
@@ -84,13 +86,13 @@ def test_collections_that_are_not_there_are_found_before_anything_trains(tmp_pat
     ({"name": "x", "data": {"name": "cifar100"}}, "x: data cifar100 has 100 classes .* the network is for 10, 32 and"),
     ({"name": "x", "data": {"name": "npz", "path": "p", "size": 28}}, "x: data npz has 10 classes and images of 28"),
 ])  # fmt: skip
-def test_a_wrong_entry_is_refused_with_what_would_be_right(make_recipe, entry: Any, message: str):
+def test_an_invalid_entry_is_refused_with_the_valid_ones(make_recipe, entry: Any, message: str):
     recipe = make_recipe(data={"name": "cifar10", "validation": 0.1, "train_limit": 256})
     with pytest.raises(ValueError, match=message):
         workload.evaluations(recipe, entry)
 
 
-def test_a_set_that_is_named_twice_is_there_once():
+def test_a_set_named_twice_is_returned_once():
     labels = [labelled.name for labelled in labelled_sets(CIFAR10, ["noise:3", "noise", "noise:3"])]
     assert labels == ["noise 3", "noise 1", "noise 2", "noise 4", "noise 5"]
 

@@ -1,3 +1,5 @@
+"""Each format of labelled images: reading it, and refusing invalid files."""
+
 from __future__ import annotations
 
 import io
@@ -92,7 +94,7 @@ def test_a_batch_that_is_not_as_described_is_refused(cifar10_dir: Path, changes:
 
 
 @pytest.mark.parametrize(
-    ("data", "missing", "wanted"),
+    ("data", "missing", "hint"),
     [
         (CIFAR10, "cifar-10-batches-py/data_batch_1", "official 'python version'"),
         (DataRecipe(name="cifar100"), "cifar-100-python/train", "official 'python version'"),
@@ -100,14 +102,14 @@ def test_a_batch_that_is_not_as_described_is_refused(cifar10_dir: Path, changes:
         (DataRecipe(name="folder", path="f", size=4, channels=1, classes=2), "f/train/<class>", "sub-folder of images"),
     ],
 )
-def test_absent_data_is_reported_with_what_to_put_where(tmp_path: Path, data: DataRecipe, missing: str, wanted: str):
+def test_absent_data_is_reported_with_the_files_to_put_there(tmp_path: Path, data: DataRecipe, missing: str, hint: str):
     with pytest.raises(Unavailable) as report:
         read_images(data, tmp_path, "train")
-    for part in (str(tmp_path / missing), wanted, "--data-dir", "$SWEEP_DATA"):
+    for part in (str(tmp_path / missing), hint, "--data-dir", "$SWEEP_DATA"):
         assert part in str(report.value)
 
 
-def test_digits_are_divided_once_and_for_all(tmp_path: Path):
+def test_digits_have_a_fixed_test_part(tmp_path: Path):
     data = DataRecipe(name="digits")
     train, test = (read_images(data, tmp_path, part) for part in ("train", "test"))
     assert (len(train), len(test)) == (1500, 297)
@@ -161,7 +163,7 @@ def test_an_archive_that_would_not_fit_into_memory_is_refused_before_it_is_unpac
 
 
 @pytest.mark.parametrize("name", ["own.npz", "own.npy"])
-def test_an_array_that_says_it_is_larger_than_the_memory_is_refused(tmp_path: Path, name: str):
+def test_an_array_that_announces_more_than_the_memory_is_refused(tmp_path: Path, name: str):
     data = npz(tmp_path, x_train=np.zeros((2, 4, 4, 3), np.uint8), y_train=[0, 1])
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": (1 << 50, 4, 4, 3)})
@@ -176,7 +178,7 @@ def test_an_array_that_says_it_is_larger_than_the_memory_is_refused(tmp_path: Pa
         read_images(data, tmp_path, "train")
 
 
-def test_an_image_that_says_it_is_enormous_is_refused_before_it_is_decoded(folder: DataRecipe, tmp_path: Path):
+def test_an_image_that_announces_an_enormous_size_is_refused_before_it_is_decoded(folder: DataRecipe, tmp_path: Path):
     file = tmp_path / "pets" / "train" / "cat" / "1.PNG"
     content = bytearray(file.read_bytes())
     content[16:24] = struct.pack(">II", 60_000, 60_000)  # width and height, and their checksum
@@ -226,7 +228,7 @@ def test_some_classes_of_a_folder_are_read_without_opening_the_others(folder: Da
     assert class_names(data, tmp_path) == ("eel", "dog")
 
 
-def test_a_folder_decoded_straight_to_its_size_keeps_its_proportions_where_the_middle_is_cut_out(tmp_path: Path):
+def test_a_folder_decoded_straight_to_its_size_keeps_proportions_with_a_center_crop(tmp_path: Path):
     (tmp_path / "f" / "train" / "a").mkdir(parents=True)
     (tmp_path / "f" / "train" / "b").mkdir()
     photo = Image.fromarray(pictures(np.arange(1), 80, seed=0)[0]).resize((100, 80))
@@ -259,16 +261,16 @@ def test_hidden_files_and_folders_are_no_images_and_no_classes(folder: DataRecip
     assert len(read_images(folder, tmp_path, "train")) == 6
 
 
-@pytest.mark.parametrize(("subset", "chosen"), [([2, 0], [2, 0]), (["c", "a"], [2, 0]), (["b", 0], [1, 0])])
-def test_some_classes_of_an_npz_are_named_or_counted(tmp_path: Path, subset: list, chosen: list[int]):
+@pytest.mark.parametrize(("subset", "classes"), [([2, 0], [2, 0]), (["c", "a"], [2, 0]), (["b", 0], [1, 0])])
+def test_a_subset_of_an_npz_is_given_by_name_or_index(tmp_path: Path, subset: list, classes: list[int]):
     arrays = {"x_train": np.arange(6, dtype=np.uint8)[:, None, None], "y_train": np.array([0, 1, 2, 2, 1, 0])}
     np.savez(tmp_path / "own.npz", **arrays, class_names=np.array(["a", "b", "c"]))
     data = DataRecipe(name="npz", path="own.npz", size=1, channels=1, classes=3, subset=subset)
     images = read_images(data, tmp_path, "train")
-    kept = np.isin(arrays["y_train"], chosen)
+    kept = np.isin(arrays["y_train"], classes)
     assert list(images.pixels.ravel()) == list(arrays["x_train"].ravel()[kept])
-    assert [chosen[label] for label in images.labels] == list(arrays["y_train"][kept])
-    assert class_names(data, tmp_path) == tuple("abc"[index] for index in chosen)
+    assert [classes[label] for label in images.labels] == list(arrays["y_train"][kept])
+    assert class_names(data, tmp_path) == tuple("abc"[index] for index in classes)
 
 
 @pytest.mark.parametrize(("subset", "message"), [
@@ -298,7 +300,7 @@ def test_classes_that_an_npz_does_not_have_are_refused(tmp_path: Path, subset: l
     ({"unlabelled": {"path": "p", "share": 0.5}}, "give either path or share"),
     ({"unlabelled": {"share": 1.0}}, "less than 1"),
 ])  # fmt: skip
-def test_settings_that_no_data_can_meet_are_refused(settings: dict, message: str):
+def test_invalid_settings_are_refused(settings: dict, message: str):
     with pytest.raises(ValidationError, match=message):
         DataRecipe.model_validate(settings)
 
@@ -308,7 +310,7 @@ def test_settings_that_no_data_can_meet_are_refused(settings: dict, message: str
     {"unlabelled": {"share": 0.8}},
     {"unlabelled": {"path": "set.pkl"}},
 ])  # fmt: skip
-def test_settings_survive_being_written_down(settings: dict):
+def test_settings_survive_json(settings: dict):
     data = DataRecipe.model_validate(settings)
     assert DataRecipe.model_validate(json.loads(json.dumps(data.model_dump(mode="json")))) == data
 
@@ -327,7 +329,7 @@ def test_the_names_of_cifar_are_those_of_its_meta_file(cifar10_dir: Path):
     assert class_names(CIFAR10, cifar10_dir)[:2] == ("name0", "name1")
 
 
-def test_data_that_does_not_name_its_classes_has_no_names(tmp_path: Path):
+def test_data_without_class_names_has_none(tmp_path: Path):
     assert class_names(npz(tmp_path, x_train=np.zeros(1)), tmp_path) == ()
     assert class_names(DataRecipe(name="npz", path="absent", size=4, channels=3, classes=2), tmp_path) == ()
 

@@ -1,3 +1,5 @@
+"""Pickles of all versions are read; hostile and damaged ones are refused."""
+
 from __future__ import annotations
 
 import os
@@ -82,13 +84,13 @@ def test_an_array_of_objects_is_a_list_of_plain_values(batch: Path):
 @pytest.mark.parametrize("kind", [">i4", "<f8", "U3", "S2", "?"])
 def test_arrays_of_every_plain_kind_are_read(batch: Path, kind: str):
     array = np.array([1, 0, 1]).astype(kind)
-    found = read_pickle(dump(batch, {"data": [array, (array,)]}))["data"]
-    assert found[0].dtype == array.dtype
-    assert np.array_equal(found[0], array)
-    assert np.array_equal(found[1][0], array)
+    arrays = read_pickle(dump(batch, {"data": [array, (array,)]}))["data"]
+    assert arrays[0].dtype == array.dtype
+    assert np.array_equal(arrays[0], array)
+    assert np.array_equal(arrays[1][0], array)
 
 
-def test_objects_are_not_brought_in_as_a_number(batch: Path):
+def test_an_object_in_place_of_a_number_is_refused(batch: Path):
     dump(batch, {"data": Attack(np.float64(0).__reduce__()[0], np.dtype("O"), b"12345678")})
     with pytest.raises(UnsafePickleError, match="is not a whole pickle"):
         read_pickle(batch)
@@ -190,7 +192,7 @@ def test_a_small_file_that_would_fill_the_memory_is_refused(
         read_pickle(batch)
 
 
-def test_room_is_made_for_the_objects_that_are_there_not_for_those_that_are_announced(batch: Path):
+def test_memory_is_allocated_for_present_objects_not_for_announced_ones(batch: Path):
     batch.write_bytes(ROWS + b"K\x01r\xff\xff\xff\x0fs.")  # the 268,435,455th object, for which C would take 4 GiB
     tracemalloc.start()
     try:
@@ -200,7 +202,7 @@ def test_room_is_made_for_the_objects_that_are_there_not_for_those_that_are_anno
         tracemalloc.stop()
 
 
-def test_a_function_that_a_pickle_may_call_stays_as_it_is(batch: Path):
+def test_changing_an_allowed_function_is_refused(batch: Path):
     batch.write_bytes(b"\x80\x02cnumpy.core.multiarray\nscalar\n(N}X\x05\x00\x00\x00ownedK\x01stb0}.")
     with pytest.raises(UnsafePickleError, match="refused to change a function"):
         read_pickle(batch)

@@ -1,3 +1,5 @@
+"""Splits, fingerprints, and the seal on the test part."""
+
 from __future__ import annotations
 
 import hashlib
@@ -9,7 +11,7 @@ import pytest
 
 from cifar_sweep.data.cache import load_images
 from cifar_sweep.data.formats import Images
-from cifar_sweep.data.split import Split, fingerprint, load_test, load_training, make_split, undivided
+from cifar_sweep.data.split import Split, fingerprint, load_test, load_training, make_final_split, make_split
 from cifar_sweep.recipe import DataRecipe
 from cifar_sweep.recipe.data import UnlabelledRecipe
 from sweeps.workload import Run
@@ -24,7 +26,7 @@ def split(seed: int = 0, **data: object) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize(("validation", "count"), [(0.1, 50), (0.5, 250), (0.001, 1), (1, 1), (123, 123), (499, 499)])
-def test_the_sides_are_disjoint_and_together_everything(validation: float, count: int):
+def test_the_sides_are_disjoint_and_cover_all_images(validation: float, count: int):
     train, held_out = split(validation=validation)
     assert len(held_out) == count
     assert np.array_equal(np.sort(np.concatenate([train, held_out])), np.arange(500))
@@ -50,7 +52,7 @@ def test_a_limit_above_the_training_side_changes_nothing():
     assert np.array_equal(split(train_limit=10_000)[0], split()[0])
 
 
-def test_a_split_is_drawn_by_its_seed_alone():
+def test_a_split_depends_on_its_seed_alone():
     assert all(np.array_equal(a, b) for a, b in zip(split(3), split(3), strict=True))
     assert not np.array_equal(split(3)[1], split(4)[1])
     assert make_split(CIFAR10, LABELS, 3).hash == make_split(CIFAR10, LABELS, 3).hash
@@ -69,7 +71,7 @@ def test_a_validation_side_that_takes_everything_is_refused():
 
 @pytest.mark.parametrize("settings", [{}, {"train_limit": 100}])
 @pytest.mark.parametrize("share", [0.8, 0.5, 0.01])
-def test_a_share_of_the_training_side_is_put_away_and_nothing_else_changes(settings: dict, share: float):
+def test_an_unlabelled_share_is_taken_from_the_training_side_alone(settings: dict, share: float):
     whole = make_split(DataRecipe(name="digits", **settings), LABELS, 3)
     parts = make_split(DataRecipe(name="digits", unlabelled=UnlabelledRecipe(share=share), **settings), LABELS, 3)
     assert np.array_equal(parts.validation, whole.validation)
@@ -80,11 +82,11 @@ def test_a_share_of_the_training_side_is_put_away_and_nothing_else_changes(setti
 
 
 def test_a_share_is_taken_from_all_images_where_none_are_held_out():
-    parts = undivided(DataRecipe(name="digits", unlabelled=UnlabelledRecipe(share=0.5)), LABELS, 3)
+    parts = make_final_split(DataRecipe(name="digits", unlabelled=UnlabelledRecipe(share=0.5)), LABELS, 3)
     assert (len(parts.train), len(parts.validation), len(parts.unlabelled)) == (250, 0, 250)
 
 
-def test_the_name_of_a_split_knows_of_the_unlabelled_images_only_where_there_are_some():
+def test_the_hash_of_a_split_covers_unlabelled_images_where_there_are_some():
     parts = make_split(CIFAR10, LABELS, 3)
     sides = b"|".join(side.astype("<i8").tobytes() for side in (parts.train, parts.validation))
     assert parts.hash == hashlib.sha256(sides).hexdigest()
@@ -105,9 +107,7 @@ def test_training_opens_no_test_file(cifar10_dir: Path, make_run: Callable[..., 
 
 
 @pytest.mark.parametrize("access", [{"train", "validation"}, {"train"}, set()])
-def test_the_test_part_is_sealed_unless_the_run_was_given_it(
-    cifar10_dir: Path, make_run: Callable[..., Run], access: set
-):
+def test_the_test_part_is_sealed_without_access_to_it(cifar10_dir: Path, make_run: Callable[..., Run], access: set):
     with pytest.raises(PermissionError, match="may not read the test part"):
         load_test(CIFAR10, make_run(data_dir=cifar10_dir, access=frozenset(access)))
 
@@ -123,7 +123,7 @@ def test_each_side_of_the_split_needs_its_own_access(make_run: Callable[..., Run
         load_training(DataRecipe(name="digits"), make_run(access=frozenset(access)))
 
 
-def test_a_fingerprint_names_pixels_and_labels_but_not_how_they_are_stored(cifar10_dir: Path):
+def test_a_fingerprint_depends_on_pixels_and_labels_not_on_their_storage(cifar10_dir: Path):
     stored = load_images(CIFAR10, cifar10_dir, "train")
     name = fingerprint(stored, 3)
     assert name == fingerprint(Images(stored.pixels[..., :3].copy(), stored.labels.astype(np.int32)), 3)

@@ -1,3 +1,5 @@
+"""STL-10: its binary files, subsets, truncated and absent files."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -67,6 +69,6 @@ def test_a_label_of_zero_which_stl10_does_not_have_is_refused(data_dir: Path):
         read_images(STL10, data_dir, "train")
 
 
-def test_absent_files_are_reported_with_what_to_put_where(tmp_path: Path):
+def test_absent_files_are_reported_with_the_files_to_put_there(tmp_path: Path):
     with pytest.raises(Unavailable, match=r"no .*stl10_binary/train_X\.bin\. Put the official binary files of STL-10"):
         read_images(STL10, tmp_path, "train")

@@ -1,3 +1,5 @@
+"""Images without labels: layouts, formats, sizes, invalid files."""
+
 from __future__ import annotations
 
 import pickle
@@ -44,11 +46,11 @@ def as_npz(folder: Path, **content: Any) -> Path:
 
 
 @pytest.mark.parametrize("layout", ["NHWC", "NCHW", "rows"])
-def test_the_layout_of_a_pickle_is_told_by_its_shape(tmp_path: Path, layout: Any):
-    found = read_unlabelled(make_unlabelled_pickle(tmp_path / "set.pkl", count=6, layout=layout), CIFAR10)
-    assert np.array_equal(found.pixels, PICTURES)
-    assert found.ids == ("0", "1", "2", "3", "4", "5")
-    assert found.fit is None
+def test_the_layout_of_a_pickle_follows_from_its_shape(tmp_path: Path, layout: Any):
+    images = read_unlabelled(make_unlabelled_pickle(tmp_path / "set.pkl", count=6, layout=layout), CIFAR10)
+    assert np.array_equal(images.pixels, PICTURES)
+    assert images.ids == ("0", "1", "2", "3", "4", "5")
+    assert images.fit is None
 
 
 @pytest.mark.parametrize(
@@ -63,9 +65,9 @@ def test_ids_of_any_kind_become_text(tmp_path: Path, ids: Any):
 def test_an_npz_and_an_npy_are_read(tmp_path: Path, key: str):
     np.savez(tmp_path / "set.npz", **{key: PICTURES, "ids": np.array(list("abcdef"))})
     np.save(tmp_path / "set.npy", PICTURES)
-    found = read_unlabelled(tmp_path / "set.npz", CIFAR10)
-    assert np.array_equal(found.pixels, PICTURES)
-    assert found.ids == tuple("abcdef")
+    images = read_unlabelled(tmp_path / "set.npz", CIFAR10)
+    assert np.array_equal(images.pixels, PICTURES)
+    assert images.ids == tuple("abcdef")
     assert np.array_equal(read_unlabelled(tmp_path / "set.npy", CIFAR10).pixels, PICTURES)
 
 
@@ -75,21 +77,21 @@ def test_images_of_one_channel_need_no_axis_for_it(tmp_path: Path):
 
 
 def test_a_flat_folder_is_read_in_the_order_of_its_names(tmp_path: Path):
-    found = read_unlabelled(save_images(tmp_path / "set", PICTURES), CIFAR10)
-    assert np.array_equal(found.pixels, PICTURES)
-    assert found.ids == tuple(f"photo{number}" for number in range(6))
+    images = read_unlabelled(save_images(tmp_path / "set", PICTURES), CIFAR10)
+    assert np.array_equal(images.pixels, PICTURES)
+    assert images.ids == tuple(f"photo{number}" for number in range(6))
 
 
 @pytest.mark.parametrize("path", ["stl10_binary", "stl10_binary/unlabeled_X.bin"])
 def test_the_unlabelled_part_of_stl10_is_read(tmp_path: Path, path: str):
     make_stl10(tmp_path, per_class=1, test_per_class=1, unlabelled=4)
-    found = read_unlabelled(tmp_path / path, DataRecipe(name="stl10"))
-    assert np.array_equal(found.pixels, pictures(np.arange(4), 96, seed=3))
+    images = read_unlabelled(tmp_path / path, DataRecipe(name="stl10"))
+    assert np.array_equal(images.pixels, pictures(np.arange(4), 96, seed=3))
 
 
 @pytest.mark.parametrize("write", [as_pickle, as_npz])
 @pytest.mark.parametrize("key", ["labels", "fine_labels", "y"])
-def test_a_set_with_labels_is_refused_with_where_it_belongs(tmp_path: Path, write: Callable[..., Path], key: str):
+def test_a_set_with_labels_is_refused_with_a_pointer_to_evaluate(tmp_path: Path, write: Callable[..., Path], key: str):
     with pytest.raises(ValueError, match=f"has labels .under '{key}'.*naming it in the study's `evaluate`"):
         read_unlabelled(write(tmp_path, **{key: np.arange(6)}), CIFAR10)
 
@@ -121,7 +123,7 @@ class Attack:
     (pickle.dumps({"data": PICTURES, "ids": [1, 2]}), "6 images but 2 ids"),
     (pickle.dumps({"data": PICTURES, "ids": [1, 2, 3, 4, 5, 1]}), "ids must be unique but '1' names two images"),
 ])  # fmt: skip
-def test_a_pickle_that_is_not_what_it_claims_is_refused(
+def test_an_invalid_pickle_is_refused_with_the_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, message: str
 ):
     monkeypatch.chdir(tmp_path)
@@ -138,38 +140,38 @@ def test_a_broken_file_is_named(tmp_path: Path, name: str):
         read_unlabelled(tmp_path / name, CIFAR10)
 
 
-def test_nothing_there_is_reported(tmp_path: Path):
+def test_an_absent_path_is_reported(tmp_path: Path):
     with pytest.raises(Unavailable, match=r"no unlabelled images at .*set\.pkl"):
         read_unlabelled(tmp_path / "set.pkl", CIFAR10)
 
 
 @pytest.mark.parametrize("write", [as_pickle, lambda folder: save_images(folder / "set", PICTURES)])
-def test_another_size_is_refused_with_both(tmp_path: Path, write: Callable[[Path], Path]):
+def test_another_size_is_refused_with_both_sizes(tmp_path: Path, write: Callable[[Path], Path]):
     with pytest.raises(ValueError, match="32 x 32 pixels, but the network was trained on images of 96 x 96"):
         read_unlabelled(write(tmp_path), DataRecipe(name="stl10"))
 
 
-def test_another_size_is_left_to_the_resize_of_the_data(tmp_path: Path):
-    found = read_unlabelled(as_pickle(tmp_path), DataRecipe(name="stl10", resize=64, center_crop=56))
-    assert found.fit == Fit(64, 56)
-    assert np.array_equal(found.pixels, PICTURES)
+def test_another_size_is_kept_for_the_resize_of_the_data(tmp_path: Path):
+    images = read_unlabelled(as_pickle(tmp_path), DataRecipe(name="stl10", resize=64, center_crop=56))
+    assert images.fit == Fit(64, 56)
+    assert np.array_equal(images.pixels, PICTURES)
 
 
-def test_a_set_that_has_the_resized_size_already_is_left_alone(tmp_path: Path):
+def test_a_set_of_the_resized_size_needs_no_fit(tmp_path: Path):
     assert read_unlabelled(as_pickle(tmp_path), DataRecipe(name="stl10", resize=32)).fit is None
 
 
 def test_a_folder_of_several_sizes_is_decoded_to_the_size_of_the_network(tmp_path: Path):
     folder = save_images(tmp_path / "set", PICTURES)
     Image.fromarray(PICTURES[0]).resize((50, 40)).save(folder / "wide.png")
-    found = read_unlabelled(folder, DataRecipe(name="cifar10", resize=48))
-    assert found.pixels.shape == (7, 48, 48, 3)
-    assert found.fit is None
-    assert np.array_equal(found.pixels[:6], fit_pixels(PICTURES, Fit(48, None)))
+    images = read_unlabelled(folder, DataRecipe(name="cifar10", resize=48))
+    assert images.pixels.shape == (7, 48, 48, 3)
+    assert images.fit is None
+    assert np.array_equal(images.pixels[:6], fit_pixels(PICTURES, Fit(48, None)))
 
 
 @pytest.mark.parametrize("limit", [cache.ENLARGED_LIMIT_BYTES, 1000])
-def test_images_for_training_come_in_the_form_of_the_training_images(
+def test_images_for_training_have_the_form_of_the_training_images(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int
 ):
     monkeypatch.setattr(cache, "ENLARGED_LIMIT_BYTES", limit)
@@ -182,7 +184,7 @@ def test_images_for_training_come_in_the_form_of_the_training_images(
     assert np.array_equal(pixels, PICTURES if images.fit else fit_pixels(PICTURES, Fit(48, None)))
 
 
-def test_images_that_cannot_take_the_form_of_the_training_images_are_refused(
+def test_images_of_another_stored_size_than_the_training_images_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(cache, "ENLARGED_LIMIT_BYTES", 1000)

@@ -1,4 +1,4 @@
-"""The network of cifar10-airbench: its size, its whitening stem, its Dirac start, what is frozen when."""
+"""The network of cifar10-airbench: its size, whitening stem, Dirac start and frozen parameters."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ COLOUR = Shape(3, 32, 10)
 
 
 def network(shape: Shape = COLOUR, **settings: Any) -> Airbench:
-    made = build(AirbenchRecipe(**settings), shape)
-    initialise(made, 3)
-    assert isinstance(made, Airbench)
-    return made
+    net = build(AirbenchRecipe(**settings), shape)
+    initialise(net, 3)
+    assert isinstance(net, Airbench)
+    return net
 
 
 def digits_trainer(make_recipe: MakeRecipe, make_run: MakeRun, run: dict[str, Any] | None = None, **model: Any):
@@ -60,17 +60,17 @@ def test_the_default_is_airbench94_with_its_1_97_million_parameters():
 
 
 def test_the_network_is_stem_blocks_with_pool_before_the_norm_and_a_scaled_head():
-    made, images = network(widths=(8, 16)).eval(), photos(4)
-    made.stem.bias.data.normal_()
-    maps = torch.nn.functional.gelu(conv2d(images, made.stem.weight, made.stem.bias))
-    for block in made.blocks:
+    net, images = network(widths=(8, 16)).eval(), photos(4)
+    net.stem.bias.data.normal_()
+    maps = torch.nn.functional.gelu(conv2d(images, net.stem.weight, net.stem.bias))
+    for block in net.blocks:
         maps = torch.nn.functional.max_pool2d(conv2d(maps, block.conv1.weight, padding=1), 2)
         maps = torch.nn.functional.gelu(block.norm1(maps))
         maps = torch.nn.functional.gelu(block.norm2(conv2d(maps, block.conv2.weight, padding=1)))
-    logits = maps.flatten(2).max(dim=2).values @ made.head.output.weight.T / 9
+    logits = maps.flatten(2).max(dim=2).values @ net.head.output.weight.T / 9
     assert maps.shape[2:] == (7, 7)
-    torch.testing.assert_close(made(images), logits + made.head.output.bias)
-    assert (made.blocks[0].norm1.momentum, made.blocks[0].norm1.eps) == (0.4, 1e-12)
+    torch.testing.assert_close(net(images), logits + net.head.output.bias)
+    assert (net.blocks[0].norm1.momentum, net.blocks[0].norm1.eps) == (0.4, 1e-12)
 
 
 @pytest.mark.parametrize("data", ["photos", "digits"])
@@ -87,20 +87,20 @@ def test_whitened_patches_have_the_identity_as_their_covariance(data: str, data_
     out = patches @ filters[:count].T
     covariance = (out.T @ out / len(out)).double()
     values = torch.linalg.eigvalsh((patches.T @ patches / len(patches)).double()).flip(0)
-    expected = torch.diag(values / (values + EPSILON))  # one, but for directions that hardly vary
+    expected = torch.diag(values / (values + EPSILON))  # one, except in directions that hardly vary
     torch.testing.assert_close(covariance, expected, atol=2e-3, rtol=0)
     assert expected.diag()[0] > 0.999
     assert torch.equal(filters[count:], -filters[:count])
 
 
-def test_the_stem_looks_at_the_training_images_of_the_split_alone(make_recipe: MakeRecipe, make_run: MakeRun):
+def test_the_stem_whitens_the_training_images_of_the_split_alone(make_recipe: MakeRecipe, make_run: MakeRun):
     trainer = digits_trainer(make_recipe, make_run)
     filters = trainer.network.get_parameter("stem.weight").flatten(1)
     images, split = load_training(trainer.recipe.data, make_run())
-    torch.testing.assert_close(filters.abs(), own_filters(images.pixels[split.train], trainer), atol=1e-5, rtol=0)
+    torch.testing.assert_close(filters.abs(), filters_by_svd(images.pixels[split.train], trainer), atol=1e-5, rtol=0)
     test = load_test(trainer.recipe.data, make_run(access=frozenset({"test"})))
-    for pixels in (images.pixels[split.validation], test.pixels):  # other images would have given other filters
-        assert (filters.abs() - own_filters(pixels, trainer)).abs().max() > 1e-3
+    for pixels in (images.pixels[split.validation], test.pixels):  # other images give other filters
+        assert (filters.abs() - filters_by_svd(pixels, trainer)).abs().max() > 1e-3
     spoilt, source = network(Shape(1, 8, 10), widths=(8, 16)), trainer.images.source
     pixels = torch.randint(0, 256, source.pixels.shape, dtype=torch.uint8)
     pixels[trainer.images.train] = source.pixels[trainer.images.train]
@@ -108,8 +108,8 @@ def test_the_stem_looks_at_the_training_images_of_the_split_alone(make_recipe: M
     assert torch.equal(spoilt.stem.weight.flatten(1), filters)
 
 
-def own_filters(pixels: np.ndarray, trainer: Trainer) -> Tensor:
-    """Whitening filters, without their signs, by numpy and another route: singular vectors of all patches."""
+def filters_by_svd(pixels: np.ndarray, trainer: Trainer) -> Tensor:
+    """The absolute whitening filters, computed another way: by numpy, from the singular vectors of all patches."""
     scaling = trainer.images.source.scaling
     images = pixels[..., 0].astype(np.float64) * float(scaling.factor) + float(scaling.offset)
     patches = np.stack([images[:, r : r + 7, c : c + 7].ravel() for r in (0, 1) for c in (0, 1)], axis=1)
@@ -126,7 +126,7 @@ def test_the_filters_are_in_the_checkpoint_and_need_no_data_again(make_recipe: M
     assert torch.equal(loaded.network.get_parameter("stem.weight"), trainer.network.get_parameter("stem.weight"))
 
 
-def test_weights_that_are_loaded_keep_their_own_filters(make_recipe: MakeRecipe, make_run: MakeRun, tmp_path: Path):
+def test_loaded_weights_keep_their_filters(make_recipe: MakeRecipe, make_run: MakeRun, tmp_path: Path):
     first = digits_trainer(make_recipe, make_run)
     torch.save({name: tensor * 2 for name, tensor in first.network.state_dict().items()}, tmp_path / "weights.pt")
     loaded = Trainer.start(
@@ -145,7 +145,7 @@ def test_without_whitening_the_stem_is_drawn_and_trained(make_recipe: MakeRecipe
     assert not torch.equal(trainer.network.get_parameter("stem.weight"), drawn)
 
 
-def test_the_filters_and_gains_stay_and_the_bias_of_the_stem_is_trained_for_its_epochs(make_recipe, make_run):
+def test_filters_and_gains_are_frozen_and_the_stems_bias_after_its_epochs(make_recipe, make_run):
     trainer = digits_trainer(make_recipe, make_run, whiten_bias_epochs=2)
     weights = {name: tensor.clone() for name, tensor in trainer.network.named_parameters()}
     biases = [weights["stem.bias"]]
@@ -158,22 +158,22 @@ def test_the_filters_and_gains_stay_and_the_bias_of_the_stem_is_trained_for_its_
     assert [torch.equal(*pair) for pair in pairwise(biases)] == [False, False, True]
 
 
-def test_the_networks_own_freezing_and_that_of_the_recipe_go_together():
-    made = network(**SMALL)
+def test_the_networks_freezing_and_that_of_the_recipe_add_up():
+    net = network(**SMALL)
     body = TransferRecipe.model_validate({"freeze": "body", "unfreeze": [{"epoch": 1, "parameters": "all"}]})
-    assert trained_names(made, body, 0) == {"head.output.weight", "head.output.bias"}
-    freeze(made.train(), body, 1)
-    assert {name for name, parameter in made.named_parameters() if not parameter.requires_grad} == made.frozen(1)
+    assert trained_names(net, body, 0) == {"head.output.weight", "head.output.bias"}
+    freeze(net.train(), body, 1)
+    assert {name for name, parameter in net.named_parameters() if not parameter.requires_grad} == net.frozen(1)
     with pytest.raises(ValueError, match="leaves no parameter to train"):
-        trained_names(made, TransferRecipe.model_validate({"freeze": ["head*", "blocks*", "stem.bias"]}), 0)
+        trained_names(net, TransferRecipe.model_validate({"freeze": ["head*", "blocks*", "stem.bias"]}), 0)
 
 
-def test_a_dirac_start_hands_on_what_comes_in():
-    made, plain = network(**SMALL), network(**SMALL, dirac_init=False)
+def test_a_dirac_start_passes_its_input_on():
+    net, plain = network(**SMALL), network(**SMALL, dirac_init=False)
     maps = torch.randn(2, 8, 6, 6)
-    conv1, conv2 = made.blocks[1].conv1, made.blocks[1].conv2
+    conv1, conv2 = net.blocks[1].conv1, net.blocks[1].conv2
     assert torch.equal(conv2(conv1(maps))[:, :8], maps)
-    assert torch.equal(conv1.weight[8:], plain.blocks[1].conv1.weight[8:])  # the others are drawn as ever
+    assert torch.equal(conv1.weight[8:], plain.blocks[1].conv1.weight[8:])  # the others are drawn as without it
     assert not torch.equal(conv1.weight[:8], plain.blocks[1].conv1.weight[:8])
     narrowing = network(widths=(8,)).blocks[0].conv1  # 24 maps in, 8 out
     maps = torch.randn(2, 24, 6, 6)

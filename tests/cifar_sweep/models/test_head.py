@@ -1,3 +1,5 @@
+"""The classifier: its order of layers, and the text head."""
+
 from __future__ import annotations
 
 import math
@@ -55,7 +57,7 @@ def test_dropout_batch_norm_and_linear_layer_follow_each_other_in_this_order():
     torch.testing.assert_close(made(features), made.output(scaled))
 
 
-def test_the_hidden_dropout_follows_every_hidden_layer_but_the_last():
+def test_the_hidden_dropout_follows_every_hidden_layer_except_the_last():
     rates = [m.p for m in head(hidden=[5, 5, 5], dropout_hidden=0.3, dropout=0.5).modules() if type(m) is nn.Dropout]
     assert rates == [0.3, 0.3, 0.0, 0.5]
 
@@ -127,12 +129,12 @@ def test_embeddings_that_do_not_fit_are_refused(text: Any, embeddings: Tensor, m
     [
         ({"encoder": "file", "dimensions": 3}, "encoder is file but path is missing"),
         ({"encoder": "file", "path": "a.npz"}, "encoder is file but dimensions is missing"),
-        ({"encoder": "clip", "path": "a.npz"}, "path is 'a.npz' but encoder is clip: only file takes it"),
+        ({"encoder": "clip", "path": "a.npz"}, "path is 'a.npz' but encoder is clip: only file takes it; remove it"),
         ({"encoder": "words", "dimensions": 256}, "dimensions is 256 but encoder is words"),
         ({"encoder": "words", "temperature": 0.0}, "greater than or equal to 0.01"),
     ],
 )
-def test_text_settings_that_do_not_go_together_are_refused(settings: dict[str, Any], message: str):
+def test_contradictory_text_settings_are_refused(settings: dict[str, Any], message: str):
     with pytest.raises(ValidationError, match=message):
         TextHead.model_validate(settings)
 

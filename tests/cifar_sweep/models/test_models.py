@@ -1,4 +1,4 @@
-"""What every model of the registry keeps to, and what each is made of."""
+"""The rules that every model follows, and the parts of each."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def images(shape: Shape, count: int = 2) -> Tensor:
 @pytest.mark.parametrize(
     ("name", "settings", "shape", "parameters"),
     [
-        # The report's own figure.
+        # The figure of the report.
         ("base_resnet", {}, Shape(3, 32, 100), 20_052_460),
         # 3 convolutions, 128 x 4 x 4 flat, 256, 100.
         (
@@ -110,8 +110,8 @@ def test_the_default_models_have_the_known_counts(name: str, settings: dict, sha
 def test_wide_resnets_around_five_million_parameters_are_as_their_docs_say(depth: int, widen: int, parameters: int):
     from cifar_sweep.models.architectures import wide_resnet
 
-    found = network_cost(recipe("wide_resnet", depth=depth, widen=widen), Shape(3, 32, 10))["parameters"]
-    assert found == parameters
+    counted = network_cost(recipe("wide_resnet", depth=depth, widen=widen), Shape(3, 32, 10))["parameters"]
+    assert counted == parameters
     under, over = (wide_resnet.__doc__ or "").split("Over it:")
     assert f"({depth}, {widen}): {parameters:,}" in (under if parameters < 5_000_000 else over)
 
@@ -153,14 +153,14 @@ def test_no_norm_takes_every_normalisation_away(name: str):
     assert without(images(shape)).isfinite().all()
 
 
-def test_the_custom_resnet_has_no_bias_but_in_its_head_with_and_without_norm():
+def test_the_custom_resnet_has_biases_only_in_its_head_with_and_without_norm():
     for norm in ("batch", "none"):
         network = build(recipe("base_resnet", **SMALL["base_resnet"], norm=norm), Shape(3, 32, 5))
         assert not any(module.bias is not None for module in network.modules() if isinstance(module, nn.Conv2d))
     assert not any("shortcut" in name and "norm" in name for name, _ in network.named_modules())
 
 
-def test_without_activation_and_norm_the_custom_resnet_is_linear_but_for_its_pool():
+def test_without_activation_and_norm_the_custom_resnet_is_linear_except_for_its_pool():
     shape = Shape(3, 32, 5)
     network = small("base_resnet", shape, activation="identity", norm="none", head={"hidden": [6]}).eval()
     network.pool = nn.AvgPool2d(2)
@@ -194,7 +194,7 @@ def test_stochastic_depth_drops_whole_images_and_keeps_the_mean():
     assert torch.equal(drop.eval()(torch.ones(5, 2)), torch.ones(5, 2))
 
 
-def test_a_wide_block_projects_its_activated_input_and_passes_any_other_on_as_it_is():
+def test_a_wide_block_projects_its_activated_input_or_adds_its_input_unchanged():
     network = small("wide_resnet", Shape(3, 32, 5), depth=16).eval()
     maps = images(Shape(4, 8, 1))
     for name, expected in (
@@ -237,7 +237,7 @@ def test_each_part_of_the_attention_can_be_left_out(attention: str, parts: list[
 
 
 @pytest.mark.parametrize(("pool", "kind"), [("avg", nn.AvgPool2d), ("max", nn.MaxPool2d)])
-def test_lenet_pools_as_it_is_told(pool: str, kind: type):
+def test_lenet_has_the_pooling_of_its_recipe(pool: str, kind: type):
     network = small("lenet5", Shape(3, 32, 5), pool=pool, activation="relu")
     assert [type(layer.pool) for layer in network.layers] == [kind, kind]
 
@@ -270,7 +270,7 @@ def test_the_smallest_images_pass(name: str, size: int):
 
 
 @pytest.mark.parametrize("name", OWN)
-def test_scaled_widths_make_the_network_smaller_and_one_changes_nothing(name: str):
+def test_scaled_widths_make_the_network_smaller_and_a_factor_of_one_changes_nothing(name: str):
     made, shape = recipe(name), Shape(3, 32, 10)
     nested = RECIPES.dump_python(made)
 
@@ -315,13 +315,13 @@ def test_initial_weights_follow_from_the_seed_whatever_torchs_generator_holds(na
 def test_a_recipe_knows_whether_its_network_normalises_over_the_batch(name: str, settings: dict, expected: bool):
     made = recipe(name, **settings)
     with torch.device("meta"):
-        found = build(made, Shape(3, 32, 10))
+        network = build(made, Shape(3, 32, 10))
     assert made.batch_statistics is expected
-    assert any(isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d) for m in found.modules()) is expected
+    assert any(isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d) for m in network.modules()) is expected
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_settings_survive_their_own_dump(name: str):
+def test_settings_survive_json(name: str):
     made = recipe(name, **SMALL[name])
     assert RECIPES.validate_json(RECIPES.dump_json(made)) == made
     assert made.name == name
@@ -339,6 +339,6 @@ def test_settings_without_a_name_are_a_resnets():
         ("convnet", {"stem": {"padding": 3}}, "padding must be below kernel but is 3, and kernel is 3"),
     ],
 )
-def test_settings_that_do_not_go_together_are_refused(name: str, settings: dict, message: str):
+def test_contradictory_settings_are_refused(name: str, settings: dict, message: str):
     with pytest.raises(ValueError, match=message):
         recipe(name, **settings)

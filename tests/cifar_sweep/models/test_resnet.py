@@ -1,3 +1,5 @@
+"""The ResNet: shapes, blocks, and initial weights that agree across recipes."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -121,7 +123,7 @@ def test_a_strided_pointwise_convolution_is_torchs_own(stride: int, size: int):
     torch.testing.assert_close(ours(images), theirs(images))
 
 
-def test_no_strided_pointwise_convolution_is_left_to_onednn():
+def test_no_strided_pointwise_convolution_is_computed_by_onednn():
     net = network(stem={"kernel": 1, "stride": 2})
     pointwise = [
         m for m in net.modules() if isinstance(m, nn.Conv2d) and m.kernel_size == (1, 1) and m.stride != (1, 1)
@@ -171,7 +173,7 @@ def test_initial_weights_have_the_deviation_of_he():
     assert float(weight.detach().std()) == pytest.approx((2 / (256 * 9)) ** 0.5, rel=0.01)
 
 
-def test_the_signal_keeps_its_scale_on_its_way(make_images: Callable[[], Tensor]):
+def test_the_signal_keeps_its_scale(make_images: Callable[[], Tensor]):
     logits = network(CIFAR, blocks=(3, 3), widths=(32, 64))(make_images())
     assert 0.1 < float(logits.detach().std()) < 10
 

@@ -1,3 +1,5 @@
+"""Embeddings of class names by each encoder."""
+
 from __future__ import annotations
 
 import importlib.util
@@ -17,7 +19,7 @@ from cifar_sweep.models.recipes import Head, TextHead
 from cifar_sweep.models.text_embeddings import embeddings
 from sweeps.workload import Unavailable
 
-needs_words = pytest.mark.skipif(importlib.util.find_spec("wordllama") is None, reason="the extra text is not there")
+needs_words = pytest.mark.skipif(importlib.util.find_spec("wordllama") is None, reason="without the extra text")
 WORDS = TextHead(encoder="words")
 
 
@@ -40,7 +42,7 @@ def cosine(pair: Tensor) -> float:
     (("automobile", "truck"), ("automobile", "frog")),
     (("dog", "cat"), ("dog", "airplane")),
 ])  # fmt: skip
-def test_words_are_nearer_to_those_of_like_meaning(near, far, tmp_path):
+def test_words_of_similar_meaning_are_nearer(near, far, tmp_path):
     assert cosine(embeddings(WORDS, near, tmp_path)) > cosine(embeddings(WORDS, far, tmp_path)) + 0.1
 
 
@@ -87,9 +89,9 @@ def test_the_vectors_are_those_of_the_package_itself(tmp_path):
 
 def test_a_file_is_matched_by_name_in_any_order(tmp_path):
     text = written(tmp_path, **rows(["horse", "unused", "oak tree"]))
-    found = embeddings(text, ["oak_tree", "horse"], tmp_path)
+    embedded = embeddings(text, ["oak_tree", "horse"], tmp_path)
     expected = torch.tensor([[7.0, 8, 9], [1, 2, 3]])
-    assert torch.allclose(found, expected / expected.norm(dim=1, keepdim=True))
+    assert torch.allclose(embedded, expected / expected.norm(dim=1, keepdim=True))
 
 
 def test_a_class_that_the_file_lacks_is_named_with_the_nearest(tmp_path):
@@ -100,14 +102,14 @@ def test_a_class_that_the_file_lacks_is_named_with_the_nearest(tmp_path):
 
 @pytest.mark.parametrize(("arrays", "message"), [
     ({"names": ["a"], "embeddings": [[1.0, 2.0]]}, "model.head.text.dimensions is 3 but the embeddings have 2"),
-    ({"names": ["a"], "embeddings": [[0.0, 0.0, 0.0]]}, "class 'a' has an embedding of zeros or no numbers"),
-    ({"names": ["a"], "embeddings": [[np.nan, 1, 1]]}, "class 'a' has an embedding of zeros or no numbers"),
+    ({"names": ["a"], "embeddings": [[0.0, 0.0, 0.0]]}, "the embedding of class 'a' is all zeros or not finite"),
+    ({"names": ["a"], "embeddings": [[np.nan, 1, 1]]}, "the embedding of class 'a' is all zeros or not finite"),
     ({"names": ["a", "b"], "embeddings": [[1.0, 2, 3]]}, r"must have N names .* names \(2,\) and embeddings \(1, 3\)"),
     ({"names": ["a"], "embeddings": [["x", "y", "z"]]}, "must have N names and embeddings"),
     ({"names": ["a"]}, "must be an .npz with the arrays names and embeddings"),
     ({"names": np.array(["a"], dtype=object), "embeddings": [[1.0, 2, 3]]}, "must be an .npz with the arrays"),
 ])  # fmt: skip
-def test_a_file_that_does_not_fit_is_refused_with_the_reason(tmp_path, arrays, message):
+def test_an_invalid_file_is_refused_with_the_reason(tmp_path, arrays, message):
     with pytest.raises(ValueError, match=message):
         embeddings(written(tmp_path, **arrays), ["a"], tmp_path)
 
@@ -118,7 +120,7 @@ def test_a_file_that_is_no_npz_is_refused(tmp_path):
         embeddings(TextHead(encoder="file", path="names.npz", dimensions=3), ["a"], tmp_path)
 
 
-def test_a_file_that_is_not_there_is_unavailable(tmp_path):
+def test_an_absent_file_is_unavailable(tmp_path):
     with pytest.raises(Unavailable, match=r"no file .*names\.npz. Put an \.npz"):
         embeddings(TextHead(encoder="file", path="names.npz", dimensions=3), ["a"], tmp_path)
 
@@ -134,8 +136,8 @@ def test_clip_without_package_or_weights_is_unavailable_and_says_what_to_fetch(t
         from huggingface_hub import constants
 
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
-    wanted = "Fetch it once with 'hf download" if installed else "needs the extra clip: uv pip install"
-    with pytest.raises(Unavailable, match=wanted):
+    message = "Fetch it once with 'hf download" if installed else "needs the extra clip: uv pip install"
+    with pytest.raises(Unavailable, match=message):
         embeddings(TextHead(encoder="clip"), ["oak_tree"], tmp_path)
 
 

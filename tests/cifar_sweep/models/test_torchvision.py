@@ -1,3 +1,5 @@
+"""torchvision's architectures with our head: counts, stems, features, initial weights."""
+
 from __future__ import annotations
 
 import copy
@@ -11,7 +13,7 @@ from torchvision.ops import StochasticDepth
 
 from cifar_sweep.cost import network_cost
 from cifar_sweep.models import build
-from cifar_sweep.models.architectures.drawn import recorded
+from cifar_sweep.models.architectures.drawn import record_draws
 from cifar_sweep.models.init import initialise
 from cifar_sweep.models.network import Network
 from cifar_sweep.models.recipes import TorchvisionRecipe
@@ -50,7 +52,7 @@ def test_the_architectures_have_the_known_counts(arch: str, parameters: int):
 
 @pytest.mark.parametrize(
     ("arch", "gmacs"),
-    # torchvision's own figures at 224 pixels and 1000 classes, but for attention's products.
+    # torchvision's own figures at 224 pixels and 1000 classes, without the products of attention.
     [
         ("resnet50", 4.09), ("resnext50_32x4d", 4.23), ("mobilenet_v2", 0.30),
         ("convnext_tiny", 4.46), ("regnet_y_400mf", 0.40),
@@ -58,8 +60,8 @@ def test_the_architectures_have_the_known_counts(arch: str, parameters: int):
     ],
 )  # fmt: skip
 def test_macs_are_torchvisions_own_figures(arch: str, gmacs: float):
-    found = network_cost(recipe(arch), Shape(3, 224, 1000))["macs"] / 1e9
-    assert found == pytest.approx(gmacs, rel=0.06)
+    counted = network_cost(recipe(arch), Shape(3, 224, 1000))["macs"] / 1e9
+    assert counted == pytest.approx(gmacs, rel=0.06)
 
 
 @pytest.mark.parametrize("arch", ["resnet18", "resnext50_32x4d", "googlenet", TINY])
@@ -81,7 +83,7 @@ def test_a_small_stem_of_a_family_without_pool_keeps_the_size_of_the_map(arch: s
 @pytest.mark.parametrize(
     "arch", ["alexnet", "vgg11", "squeezenet1_1", "inception_v3", "swin_t", "vit_b_16", "maxvit_t"]
 )
-def test_a_small_stem_is_refused_where_there_is_none(arch: str):
+def test_a_small_stem_is_refused_for_architectures_without_one(arch: str):
     with pytest.raises(ValueError, match=rf"model.stem must be imagenet for {arch}: small is for resnet, resnext"):
         network_cost(recipe(arch, stem="small"), Shape(3, 224, 10))
 
@@ -121,7 +123,7 @@ def test_logits_are_those_of_the_architecture_with_the_same_weights():
     torch.testing.assert_close(ours(images), theirs(images))
 
 
-def test_the_dropout_before_the_last_layer_makes_way_for_the_heads():
+def test_the_heads_dropout_replaces_that_before_the_last_layer():
     for arch in ("mobilenet_v2", "googlenet"):
         with torch.device("meta"):
             made = build(recipe(arch, head={"dropout": 0.3}), Shape(3, 224, 10))
@@ -166,13 +168,13 @@ def rates(made: Network) -> list[float]:
 
 def test_stochastic_depth_scales_the_architectures_own_rates():
     with torch.device("meta"):
-        own, set_, off = (build(recipe("convnext_tiny", stochastic_depth=p), CIFAR100) for p in (None, 0.3, 0.0))
-    assert rates(own)[-1] == pytest.approx(0.1)
-    assert rates(set_) == pytest.approx([3 * rate for rate in rates(own)])
+        default, scaled, off = (build(recipe("convnext_tiny", stochastic_depth=p), CIFAR100) for p in (None, 0.3, 0.0))
+    assert rates(default)[-1] == pytest.approx(0.1)
+    assert rates(scaled) == pytest.approx([3 * rate for rate in rates(default)])
     assert not any(rates(off))
 
 
-def test_stochastic_depth_is_refused_where_there_is_none():
+def test_stochastic_depth_is_refused_for_architectures_without_it():
     with pytest.raises(ValueError, match=r"model.stochastic_depth must be null or 0 for resnet18 but is 0.1"):
         network_cost(recipe("resnet18", stochastic_depth=0.1), CIFAR100)
     assert network_cost(recipe("resnet18", stochastic_depth=0.0), CIFAR100)
@@ -194,11 +196,11 @@ def test_initial_weights_agree_wherever_name_and_shape_do(change: dict[str, Any]
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_building_and_drawing_leave_torchs_generator_and_are_blind_to_it(channels: int):
+def test_building_and_drawing_neither_change_nor_read_torchs_generator(channels: int):
     drawn = []
     for seed in (1, 2):
         torch.manual_seed(seed)
-        with recorded():
+        with record_draws():
             torch.rand(())
             models.get_model(TINY)
         assert torch.initial_seed() == seed
