@@ -20,7 +20,7 @@ class Figures:
     Example:
         >>> results = sweeps.load("quickstart")
         >>> results.figures.available
-        ['curves', 'history', 'forest', 'pairs', ...]
+        ['learning_curves', 'history', 'forest', 'paired_seeds', ...]
         >>> results.figures.forest()
     """
 
@@ -41,13 +41,13 @@ class Figures:
         """
         return draw(name, self._findings)
 
-    def accuracy_against_parameters(self) -> Figure:
+    def pareto_front(self) -> Figure:
         """Return the metric against the parameters, with the budget and the Pareto front."""
-        return self.draw("tradeoff")
+        return self.draw("pareto_front")
 
     def learning_curves(self) -> Figure:
         """Return the learning curves of the search; those of pruned trials are grey."""
-        return self.draw("curves")
+        return self.draw("learning_curves")
 
     def history(self) -> Figure:
         """Return the results in the order of the trials, with the best so far."""
@@ -55,23 +55,23 @@ class Figures:
 
     def parallel_coordinates(self) -> Figure:
         """Return the settings of the completed trials as parallel coordinates."""
-        return self.draw("coordinates")
+        return self.draw("parallel_coordinates")
 
     def importance(self) -> Figure:
         """Return the importance of the searched settings with its uncertainty. Takes seconds."""
         return self.draw("importance")
 
-    def survivors(self) -> Figure:
+    def rungs(self) -> Figure:
         """Return how many trials were left at each epoch."""
-        return self.draw("survivors")
+        return self.draw("rungs")
 
     def timeline(self) -> Figure:
         """Return when each trial ran."""
         return self.draw("timeline")
 
-    def mean_curves(self) -> Figure:
+    def mean_learning_curves(self) -> Figure:
         """Return the learning curves of the arms, averaged over their seeds."""
-        return self.draw("bands")
+        return self.draw("mean_learning_curves")
 
     def forest(self) -> Figure:
         """Return the differences or effects of the ablation with their intervals."""
@@ -87,15 +87,15 @@ class Figures:
 
     def paired_seeds(self) -> Figure:
         """Return the pairs of runs behind the differences."""
-        return self.draw("pairs")
+        return self.draw("paired_seeds")
 
     def labelled_sets(self) -> Figure:
         """Return the final models on validation data, the test set, and the sets of `evaluate`."""
-        return self.draw("shifts")
+        return self.draw("labelled_sets")
 
-    def class_accuracies(self) -> Figure:
+    def per_class(self) -> Figure:
         """Return the accuracy of each class."""
-        return self.draw("classes")
+        return self.draw("per_class")
 
     def confusion(self) -> Figure:
         """Return the confusion matrix."""
