@@ -72,7 +72,7 @@ def ours(trials: int, folder: Path, kind: str) -> float:
     from sweeps.engine import execute as engine
     from sweeps.prepare.prepared import settle
     from sweeps.runners.protocol import TrialResources
-    from sweeps.runners.startup import starting
+    from sweeps.runners.startup import start_runner
     from sweeps.stages.schedule import RunRequest
     from sweeps.study.document import from_text
     from sweeps.study.stages import stages_of
@@ -80,7 +80,7 @@ def ours(trials: int, folder: Path, kind: str) -> float:
     from sweeps.workload import load
 
     study = parse(from_text(STUDY.format(trials=trials), "noop.yaml"))
-    starts = starting(kind, TrialResources(cpu=1, gpu=0, workers=2), None)
+    starts = start_runner(kind, TrialResources(cpu=1, gpu=0, workers=2), None)
     clock = Clock()
     plan = settle(study, load(study.workload), folder, {})
     engine.run(plan, folder / "noop", starts.ready, clock, RunRequest(stages_of(study)))

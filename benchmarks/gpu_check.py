@@ -23,8 +23,9 @@ from benchmarks.kept import keep
 from cifar_sweep.augment import Augmentation
 from cifar_sweep.recipe import Recipe
 from cifar_sweep.training.trainer import Trainer
-from cifar_sweep.tune.copies import Rehearsal, together
+from cifar_sweep.tune.copies import train_copies
 from cifar_sweep.tune.execution import TOLERANCES, difference
+from cifar_sweep.tune.rehearsal import Rehearsal
 from cifar_sweep.tune.sharing import gpu_share
 from cifar_sweep.workload import prepare
 from sweeps.prepare.environment import data_dir
@@ -65,7 +66,7 @@ def ways(recipe: Recipe, site: Site, seconds: float) -> list[Way]:
         with trainer_of(own, site) as trainer:
             figures = trainer.run_epoch()
             log = trainer_log(trainer)
-        lap = together(own, site, 1, seconds)[0]
+        lap = train_copies(own, site, 1, seconds)[0]
         loss = figures["train_loss"]
         apart = difference([loss], [found[0].train_loss if found else loss])
         steps = 1 / lap.step_s if lap.step_s else 0.0

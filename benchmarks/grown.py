@@ -61,7 +61,7 @@ def grow(folder: Path, trials: int) -> None:
         grown = []
         for trial, settings in _trials(study, plan.gate, trials):
             _write_files(store.search.trial_folder(trial.number), trial, settings)
-            store.search.leave_record(trial)
+            store.search.save_record(trial)
             grown.append((trial, {}))
         store.search.restore(grown)
         store.close()

@@ -22,7 +22,7 @@ from sklearn.linear_model import LogisticRegression
 from benchmarks.kept import keep
 from cifar_sweep.data.cache import load_images
 from cifar_sweep.data.formats import Images
-from cifar_sweep.inference.shift import Channels, channel_warnings, class_warnings
+from cifar_sweep.inference.shift import ChannelStatistics, channel_warnings, class_warnings
 from cifar_sweep.recipe.data import DataRecipe
 from sweeps.io.errors import Unavailable
 
@@ -60,7 +60,7 @@ def rates(name: str, images: Images, channels: int, draws: int) -> Iterator[dict
     pixels, labels = np.asarray(images.pixels)[order][..., :channels], images.labels[order]
     half = len(pixels) // 2
     classifier = LogisticRegression(max_iter=30).fit(_flat(pixels[:half]), labels[:half])
-    trained, usual = Channels.of(pixels[:half], channels), classifier.predict(_flat(pixels[:half]))
+    trained, usual = ChannelStatistics.of(pixels[:half], channels), classifier.predict(_flat(pixels[:half]))
     names = [str(label) for label in range(int(labels.max()) + 1)]
     for change, apply in CHANGES.items():
         if change == "in grey" and channels == 1:
@@ -70,7 +70,9 @@ def rates(name: str, images: Images, channels: int, draws: int) -> Iterator[dict
         for size in SIZES:
             sets = [generator.permutation(len(of))[:size] for _ in range(draws)] if size <= len(of) else []
             if sets:
-                by_channels = [bool(channel_warnings(Channels.of(changed[one], channels), trained)) for one in sets]
+                by_channels = [
+                    bool(channel_warnings(ChannelStatistics.of(changed[one], channels), trained)) for one in sets
+                ]
                 by_classes = [bool(class_warnings(predicted[one], usual, names)) for one in sets]
                 yield {
                     "data": name,

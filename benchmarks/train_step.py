@@ -56,7 +56,7 @@ FACTS = {"size": 32, "classes": 10, "channels": 3}
 def ours(recipe: Recipe, folder: Path) -> Callable[[], None]:
     """An epoch of `cifar_sweep`'s trainer."""
     trainer = Trainer.start(recipe, _run(folder))
-    index, source = trainer._labelled()
+    index, source = trainer._training_images()
     return lambda: _whole(trainer._train_epoch(index, source).count)
 
 

@@ -1,1 +1,1 @@
-"""The image classification workload: `workload: cifar_sweep` in a study file. Its capabilities are in `workload.py`."""
+"""The image classification workload, `workload: cifar_sweep` in a study file; `workload.py` has its capabilities."""

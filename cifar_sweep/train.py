@@ -1,8 +1,8 @@
-"""Training a run: fresh or restored, then per epoch train, validate, yield the figures, save.
+"""Train a run: start or restore, then train, validate and save once per epoch.
 
-Everything random is drawn from a stream of the run's seed named after its purpose and the epoch. So two recipes of one
-seed see the same images in the same order with the same crops, nothing drawn before or elsewhere in the process
-matters, and a resumed run repeats what the uninterrupted one would have drawn.
+Everything random is drawn from a stream of the run's seed, named after its purpose and the epoch. So two recipes of one
+seed see the same images in the same order with the same crops, draws elsewhere in the process have no effect, and a
+resumed run draws what the uninterrupted one would have drawn.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from contextlib import contextmanager
 import torch
 
 from cifar_sweep.data.classes import names_of
+from cifar_sweep.inference.trained import STATE
 from cifar_sweep.models.recipes.hierarchical import HierarchicalRecipe
 from cifar_sweep.recipe import Recipe
 from cifar_sweep.training.hierarchical import HierarchyTrainer
-from cifar_sweep.training.trainer import STATE, Trainer
+from cifar_sweep.training.trainer import Trainer
 from cifar_sweep.tune import is_out_of_memory, out_of_memory_report
 from sweeps.workload import Run, Site
 
@@ -25,20 +26,29 @@ __all__ = ["STATE", "OutOfMemory", "Trainer", "train_network"]
 
 
 class OutOfMemory(MemoryError):
-    """The device has not enough memory for a step; the text says how much was used and which batch size would fit."""
+    """The device has too little memory for a step; the message has the peak and the largest batch size that fits."""
 
 
 def train_network(recipe: Recipe, run: Run) -> Iterator[dict[str, float]]:
-    """Train, yielding once per epoch, and save after each; a run that diverges yields NaN and ends.
+    """Train a run, saving its state after each epoch. A run that diverges yields NaN and ends.
 
-    Losses are mean cross-entropies, accuracies percentages; `lr` is that of the epoch's last step, `seconds` those of
-    training and validation, `images_per_s` counts training alone. A final run holds nothing out: no `val_` figure.
-    Raises OutOfMemory.
+    Args:
+        recipe: The recipe.
+        run: The run; training continues from `run.restored` if there is one.
+
+    Yields:
+        The figures of an epoch: mean cross-entropies in nats, accuracies in percent, `lr` of the last step, `seconds`
+        of training and validation, `images_per_s` of training alone. A final run has no `val_` figures.
+
+    Raises:
+        OutOfMemory: A step does not fit the device.
+        Unavailable: The data, the initial weights or the teacher are missing.
+        ValueError: They do not fit the recipe.
     """
     if run.device == "cpu":
         torch.set_num_threads(1)
     try:
-        with _memory_explained(recipe, run):
+        with _explained_out_of_memory(recipe, run):
             yield from _epochs(recipe, run)
     finally:
         if run.device == "cuda":
@@ -46,8 +56,8 @@ def train_network(recipe: Recipe, run: Run) -> Iterator[dict[str, float]]:
 
 
 def _epochs(recipe: Recipe, run: Run) -> Iterator[dict[str, float]]:
-    kind = HierarchyTrainer if isinstance(recipe.model, HierarchicalRecipe) else Trainer
-    trainer: Trainer | HierarchyTrainer = kind.start(recipe, run)
+    trainer_class = HierarchyTrainer if isinstance(recipe.model, HierarchicalRecipe) else Trainer
+    trainer: Trainer | HierarchyTrainer = trainer_class.start(recipe, run)
     if run.restored is not None:
         trainer.restore(run.restored)
     while trainer.pretrain_epoch():
@@ -58,6 +68,7 @@ def _epochs(recipe: Recipe, run: Run) -> Iterator[dict[str, float]]:
         if trainer.finished and not diverged and trainer.confusion is not None:
             names = names_of(recipe.data, run.data_dir)
             run.record_confusion("validation", names, trainer.confusion.tolist())
+        # Before the state is saved: an epoch that is killed in between is trained again and recorded again.
         yield figures
         if diverged:
             return
@@ -70,12 +81,13 @@ def _save(trainer: Trainer | HierarchyTrainer, run: Run) -> None:
 
 
 @contextmanager
-def _memory_explained(recipe: Recipe, run: Run) -> Iterator[None]:
+def _explained_out_of_memory(recipe: Recipe, run: Run) -> Iterator[None]:
+    """Raise OutOfMemory in place of the errors by which allocators say that memory ran out."""
     try:
         yield
         return
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-    # Outside the handler: the error's traceback holds the tensors that fill the device.
+    # Outside the handler: the error's traceback keeps the tensors alive that fill the device.
     raise OutOfMemory(out_of_memory_report(recipe, Site(run.data_dir, run.device), recipe.images_per_step))

@@ -1,1 +1,1 @@
-"""What a trained network is used for: evaluate, predict, export."""
+"""Inference with a trained network: evaluate, predict, export."""

@@ -1,4 +1,4 @@
-"""Mean loss and accuracy over images, summed where the network runs."""
+"""Mean loss, accuracy and confusions over images, summed on the device that the network runs on."""
 
 from __future__ import annotations
 
@@ -20,36 +20,51 @@ BATCH = 500
 
 @dataclass
 class Tally:
-    """Sums over batches, kept on the device so that no step waits for them."""
+    """Sums over batches, kept on the device so that no step waits for it.
+
+    Attributes:
+        loss: () float64, the sum of the images' losses.
+        correct: () int64, the number of images whose most probable class is the true one.
+        count: Number of images.
+        confusion: (classes, classes) int64, numbers of images by true class (row) and predicted class (column); None
+            where they are not counted.
+    """
 
     loss: Tensor
     correct: Tensor
     count: int = 0
-    confusion: Tensor | None = None  # (classes, classes) int64: true class by row, predicted by column
+    confusion: Tensor | None = None
 
     @classmethod
     def empty(cls, device: torch.device, classes: int = 0) -> Tally:
-        """A tally of nothing yet, which also counts what is taken for what where it is told the number of classes."""
+        """Return a tally of no images, which counts confusions where the number of classes is given."""
         zero = torch.zeros((), device=device, dtype=torch.float64)
-        counts = torch.zeros(classes, classes, device=device, dtype=torch.int64) if classes else None
-        return cls(zero, zero.long(), confusion=counts)
+        confusion = torch.zeros(classes, classes, device=device, dtype=torch.int64) if classes else None
+        return cls(zero, zero.long(), confusion=confusion)
 
     def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
-        """Count a batch in: its mean loss, its logits (B, classes) and its labels (B,)."""
+        """Add a batch.
+
+        Args:
+            loss: () mean loss of the batch.
+            logits: (B, classes).
+            labels: (B,) true classes.
+        """
         predicted = logits.detach().argmax(dim=1)
         self.loss += loss.detach().double() * len(labels)
         self.correct += (predicted == labels).sum()
         self.count += len(labels)
         if self.confusion is not None:
             cells = labels * len(self.confusion) + predicted
-            self.confusion.view(-1).index_add_(0, cells, torch.ones_like(cells))  # bincount would wait for the device
+            # Not bincount: it would make the host wait for the device.
+            self.confusion.view(-1).index_add_(0, cells, torch.ones_like(cells))
 
     def finite(self) -> bool:
-        """Whether the loss is still a number: once NaN or infinite, the sum stays so."""
+        """Return whether the loss is finite; once it is not, the sum stays so. Waits for the device."""
         return bool(torch.isfinite(self.loss))
 
     def means(self) -> tuple[float, float]:
-        """Mean loss and percentage correct; NaN both when the loss is not finite."""
+        """Return the mean loss and the accuracy in percent; both are NaN where the loss is not finite."""
         if not self.finite():
             return math.nan, math.nan
         return float(self.loss) / self.count, 100 * float(self.correct) / self.count
@@ -58,15 +73,21 @@ class Tally:
 def measure(
     network: nn.Module, source: Source, index: Tensor, precision: Literal["fp32", "bf16"]
 ) -> tuple[float, float]:
-    """Mean cross-entropy (without label smoothing) and percentage correct over the images `index` (N,) of `source`.
+    """Return the mean cross-entropy (without label smoothing) and the accuracy in percent over some images.
 
     The network is left in evaluation mode.
+
+    Args:
+        network: Any classifier.
+        source: The stored images, with their scaling.
+        index: (N,) indices of the images in `source`.
+        precision: The arithmetic of the network.
     """
-    return count_up(network, source, index, precision).means()
+    return tally_images(network, source, index, precision).means()
 
 
 @torch.inference_mode()
-def count_up(
+def tally_images(
     network: nn.Module,
     source: Source,
     index: Tensor,
@@ -74,15 +95,21 @@ def count_up(
     classes: int = 0,
     tta: TestTimeAugmentation = "none",
 ) -> Tally:
-    """The tally of what `measure` gives the means of; with `classes` also of what is taken for what.
+    """Return the tally over some images; the network is left in evaluation mode.
 
-    With `tta` the logits are the mean over several views of each image.
+    Args:
+        network: Any classifier.
+        source: The stored images, with their scaling.
+        index: (N,) indices of the images in `source`.
+        precision: The arithmetic of the network.
+        classes: Number of classes, where confusions are to be counted.
+        tta: Test-time augmentation: over which views of an image logits are averaged.
     """
     network.eval()
     tally = Tally.empty(index.device, classes)
     for batch in torch.split(index, BATCH):
         labels = source.labels[batch]
         with autocast(precision, index.device):
-            logits = mean_logits(lambda seen: network(source.scaling(seen)), source.taken(batch), tta)
+            logits = mean_logits(lambda seen: network(source.scaling(seen)), source.gather(batch), tta)
         tally.add(cross_entropy(logits.float(), labels), logits, labels)
     return tally

@@ -1,4 +1,4 @@
-"""What trained networks say of images without labels."""
+"""Predict the classes of images without labels."""
 
 from __future__ import annotations
 
@@ -9,66 +9,80 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cifar_sweep.augment.resize import fitted
+from cifar_sweep.augment.resize import apply_fit
 from cifar_sweep.data.cache import load_images
 from cifar_sweep.data.classes import names_of
 from cifar_sweep.data.formats import Images
 from cifar_sweep.data.unlabelled import Unlabelled, read_unlabelled
-from cifar_sweep.inference.shift import MOST_IMAGES, Channels, channel_warnings, class_warnings
+from cifar_sweep.inference.shift import MOST_IMAGES, ChannelStatistics, channel_warnings, class_warnings
 from cifar_sweep.inference.trained import BATCH, Trained
-from cifar_sweep.inference.tta import known
+from cifar_sweep.inference.tta import parse_tta
 from cifar_sweep.recipe import Recipe, TestTimeAugmentation
 from sweeps.workload import Predictions, Site, Unavailable
 
-RECIPE = "recipe"  # the test-time augmentation that the recipe has
-USUAL = 5000  # images of training whose predicted classes those of unlabelled ones are compared with
+RECIPE = "recipe"  # in place of a test-time augmentation: the recipe's own
+TRAINING_IMAGES = 5000  # whose predicted classes are compared with those of the unlabelled images
 
 
 def predict_images(recipe: Recipe, models: Sequence[Path], site: Site, source: Path, tta: str) -> Predictions:
-    """The most probable class of each image in `source`, by the mean of the probabilities that `models` give it.
+    """Predict the class of each image in `source`, with warnings where the images or classes are unlike training's.
 
-    Warns where the images, or the classes predicted, are unlike those of training. Raises ValueError for an unknown
-    `tta` and as `read_unlabelled` does.
+    Args:
+        recipe: The recipe that the networks were trained by.
+        models: Checkpoint folders; the mean of the networks' probabilities decides.
+        site: The device, and the folder of the data.
+        source: A pickle, .npz, .npy or folder of images.
+        tta: A test-time augmentation, or "recipe" for the recipe's own.
+
+    Raises:
+        Unavailable: There is nothing at `source`.
+        ValueError: `tta` is unknown, or `source` cannot be read or does not match the network.
     """
-    augmentation, names = recipe.tta if tta == RECIPE else known(tta), names_of(recipe.data, site.data_dir)
+    augmentation = recipe.tta if tta == RECIPE else parse_tta(tta)
+    names = names_of(recipe.data, site.data_dir)
     images = read_unlabelled(source, recipe.data)
     networks = [Trained.load(recipe, model, torch.device(site.device)) for model in models]
-    labels = _classes(networks, images, augmentation)
+    labels = _predicted_classes(networks, images, augmentation)
     try:
-        trained = load_images(recipe.data, site.data_dir, "train")
+        training_images = load_images(recipe.data, site.data_dir, "train")
     except Unavailable as error:
         warnings = [f"not compared with the images of training, which are not here: {error}"]
     else:
         channels = recipe.data.shape.channels
-        warnings = channel_warnings(*(Channels.of(_as_seen(each), channels) for each in (images, trained)))
-        usual = _classes(networks, _some(trained), augmentation)
-        warnings += class_warnings(labels, usual, names)
+        unlabelled, trained = (ChannelStatistics.of(_sample(part), channels) for part in (images, training_images))
+        warnings = channel_warnings(unlabelled, trained)
+        usual_labels = _predicted_classes(networks, _thinned(training_images), augmentation)
+        warnings += class_warnings(labels, usual_labels, names)
     return Predictions(images.ids, labels.tolist(), names, tuple(warnings))
 
 
 def probabilities(
     networks: Sequence[Trained], images: Images | Unlabelled, tta: TestTimeAugmentation = "none"
 ) -> Tensor:
-    """The mean (N, classes) over `networks` of the softmax of their logits."""
+    """Return the mean (N, classes) over the networks of the softmax of their logits."""
     pixels = torch.from_numpy(images.pixels)
-    each = torch.stack([torch.softmax(network.logits(pixels, tta, images.fit), dim=1) for network in networks])
-    return each.mean(dim=0)
+    stacked = torch.stack([torch.softmax(network.logits(pixels, tta, images.fit), dim=1) for network in networks])
+    return stacked.mean(dim=0)
 
 
-def _classes(networks: Sequence[Trained], images: Images | Unlabelled, tta: TestTimeAugmentation) -> np.ndarray:
-    """The most probable class (N,) of each image."""
+def _predicted_classes(
+    networks: Sequence[Trained], images: Images | Unlabelled, tta: TestTimeAugmentation
+) -> np.ndarray:
+    """Return the most probable class (N,) of each image."""
     return np.asarray(probabilities(networks, images, tta).argmax(dim=1).cpu().numpy())
 
 
-def _some(images: Images) -> Images:
-    """At most USUAL of the images, at equal distances."""
-    step = -(-len(images) // USUAL)
+def _thinned(images: Images) -> Images:
+    """Return at most TRAINING_IMAGES of the images, at equal distances."""
+    step = -(-len(images) // TRAINING_IMAGES)
     return Images(np.array(images.pixels[::step]), images.labels[::step], images.fit)
 
 
-def _as_seen(images: Images | Unlabelled) -> np.ndarray:
-    """At most MOST_IMAGES of the images, at equal distances, at the size that the network sees."""
-    chosen = images.pixels[:: -(-len(images) // MOST_IMAGES)]
+def _sample(images: Images | Unlabelled) -> np.ndarray:
+    """Return the pixels of at most MOST_IMAGES of the images, at equal distances, at the network's size."""
+    pixels = images.pixels[:: -(-len(images) // MOST_IMAGES)]
     if images.fit is None:
-        return chosen
-    return np.concatenate([fitted(part, images.fit).numpy() for part in torch.split(torch.from_numpy(chosen), BATCH)])
+        return pixels
+    return np.concatenate(
+        [apply_fit(part, images.fit).numpy() for part in torch.split(torch.from_numpy(pixels), BATCH)]
+    )

@@ -1,4 +1,4 @@
-"""A network as training left it: what is evaluated, predicts, is exported, and teaches."""
+"""A trained network, loaded from a checkpoint: for evaluation, prediction, export and as a teacher."""
 
 from __future__ import annotations
 
@@ -10,22 +10,27 @@ import torch
 from torch import Tensor, nn
 
 from cifar_sweep.augment import Scaling
-from cifar_sweep.augment.resize import fitted
+from cifar_sweep.augment.resize import apply_fit
 from cifar_sweep.inference.precision import autocast, resolve_precision
 from cifar_sweep.inference.tta import mean_logits
 from cifar_sweep.models import build
 from cifar_sweep.recipe import Recipe, TestTimeAugmentation
 from cifar_sweep.recipe.data import Fit
 
-STATE = "state.pt"  # what the trainer saves in a checkpoint folder
+STATE = "state.pt"  # the trainer's file in a checkpoint folder
 BATCH = 500
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A network in evaluation mode, with the scaling of pixels and the precision that it was trained with.
+    """A network in evaluation mode, with what its training used.
 
-    `tta` is the test-time augmentation that its recipe has.
+    Attributes:
+        network: The network with the weights to evaluate (averaged ones where training averaged them).
+        scaling: The scaling of pixels.
+        device: Where the network is.
+        precision: Its arithmetic.
+        tta: The test-time augmentation of its recipe.
     """
 
     network: nn.Module
@@ -36,7 +41,7 @@ class Trained:
 
     @classmethod
     def load(cls, recipe: Recipe, folder: Path, device: torch.device) -> Trained:
-        """What the trainer saved in `folder`, on `device`: the weights that are to be evaluated."""
+        """Load the network that the trainer saved in the checkpoint folder `folder`, onto `device`."""
         state = torch.load(folder / STATE, map_location=device, weights_only=True)
         network = build(recipe.model, recipe.data.shape)
         network.load_state_dict(state["network"])
@@ -46,15 +51,19 @@ class Trained:
 
     @torch.no_grad()
     def logits(self, pixels: Tensor, tta: TestTimeAugmentation = "none", fit: Fit | None = None) -> Tensor:
-        """The logits (N, classes), float32 and on the device, of `pixels` (N, size, size, stored channels) uint8.
+        """Return the logits of some images.
 
-        `fit` is what brings the pixels to the size that the network sees, where they are not at it.
-        `tta` (test-time augmentation): the mean over several views of each image (tta.py).
+        Args:
+            pixels: (N, size, size, stored channels) uint8, on any device.
+            tta: Test-time augmentation: over which views of an image logits are averaged.
+            fit: The resize and crop still to be done; None where the pixels have the network's size.
+
+        Returns:
+            (N, classes) float32, on the network's device.
         """
         self.network.eval()
-        return torch.cat(
-            [mean_logits(self._forward, fitted(part.to(self.device), fit), tta) for part in torch.split(pixels, BATCH)]
-        )
+        parts = torch.split(pixels, BATCH)
+        return torch.cat([mean_logits(self._forward, apply_fit(part.to(self.device), fit), tta) for part in parts])
 
     def _forward(self, pixels: Tensor) -> Tensor:
         with autocast(self.precision, self.device):

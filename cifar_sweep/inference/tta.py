@@ -1,7 +1,7 @@
-"""Test-time augmentation: the mean of the logits over several views of an image.
+"""Test-time augmentation: average the logits over several views of an image.
 
-That of cifar10-airbench (Jordan 2024, arXiv:2404.00498): as it is and mirrored, and both moved by a pixel, towards the
-top left and towards the bottom right. The views that are not moved have half of the weight.
+The views are those of cifar10-airbench (Jordan 2024, arXiv:2404.00498): the image and its mirror image, and both moved
+by a pixel towards the top left and towards the bottom right. The views that are not moved have half of the weight.
 """
 
 from __future__ import annotations
@@ -18,36 +18,55 @@ from cifar_sweep.recipe import TestTimeAugmentation
 
 @dataclass(frozen=True)
 class View:
-    """One view: moved up and left by `shift` pixels, mirrored or not, and its `weight` in the mean."""
+    """One view of an image.
+
+    Attributes:
+        weight: Its weight in the mean; the weights of all views sum to 1.
+        shift: Pixels by which the image is moved up and left; negative, down and right.
+        mirrored: Whether it is flipped left to right.
+    """
 
     weight: float
     shift: int
     mirrored: bool
 
 
-def _mirrored(weight: float, shift: int) -> tuple[View, View]:
+def _with_mirror_image(weight: float, shift: int) -> tuple[View, View]:
     return View(weight / 2, shift, False), View(weight / 2, shift, True)
 
 
 VIEWS: dict[TestTimeAugmentation, tuple[View, ...]] = {
     "none": (View(1.0, 0, False),),
-    "mirror": _mirrored(1.0, 0),
-    "mirror_translate": (*_mirrored(0.5, 0), *_mirrored(0.25, -1), *_mirrored(0.25, 1)),
+    "mirror": _with_mirror_image(1.0, 0),
+    "mirror_translate": (
+        *_with_mirror_image(0.5, 0),
+        *_with_mirror_image(0.25, -1),
+        *_with_mirror_image(0.25, 1),
+    ),
 }
 
 
-def known(name: str) -> TestTimeAugmentation:
-    """The test-time augmentation of that name. Raises ValueError for another."""
+def parse_tta(name: str) -> TestTimeAugmentation:
+    """Return the test-time augmentation called `name`. Raises ValueError, with the valid names, for another."""
     if name not in VIEWS:
         raise ValueError(f"tta must be {', '.join(VIEWS)} but is {name!r}")
     return name
 
 
 def mean_logits(logits: Callable[[Tensor], Tensor], pixels: Tensor, tta: TestTimeAugmentation) -> Tensor:
-    """The weighted mean (B, classes) of the `logits` of the views of `pixels` (B, size, size, stored channels) uint8.
+    """Return the weighted mean of the logits over the views of some images.
 
-    `logits` takes pixels of that form. Rows and columns that come in are the image's own, reflected.
+    Rows and columns that a shift brings in are the image's own, reflected at its border.
+
+    Args:
+        logits: Makes logits (B, classes) of images in the form of `pixels`.
+        pixels: (B, size, size, stored channels) uint8.
+        tta: Which views are averaged.
+
+    Returns:
+        (B, classes), in float32 if there is more than one view.
     """
+    # The first view is the image as it is.
     first, *others = VIEWS[tta]
     mean = logits(pixels)
     if others:

@@ -13,15 +13,31 @@ from cifar_sweep.optim.muon import Muon
 from cifar_sweep.optim.schedules import learning_rate, momentum
 from cifar_sweep.recipe import OptimizerRecipe, ScheduleRecipe
 
-__all__ = ["Lion", "Muon", "follow", "learning_rate", "make_optimizer", "momentum", "set_learning_rate", "set_momentum"]
+__all__ = [
+    "Lion",
+    "Muon",
+    "apply_schedule",
+    "learning_rate",
+    "make_optimizer",
+    "momentum",
+    "set_learning_rate",
+    "set_momentum",
+]
 
-BETAS = {"adam": (0.9, 0.999), "adamw": (0.9, 0.999), "lion": (0.9, 0.99), "muon": (0.9, 0.95)}  # their authors'
+# Their authors' defaults.
+BETAS = {"adam": (0.9, 0.999), "adamw": (0.9, 0.999), "lion": (0.9, 0.99), "muon": (0.9, 0.95)}
 
 
 def make_optimizer(recipe: OptimizerRecipe, network: nn.Module, head_lr: float = 1.0) -> torch.optim.Optimizer:
-    """The optimizer over all of the network's parameters; the classifier's learning rate is `head_lr` times the body's.
+    """Return the optimizer over all parameters of a network, frozen ones included.
 
-    Raises ValueError when muon has nothing to do.
+    Args:
+        recipe: Which optimizer, and its settings.
+        network: The network to train.
+        head_lr: The classifier's learning rate, as a multiple of the body's.
+
+    Raises:
+        ValueError: The optimizer is muon, and there is no weight between the network's first and last layer.
     """
     groups = parameter_groups(recipe, network, head_lr)
     if recipe.name == "sgd":
@@ -31,11 +47,11 @@ def make_optimizer(recipe: OptimizerRecipe, network: nn.Module, head_lr: float =
         return Lion(groups, lr=recipe.lr, betas=betas)
     if recipe.name == "muon":
         return Muon(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=recipe.nesterov, betas=betas)
-    kind = torch.optim.Adam if recipe.name == "adam" else torch.optim.AdamW
-    return kind(groups, lr=recipe.lr, betas=betas, fused=True)
+    adam_class = torch.optim.Adam if recipe.name == "adam" else torch.optim.AdamW
+    return adam_class(groups, lr=recipe.lr, betas=betas, fused=True)
 
 
-def follow(
+def apply_schedule(
     schedule: ScheduleRecipe,
     optimizer: torch.optim.Optimizer,
     peak: float,
@@ -43,16 +59,28 @@ def follow(
     steps_per_epoch: int,
     epochs: int,
 ) -> float:
-    """Set the optimizer to what the schedule has for step `step`; the learning rate, that of the body."""
+    """Set the optimizer's learning rates, and its momentum if the schedule has one, for a step.
+
+    Args:
+        schedule: The schedule.
+        optimizer: The optimizer, changed in place.
+        peak: Peak learning rate.
+        step: The step, counted from 0.
+        steps_per_epoch: Steps in each epoch.
+        epochs: Epochs of the whole training.
+
+    Returns:
+        The body's learning rate.
+    """
     rate = learning_rate(schedule, peak, step, steps_per_epoch, epochs)
     set_learning_rate(optimizer, rate)
-    if (given := momentum(schedule, step, steps_per_epoch, epochs)) is not None:
-        set_momentum(optimizer, given)
+    if (scheduled_momentum := momentum(schedule, step, steps_per_epoch, epochs)) is not None:
+        set_momentum(optimizer, scheduled_momentum)
     return rate
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Use `rate` from the next step on, in each group times its `scale`."""
+    """Use `rate` from the next step on, in each group multiplied by its `scale`."""
     for group in optimizer.param_groups:
         group["lr"] = rate * group["scale"]
 
@@ -70,8 +98,8 @@ def _sgd(recipe: OptimizerRecipe, groups: list[dict[str, Any]]) -> torch.optim.S
     nesterov = recipe.nesterov and recipe.momentum > 0
     optimizer = torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=nesterov, fused=True)
     if recipe.momentum > 0:
-        # A momentum of zero gives the first step that none gives, but torch's fused step fails where some parameters
-        # have one and others, unfrozen later, do not yet.
+        # torch's fused step fails where some parameters have a momentum buffer and others, unfrozen later, have none
+        # yet. A buffer of zeros gives the same first step as no buffer.
         for group in groups:
             for parameter in group["params"]:
                 optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)

@@ -1,4 +1,4 @@
-"""Which parameters decay, at what share of the learning rate, and by which of Muon's two rules."""
+"""Parameter groups: which parameters decay, at what share of the learning rate, and by which of Muon's two rules."""
 
 from __future__ import annotations
 
@@ -16,7 +16,13 @@ NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm)
 
 
 class Kind(NamedTuple):
-    """What the parameters of one group have in common; `decay` is their share of the weight decay."""
+    """The properties that the parameters of one group share.
+
+    Attributes:
+        orthogonal: Whether Muon's rule applies, rather than AdamW's.
+        scale: Multiple of the schedule's learning rate.
+        decay: Multiple of the recipe's weight decay.
+    """
 
     orthogonal: bool
     scale: float
@@ -24,32 +30,43 @@ class Kind(NamedTuple):
 
 
 def parameter_groups(recipe: OptimizerRecipe, network: nn.Module, head_lr: float) -> list[dict[str, Any]]:
-    """Every parameter of `network` in its group, frozen ones too: without a gradient they are left alone.
+    """Divide the parameters of a network into groups for its optimizer.
 
-    A group's learning rate is its `scale` times the schedule's. The first group has the body's decaying weights, if
-    there are any. Weight decay acts on convolution and linear weights only: shrinking biases and the gains of
-    normalisation does not regularise (He et al. 2018, arXiv:1812.01187). Biases of normalisation have a learning rate,
-    and if they are to shrink a weight decay, of their own (Jordan 2024, arXiv:2404.00498, 3.4): the product of the two
-    does not depend on `norm_bias_lr`. Raises ValueError when muon has nothing to do.
+    Frozen parameters are included: without a gradient an optimizer leaves them alone. Weight decay acts on convolution
+    and linear weights only, since shrinking biases and the gains of normalisation does not regularise (He et al. 2018,
+    arXiv:1812.01187). Biases of normalisation have a learning rate of their own and, with `norm_bias_decay`, a weight
+    decay of their own (Jordan 2024, arXiv:2404.00498, 3.4): the product of the two does not depend on `norm_bias_lr`.
+
+    Args:
+        recipe: The optimizer's settings.
+        network: The network to train.
+        head_lr: The classifier's learning rate, as a multiple of the body's.
+
+    Returns:
+        The groups in the form of torch.optim. Each also has its `scale` and, for muon, whether it is `orthogonal`. The
+        first group has the body's decaying weights, if there are any.
+
+    Raises:
+        ValueError: The optimizer is muon, and there is no weight between the network's first and last layer.
     """
     norm_biases = _norm_biases(network)
-    hidden = _hidden(network) if recipe.name == "muon" else frozenset()
+    hidden_weights = _hidden_weights(network) if recipe.name == "muon" else frozenset()
     members: dict[Kind, list[Tensor]] = defaultdict(list)
     for name, parameter in network.named_parameters():
         scale = head_lr if name.startswith(HEAD) else 1.0
-        if recipe.name == "muon" and name not in hidden:
+        if recipe.name == "muon" and name not in hidden_weights:
             scale *= recipe.adam_lr / recipe.lr
         decay = 1.0 if _is_weight(parameter) else 0.0
         if name in norm_biases:
             scale *= recipe.norm_bias_lr
             decay = 1 / recipe.norm_bias_lr if recipe.norm_bias_decay else 0.0
-        members[Kind(name in hidden, scale, decay)].append(parameter)
+        members[Kind(name in hidden_weights, scale, decay)].append(parameter)
     order = sorted(members, key=lambda kind: (not kind.orthogonal, kind.scale != 1, not kind.decay, kind.scale))
     return [_group(recipe, kind, members[kind]) for kind in order]
 
 
 def with_gradients(parameters: Iterable[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-    """Those of `parameters` that have a gradient, and their gradients; the others are frozen."""
+    """Return the parameters that have a gradient, and their gradients; the others are frozen."""
     pairs = [(parameter, parameter.grad) for parameter in parameters if parameter.grad is not None]
     return [parameter for parameter, _ in pairs], [gradient for _, gradient in pairs]
 
@@ -64,11 +81,14 @@ def _group(recipe: OptimizerRecipe, kind: Kind, parameters: list[Tensor]) -> dic
     return {**group, "orthogonal": kind.orthogonal} if recipe.name == "muon" else group
 
 
-def _hidden(network: nn.Module) -> frozenset[str]:
-    """The weights between the first and the last layer, which its author gives to Muon; the outer two are AdamW's."""
+def _hidden_weights(network: nn.Module) -> frozenset[str]:
+    """Return the names of the weights for Muon's rule: those between the first and the last layer.
+
+    The first layer, the last one and embeddings are left to AdamW, as Muon's author recommends.
+    """
     weights = [name for name, parameter in network.named_parameters() if _is_weight(parameter)]
-    in_head = [name for name in weights if name.startswith(HEAD)]
-    outer = {*weights[:1], *in_head[-1:], *_embeddings(network)}
+    head_weights = [name for name in weights if name.startswith(HEAD)]
+    outer = {*weights[:1], *head_weights[-1:], *_embeddings(network)}
     hidden = frozenset(weights) - outer
     if not hidden:
         raise ValueError(
@@ -86,5 +106,5 @@ def _embeddings(network: nn.Module) -> set[str]:
 
 
 def _is_weight(parameter: Tensor) -> bool:
-    # What has three dimensions is a gain per channel (ConvNeXt's layer scale) or an embedding of positions.
+    # Parameters of three dimensions are gains per channel (ConvNeXt's layer scale) or embeddings of positions.
     return parameter.ndim == 2 or parameter.ndim > 3

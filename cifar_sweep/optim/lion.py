@@ -12,9 +12,10 @@ from cifar_sweep.optim.groups import with_gradients
 
 
 class Lion(torch.optim.Optimizer):
-    """Every weight moves by exactly the learning rate, so that wants to be 3 to 10 times smaller than AdamW's.
+    """The Lion optimizer.
 
-    Weight decay is decoupled: weights shrink by `lr * weight_decay` per step, which wants to be as much larger.
+    Every weight moves by exactly the learning rate, which should therefore be 3 to 10 times smaller than AdamW's.
+    Weight decay is decoupled: weights shrink by `lr * weight_decay` per step, so it should be as much larger.
     """
 
     def __init__(
@@ -24,11 +25,19 @@ class Lion(torch.optim.Optimizer):
         betas: tuple[float, float] = (0.9, 0.99),
         weight_decay: float = 0.0,
     ) -> None:
+        """Make the optimizer.
+
+        Args:
+            params: Parameters or parameter groups, as torch.optim takes them.
+            lr: Learning rate.
+            betas: Weight of the momentum in a step's direction, and decay of the momentum.
+            weight_decay: Decoupled weight decay.
+        """
         super().__init__(params, {"lr": lr, "betas": betas, "weight_decay": weight_decay})
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """Update every parameter that has a gradient. A closure is not taken."""
+        """Update every parameter that has a gradient. Closures are not supported."""
         for group in self.param_groups:
             parameters, gradients = with_gradients(group["params"])
             if parameters:
@@ -37,6 +46,7 @@ class Lion(torch.optim.Optimizer):
     def _update(self, group: dict[str, Any], parameters: list[Tensor], gradients: list[Tensor]) -> None:
         momenta = [self._momentum(parameter) for parameter in parameters]
         interpolation, decay = group["betas"]
+        # The direction and the momentum weigh the same gradient differently; the direction uses the old momentum.
         directions = torch._foreach_lerp(momenta, gradients, 1 - interpolation)
         torch._foreach_sign_(directions)
         torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])

@@ -1,4 +1,8 @@
-"""The recipe: everything that decides how an image classifier is trained, with defaults for CIFAR-10."""
+"""The recipe: all settings that decide how an image classifier is trained, with defaults for CIFAR-10.
+
+Users see the docstrings of the recipe's classes and the descriptions of their fields: editors show them from the JSON
+schema of study files (`sweep schema`).
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from pydantic import Field, PlainValidator, model_validator
 from cifar_sweep.models import ModelRecipe
 from cifar_sweep.models.recipes import ResNetRecipe
 from cifar_sweep.models.recipes.hierarchical import HierarchicalRecipe
-from cifar_sweep.recipe.augment import AugmentRecipe, check
+from cifar_sweep.recipe.augment import AugmentRecipe, TestTimeAugmentation, check
 from cifar_sweep.recipe.data import SHAPES, DataRecipe
 from cifar_sweep.recipe.optim import OptimizerRecipe, ScheduleRecipe
 from cifar_sweep.recipe.presets import expand
@@ -19,7 +23,6 @@ from cifar_sweep.recipe.pseudo import PseudoLabelRecipe
 from cifar_sweep.recipe.regularization import EarlyStopping, RegularizationRecipe
 from cifar_sweep.recipe.techniques import DistillationRecipe
 from cifar_sweep.recipe.transfer import TransferRecipe
-from cifar_sweep.recipe.tta import TestTimeAugmentation
 from cifar_sweep.schema import Section
 
 __all__ = [
@@ -44,6 +47,7 @@ AUTO = "auto"
 
 
 def _batch_size(value: Any) -> int | str:
+    # bool is a subclass of int: `batch_size: true` would otherwise be 1.
     if value == AUTO or (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
         return value  # type: ignore[no-any-return]
     raise ValueError(f"give a number of images (1 or more) or {AUTO}")
@@ -58,20 +62,20 @@ class Recipe(Section):
     preset: Literal["fast"] | None = Field(
         default=None,
         exclude=True,
-        description="Settings to start from; what is named beside it wins, and a model, optimizer or schedule of "
-        "another name has none of the preset's. fast: the network and the techniques of cifar10-airbench; another "
-        "experiment than the defaults. null: the defaults.",
+        description="Settings to start from. Settings given beside it override them, and a model, optimizer or "
+        "schedule of another name takes none of the preset's. fast: the network and the techniques of "
+        "cifar10-airbench, which are another experiment than the defaults. null: the defaults.",
     )
-    data: DataRecipe = Field(default=DataRecipe(), description="Which images.")
-    augment: AugmentRecipe = Field(default=AugmentRecipe(), description="What happens to the pixels.")
+    data: DataRecipe = Field(default=DataRecipe(), description="The images.")
+    augment: AugmentRecipe = Field(default=AugmentRecipe(), description="Augmentation of the images.")
     model: ModelRecipe = Field(default=ResNetRecipe(), description="The network.")
     transfer: TransferRecipe = Field(default=TransferRecipe(), description="Weights to start from, and frozen ones.")
     optimizer: OptimizerRecipe = Field(default=OptimizerRecipe(), description="The optimizer.")
-    schedule: ScheduleRecipe = Field(default=ScheduleRecipe(), description="The learning rate over the steps.")
-    regularization: RegularizationRecipe = Field(default=RegularizationRecipe(), description="Against overfitting.")
+    schedule: ScheduleRecipe = Field(default=ScheduleRecipe(), description="The learning rate schedule.")
+    regularization: RegularizationRecipe = Field(default=RegularizationRecipe(), description="Regularisation.")
     distillation: DistillationRecipe | None = Field(default=None, description="A teacher to learn from; null: none.")
     pseudo_labels: PseudoLabelRecipe | None = Field(
-        default=None, description="Labels that the network gives to data.unlabelled itself; null: none."
+        default=None, description="Labels that the network gives to the images of data.unlabelled; null: none."
     )
     pretrain: PretrainRecipe | None = Field(
         default=None, description="Self-supervised training of the body before the first epoch; null: none."
@@ -79,33 +83,35 @@ class Recipe(Section):
     epochs: int = Field(default=30, ge=1, description="Passes over the training images.")
     batch_size: BatchSize = Field(
         default=128,
-        description="Images per step; a last incomplete batch is left out. auto: the largest that fits on the device, "
-        "found once for the whole study, in its baseline only.",
+        description="Images per step; a last incomplete batch is left out. auto: the largest that fits the device, "
+        "found once for the whole study; only in its baseline.",
     )
     tta: TestTimeAugmentation = Field(
         default="none",
-        description="Views of an image whose scores are averaged wherever the network is measured or predicts: mirror, "
-        "it and its mirror image; mirror_translate, both also moved by a pixel, six views in all.",
+        description="Test-time augmentation: the views of an image over which logits are averaged in validation, "
+        "evaluation and prediction. mirror: the image and its mirror image; mirror_translate: both, and both moved by "
+        "a pixel, six views in all.",
     )
     precision: Literal["auto", "fp32", "bf16"] = Field(
-        default="auto", description="Arithmetic of the network; auto: bf16 where the device computes in it, else fp32."
+        default="auto", description="Arithmetic of the network. auto: bf16 where the device computes in it, else fp32."
     )
     execution: Literal["auto", "eager", "compile", "graph"] = Field(
         default="auto",
         description="How steps are executed: eager, compile (by torch), or graph (one CUDA graph per step; eager on a "
-        "CPU). auto: on a GPU what finishes a trial of the baseline soonest, tried out once for the whole study; eager "
-        "on a CPU. Always eager: hierarchical models, pre-training, validation.",
+        "CPU). auto: on a GPU the way that finishes a trial of the baseline soonest, measured once for the whole "
+        "study; eager on a CPU. Hierarchical models, pre-training and validation are always eager.",
     )
     draws: int = Field(
         default=0,
         ge=0,
-        description="Which stream of random numbers the seed stands for: another value draws initial weights, order, "
-        "augmentation, dropout and label noise anew, but not the split. A null component to check an ablation with.",
+        description="Which random numbers the seed stands for: another value draws initial weights, order, "
+        "augmentation, dropout and label noise anew, but not the split. As a component without effect it checks an "
+        "ablation.",
     )
 
     @staticmethod
     def expand(settings: Mapping[str, Any]) -> dict[str, Any]:
-        """Nested `settings` with what their preset stands for written out."""
+        """Return nested settings with those of their preset filled in."""
         return expand(settings)
 
     @model_validator(mode="before")
@@ -115,13 +121,13 @@ class Recipe(Section):
 
     @property
     def images_per_step(self) -> int:
-        """`batch_size` as a number. Raises ValueError for auto, which is settled before anything trains."""
+        """`batch_size` as a number. Raises ValueError for auto, which is settled before training."""
         if isinstance(self.batch_size, int):
             return self.batch_size
         raise ValueError("batch_size is auto, which is settled for the study's baseline only: give a number here")
 
-    def _of_a_single_head(self) -> dict[str, object]:
-        """The techniques that want one head, by their key; None where the recipe does without."""
+    def _single_head_settings(self) -> dict[str, object]:
+        """Return the settings that need a network with one head, by their key; None where they are not used."""
         teacher = self.distillation and self.distillation.teacher
         return {
             "transfer.weights": self.transfer.weights,
@@ -144,7 +150,7 @@ class Recipe(Section):
         check(self.augment, self.data.shape)
         if isinstance(self.model, HierarchicalRecipe):
             self.model.check(self.data.name, self.data.shape.classes)
-            self.model.refuse(self._of_a_single_head())
+            self.model.refuse(self._single_head_settings())
         if self.pseudo_labels is not None:
             self.pseudo_labels.check(self.epochs, self.data.unlabelled)
         if self.pretrain is not None:

@@ -1,4 +1,4 @@
-"""What happens to the pixels: which operations, in which order, in which epochs."""
+"""Augmentation settings: which operations, in which order, in which epochs."""
 
 from __future__ import annotations
 
@@ -10,26 +10,29 @@ from cifar_sweep.recipe import transforms
 from cifar_sweep.schema import Section, Shape
 
 POLICIES = ("rand_augment", "trivial_augment", "aug_mix")
+TestTimeAugmentation = Literal["none", "mirror", "mirror_translate"]
 
 
 class Transforms(Section):
-    """What is done to a training image, in this order. An operation that is null is off, `{}` is on with defaults."""
+    """The operations on a training image, in this order. An operation that is null is off; `{}` is on with defaults."""
 
-    crop: int = Field(default=4, ge=0, description="Pixels of padding that a random crop may shift by; 0: no crop.")
+    crop: int = Field(default=4, ge=0, description="Largest shift of a random crop, in pixels of padding; 0: no crop.")
     crop_padding: Literal["zero", "reflect"] = Field(
         default="zero",
-        description="What a crop pads with: zero, black; reflect, the image mirrored at its outermost pixels.",
+        description="The padding of a crop. zero: black; reflect: the image mirrored at its outermost pixels.",
     )
     flip: bool | Literal["alternating"] = Field(
         default=True,
-        description="Whether half of the training images are mirrored at random; alternating: each image by a draw in "
-        "the first epoch, and from then on the other way round in each epoch.",
+        description="Whether half of the training images are flipped left to right at random. alternating: each image "
+        "is flipped at random in the first epoch, and in every other epoch from then on.",
     )
-    vertical_flip: transforms.VerticalFlip | None = Field(default=None, description="Upside down; null: off.")
-    resized_crop: transforms.ResizedCrop | None = Field(default=None, description="An enlarged part; null: off.")
-    rotation: transforms.Rotation | None = Field(default=None, description="Turned; null: off.")
-    affine: transforms.Affine | None = Field(default=None, description="Turned, moved, resized and sheared; null: off.")
-    perspective: transforms.Perspective | None = Field(default=None, description="Seen from aside; null: off.")
+    vertical_flip: transforms.VerticalFlip | None = Field(default=None, description="Vertical flip; null: off.")
+    resized_crop: transforms.ResizedCrop | None = Field(default=None, description="Random resized crop; null: off.")
+    rotation: transforms.Rotation | None = Field(default=None, description="Random rotation; null: off.")
+    affine: transforms.Affine | None = Field(
+        default=None, description="Rotation, translation, scaling and shear; null: off."
+    )
+    perspective: transforms.Perspective | None = Field(default=None, description="Random perspective; null: off.")
     rand_augment: transforms.RandAugment | None = Field(
         default=None, description="RandAugment; null: off. At most one of the three policies."
     )
@@ -40,18 +43,20 @@ class Transforms(Section):
         default=None, description="AugMix; null: off. At most one of the three policies."
     )
     color_jitter: transforms.ColorJitter | None = Field(
-        default=None, description="Brightness, contrast, saturation, hue; null: off."
+        default=None, description="Random brightness, contrast, saturation and hue; null: off."
     )
     brightness_contrast: transforms.BrightnessContrast | None = Field(
-        default=None, description="Brightness and contrast; null: off."
+        default=None, description="Random brightness and contrast; null: off."
     )
-    rgb_shift: transforms.RgbShift | None = Field(default=None, description="Colours shifted; null: off.")
+    rgb_shift: transforms.RgbShift | None = Field(default=None, description="Random shift of each colour; null: off.")
     grayscale: transforms.Grayscale | None = Field(default=None, description="Without colour; null: off.")
-    auto_contrast: transforms.AutoContrast | None = Field(default=None, description="Full contrast; null: off.")
+    auto_contrast: transforms.AutoContrast | None = Field(
+        default=None, description="Contrast stretched to the full range; null: off."
+    )
     blur: transforms.Blur | None = Field(default=None, description="Gaussian blur; null: off.")
     motion_blur: transforms.MotionBlur | None = Field(default=None, description="Motion blur; null: off.")
-    iso_noise: transforms.IsoNoise | None = Field(default=None, description="A camera's noise; null: off.")
-    gaussian_noise: transforms.GaussianNoise | None = Field(default=None, description="Normal noise; null: off.")
+    iso_noise: transforms.IsoNoise | None = Field(default=None, description="Noise of a camera; null: off.")
+    gaussian_noise: transforms.GaussianNoise | None = Field(default=None, description="Gaussian noise; null: off.")
     jpeg: transforms.Jpeg | None = Field(default=None, description="JPEG compression; null: off.")
     erasing: transforms.Erasing | None = Field(default=None, description="Random erasing; null: off.")
     cutout: transforms.Cutout | None = Field(default=None, description="Cutout; null: off.")
@@ -59,32 +64,32 @@ class Transforms(Section):
 
     @model_validator(mode="after")
     def _one_policy(self) -> Transforms:
-        chosen = [name for name in POLICIES if getattr(self, name) is not None]
-        if len(chosen) > 1:
-            raise ValueError(f"{' and '.join(chosen)} are both set: keep one policy and set the others to null")
+        policies = [name for name in POLICIES if getattr(self, name) is not None]
+        if len(policies) > 1:
+            raise ValueError(f"{' and '.join(policies)} are both set: keep one policy and set the others to null")
         return self
 
 
 class Phase(Transforms):
-    """The settings of some epochs at the beginning, complete in themselves: what is not named has its default."""
+    """The settings of some epochs at the beginning. They are complete: a setting that is not named has its default."""
 
     epochs: int = Field(ge=1, description="How many epochs the phase lasts.")
 
 
 class AugmentRecipe(Transforms):
-    """What happens to the pixels on their way into the network."""
+    """The augmentation and normalisation of images."""
 
     normalise: bool = Field(
-        default=True, description="Whether each channel is brought to mean 0 and deviation 1 of the training images."
+        default=True, description="Whether each channel is scaled to mean 0 and deviation 1 over the training images."
     )
     phases: Annotated[tuple[Phase, ...], Field(strict=False)] = Field(
         default=(),
-        description="Phases before the settings beside this one hold, in order, each with settings of its own: "
-        "[{epochs: 30, crop: 4, flip: true}] trains 30 epochs with crop and flip alone.",
+        description="Phases that come before the settings beside this one apply, in order, each with settings of its "
+        "own: [{epochs: 30, crop: 4, flip: true}] trains 30 epochs with crop and flip alone.",
     )
 
     def during(self, epoch: int) -> Transforms:
-        """The settings of the epoch `epoch`, counted from 0."""
+        """Return the settings of an epoch, counted from 0."""
         for phase in self.phases:
             if epoch < phase.epochs:
                 return phase
@@ -93,7 +98,7 @@ class AugmentRecipe(Transforms):
 
 
 def check(augment: AugmentRecipe, shape: Shape) -> None:
-    """Raise ValueError, naming the key, where the settings do not fit images of this `shape`."""
+    """Raise ValueError, naming the key, if the settings do not fit images of this shape."""
     _check_transforms(augment, shape, "augment")
     for number, phase in enumerate(augment.phases):
         _check_transforms(phase, shape, f"augment.phases.{number}")
@@ -114,7 +119,8 @@ def _check_transforms(settings: Transforms, shape: Shape, key: str) -> None:
 
 
 def _coloured(settings: Transforms) -> list[str]:
-    found = [name for name in ("rgb_shift", "grayscale", "iso_noise") if getattr(settings, name) is not None]
+    """Return the keys that are on and need colour images."""
+    operations = [name for name in ("rgb_shift", "grayscale", "iso_noise") if getattr(settings, name) is not None]
     jitter = settings.color_jitter
     parts = ("saturation", "hue") if jitter is not None else ()
-    return [*(f"color_jitter.{name}" for name in parts if getattr(jitter, name) > 0), *found]
+    return [*(f"color_jitter.{name}" for name in parts if getattr(jitter, name) > 0), *operations]

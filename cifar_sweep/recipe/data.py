@@ -1,4 +1,4 @@
-"""Which images, at which size, and how they are divided."""
+"""Data settings: which images, at which size, and how they are divided."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ __all__ = ["SHAPES", "DataRecipe", "Fit", "UnlabelledRecipe"]
 
 
 def _validation(value: Any) -> int | float:
+    # bool is a subclass of int: `validation: true` would otherwise be 1.
     if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
         return value
     if isinstance(value, float) and 0 < value < 1:
@@ -36,9 +37,11 @@ Subset = Annotated[tuple[Class, ...], Field(strict=False, min_length=2)]
 
 @dataclass(frozen=True)
 class Fit:
-    """How stored images are brought to the network's size: to `resize` pixels a side, then their middle `crop` of it.
+    """The steps from a stored image to the network's size.
 
-    None leaves the step out.
+    Attributes:
+        resize: Side to resize to, in pixels; None leaves the step out.
+        crop: Side of the middle part that is then kept, in pixels; None keeps the whole.
     """
 
     resize: int | None
@@ -46,19 +49,19 @@ class Fit:
 
 
 class UnlabelledRecipe(Section):
-    """Where images without labels come from: a collection of their own, or training images without their labels."""
+    """The images without labels: a collection of their own, or training images whose labels are hidden."""
 
     path: str | None = Field(
         default=None,
-        description="A pickle, .npz, .npy, image folder or STL-10's unlabeled_X.bin: absolute, or below the data "
+        description="A pickle, .npz, .npy, image folder or STL-10's unlabeled_X.bin; absolute, or below the data "
         "folder. Instead of share.",
     )
     share: float | None = Field(
         default=None,
         gt=0,
         lt=1,
-        description="Share of the training images (after the split and train_limit), stratified, whose labels training "
-        "never sees. Instead of path.",
+        description="Share of the training images (after the split and train_limit), stratified, whose labels are "
+        "hidden from training. Instead of path.",
     )
 
     @model_validator(mode="after")
@@ -69,7 +72,7 @@ class UnlabelledRecipe(Section):
 
 
 class DataRecipe(Section):
-    """Which images, at which size, and how their training part is divided."""
+    """The data set, the size of its images, and the division of its training part."""
 
     name: Literal["digits", "cifar10", "cifar100", "stl10", "npz", "folder"] = Field(
         default="cifar10",
@@ -77,7 +80,7 @@ class DataRecipe(Section):
         "if wanted, class_names; folder: train/ and test/ with one sub-folder of images per class.",
     )
     path: str | None = Field(
-        default=None, description="Where npz or folder is: absolute, or below the data folder. Not for the other names."
+        default=None, description="Path of npz or folder; absolute, or below the data folder. Only for these two."
     )
     size: int | None = Field(
         default=None,
@@ -87,7 +90,7 @@ class DataRecipe(Section):
     )
     channels: Literal[1, 3] | None = Field(default=None, description="Channels of the images of npz or folder: 1 or 3.")
     classes: int | None = Field(
-        default=None, ge=2, description="How many classes npz or folder has, before any subset is taken."
+        default=None, ge=2, description="Number of classes of npz or folder, before any subset is taken."
     )
     subset: Subset | None = Field(
         default=None,
@@ -98,8 +101,8 @@ class DataRecipe(Section):
         default=None,
         ge=1,
         le=4096,
-        description="Bring the images to this many pixels a side (bilinear, antialiased) before anything else; "
-        "null: as they are.",
+        description="Resize the images to this many pixels a side (bilinear, antialiased) before anything else; "
+        "null: no resizing.",
     )
     center_crop: int | None = Field(
         default=None,
@@ -119,7 +122,7 @@ class DataRecipe(Section):
         ge=0,
         lt=1,
         description="Share of the training labels replaced by another class at random; "
-        "those of validation and test stay.",
+        "labels of validation and test stay.",
     )
     unlabelled: UnlabelledRecipe | None = Field(
         default=None, description="Images without labels, for techniques that learn from them; null: none."
@@ -127,23 +130,23 @@ class DataRecipe(Section):
 
     @property
     def stored(self) -> Shape:
-        """The images as they are read, with all classes; `shape` is what becomes of them."""
+        """The shape of the images as they are read, with all classes; `shape` is what the network sees."""
         if self.name in SHAPES:
             return SHAPES[self.name]
         size = self.size or self.center_crop or self.resize
-        described = self.channels, size, self.classes
-        return Shape(*(number or 0 for number in described))  # the validator has seen to it that none is missing
+        numbers = self.channels, size, self.classes
+        return Shape(*(number or 0 for number in numbers))  # the validator requires them all
 
     @property
     def shape(self) -> Shape:
-        """What the network sees: the images' shape after `resize` and `center_crop`, and the classes of `subset`."""
+        """The shape of the images after `resize` and `center_crop`, with the classes of `subset`."""
         stored = self.stored
         size = self.center_crop or self.resize or stored.size
         return Shape(stored.channels, size, len(self.subset) if self.subset else stored.classes)
 
     @property
     def fit(self) -> Fit | None:
-        """What is left to do with a stored image; None where it is as the network wants it."""
+        """The steps from a stored image to the network's size; None where it has that size."""
         decoded_to_size = self.name == "folder" and self.size is None
         resize = self.resize if self.resize != self.stored.size else None
         crop = self.center_crop if self.center_crop != (self.resize or self.stored.size) else None
@@ -152,12 +155,12 @@ class DataRecipe(Section):
     @model_validator(mode="after")
     def _own_data_is_described(self) -> DataRecipe:
         for key in ("path", "size", "channels", "classes"):
-            given = getattr(self, key) is not None
-            if self.name in SHAPES and given:
+            is_given = getattr(self, key) is not None
+            if self.name in SHAPES and is_given:
                 value = getattr(self, key)
                 raise ValueError(f"{key} is {value!r} but name is {self.name}: only npz and folder take it")
             decoded_to_size = key == "size" and self.name == "folder" and self.resize is not None
-            if self.name not in SHAPES and not given and not decoded_to_size:
+            if self.name not in SHAPES and not is_given and not decoded_to_size:
                 raise ValueError(f"name is {self.name} but {key} is missing")
         return self
 
@@ -172,7 +175,7 @@ class DataRecipe(Section):
     def _the_subset_is_there(self) -> DataRecipe:
         if self.subset is not None:
             names = CLASS_NAMES.get(self.name, ())
-            # What npz and folder call their classes is known when they are read.
-            by_index = [each for each in self.subset if names or isinstance(each, int)]
-            chosen_classes(by_index, names, self.stored.classes)
+            # The class names of npz and folder are known only once they are read: names are checked then.
+            checkable = [entry for entry in self.subset if names or isinstance(entry, int)]
+            chosen_classes(checkable, names, self.stored.classes)
         return self

@@ -1,4 +1,4 @@
-"""What is known of the named data sets before a file is opened: their shapes and the names of their classes."""
+"""Facts about the named data sets that need no file: their shapes and the names of their classes."""
 
 from __future__ import annotations
 
@@ -41,25 +41,33 @@ COARSE_NAMES = tuple(_COARSE.split())
 
 
 def chosen_classes(subset: Sequence[str | int], names: Sequence[str], count: int) -> tuple[int, ...]:
-    """The indices of the classes that `subset` names, in its order. `names` are those of all `count` classes, if known.
+    """Return the indices of the classes of a subset, in its order.
 
-    Raises ValueError for a name that is none of them, an index outside 0 to `count` - 1, and a class named twice.
+    Args:
+        subset: Names or indices of classes.
+        names: Names of all classes, in the order of the labels; empty where they are unknown.
+        count: Number of all classes.
+
+    Raises:
+        ValueError: A name is unknown, an index is outside 0 to `count` - 1, or a class is named twice.
     """
-    chosen = tuple(_index(each, names, count) for each in subset)
-    for place, index in enumerate(chosen):
-        if index in chosen[:place]:
+    indices = tuple(_index(entry, names, count) for entry in subset)
+    for place, index in enumerate(indices):
+        if index in indices[:place]:
             raise ValueError(f"subset names class {subset[place]!r} twice")
-    return chosen
+    return indices
 
 
-def _index(each: str | int, names: Sequence[str], count: int) -> int:
-    if isinstance(each, int):
-        if not 0 <= each < count:
-            raise ValueError(f"subset: a class index must be 0 to {count - 1} but is {each}")
-        return each
-    if each in names:
-        return names.index(each)
+def _index(entry: str | int, names: Sequence[str], count: int) -> int:
+    if isinstance(entry, int):
+        if not 0 <= entry < count:
+            raise ValueError(f"subset: a class index must be 0 to {count - 1} but is {entry}")
+        return entry
+    if entry in names:
+        return names.index(entry)
     if not names:
-        raise ValueError(f"subset names the class {each!r} but the data does not name its classes: give indices from 0")
-    near = difflib.get_close_matches(each, names, n=3, cutoff=0.5) or names[:10]
-    raise ValueError(f"subset: no class is called {each!r}; nearest: {', '.join(near)}")
+        raise ValueError(
+            f"subset names the class {entry!r} but the data does not name its classes: give indices from 0"
+        )
+    nearest = difflib.get_close_matches(entry, names, n=3, cutoff=0.5) or names[:10]
+    raise ValueError(f"subset: no class is called {entry!r}; nearest: {', '.join(nearest)}")

@@ -1,4 +1,4 @@
-"""The optimizer and the learning rate."""
+"""Settings of the optimizer and of the learning rate schedule."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ class OptimizerRecipe(Section):
 
     name: Literal["sgd", "adam", "adamw", "lion", "muon"] = Field(
         default="sgd",
-        description="The optimizer; muon: momentum made orthogonal for the weights of hidden layers, adamw for the "
+        description="The optimizer. muon: momentum made orthogonal for the weights of hidden layers, and adamw for the "
         "first and the last layer, biases and gains.",
     )
     lr: float = Field(default=0.1, gt=0, description="Peak learning rate.")
     adam_lr: float = Field(
         default=1e-3,
         gt=0,
-        description="Peak learning rate of what muon leaves to adamw; the schedule scales it as it scales lr.",
+        description="Peak learning rate of the parameters that muon leaves to adamw; the schedule scales it like lr.",
     )
     momentum: float = Field(default=0.9, ge=0, lt=1, description="Momentum of sgd and muon.")
     nesterov: bool = Field(default=True, description="Whether the momentum of sgd and muon is Nesterov's.")
     betas: tuple[Decay, Decay] | None = Field(
         default=None,
         strict=False,
-        description="Decay of the running means of adam, adamw, lion and muon's adamw; null: the optimizer's own, "
+        description="Decays of the running means of adam, adamw, lion and muon's adamw; null: the optimizer's own, "
         "[0.9, 0.999] for adam and adamw, [0.9, 0.99] for lion, [0.9, 0.95] for muon.",
     )
     weight_decay: float = Field(
@@ -40,17 +40,17 @@ class OptimizerRecipe(Section):
         description="Weight decay of convolution and linear weights; biases and gains have none. sgd, adam: added to "
         "the gradient; adamw, lion, muon: the weights shrink by it times the learning rate at each step.",
     )
-
     norm_bias_lr: float = Field(
         default=1.0,
         gt=0,
         le=10_000,
-        description="Factor of the learning rate for the biases of normalisation layers; airbench94's is 64, with sgd.",
+        description="Learning rate of the biases of normalisation layers, as a multiple of lr; airbench94 has 64, with "
+        "sgd.",
     )
     norm_bias_decay: bool = Field(
         default=False,
-        description="Whether the biases of normalisation layers shrink too, at each step by as much as weights at the "
-        "same learning rate would: their weight decay is divided by norm_bias_lr.",
+        description="Whether the biases of normalisation layers decay too. Their weight decay is divided by "
+        "norm_bias_lr, so that it shrinks them by as much per step as it shrinks weights.",
     )
 
     @model_validator(mode="after")
@@ -61,16 +61,16 @@ class OptimizerRecipe(Section):
 
 
 class ScheduleRecipe(Section):
-    """The learning rate over the steps: a linear warm-up, then the named decay.
+    """The learning rate schedule: a linear warm-up, then the named decay.
 
     Settings that the named schedule does not have are ignored.
     """
 
     name: Literal["cosine", "step", "multistep", "constant", "linear", "cosine_restarts", "onecycle"] = Field(
         default="cosine",
-        description="cosine, linear: down to final_lr at the end; step: times gamma every step_epochs; multistep: "
-        "times gamma at each of milestones; cosine_restarts: cosine cycles, the first of cycle_epochs; onecycle: up "
-        "for pct_start of all steps, then down, in half cosines; constant.",
+        description="The decay. cosine, linear: down to final_lr at the end; step: times gamma every step_epochs; "
+        "multistep: times gamma at each of milestones; cosine_restarts: cosine cycles, the first of cycle_epochs; "
+        "onecycle: up for pct_start of all steps, then down, in half cosines; constant: none.",
     )
     warmup_epochs: int = Field(
         default=1,
@@ -81,7 +81,7 @@ class ScheduleRecipe(Section):
         default=0.0,
         ge=0,
         le=1,
-        description="Where cosine, linear and each cycle of cosine_restarts end, as a share of the peak learning rate.",
+        description="Final learning rate of cosine, linear and each cycle of cosine_restarts, as a share of the peak.",
     )
     step_epochs: int = Field(
         default=10, ge=1, description="Epochs between two drops of step, counted after the warm-up."
@@ -96,7 +96,7 @@ class ScheduleRecipe(Section):
         default=10, ge=1, description="Epochs of the first cycle of cosine_restarts, counted after the warm-up."
     )
     cycle_factor: int = Field(
-        default=1, ge=1, description="How many times longer each further cycle of cosine_restarts is."
+        default=1, ge=1, description="How many times longer each cycle of cosine_restarts is than the one before."
     )
     pct_start: float = Field(default=0.3, gt=0, lt=1, description="Share of all steps in which onecycle rises.")
     div_factor: float = Field(default=25.0, ge=1, description="onecycle starts at the peak divided by this.")
@@ -104,8 +104,8 @@ class ScheduleRecipe(Section):
     momentum_range: tuple[Momentum, Momentum] | None = Field(
         default=None,
         strict=False,
-        description="onecycle's momentum (beta1 of adam, adamw and lion): [low, high], high where the learning rate is "
-        "low, low at the peak; null: the optimizer's stays.",
+        description="onecycle's momentum (beta1 of adam, adamw and lion) as [low, high]: high where the learning rate "
+        "is low, low at its peak; null: the optimizer's own throughout.",
     )
 
     @model_validator(mode="after")

@@ -1,7 +1,7 @@
-"""Named starting points: settings under a name, from which a baseline may start.
+"""Presets: settings under a name, from which a baseline may start.
 
-A preset is shorthand. Whoever reads settings sees those that it stands for, and a recipe that is written out has no
-preset left in it, so a run is the same run, whether its settings came by a name or one by one.
+A preset is shorthand. It is expanded when settings are read, and a recipe that is written out has no preset in it: a
+run is the same whether its settings came by a preset's name or one by one.
 
 `fast` has the techniques of cifar10-airbench (Jordan 2024, arXiv:2404.00498;
 https://github.com/KellerJordan/cifar10-airbench), of its variants airbench94 and airbench94_muon:
@@ -12,11 +12,11 @@ https://github.com/KellerJordan/cifar10-airbench), of its variants airbench94 an
   published one from 0.2) and falls to 0.07 of its peak, and its 9.9 epochs, made whole;
 - of airbench94_muon: Muon with Nesterov's momentum 0.6, a learning rate of 0.24 and no weight decay.
 
-What differs from airbench94_muon: it has 8 epochs of batches of 2,000, without Lookahead and warm-up. Its Muon brings
-each weight to the length sqrt(filters) before a step and takes 3 iterations, where ours leaves the weight as it is,
-takes 5 iterations and scales updates of tall matrices up. What Muon leaves, biases and the classifier, has SGD there,
-with a rate that falls to 0 within 3 epochs for the stem's bias; here it has AdamW. The factor 64 for the norms' biases
-is airbench94's, for SGD: it stands in studies/fast_cifar10.yaml, where SGD is set in Muon's place.
+Differences from airbench94_muon: it trains for 8 epochs with batches of 2,000, without Lookahead and warm-up. Its Muon
+normalises each weight to the length sqrt(filters) before a step and takes 3 iterations; ours leaves the weight as it
+is, takes 5 iterations and scales updates of tall matrices up. It trains biases and the classifier by SGD, with a rate
+that falls to 0 within 3 epochs for the stem's bias; here they are trained by AdamW. The factor 64 for the biases of
+norms is airbench94's, for SGD: studies/fast_cifar10.yaml has it, where SGD takes Muon's place.
 """
 
 from __future__ import annotations
@@ -48,24 +48,27 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {"fast": FAST}
 
 
 def expand(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested `settings` with those of their preset below them, and without its name; an unknown name stays.
+    """Return nested settings with those of their preset filled in, and without the preset's name.
 
-    What is given wins. Where a section is given another `name` (`model`, `optimizer`, `schedule`), the preset's
-    settings of that section are left away, for they belong to what it names.
+    Settings that are given override the preset's. Where a section is given another `name` (`model`, `optimizer`,
+    `schedule`), the preset's settings of that section are dropped, since they belong to the name that it has.
+
+    Args:
+        settings: Nested settings. A preset that is unknown stays in them, for the validation to report.
     """
-    chosen = settings.get(PRESET)
-    below = PRESETS.get(chosen) if isinstance(chosen, str) else None
-    if below is None:
+    preset = settings.get(PRESET)
+    defaults = PRESETS.get(preset) if isinstance(preset, str) else None
+    if defaults is None:
         return dict(settings)
-    return _over(below, {key: value for key, value in settings.items() if key != PRESET})
+    return _merged(defaults, {key: value for key, value in settings.items() if key != PRESET})
 
 
-def _over(below: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    if given.get("name", below.get("name")) != below.get("name"):
-        return dict(given)
-    merged = {**below, **given}
-    for key, value in given.items():
-        under = below.get(key)
-        if isinstance(value, Mapping) and isinstance(under, Mapping):
-            merged[key] = _over(under, value)
+def _merged(defaults: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    if overrides.get("name", defaults.get("name")) != defaults.get("name"):
+        return dict(overrides)
+    merged = {**defaults, **overrides}
+    for key, value in overrides.items():
+        default = defaults.get(key)
+        if isinstance(value, Mapping) and isinstance(default, Mapping):
+            merged[key] = _merged(default, value)
     return merged

@@ -1,4 +1,4 @@
-"""Self-supervised pre-training: what the network learns from images alone before it sees a label."""
+"""Settings of the self-supervised pre-training: what the network learns from images before it sees a label."""
 
 from __future__ import annotations
 
@@ -12,16 +12,14 @@ from cifar_sweep.schema import Section, Shape
 
 
 class PretrainRecipe(Section):
-    """Pre-training of the body by SimCLR (Chen et al. 2020, arXiv:2002.05709): two views of an image are to be alike.
+    """Pre-training of the body by SimCLR (Chen et al. 2020, arXiv:2002.05709), without labels.
 
     The optimizer is AdamW with a cosine to zero after a linear warm-up over the first tenth of the epochs: LARS, the
     paper's, is for batches larger than one small GPU holds.
     """
 
     method: Literal["simclr"] = Field(default="simclr", description="The method.")
-    epochs: int = Field(
-        default=100, ge=1, description="Passes over the training images, the unlabelled ones among them."
-    )
+    epochs: int = Field(default=100, ge=1, description="Passes over the training images, unlabelled ones included.")
     batch_size: int = Field(
         default=512,
         ge=2,
@@ -31,23 +29,23 @@ class PretrainRecipe(Section):
     weight_decay: float = Field(
         default=1e-4, ge=0, description="Weight decay of convolution and linear weights, times the learning rate."
     )
-    temperature: float = Field(default=0.5, gt=0, description="What similarities (-1 to 1) are divided by.")
+    temperature: float = Field(default=0.5, gt=0, description="Divides the similarities (-1 to 1) of views.")
     projection: int = Field(
-        default=128, ge=1, le=8192, description="Numbers that the projection head, thrown away afterwards, ends in."
+        default=128, ge=1, le=8192, description="Outputs of the projection head, which is discarded afterwards."
     )
     augment: Transforms | None = Field(
         default=None,
-        description="How the two views are made; null: the paper's way for CIFAR (a part of 8 to 100 % of the area, "
-        "flip, colour jitter, grayscale), without colour operations for images of one channel.",
+        description="Augmentation that makes the two views; null: the paper's for CIFAR (a part of 8 to 100 % of the "
+        "area, flip, colour jitter, grayscale), without colour operations for images of one channel.",
     )
 
     def views(self, channels: int) -> AugmentRecipe:
-        """How each of the two views of an image with so many `channels` is made."""
-        chosen = simclr_views(channels) if self.augment is None else self.augment
-        return AugmentRecipe(**{name: getattr(chosen, name) for name in Transforms.model_fields})
+        """Return the augmentation that makes each of the two views of an image with `channels` channels."""
+        transforms = simclr_views(channels) if self.augment is None else self.augment
+        return AugmentRecipe(**{name: getattr(transforms, name) for name in Transforms.model_fields})
 
     def check(self, shape: Shape) -> None:
-        """Raise ValueError, naming the key, where the views do not fit images of this `shape`."""
+        """Raise ValueError, naming the key, if the views do not fit images of this shape."""
         try:
             check(self.views(shape.channels), shape)
         except ValueError as error:
@@ -61,15 +59,15 @@ class PretrainRecipe(Section):
 
 
 def simclr_views(channels: int) -> Transforms:
-    """The paper's views for CIFAR-10 (its appendix B.9): colour distortion of strength 0.5, no blur."""
-    coloured = channels == 3
+    """Return the paper's views for CIFAR-10 (its appendix B.9): colour distortion of strength 0.5, no blur."""
+    is_colour = channels == 3
     jitter = ColorJitter(
-        p=0.8, brightness=0.4, contrast=0.4, saturation=0.4 if coloured else 0.0, hue=0.1 if coloured else 0.0
+        p=0.8, brightness=0.4, contrast=0.4, saturation=0.4 if is_colour else 0.0, hue=0.1 if is_colour else 0.0
     )
     return Transforms(
         crop=0,
         flip=True,
         resized_crop=ResizedCrop(),
         color_jitter=jitter,
-        grayscale=Grayscale(p=0.2) if coloured else None,
+        grayscale=Grayscale(p=0.2) if is_colour else None,
     )

@@ -1,4 +1,4 @@
-"""What keeps the network from fitting too hard."""
+"""Regularisation settings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from cifar_sweep.schema import Section
 
 
 class EarlyStopping(Section):
-    """When training ends before its last epoch. The learning rate's schedule is still that of all epochs."""
+    """Early stopping. The learning rate schedule is still that of all epochs."""
 
     patience: int | None = Field(
         default=None,
@@ -16,7 +16,9 @@ class EarlyStopping(Section):
         description="Epochs without a better validation accuracy after which training ends; null: it does not.",
     )
     min_delta: float = Field(
-        default=0.0, ge=0, description="Percentage points by which an accuracy must exceed the best to be better."
+        default=0.0,
+        ge=0,
+        description="Percentage points by which an accuracy must exceed the best one to count as better.",
     )
     stop_epoch: int | None = Field(
         default=None,
@@ -26,20 +28,23 @@ class EarlyStopping(Section):
 
 
 class LookaheadRecipe(Section):
-    """Lookahead: slow weights that the network goes back to every few steps. At such a step they keep a share of
-    decay^every * (step / all steps)^power of themselves, and after the last step they stand in the network's place."""
+    """Lookahead (arXiv:1907.08610): slow weights to which the network returns every few steps.
+
+    At such a step the slow weights keep a share of decay^every * (step / all steps)^power of themselves and take the
+    rest from the network. After the last step the network takes over the slow weights.
+    """
 
     every: int = Field(default=5, ge=1, description="Steps of the optimizer between two updates of the slow weights.")
     decay: float = Field(
-        default=0.95, gt=0, lt=1, description="Share that the slow weights keep of themselves per step, at the end."
+        default=0.95, gt=0, lt=1, description="Share of themselves that the slow weights keep per step, at the end."
     )
     power: float = Field(
-        default=3.0, ge=0, le=100, description="How late that share grows to its full size: 0, at once; 1, linearly."
+        default=3.0, ge=0, le=100, description="How late that share grows to its full size; 0: at once; 1: linearly."
     )
 
 
 class RegularizationRecipe(Section):
-    """What keeps the network from fitting too hard, besides weight decay, dropout and augmentation."""
+    """Regularisation besides weight decay, dropout and augmentation."""
 
     label_smoothing: float = Field(default=0.0, ge=0, lt=1, description="Share of the target spread over all classes.")
     grad_clip: float | None = Field(
@@ -53,6 +58,6 @@ class RegularizationRecipe(Section):
         "which is then validated and tested in place of the trained weights; null: no average.",
     )
     lookahead: LookaheadRecipe | None = Field(
-        default=None, description="Slow weights that the network goes back to every few steps; null: none."
+        default=None, description="Slow weights to which the network returns every few steps; null: none."
     )
-    early_stopping: EarlyStopping = Field(default=EarlyStopping(), description="When training ends early.")
+    early_stopping: EarlyStopping = Field(default=EarlyStopping(), description="Early stopping.")

@@ -1,4 +1,4 @@
-"""Techniques beyond plain supervised training."""
+"""Settings of distillation."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ from cifar_sweep.schema import Section
 
 
 class DistillationRecipe(Section):
-    """Knowledge distillation: the network learns from a trained teacher's scores too (Hinton et al. 2015,
-    arXiv:1503.02531)."""
+    """Knowledge distillation (Hinton et al. 2015, arXiv:1503.02531): the network learns a teacher's logits too."""
 
     teacher: Reference | None = Field(
         default=None,
-        description="The trial that trained the teacher, of a study in the same runs folder: study:7, study:final/0; "
-        "null: no teacher, and no distillation. It must know the same classes and images of the same size.",
+        description="The trial that trained the teacher, of a study in the same runs folder: study:7, study:final/0. "
+        "It must have the same classes and image size. null: no teacher, and no distillation.",
     )
     temperature: float = Field(
-        default=4.0, gt=0, description="What the scores of both are divided by before the softmax that compares them."
+        default=4.0, gt=0, description="Divides the logits of both before the softmax that compares them."
     )
     weight: float = Field(
-        default=0.9, ge=0, le=1, description="Share of the teacher in the loss; the labels have the rest."
+        default=0.9, ge=0, le=1, description="Share of the teacher in the loss; the rest is the labels'."
     )

@@ -1,7 +1,8 @@
-"""The settings of each image operation: `p`, the probability that an image is touched, and how strongly.
+"""Settings of each image operation: `p`, the probability that an image is changed, and how strongly.
 
-Defaults are those of torchvision or Albumentations (version 1) where they have the operation. Lengths are in pixels or,
-where it says so, shares of the image's side; intensities are shares of the range of a pixel, 0 (black) to 1 (white).
+Defaults are those of torchvision or Albumentations (version 1) where they have the operation. Lengths are in pixels
+unless a description says that they are shares of the image's side. Intensities are shares of the range of a pixel, 0
+(black) to 1 (white).
 """
 
 from __future__ import annotations
@@ -42,12 +43,12 @@ Fill = Annotated[float, Field(ge=0, le=1)] | Literal["mean", "random"]
 
 
 def probability(default: float) -> Any:
-    """The field `p`, with its default."""
-    return Field(default=default, ge=0, le=1, description="Probability that an image is touched; 0: none is.")
+    """Return the field `p` with a default."""
+    return Field(default=default, ge=0, le=1, description="Probability that an image is changed; 0: none is.")
 
 
 class VerticalFlip(Section):
-    """Upside down."""
+    """A vertical flip."""
 
     p: float = probability(0.5)
 
@@ -61,7 +62,7 @@ class ResizedCrop(Section):
 
 
 class Rotation(Section):
-    """Turned about the centre; corners that come in are black."""
+    """A rotation about the centre; corners that come in are black."""
 
     p: float = probability(1.0)
     degrees: Angles = Field(
@@ -71,7 +72,7 @@ class Rotation(Section):
 
 
 class Affine(Section):
-    """Turned, moved, resized and sheared at once; what comes in from outside is black."""
+    """Rotation, translation, scaling and shear at once; pixels from outside the image are black."""
 
     p: float = probability(1.0)
     degrees: Angles = Field(
@@ -87,7 +88,7 @@ class Affine(Section):
 
 
 class Perspective(Section):
-    """Seen from aside: each corner moves inwards; what comes in from outside is black."""
+    """A change of perspective: each corner moves inwards; pixels from outside the image are black."""
 
     p: float = probability(0.5)
     distortion: float = Field(
@@ -96,7 +97,7 @@ class Perspective(Section):
 
 
 class ColorJitter(Section):
-    """Brightness, contrast, saturation and hue, in this order, each drawn for itself."""
+    """Brightness, contrast, saturation and hue, in this order, each drawn independently."""
 
     p: float = probability(1.0)
     brightness: float = Field(default=0.2, ge=0, le=1, description="Factor uniform in 1 - this .. 1 + this; 0: off.")
@@ -110,7 +111,7 @@ class ColorJitter(Section):
 
 
 class BrightnessContrast(Section):
-    """Pixels multiplied by a contrast and shifted by a brightness, as Albumentations does it."""
+    """Pixels multiplied by a contrast and shifted by a brightness, as in Albumentations."""
 
     p: float = probability(0.5)
     brightness: float = Field(
@@ -120,7 +121,7 @@ class BrightnessContrast(Section):
 
 
 class RgbShift(Section):
-    """Each colour brighter or darker by itself. Colour images only."""
+    """Each colour made brighter or darker independently. Colour images only."""
 
     p: float = probability(0.5)
     shift: float = Field(
@@ -129,7 +130,7 @@ class RgbShift(Section):
 
 
 class Grayscale(Section):
-    """Without colour. Colour images only."""
+    """Conversion to grey. Colour images only."""
 
     p: float = probability(0.1)
 
@@ -155,7 +156,7 @@ class MotionBlur(Section):
 
 
 class IsoNoise(Section):
-    """A camera's noise at high sensitivity: of the hue and, by a Poisson law, of the lightness. Colour images only."""
+    """Noise of a camera at high sensitivity: in the hue and, by a Poisson law, in the lightness. Colour images only."""
 
     p: float = probability(0.5)
     color_shift: Range[Share] = Field(
@@ -175,7 +176,7 @@ class GaussianNoise(Section):
 
 
 class Jpeg(Section):
-    """Compressed to JPEG and read again (on the CPU, image by image: the slowest operation)."""
+    """JPEG compression (on the CPU, image by image: the slowest operation)."""
 
     p: float = probability(0.5)
     quality: Range[Quality] = Field(default=(50, 100), description="Range of the quality, 1 (worst) to 100.")
@@ -189,13 +190,13 @@ class Erasing(Section):
     ratio: Range[Positive] = Field(default=(0.3, 3.3), description="Range of its height over its width.")
     value: Fill = Field(
         default="mean",
-        description="What it is painted with: an intensity from 0 (black) to 1, mean (the image's own mean colour) or "
+        description="The paint: an intensity from 0 (black) to 1, mean (the image's own mean colour) or "
         "random (noise).",
     )
 
 
 class Cutout(Section):
-    """A square centred anywhere in the image painted over; what lies outside is lost (arXiv:1708.04552)."""
+    """A square centred anywhere in the image painted over, clipped at the border (arXiv:1708.04552)."""
 
     p: float = probability(1.0)
     size: int = Field(
@@ -203,7 +204,7 @@ class Cutout(Section):
     )
     value: Fill = Field(
         default="mean",
-        description="What it is painted with: an intensity from 0 (black) to 1, mean (the image's own mean colour) or "
+        description="The paint: an intensity from 0 (black) to 1, mean (the image's own mean colour) or "
         "random (noise).",
     )
 
@@ -213,11 +214,11 @@ class RandAugment(Section):
 
     p: float = probability(1.0)
     operations: int = Field(default=2, ge=0, le=14, description="Operations per image, one after another; 0: none.")
-    magnitude: int = Field(default=9, ge=0, le=30, description="Strength of all, 0 (hardly anything) to 30.")
+    magnitude: int = Field(default=9, ge=0, le=30, description="Strength of all of them, 0 (hardly any) to 30.")
 
 
 class TrivialAugment(Section):
-    """One operation per image at a magnitude of its own, in wide ranges (arXiv:2103.10158)."""
+    """One operation per image at a random magnitude, in wide ranges (arXiv:2103.10158)."""
 
     p: float = probability(1.0)
 
@@ -232,19 +233,22 @@ class AugMix(Section):
     width: int = Field(default=3, ge=1, le=10, description="Chains per image.")
     depth: int = Field(default=-1, ge=-1, le=10, description="Operations per chain; -1: 1 to 3, drawn for each chain.")
     alpha: float = Field(
-        default=1.0, gt=0, le=100, description="Concentration of the blend: small, one chain rules; large, all alike."
+        default=1.0,
+        gt=0,
+        le=100,
+        description="Concentration of the blend; small: one chain dominates; large: all weigh alike.",
     )
 
 
 class Mix(Section):
-    """Pairs of training images and their labels blended. With both above 0, either is drawn per batch."""
+    """Pairs of training images and their labels blended. With both above 0, one of them is drawn per batch."""
 
     p: float = Field(default=1.0, ge=0, le=1, description="Probability that a batch is mixed.")
     mixup: float = Field(
         default=0.0,
         ge=0,
         le=100,
-        description="MixUp (arXiv:1710.09412): the share is drawn from Beta(this, this); 0: off.",
+        description="MixUp (arXiv:1710.09412): the share of an image is drawn from Beta(this, this); 0: off.",
     )
     cutmix: float = Field(
         default=0.0,

@@ -1,1 +1,1 @@
-"""Training techniques beyond one network and its labels."""
+"""Training techniques beyond one network and its labels: distillation, pseudo-labels, self-supervised pre-training."""

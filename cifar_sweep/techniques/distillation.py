@@ -1,4 +1,4 @@
-"""Knowledge distillation: a trained teacher's logits, and the loss that learns from them."""
+"""Knowledge distillation (Hinton et al. 2015, arXiv:1503.02531): learn from a trained teacher's logits."""
 
 from __future__ import annotations
 
@@ -20,69 +20,95 @@ from cifar_sweep.schema import Shape
 from sweeps.workload import Run, Site
 
 KEY = "distillation.teacher"
-SHOWN = 10  # classes that an error names
+SHOWN = 10  # classes named in an error
 
 
 def distillation_loss(recipe: DistillationRecipe, hard: Tensor, student: Tensor, teacher: Tensor) -> Tensor:
-    """The loss of a batch: (1 - weight) * hard + weight * T^2 * KL(teacher || student), both softened by T.
+    """Return the loss of a batch: (1 - weight) * hard + weight * T^2 * KL(teacher || student), both softened by T.
 
-    `hard` is the mean loss against the labels, `student` and `teacher` are logits (B, classes). T^2 keeps the
-    gradient's size when the temperature T changes (Hinton et al. 2015, arXiv:1503.02531).
+    The factor T^2 keeps the size of the gradient when the temperature T changes.
+
+    Args:
+        recipe: The temperature and the weight.
+        hard: () mean loss against the labels, in nats.
+        student: (B, classes) logits.
+        teacher: (B, classes) logits.
+
+    Returns:
+        () in nats, a mean over the batch.
     """
     temperature = recipe.temperature
-    ours, theirs = (log_softmax(logits.float() / temperature, dim=1) for logits in (student, teacher))
-    soft = kl_div(ours, theirs, reduction="batchmean", log_target=True) * temperature**2
+    student_log, teacher_log = (log_softmax(logits.float() / temperature, dim=1) for logits in (student, teacher))
+    soft = kl_div(student_log, teacher_log, reduction="batchmean", log_target=True) * temperature**2
     return (1 - recipe.weight) * hard + recipe.weight * soft
 
 
 @dataclass(frozen=True)
 class Rescaling:
-    """The affine map from images in one scaling to the same in another; both tensors are (channels, 1, 1)."""
+    """The affine map from images in one scaling to the same images in another.
+
+    Attributes:
+        factor: (channels, 1, 1).
+        offset: (channels, 1, 1).
+    """
 
     factor: Tensor
     offset: Tensor
 
     @classmethod
-    def between(cls, ours: Scaling, theirs: Scaling) -> Rescaling | None:
-        """From `ours` to `theirs`; None where they are the same."""
-        if torch.equal(ours.factor, theirs.factor) and torch.equal(ours.offset, theirs.offset):
+    def between(cls, source: Scaling, target: Scaling) -> Rescaling | None:
+        """Return the map from the scaling `source` to `target`; None where they are equal."""
+        if torch.equal(source.factor, target.factor) and torch.equal(source.offset, target.offset):
             return None
-        factor = theirs.factor / ours.factor
-        offset = theirs.offset - ours.offset * factor
+        factor = target.factor / source.factor
+        offset = target.offset - source.offset * factor
         return cls(factor.view(-1, 1, 1), offset.view(-1, 1, 1))
 
     def __call__(self, images: Tensor) -> Tensor:
-        """The images (B, channels, H, W) in the other scaling."""
+        """Return the images (B, channels, H, W) in the target scaling."""
         return torch.addcmul(self.offset, images, self.factor)
 
 
 @dataclass(frozen=True)
 class Teacher:
-    """A trained network that is asked, never changed; `rescaling` brings images to the scaling that it knows."""
+    """A trained network that gives logits and is never changed.
+
+    Attributes:
+        trained: The network.
+        rescaling: The map from the student's scaling of images to the teacher's; None where they are equal.
+    """
 
     trained: Trained
     rescaling: Rescaling | None = None
 
     @classmethod
     def load(cls, reference: str, run: Run, shape: Shape, class_names: Sequence[str], device: torch.device) -> Teacher:
-        """The network of the trial `reference`, for students of images of `shape` with the classes `class_names`.
+        """Load the network of a trial of another study.
 
-        The names are those of `classes.names_of`: indices where the data do not name their classes.
+        Args:
+            reference: The trial, as "study:7" or "study:final/0".
+            run: The student's run, which finds the trial.
+            shape: The shape of the student's images.
+            class_names: The student's classes (`classes.names_of`): indices as text where the data has no names.
+            device: Where the network is put.
 
-        Raises ValueError when it was trained on images of another shape or on other classes.
+        Raises:
+            Unavailable: There is no such trial, or it has no checkpoint.
+            ValueError: It was trained on images of another shape or on other classes.
         """
-        recipe, folder = _taught(reference, run, shape, class_names)
+        recipe, folder = _matching_teacher(reference, run, shape, class_names)
         return cls(Trained.load(recipe, folder, device))
 
     def seeing(self, scaling: Scaling) -> Teacher:
-        """The teacher of a student whose images are scaled by `scaling`."""
+        """Return the teacher for a student whose images are scaled by `scaling`."""
         return replace(self, rescaling=Rescaling.between(scaling, self.trained.scaling))
 
     @torch.no_grad()
     def logits(self, images: Tensor) -> Tensor:
-        """Logits (B, classes) float32 of the student's `images` (B, channels, H, W).
+        """Return the logits (B, classes) float32 of the student's images (B, channels, H, W), augmented and mixed.
 
-        They are brought to the teacher's own scaling. Images mixed of two are taken as they are: both maps are affine.
+        The images are rescaled to the teacher's scaling. Mixing and rescaling are both affine, so their order does not
+        matter.
         """
         trained = self.trained
         trained.network.eval()
@@ -92,17 +118,23 @@ class Teacher:
 
 
 def require_teacher(recipe: Recipe, site: Site) -> None:
-    """See that the teacher fits the students before anything trains; not where nothing is to be trained.
+    """Check, before anything trains, that the teacher is there and fits its student.
 
-    Raises Unavailable when it is not there, ValueError as `Teacher.load` does.
+    Nothing is checked where nothing is to be trained (`site.runs_dir` is None).
+
+    Raises:
+        Unavailable: There is no such trial, or it has no checkpoint.
+        ValueError: It was trained on images of another shape or on other classes.
     """
     reference = recipe.distillation.teacher if recipe.distillation is not None else None
     if reference is not None and site.runs_dir is not None:
-        _taught(reference, site, recipe.data.shape, names_of(recipe.data, site.data_dir))
+        _matching_teacher(reference, site, recipe.data.shape, names_of(recipe.data, site.data_dir))
 
 
-def _taught(reference: str, where: Site | Run, shape: Shape, class_names: Sequence[str]) -> tuple[Recipe, Path]:
-    """The recipe and the checkpoint of a teacher for such students. Raises ValueError when it does not fit them."""
+def _matching_teacher(
+    reference: str, where: Site | Run, shape: Shape, class_names: Sequence[str]
+) -> tuple[Recipe, Path]:
+    """Return a teacher's recipe and checkpoint folder. Raises ValueError where it does not fit the student."""
     saved = where.saved(reference)
     recipe = Recipe.model_validate(saved.settings)
     _check_images(reference, recipe.data.shape, shape)
@@ -110,23 +142,23 @@ def _taught(reference: str, where: Site | Run, shape: Shape, class_names: Sequen
     return recipe, saved.folder
 
 
-def _check_images(reference: str, theirs: Shape, ours: Shape) -> None:
-    sizes = [(shape.channels, shape.size, shape.size) for shape in (theirs, ours)]
+def _check_images(reference: str, teacher: Shape, student: Shape) -> None:
+    sizes = [(shape.channels, shape.size, shape.size) for shape in (teacher, student)]
     if sizes[0] != sizes[1]:
-        taught, learned = ("x".join(map(str, size)) for size in sizes)
+        teacher_size, student_size = ("x".join(map(str, size)) for size in sizes)
         raise ValueError(
-            f"{KEY} is {reference}, which was trained on images of {taught} (channels x height x width), but the "
-            f"student gets {learned}: name a teacher of the same size, or set data.resize to the teacher's"
+            f"{KEY} is {reference}, which was trained on images of {teacher_size} (channels x height x width), but the "
+            f"student gets {student_size}: name a teacher of the same size, or set data.resize to the teacher's"
         )
 
 
-def _check_classes(reference: str, theirs: Sequence[str], ours: Sequence[str]) -> None:
-    if list(theirs) != list(ours):
+def _check_classes(reference: str, teacher: Sequence[str], student: Sequence[str]) -> None:
+    if list(teacher) != list(student):
         raise ValueError(
-            f"{KEY} is {reference}, which knows {_classes(theirs)}, but the student learns {_classes(ours)}: "
+            f"{KEY} is {reference}, which knows {_listed(teacher)}, but the student learns {_listed(student)}: "
             "both must have the same classes in the same order"
         )
 
 
-def _classes(names: Sequence[str]) -> str:
+def _listed(names: Sequence[str]) -> str:
     return f"{len(names)} classes ({', '.join(names[:SHOWN])}{', ...' if len(names) > SHOWN else ''})"

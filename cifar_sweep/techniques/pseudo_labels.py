@@ -1,9 +1,9 @@
-"""Pseudo-labels (Lee 2013, ICML workshop on challenges in representation learning): the network labels images itself.
+"""Pseudo-labels (Lee 2013, ICML workshop on challenges in representation learning).
 
-Images without labels join the training with the class that the network is sure of, until the next labelling.
+Unlabelled images join the training with the class that the network is sure of, until the next labelling.
 
-No true label of an unlabelled image takes part in training: the images' labels in the source are `HIDDEN`. Where they
-are known, `PseudoLabels` keeps them apart, and reads them for one figure alone, which nothing depends on.
+No true label of an unlabelled image takes part in training: in the source these labels are `HIDDEN`. Where they are
+known, `PseudoLabels` keeps them apart and reads them for one figure only, on which nothing depends.
 """
 
 from __future__ import annotations
@@ -23,20 +23,26 @@ from cifar_sweep.inference.precision import autocast
 from cifar_sweep.recipe.pseudo import PseudoLabelRecipe
 
 BATCH = 500
-HIDDEN = -1  # the label of an image without one: no class, so a loss that is asked for it fails
+HIDDEN = -1  # the label of an image without one; no class, so a loss that reads it fails
 
 
-def without_labels(images: Images, unlabelled: np.ndarray) -> Images:
-    """`images` with the labels at the indices `unlabelled` (U,) taken away."""
+def hide_labels(images: Images, unlabelled: np.ndarray) -> Images:
+    """Return `images` with the labels at the indices `unlabelled` (U,) hidden."""
     labels = images.labels.copy()
     labels[unlabelled] = HIDDEN
     return replace(images, labels=labels)
 
 
-def joined(images: Images, pixels: np.ndarray) -> tuple[Images, np.ndarray]:
-    """`images` followed by the unlabelled `pixels` (U, size, size, channels) uint8, and the indices (U,) of these.
+def append_unlabelled(images: Images, pixels: np.ndarray) -> tuple[Images, np.ndarray]:
+    """Append unlabelled images to `images`.
 
-    The fourth, empty byte that stored three-channel pixels have is added where `pixels` lack it.
+    Args:
+        images: The labelled images.
+        pixels: (U, size, size, channels) uint8. The fourth, empty byte of stored three-channel pixels is added where
+            it is missing.
+
+    Returns:
+        All images, and the indices (U,) of the unlabelled ones.
     """
     missing = images.pixels.shape[-1] - pixels.shape[-1]
     padded = np.pad(pixels, ((0, 0), (0, 0), (0, 0), (0, missing)))
@@ -47,10 +53,13 @@ def joined(images: Images, pixels: np.ndarray) -> tuple[Images, np.ndarray]:
 
 @dataclass
 class PseudoLabels:
-    """The labels that the network has given to the images `unlabelled` (U,) of a source.
+    """The labels that the network has given to unlabelled images.
 
-    `labels` (U,) are the classes of the latest labelling, `HIDDEN` where the network was not sure enough. `truth` (U,)
-    are the true labels where they are known.
+    Attributes:
+        recipe: The threshold, and when labels are given.
+        unlabelled: (U,) indices of the images in a source.
+        truth: (U,) their true labels; None where they are unknown.
+        labels: (U,) classes of the latest labelling, `HIDDEN` where the network was not sure enough.
     """
 
     recipe: PseudoLabelRecipe
@@ -62,18 +71,23 @@ class PseudoLabels:
         self.labels = torch.full_like(self.unlabelled, HIDDEN)
 
     def due(self, epoch: int) -> bool:
-        """Whether a labelling comes after `epoch` finished epochs."""
-        since = epoch - self.recipe.start_epoch
-        return since == 0 if self.recipe.every is None else since >= 0 and since % self.recipe.every == 0
+        """Return whether images are labelled after `epoch` finished epochs."""
+        epochs_since = epoch - self.recipe.start_epoch
+        if self.recipe.every is None:
+            return epochs_since == 0
+        return epochs_since >= 0 and epochs_since % self.recipe.every == 0
 
     @torch.no_grad()
     def label(self, network: nn.Module, source: Source, precision: Literal["fp32", "bf16"]) -> None:
-        """Label all unlabelled images anew by `network`, which is left in evaluation mode; none is augmented."""
-        network.eval()
-        found = [self._labelled(network, source, part, precision) for part in torch.split(self.unlabelled, BATCH)]
-        self.labels = torch.cat(found)
+        """Replace all labels by the predictions of `network` for the images as they are, without augmentation.
 
-    def _labelled(
+        The network is left in evaluation mode.
+        """
+        network.eval()
+        parts = torch.split(self.unlabelled, BATCH)
+        self.labels = torch.cat([self._predicted(network, source, part, precision) for part in parts])
+
+    def _predicted(
         self, network: nn.Module, source: Source, index: Tensor, precision: Literal["fp32", "bf16"]
     ) -> Tensor:
         images, _ = source.batch(index)
@@ -87,9 +101,14 @@ class PseudoLabels:
         return self.labels != HIDDEN
 
     def extend(self, train_index: Tensor, source: Source) -> tuple[Tensor, Source]:
-        """The training index with the labelled images after `train_index` (N,), and the source that has their labels.
+        """Append the images that have a pseudo-label to those to train on. Neither argument is changed.
 
-        Neither argument is changed.
+        Args:
+            train_index: (N,) indices of the images to train on.
+            source: The stored images.
+
+        Returns:
+            (N + labelled,) indices, and the source with the pseudo-labels.
         """
         accepted = self._accepted
         joining = self.unlabelled[accepted]
@@ -97,22 +116,22 @@ class PseudoLabels:
         return torch.cat([train_index, joining]), replace(source, labels=labels)
 
     def figures(self) -> dict[str, float]:
-        """`pseudo_labelled`, how many images have a label now, and `pseudo_accuracy`, the percentage of right ones.
+        """Return `pseudo_labelled`, the number of images with a label, and `pseudo_accuracy` in percent.
 
-        The accuracy is a diagnosis after the fact, where the truth is known; it is NaN while no image has a label.
+        The accuracy is a diagnosis, given where the true labels are known; it is NaN while no image has a label.
         """
         accepted = self._accepted
         count = int(accepted.sum())
         figures = {"pseudo_labelled": float(count)}
         if self.truth is not None:
-            right = int((self.labels == self.truth)[accepted].sum())
-            figures["pseudo_accuracy"] = 100 * right / count if count else math.nan
+            correct = int((self.labels == self.truth)[accepted].sum())
+            figures["pseudo_accuracy"] = 100 * correct / count if count else math.nan
         return figures
 
     def state_dict(self) -> dict[str, Any]:
-        """The latest labelling."""
+        """Return what a checkpoint needs: the latest labels."""
         return {"labels": self.labels}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state_dict` gave."""
+        """Continue from a `state_dict`."""
         self.labels = state["labels"].to(self.unlabelled.device)

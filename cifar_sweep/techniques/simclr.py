@@ -1,4 +1,4 @@
-"""SimCLR (Chen et al. 2020, arXiv:2002.05709): the body learns that two views of an image are alike, without labels."""
+"""SimCLR (Chen et al. 2020, arXiv:2002.05709): pre-train the body without labels, on pairs of views of each image."""
 
 from __future__ import annotations
 
@@ -21,26 +21,41 @@ from cifar_sweep.recipe.pretrain import PretrainRecipe
 from cifar_sweep.schema import Shape
 from sweeps.workload import stream
 
-STEPS_BETWEEN_CHECKS = 25  # a look at the loss makes a GPU wait, so it is not taken at every step
-WARMUP_SHARE = 10  # one in so many epochs warms up, as in the paper's appendix
+STEPS_BETWEEN_CHECKS = 25  # reading the loss makes a GPU wait, so not every step checks that it is finite
+WARMUP_DIVISOR = 10  # a tenth of the epochs warms up, as in the paper's appendix
 
 
 def nt_xent(first: Tensor, second: Tensor, temperature: float) -> Tensor:
-    """The normalised temperature-scaled cross-entropy of two views (B, D) of the same images, in nats, a mean over 2B.
+    """Return the normalised temperature-scaled cross-entropy (NT-Xent) of two views, the paper's equation 1.
 
-    Each view is to be more like its partner, by cosine, than like the 2B - 2 views of other images: the paper's eq. 1.
+    Each view should be closer, by cosine, to its partner than to the 2B - 2 views of other images.
+
+    Args:
+        first: (B, D) projections of one view of each image.
+        second: (B, D) projections of the other view of the same images.
+        temperature: Divides the cosine similarities.
+
+    Returns:
+        () in nats, a mean over the 2B views.
     """
     views = normalize(torch.cat([first, second]).float(), dim=1)
     similarities = views @ views.T / temperature
-    similarities.fill_diagonal_(-math.inf)  # a view is no example of itself
-    places = torch.arange(len(views), device=views.device)
-    return cross_entropy(similarities, places.roll(len(first)))
+    similarities.fill_diagonal_(-math.inf)  # a view is not compared with itself
+    positions = torch.arange(len(views), device=views.device)
+    return cross_entropy(similarities, positions.roll(len(first)))
 
 
-class Contrasted(nn.Module):
-    """A network's body with the projection head that the loss is taken on: two layers, the paper's section 2.1."""
+class ContrastiveNetwork(nn.Module):
+    """A network's body with the projection head on which the loss is taken (two layers, the paper's section 2.1)."""
 
     def __init__(self, network: Network, width: int, seed: int) -> None:
+        """Add a projection head.
+
+        Args:
+            network: The network; its own head is not used.
+            width: Length of a projection.
+            seed: Seed of the head's initial weights.
+        """
         super().__init__()
         features = network.head.in_features
         self.network = network
@@ -53,17 +68,26 @@ class Contrasted(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(self, images: Tensor) -> Tensor:
-        """(B, channels, size, size) -> (B, width)."""
+        """Return the projections (B, width) of images (B, channels, size, size)."""
         projected: Tensor = self.projection(self.network.features(images))
         return projected
 
 
 @dataclass
 class Pretraining:
-    """The body of `network` on its way through the pre-training. Its head is left as it was initialised.
+    """The pre-training of a network's body. The network's head keeps its initial weights.
 
-    `index` (N,) are the images of `source` to learn from; their labels are not read. `epoch` counts the epochs that
-    are done, `seconds` the time that they took, `loss` is the mean loss of the last.
+    Attributes:
+        recipe: The settings of the pre-training.
+        network: The network, trained in place.
+        source: The stored images; their labels are not read.
+        index: (N,) indices of the images to train on.
+        shape: The shape of the images.
+        seed: Seed of all draws.
+        precision: The arithmetic of the network.
+        epoch: Number of finished epochs.
+        seconds: Time that they took.
+        loss: Mean loss of the last one, in nats.
     """
 
     recipe: PretrainRecipe
@@ -76,7 +100,7 @@ class Pretraining:
     epoch: int = 0
     seconds: float = 0.0
     loss: float = math.nan
-    _contrasted: Contrasted = field(init=False)
+    _contrastive: ContrastiveNetwork = field(init=False)
     _optimizer: torch.optim.Optimizer = field(init=False)
 
     def __post_init__(self) -> None:
@@ -85,14 +109,14 @@ class Pretraining:
             raise ValueError(
                 f"pretrain.batch_size is {recipe.batch_size} but there are only {count} images to train on"
             )
-        self._contrasted = Contrasted(self.network, recipe.projection, self.seed).to(self.index.device)
-        chosen = OptimizerRecipe(name="adamw", lr=recipe.lr, weight_decay=recipe.weight_decay)
-        self._optimizer = make_optimizer(chosen, self._contrasted)
-        self._schedule = ScheduleRecipe(name="cosine", warmup_epochs=recipe.epochs // WARMUP_SHARE)
+        self._contrastive = ContrastiveNetwork(self.network, recipe.projection, self.seed).to(self.index.device)
+        adamw = OptimizerRecipe(name="adamw", lr=recipe.lr, weight_decay=recipe.weight_decay)
+        self._optimizer = make_optimizer(adamw, self._contrastive)
+        self._schedule = ScheduleRecipe(name="cosine", warmup_epochs=recipe.epochs // WARMUP_DIVISOR)
 
     @property
     def finished(self) -> bool:
-        """Whether the last epoch is done, or the loss is no longer finite, from which nothing recovers."""
+        """Whether the last epoch is done, or the loss is not finite, after which training cannot recover."""
         return self.epoch >= self.recipe.epochs or (self.epoch > 0 and not math.isfinite(self.loss))
 
     def run_epoch(self) -> None:
@@ -102,14 +126,15 @@ class Pretraining:
         self.epoch += 1
         self.seconds += time.perf_counter() - started
         if self.finished:
-            self._optimizer.state.clear()  # two tensors for each parameter, on the device where training comes next
+            # Two tensors for each parameter, on the device that training needs next.
+            self._optimizer.state.clear()
 
     def _train_epoch(self) -> float:
         size, count, device = self.recipe.batch_size, len(self.index), self.index.device
         order = torch.randperm(count, generator=self._generator("order")).to(device)
         augmentations = self._augmentations(self.index[order])
         torch.manual_seed(stream(self.seed, "pretrain", "dropout", self.epoch))
-        self._contrasted.train()
+        self._contrastive.train()
         total, steps = torch.zeros((), dtype=torch.float64, device=device), count // size
         for step in range(steps):
             batch = slice(step * size, (step + 1) * size)
@@ -120,13 +145,13 @@ class Pretraining:
         return float(total) / steps
 
     def _set_rate(self, step: int, steps: int) -> None:
-        recipe, done = self.recipe, self.epoch * steps + step
-        set_learning_rate(self._optimizer, learning_rate(self._schedule, recipe.lr, done, steps, recipe.epochs))
+        recipe, steps_done = self.recipe, self.epoch * steps + step
+        set_learning_rate(self._optimizer, learning_rate(self._schedule, recipe.lr, steps_done, steps, recipe.epochs))
 
     def _step(self, augmentations: list[Augmentation], index: Tensor, batch: slice) -> Tensor:
-        views = torch.cat([each.batch(self.source, index, batch)[0] for each in augmentations])
+        views = torch.cat([augmentation.batch(self.source, index, batch)[0] for augmentation in augmentations])
         with autocast(self.precision, self.index.device):
-            first, second = self._contrasted(views).chunk(2)
+            first, second = self._contrastive(views).chunk(2)
         loss = nt_xent(first, second, self.recipe.temperature)
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -134,6 +159,7 @@ class Pretraining:
         return loss.detach()
 
     def _augmentations(self, order: Tensor) -> list[Augmentation]:
+        """Return the augmentation of each of the two views, drawn from a seed of its own."""
         views = self.recipe.views(self.shape.channels)
         seeds = (stream(self.seed, "pretrain", "view", number) for number in range(2))
         count, device = len(order), self.index.device
@@ -144,20 +170,20 @@ class Pretraining:
         return torch.Generator().manual_seed(stream(self.seed, "pretrain", purpose, self.epoch))
 
     def figures(self) -> dict[str, float]:
-        """`pretrain_loss`: the loss of the last epoch."""
+        """Return `pretrain_loss`, the loss of the last epoch."""
         return {"pretrain_loss": self.loss}
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the pre-training stands, without the network, which the trainer saves; little once it is finished."""
+        """Return what a checkpoint needs beside the network, which the trainer saves; little once it is finished."""
         state: dict[str, Any] = {"epoch": self.epoch, "seconds": self.seconds, "loss": self.loss}
         if not self.finished:
-            state["projection"] = self._contrasted.projection.state_dict()
+            state["projection"] = self._contrastive.projection.state_dict()
             state["optimizer"] = self._optimizer.state_dict()
         return state
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state_dict` gave; the network is to be restored beside."""
+        """Continue from a `state_dict`; the caller restores the network."""
         self.epoch, self.seconds, self.loss = state["epoch"], state["seconds"], state["loss"]
         if not self.finished:
-            self._contrasted.projection.load_state_dict(state["projection"])
+            self._contrastive.projection.load_state_dict(state["projection"])
             self._optimizer.load_state_dict(state["optimizer"])

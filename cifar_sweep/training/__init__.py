@@ -1,1 +1,1 @@
-"""The training loop and its parts."""
+"""Training: the epoch loop, the loss, the averages of the weights, early stopping, and how steps are executed."""

@@ -1,4 +1,4 @@
-"""An exponential moving average of the weights, which is validated and saved in place of the trained ones."""
+"""Average the weights over the steps; the average is validated and saved in place of the trained weights."""
 
 from __future__ import annotations
 
@@ -10,11 +10,16 @@ from torch import Tensor, nn
 
 
 class Average:
-    """The running mean of a network's weights over the steps (Polyak & Juditsky 1992, exponentially weighted).
+    """An exponential moving average of a network's weights (after Polyak & Juditsky 1992).
 
-    `network` is a copy of its own, updated in place. The decay grows with the updates n made so far, as
-    min(decay, (1 + n) / (10 + n)), so that the initial weights are soon forgotten. Buffers of floats (the statistics
-    of batch norm) are averaged as the weights are, so that they fit them; other buffers are copied.
+    The decay of update n, counted from 0, is min(decay, (1 + n) / (10 + n)): it is small at first, so that the initial
+    weights are soon forgotten. Floating-point buffers (the statistics of batch norm) are averaged like the weights,
+    which they have to fit; other buffers are copied.
+
+    Attributes:
+        decay: The largest decay per update.
+        updates: Number of updates so far.
+        network: A copy of the network that holds the averaged weights.
     """
 
     def __init__(self, network: nn.Module, decay: float) -> None:
@@ -24,22 +29,22 @@ class Average:
 
     @torch.no_grad()
     def update(self, network: nn.Module) -> None:
-        """Move towards the weights and buffers of `network`, after a step of its optimizer."""
-        own, theirs = _tensors(self.network), _tensors(network)
-        floats = [index for index, tensor in enumerate(own) if tensor.is_floating_point()]
-        others = [index for index, tensor in enumerate(own) if not tensor.is_floating_point()]
+        """Move the average towards the weights and buffers of `network`, after a step of its optimizer."""
+        averaged, trained = _tensors(self.network), _tensors(network)
+        floats = [index for index, tensor in enumerate(averaged) if tensor.is_floating_point()]
+        others = [index for index, tensor in enumerate(averaged) if not tensor.is_floating_point()]
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
-        torch._foreach_lerp_([own[index] for index in floats], [theirs[index] for index in floats], 1 - decay)
+        torch._foreach_lerp_([averaged[index] for index in floats], [trained[index] for index in floats], 1 - decay)
         for index in others:
-            own[index].copy_(theirs[index])
+            averaged[index].copy_(trained[index])
         self.updates += 1
 
     def state_dict(self) -> dict[str, Any]:
-        """The averaged network's state and the number of updates."""
+        """Return what a checkpoint needs: the averaged network's state and the number of updates."""
         return {"network": self.network.state_dict(), "updates": self.updates}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what `state_dict` gave."""
+        """Continue from a `state_dict`."""
         self.network.load_state_dict(state["network"])
         self.updates = state["updates"]
 

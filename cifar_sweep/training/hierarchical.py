@@ -1,4 +1,4 @@
-"""The trainer of a hierarchical network: each level by itself, epoch by epoch, measured as one."""
+"""Train a hierarchical network: each level by itself, epoch by epoch, validated as one network."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from torch.nn.functional import cross_entropy
 
 from cifar_sweep.inference.metrics import BATCH, Tally
 from cifar_sweep.inference.precision import autocast
+from cifar_sweep.inference.trained import STATE
 from cifar_sweep.inference.tta import mean_logits
 from cifar_sweep.models import build
 from cifar_sweep.models.architectures.hierarchical import Hierarchical, level_accuracies
@@ -25,22 +26,31 @@ from cifar_sweep.optim import make_optimizer
 from cifar_sweep.recipe import Recipe
 from cifar_sweep.training.early_stopping import Patience
 from cifar_sweep.training.loss import Objective
-from cifar_sweep.training.trainer import STATE, Trainer, draw_seed
+from cifar_sweep.training.trainer import Trainer, draw_seed
 from cifar_sweep.training.training_set import TrainingSet
 from cifar_sweep.training.whitening import whiten
 from sweeps.workload import Run, stream
 
-LEVELS = ("val_coarse_accuracy", "val_fine_accuracy")
+LEVEL_METRICS = ("val_coarse_accuracy", "val_fine_accuracy")
 
 
 @dataclass
 class HierarchyTrainer:
-    """Trains the coarse network, then each fine one, for an epoch each. `epoch` counts those that are done.
+    """The trainer of a hierarchical network: in each epoch it trains the coarse network, then each fine one.
 
-    A level is a classifier of its own with the settings of the recipe: an optimizer, an average of the weights, and a
-    batch size of at most as many images as it has. The coarse level sees the images, in the order and with the
-    augmentation, that a plain classifier of the same seed sees. `levels` has the coarse one first, then the fine ones.
-    `confusion` (classes, classes) has what the last validation took for what.
+    A level is a classifier of its own with the settings of the recipe: an optimizer, an average of the weights, and
+    batches no larger than its number of images. The coarse level sees the same images, in the same order and with the
+    same augmentation, as a plain classifier of the same seed.
+
+    Attributes:
+        recipe: The recipe.
+        images: The images to train on and those held out.
+        network: The levels as one network.
+        levels: The trainers of the coarse level and of each fine level, in this order.
+        patience: The early stopping.
+        epoch: Number of finished epochs.
+        stopped: Whether early stopping has ended the training.
+        confusion: (classes, classes) counts of the last validation, true classes by row, predicted ones by column.
     """
 
     recipe: Recipe
@@ -54,7 +64,12 @@ class HierarchyTrainer:
 
     @classmethod
     def start(cls, recipe: Recipe, run: Run) -> HierarchyTrainer:
-        """A trainer before its first epoch. Raises ValueError when a group has too few images to train on."""
+        """Return a trainer before its first epoch.
+
+        Raises:
+            Unavailable: The data is missing.
+            ValueError: A group has fewer than two images to train on, or the data does not fit the recipe.
+        """
         model, seed = recipe.model, draw_seed(recipe, run)
         assert isinstance(model, HierarchicalRecipe)
         images = TrainingSet.of(recipe, run, seed)
@@ -62,32 +77,35 @@ class HierarchyTrainer:
         assert isinstance(network, Hierarchical)
         initialise(network, seed)
         network = network.to(run.device).to(memory_format=torch.channels_last)
-        levels = [_level(recipe, model.coarse, seed, _coarse(images, network), network.coarse)]
+        levels = [_level_trainer(recipe, model.coarse, seed, _coarse_images(images, network), network.coarse)]
         for group, level in enumerate(network.fine):
-            part = _fine(images, network, group)
-            levels.append(_level(recipe, model.fine, stream(seed, "fine", group), part, level))
+            group_images = _group_images(images, network, group)
+            levels.append(_level_trainer(recipe, model.fine, stream(seed, "fine", group), group_images, level))
         return cls(recipe, images, network, levels, Patience(recipe.regularization.early_stopping))
 
     @property
     def finished(self) -> bool:
-        """Whether the last epoch is done, or early stopping has ended the training."""
+        """Whether the last epoch is done or early stopping has ended the training."""
         return self.stopped or self.epoch >= self.recipe.epochs
 
     @property
     def evaluated(self) -> Hierarchical:
-        """The levels as one network: the averaged ones where weights are averaged."""
+        """The network to validate and save: the levels as one, averaged ones with `ema`."""
         coarse, *fine = (level.evaluated for level in self.levels)
         return Hierarchical(self.network.groups, coarse, fine).to(self.images.train.device)
 
     def pretrain_epoch(self) -> bool:
-        """No level is pre-trained: False."""
+        """Return False: levels are not pre-trained."""
         return False
 
     def run_epoch(self) -> dict[str, float]:
-        """Train every level for one epoch and validate; a loss that is not finite ends it at once.
+        """Train every level for one epoch and validate. A loss that is not finite ends the epoch early.
 
-        `train_loss` is the sum of the coarse level's mean loss and the fine levels' mean over their images, as the
-        whole's cross-entropy is. The share of training images that the whole gets right is not measured.
+        Returns:
+            The figures of `Trainer.run_epoch`, with `train_coarse_accuracy`, `train_fine_accuracy` and their `val_`
+            counterparts in percent. `train_loss` is the coarse level's mean loss plus the mean of the fine levels'
+            losses over their images, which is the cross-entropy of the whole. There is no `train_accuracy`: measuring
+            that of the whole would take a further pass over the training images.
         """
         started = time.perf_counter()
         rows: list[dict[str, float]] = []
@@ -95,47 +113,48 @@ class HierarchyTrainer:
             rows.append(level.run_epoch())
             if math.isnan(rows[-1]["train_loss"]):
                 break
-        trained = _combined(rows, [len(level.images.train) for level in self.levels])
-        trained_s = time.perf_counter() - started
-        held_out = self._held_out(diverged=math.isnan(trained["train_loss"]))
+        training = _combined(rows, [len(level.images.train) for level in self.levels])
+        train_s = time.perf_counter() - started
+        validation = self._validation_metrics(diverged=math.isnan(training["train_loss"]))
         self.epoch += 1
-        self.stopped = self.patience.stops(self.epoch, held_out.get("val_accuracy"))
+        self.stopped = self.patience.stops(self.epoch, validation.get("val_accuracy"))
         return {
-            **trained,
-            **held_out,
+            **training,
+            **validation,
             "lr": rows[0]["lr"],
             "seconds": time.perf_counter() - started,
-            "images_per_s": sum(map(_images_per_epoch, self.levels)) / trained_s,
+            "images_per_s": sum(map(_images_per_epoch, self.levels)) / train_s,
         }
 
     @torch.no_grad()
     def validate(self) -> tuple[Tally, dict[str, float]]:
-        """Loss, hits and confusions of the validation images end to end, and the accuracies of the levels."""
+        """Return loss, accuracy and confusions of the whole on the held-out images, and the accuracy of each level."""
         network, source, index = self.evaluated.eval(), self.images.source, self.images.validation
-        tally, found = Tally.empty(index.device, self.recipe.data.shape.classes), []
+        tally, all_logits = Tally.empty(index.device, self.recipe.data.shape.classes), []
         for batch in torch.split(index, BATCH):
             labels = source.labels[batch]
             with autocast(self.levels[0].precision, index.device):
-                logits = mean_logits(lambda seen: network(source.scaling(seen)), source.taken(batch), self.recipe.tta)
+                logits = mean_logits(lambda seen: network(source.scaling(seen)), source.gather(batch), self.recipe.tta)
             tally.add(cross_entropy(logits, labels), logits, labels)
-            found.append(logits)
-        accuracies = level_accuracies(network, torch.cat(found), source.labels[index])
+            all_logits.append(logits)
+        accuracies = level_accuracies(network, torch.cat(all_logits), source.labels[index])
         return tally, {f"val_{name}": value for name, value in accuracies.items()}
 
-    def _held_out(self, diverged: bool) -> dict[str, float]:
+    def _validation_metrics(self, diverged: bool) -> dict[str, float]:
         if len(self.images.validation) == 0:
             return {}
         if diverged:
-            return dict.fromkeys(("val_loss", "val_accuracy", *LEVELS), math.nan)
+            return dict.fromkeys(("val_loss", "val_accuracy", *LEVEL_METRICS), math.nan)
         tally, accuracies = self.validate()
         self.confusion = tally.confusion
         loss, accuracy = tally.means()
         return {"val_loss": loss, "val_accuracy": accuracy, **accuracies}
 
     def save(self, folder: Path) -> None:
-        """Write the state into `folder`; `network` is the whole, for whoever evaluates it. No weight is there twice.
+        """Write the state into `folder`. Its `network` is the evaluated network, for whoever loads the model.
 
-        Once the training has finished that is all, as with one network.
+        The state of a finished training has no levels: nothing continues from it. Weights are stored once, since
+        the levels and the whole share their tensors.
         """
         state: dict[str, Any] = {
             "network": self.evaluated.state_dict(),
@@ -148,7 +167,7 @@ class HierarchyTrainer:
         torch.save(state, folder / STATE)
 
     def restore(self, folder: Path) -> None:
-        """Go on from what `save` wrote."""
+        """Continue from what `save` wrote into `folder`."""
         state = torch.load(folder / STATE, map_location=self.images.train.device, weights_only=True)
         self.patience.load_state_dict(state["patience"])
         self.epoch, self.stopped = state["epoch"], state["stopped"]
@@ -159,31 +178,31 @@ class HierarchyTrainer:
             level.load_state_dict(saved)
 
 
-def _level(recipe: Recipe, model: SingleNetwork, seed: int, images: TrainingSet, network: nn.Module) -> Trainer:
-    """The trainer of one level, which has `images`, in batches of no more than there are."""
+def _level_trainer(recipe: Recipe, model: SingleNetwork, seed: int, images: TrainingSet, network: nn.Module) -> Trainer:
+    """Return the trainer of one level on `images`."""
     assert isinstance(network, Network)
     whiten(network, images)
-    size = min(recipe.images_per_step, len(images.train))
-    own = recipe.model_copy(update={"model": model, "batch_size": size})
+    batch_size = min(recipe.images_per_step, len(images.train))
+    level_recipe = recipe.model_copy(update={"model": model, "batch_size": batch_size})
     return Trainer(
-        recipe=own,
+        recipe=level_recipe,
         seed=seed,
         images=images,
         network=network,
-        optimizer=make_optimizer(own.optimizer, network, own.transfer.head_lr),
-        objective=Objective(own),
-        patience=Patience(own.regularization.early_stopping),
+        optimizer=make_optimizer(level_recipe.optimizer, network, level_recipe.transfer.head_lr),
+        objective=Objective(level_recipe),
+        patience=Patience(level_recipe.regularization.early_stopping),
     )
 
 
-def _coarse(images: TrainingSet, network: Hierarchical) -> TrainingSet:
-    """All images, labelled by their group; the whole is validated, not the level."""
+def _coarse_images(images: TrainingSet, network: Hierarchical) -> TrainingSet:
+    """Return all images, labelled by group, with none held out: the whole is validated, not the level."""
     source = replace(images.source, labels=network.group_of[images.source.labels])
     return replace(images, source=source, validation=images.validation[:0])
 
 
-def _fine(images: TrainingSet, network: Hierarchical, group: int) -> TrainingSet:
-    """The images of `group`, labelled by their place in it. Raises ValueError when these are fewer than two."""
+def _group_images(images: TrainingSet, network: Hierarchical, group: int) -> TrainingSet:
+    """Return the images of a group, labelled by place in it. Raises ValueError where there are fewer than two."""
     labels = images.source.labels
     train = images.train[network.group_of[labels[images.train]] == group]
     if len(train) < 2:
@@ -196,7 +215,12 @@ def _fine(images: TrainingSet, network: Hierarchical, group: int) -> TrainingSet
 
 
 def _combined(rows: list[dict[str, float]], sizes: list[int]) -> dict[str, float]:
-    """The training figures of all levels, each of so many images; `rows` ends with a level that diverged, if any."""
+    """Return the training figures of the whole from those of its levels, all NaN where a level has diverged.
+
+    Args:
+        rows: The figures of the levels, coarse first; a level that has diverged is the last.
+        sizes: Number of images of each level.
+    """
     names = ("train_loss", "train_coarse_accuracy", "train_fine_accuracy")
     if math.isnan(rows[-1]["train_loss"]):
         return dict.fromkeys(names, math.nan)

@@ -1,4 +1,4 @@
-"""A network as it stands before its first step."""
+"""Make the network that a training starts from."""
 
 from __future__ import annotations
 
@@ -21,27 +21,39 @@ from sweeps.workload import Run
 
 
 def initial_network(recipe: Recipe, run: Run, seed: int, images: TrainingSet | None = None) -> Network:
-    """The network of `recipe` on the device of `run`: drawn by `seed`, or with the weights that it is to start from.
+    """Return the network of `recipe` before its first step, on the device of `run`.
 
-    A stem that whitens does so for those of `images` that are trained on; without images it stays as it is drawn.
+    Weights are drawn from `seed`, then replaced by those that `transfer.weights` names, if any.
 
-    Raises ValueError or Unavailable where weights or the embeddings of class names do not fit or are not there.
+    Args:
+        recipe: The recipe.
+        run: The run, which gives the device and finds files and other trials.
+        seed: Seed of the initial weights.
+        images: The run's images, of which those to train on make the filters of a whitening stem; without them such a
+            stem keeps its drawn filters.
+
+    Raises:
+        Unavailable: The weights or the encoder of class names are missing.
+        ValueError: The weights do not fit the network, or a text head's classes have no names.
     """
     network = build(recipe.model, recipe.data.shape)
     initialise(network, seed)
     if images is not None:
         whiten(network, images)
     load_weights(network, recipe, run)
-    embedded = class_embeddings(recipe, run.data_dir)
-    if embedded is not None:
-        network.head.set_text(embedded)
+    text_embeddings = class_embeddings(recipe, run.data_dir)
+    if text_embeddings is not None:
+        network.head.set_text(text_embeddings)
+    # Channels last: the layout in which convolutions are fastest, and in which batches arrive.
     return network.to(run.device).to(memory_format=torch.channels_last)
 
 
 def class_embeddings(recipe: Recipe, data_dir: Path) -> Tensor | None:
-    """What a text head compares images with, (classes, E); None for any other head.
+    """Return the embeddings of the class names, (classes, dimensions), for a text head; None for any other head.
 
-    Raises Unavailable where the encoder is not at hand, ValueError where the classes have no names.
+    Raises:
+        Unavailable: The encoder is not installed, or its weights are missing.
+        ValueError: The data does not name its classes, or a name has no embedding.
     """
     text = None if isinstance(recipe.model, HierarchicalRecipe) else recipe.model.head.text
     return None if text is None else embeddings(text, class_names(recipe.data, data_dir, "train"), data_dir)

@@ -1,4 +1,4 @@
-"""One network on its way through the epochs."""
+"""Train one network, epoch by epoch."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ import torch
 from torch import Tensor, nn
 
 from cifar_sweep.augment import Augmentation, Mixed, Source
-from cifar_sweep.inference.metrics import Tally, count_up
+from cifar_sweep.inference.metrics import Tally, tally_images
 from cifar_sweep.inference.precision import resolve_precision
+from cifar_sweep.inference.trained import STATE
 from cifar_sweep.models.network import Network
-from cifar_sweep.optim import follow, make_optimizer
+from cifar_sweep.optim import apply_schedule, make_optimizer
 from cifar_sweep.recipe import Recipe
 from cifar_sweep.techniques.pseudo_labels import PseudoLabels
 from cifar_sweep.techniques.simclr import Pretraining
 from cifar_sweep.training.early_stopping import Patience
 from cifar_sweep.training.ema import Average
-from cifar_sweep.training.execution import Eager, Execution, Result, execution_of
+from cifar_sweep.training.execution import Eager, Execution, make_execution
+from cifar_sweep.training.graph import Result
 from cifar_sweep.training.initial import initial_network
 from cifar_sweep.training.lookahead import Lookahead
 from cifar_sweep.training.loss import Objective
@@ -29,22 +31,33 @@ from cifar_sweep.training.training_set import TrainingSet
 from cifar_sweep.transfer import freeze
 from sweeps.workload import Run, stream
 
-STATE = "state.pt"
-STEPS_BETWEEN_CHECKS = 25  # a look at the loss makes a GPU wait, so it is not taken at every step
+STEPS_BETWEEN_CHECKS = 25  # reading the loss makes a GPU wait, so not every step checks that it is finite
 
 
 def draw_seed(recipe: Recipe, run: Run) -> int:
-    """The seed of everything that `run` draws besides its split."""
+    """Return the seed of everything that `run` draws, except its split. It differs for each value of `draws`."""
     return stream(run.seed, "draws", recipe.draws) if recipe.draws else run.seed
 
 
 @dataclass
 class Trainer:
-    """The network with all that trains it. `epoch` counts the epochs that are done.
+    """A network with all that trains it.
 
-    `average`, `lookahead`, `pseudo` and `pretraining` are None where the recipe does without. `confusion` (classes,
-    classes) has what the last validation took for what, true classes by row; `stopped` says that early stopping has
-    ended it.
+    Attributes:
+        recipe: The recipe.
+        seed: Seed of all draws.
+        images: The images to train on and those held out.
+        network: The network to train.
+        optimizer: Its optimizer.
+        objective: Its loss.
+        patience: The early stopping.
+        average: The moving average of the weights; None without `ema`.
+        lookahead: The slow weights; None without `lookahead`.
+        pseudo: The labels that the network gives itself; None without `pseudo_labels`.
+        pretraining: The pre-training before the first epoch; None without `pretrain`.
+        epoch: Number of finished epochs.
+        stopped: Whether early stopping has ended the training.
+        confusion: (classes, classes) counts of the last validation, true classes by row, predicted ones by column.
     """
 
     recipe: Recipe
@@ -67,11 +80,16 @@ class Trainer:
         self.precision = resolve_precision(self.recipe.precision, self.device.type)
         self.eager = Eager(self.network, self.objective, self.precision)
         self.execution: Execution = self.eager
-        self._average_weights()
+        self._start_averages()
 
     @classmethod
     def start(cls, recipe: Recipe, run: Run) -> Trainer:
-        """A trainer before its first epoch. Raises ValueError when the data has less than one batch to train on."""
+        """Return a trainer before its first epoch.
+
+        Raises:
+            Unavailable: The data, the initial weights or the teacher are missing.
+            ValueError: They do not fit the recipe, or there are fewer images to train on than one batch has.
+        """
         seed = draw_seed(recipe, run)
         images = TrainingSet.of(recipe, run, seed)
         network = initial_network(recipe, run, seed, images)
@@ -85,16 +103,16 @@ class Trainer:
             patience=Patience(recipe.regularization.early_stopping),
         )
         trainer._add_techniques()
-        trainer.execution = execution_of(recipe, trainer.eager, trainer.device, run.log)
+        trainer.execution = make_execution(recipe, trainer.eager, trainer.device, run.log)
         return trainer
 
-    def _average_weights(self) -> None:
-        """Begin to average the weights as they are now, where the recipe says so."""
-        chosen = self.recipe.regularization
-        if chosen.ema is not None:
-            self.average = Average(self.network, chosen.ema)
-        if chosen.lookahead is not None:
-            self.lookahead = Lookahead(chosen.lookahead, self.network)
+    def _start_averages(self) -> None:
+        """Start `ema` and `lookahead`, where the recipe has them, from the present weights."""
+        regularization = self.recipe.regularization
+        if regularization.ema is not None:
+            self.average = Average(self.network, regularization.ema)
+        if regularization.lookahead is not None:
+            self.lookahead = Lookahead(regularization.lookahead, self.network)
 
     def _add_techniques(self) -> None:
         recipe, images = self.recipe, self.images
@@ -108,49 +126,52 @@ class Trainer:
 
     @property
     def finished(self) -> bool:
-        """Whether the last epoch is done, or early stopping has ended the training."""
+        """Whether the last epoch is done or early stopping has ended the training."""
         return self.stopped or self.epoch >= self.recipe.epochs
 
     @property
     def evaluated(self) -> nn.Module:
-        """The network that counts: the averaged one where weights are averaged."""
+        """The network to validate and save: the averaged one with `ema`, else the trained one."""
         return self.network if self.average is None else self.average.network
 
     def pretrain_epoch(self) -> bool:
-        """One epoch of pre-training; False, and nothing done, where none is left."""
+        """Pre-train for one epoch; return False, having done nothing, where no such epoch remains."""
         if self.pretraining is None or self.pretraining.finished or self.finished:
             return False
         self.pretraining.run_epoch()
         if self.pretraining.finished:
-            self._average_weights()
+            self._start_averages()  # from the pre-trained weights, not from the initial ones
         return True
 
     def run_epoch(self) -> dict[str, float]:
-        """Train for one epoch and validate; a loss that is not finite ends it at once.
+        """Train for one epoch and validate. A loss that is not finite ends the epoch early.
 
-        The first epoch's `seconds` have those of the pre-training in them.
+        Returns:
+            `train_loss` and `val_loss` in nats, `train_accuracy` and `val_accuracy` in percent, `lr` at the last step,
+            `seconds` of training and validation, `images_per_s` of training alone, and the figures of the techniques.
+            Without held-out images there are no `val_` figures. `seconds` of the first epoch include pre-training.
         """
         started = time.perf_counter()
-        index, source = self._labelled()
-        trained = self._train_epoch(index, source)
-        train_loss, train_accuracy = trained.means()
-        trained_s = time.perf_counter() - started
-        held_out = self._held_out(diverged=math.isnan(train_loss))
-        before_s = self.pretraining.seconds if self.pretraining and self.epoch == 0 else 0.0
+        index, source = self._training_images()
+        tally = self._train_epoch(index, source)
+        train_loss, train_accuracy = tally.means()
+        train_s = time.perf_counter() - started
+        validation = self._validation_metrics(diverged=math.isnan(train_loss))
+        pretraining_s = self.pretraining.seconds if self.pretraining and self.epoch == 0 else 0.0
         self.epoch += 1
-        self.stopped = self.patience.stops(self.epoch, held_out.get("val_accuracy"))
+        self.stopped = self.patience.stops(self.epoch, validation.get("val_accuracy"))
         return {
             "train_loss": train_loss,
             "train_accuracy": train_accuracy,
-            **held_out,
+            **validation,
             **{name: figure for part in self._techniques().values() for name, figure in part.figures().items()},
             "lr": float(self.optimizer.param_groups[0]["lr"]),
-            "seconds": before_s + time.perf_counter() - started,
-            "images_per_s": trained.count / trained_s,
+            "seconds": pretraining_s + time.perf_counter() - started,
+            "images_per_s": tally.count / train_s,
         }
 
-    def _labelled(self) -> tuple[Tensor, Source]:
-        """What this epoch trains on: the training images and those that the network has labelled itself."""
+    def _training_images(self) -> tuple[Tensor, Source]:
+        """Return the index and source of this epoch's images; pseudo-labelled ones follow the others."""
         images = self.images
         if self.pseudo is None:
             return images.train, images.source
@@ -159,6 +180,7 @@ class Trainer:
         return self.pseudo.extend(images.train, images.source)
 
     def _train_epoch(self, index: Tensor, source: Source) -> Tally:
+        """Train on the images `index` (N,) of `source` in random order; a last incomplete batch is left out."""
         recipe, size, count = self.recipe, self.recipe.images_per_step, len(index)
         order = index[torch.randperm(count, generator=self._generator("order")).to(self.device)]
         drawn = Augmentation.drawn(recipe.augment, recipe.data.shape, count, self.seed, self.epoch, self.device, order)
@@ -166,22 +188,21 @@ class Trainer:
         tally, steps = Tally.empty(self.device), count // size
         for step in range(steps):
             batch = slice(step * size, (step + 1) * size)
-            follow(
-                recipe.schedule, self.optimizer, recipe.optimizer.lr, self.epoch * steps + step, steps, recipe.epochs
-            )
+            steps_done = self.epoch * steps + step
+            apply_schedule(recipe.schedule, self.optimizer, recipe.optimizer.lr, steps_done, steps, recipe.epochs)
             self._step(drawn, source, order[batch], batch, tally)
             if self.lookahead is not None:
-                self.lookahead.update(self.network, self.epoch * steps + step + 1, recipe.epochs * steps)
+                self.lookahead.update(self.network, steps_done + 1, recipe.epochs * steps)
             if step % STEPS_BETWEEN_CHECKS == 0 and not tally.finite():
                 break
         return tally
 
     def begin_epoch(self) -> None:
-        """Bring dropout's random numbers, the layers' modes and what is frozen to where the epoch wants them."""
+        """Prepare the steps of an epoch: dropout's generator, the layers' modes, frozen parameters."""
         torch.manual_seed(stream(self.seed, "dropout", self.epoch))
         self.network.train()
         freeze(self.network, self.recipe.transfer, self.epoch)
-        self.execution.renew()
+        self.execution.begin_epoch()
 
     def _step(self, drawn: Augmentation, source: Source, index: Tensor, batch: slice, tally: Tally) -> None:
         mixed = drawn.mix(*drawn.batch(source, index, batch), batch)
@@ -189,25 +210,28 @@ class Trainer:
         tally.add(loss, logits, mixed.labels)
 
     def learn(self, mixed: Mixed) -> Result:
-        """One step on a batch: forward and backward pass, the optimizer's step, the average's.
+        """Train on one batch: forward and backward pass, gradient clipping, optimizer step, update of the average.
 
-        Nothing in it waits for the device: no number is read from a tensor, no memory copied that a GPU must wait for.
+        Nothing here waits for a GPU: no number is read from a tensor and no memory is copied synchronously.
+
+        Returns:
+            The loss () and the logits (B, classes), detached. Both may be overwritten by the next call.
         """
-        clip = self.recipe.regularization.grad_clip
+        max_norm = self.recipe.regularization.grad_clip
         loss, logits = self.execution(mixed)
-        if clip is not None:
-            nn.utils.clip_grad_norm_(self.network.parameters(), clip)
+        if max_norm is not None:
+            nn.utils.clip_grad_norm_(self.network.parameters(), max_norm)
         self.optimizer.step()
         if self.average is not None:
             self.average.update(self.network)
         return loss, logits
 
     def validate(self) -> Tally:
-        """Loss (without label smoothing), hits and confusions of the validation images."""
+        """Return loss (without label smoothing), accuracy and confusions of the held-out images."""
         images, classes = self.images, self.recipe.data.shape.classes
-        return count_up(self.evaluated, images.source, images.validation, self.precision, classes, self.recipe.tta)
+        return tally_images(self.evaluated, images.source, images.validation, self.precision, classes, self.recipe.tta)
 
-    def _held_out(self, diverged: bool) -> dict[str, float]:
+    def _validation_metrics(self, diverged: bool) -> dict[str, float]:
         if len(self.images.validation) == 0:
             return {}
         if diverged:
@@ -218,20 +242,21 @@ class Trainer:
         return {"val_loss": loss, "val_accuracy": accuracy}
 
     def save(self, folder: Path) -> None:
-        """Write the state into `folder`; `network` there is the network that counts, for whoever evaluates it.
+        """Write the state into `folder`. Its `network` is the evaluated network, for whoever loads the model.
 
-        Of a finished training that is all: nobody goes on from there, and an optimizer is as large as a network.
+        The state of a finished training leaves out the optimizer, which is as large as a network: nothing continues
+        from it.
         """
         state = self.progress() if self.finished else self.state_dict()
-        evaluated = {"network": self.evaluated.state_dict(), "scaling": asdict(self.images.source.scaling)}
-        torch.save(state | evaluated, folder / STATE)
+        model = {"network": self.evaluated.state_dict(), "scaling": asdict(self.images.source.scaling)}
+        torch.save(state | model, folder / STATE)
 
     def restore(self, folder: Path) -> None:
-        """Go on from what `save` wrote."""
+        """Continue from what `save` wrote into `folder`."""
         self.load_state_dict(torch.load(folder / STATE, map_location=self.device, weights_only=True))
 
     def state_dict(self) -> dict[str, Any]:
-        """What the training goes on from; step and draws follow from the epoch."""
+        """Return what training continues from; the step and all draws follow from the epoch."""
         weights: dict[str, Any] = {"network": self.network.state_dict()}
         if self.average is not None:
             weights = {"average": self.average.state_dict(), "unaveraged": self.network.state_dict()}
@@ -245,11 +270,11 @@ class Trainer:
         }
 
     def progress(self) -> dict[str, Any]:
-        """How far the training is."""
+        """Return the finished epochs and the state of early stopping."""
         return {"epoch": self.epoch, "stopped": self.stopped, "patience": self.patience.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what `state_dict` gave, or stand where a finished training stood."""
+        """Continue from a `state_dict`; of a finished training only the evaluated network is loaded."""
         self.patience.load_state_dict(state["patience"])
         self.epoch, self.stopped = state["epoch"], state["stopped"]
         if self.finished:
@@ -265,6 +290,7 @@ class Trainer:
             part.load_state_dict(state[name])
 
     def _techniques(self) -> dict[str, PseudoLabels | Pretraining]:
+        """Return the techniques that the recipe has, by their key in the state."""
         parts = {"pseudo": self.pseudo, "pretraining": self.pretraining}
         return {name: part for name, part in parts.items() if part is not None}
 

@@ -1,4 +1,4 @@
-"""Weights to start from: torchvision's, those of an earlier trial, or a file's, put into a network that they fit."""
+"""Load initial weights into a network: torchvision's, those of an earlier trial, or a file's."""
 
 from __future__ import annotations
 
@@ -17,31 +17,37 @@ from cifar_sweep.transfer.freezing import SHOWN, in_head
 from cifar_sweep.transfer.weights import Published, read_weights, weights_file
 from sweeps.workload import Run, Site
 
-# What torchvision calls its classifiers, and the auxiliary ones of GoogLeNet and Inception.
+# Torchvision's names of its classifiers, and of the auxiliary ones of GoogLeNet and Inception.
 PUBLISHED_HEADS = ("fc.", "classifier.", "head.", "heads.", "aux1.", "aux2.", "AuxLogits.")
 
 
 def require_weights(recipe: Recipe, site: Site) -> None:
-    """Find what `transfer.weights` names before anything trains, downloading torchvision's, and see that it fits.
+    """Check, before anything trains, that the weights of `transfer.weights` are there and fit; download torchvision's.
 
-    Raises Unavailable when it is not to be had, ValueError when it does not fit the network. Trials of other studies
-    are not looked for where nothing is to be trained.
+    Trials of other studies are not looked for where nothing is to be trained (`site.runs_dir` is None).
+
+    Raises:
+        Unavailable: The weights are missing and cannot be downloaded.
+        ValueError: They do not fit the network.
     """
     weights = recipe.transfer.weights
     if weights is None or (weights_kind(weights) == "trial" and site.runs_dir is None):
         return
     if weights_kind(weights) == "torchvision":
         _published(recipe).fetch()
-    with torch.device("meta"):
+    with torch.device("meta"):  # names and shapes suffice: no weight is allocated
         network = build(recipe.model, recipe.data.shape)
     _Match.of(network, recipe.transfer, _read(recipe, site)).require()
 
 
 def load_weights(network: nn.Module, recipe: Recipe, run: Run) -> None:
-    """Put what `recipe.transfer.weights` names into `network`: all but the head or, with `head: keep`, the head too.
+    """Load the weights of `transfer.weights` into the network: its body and, with `head: keep`, its head.
 
-    Does nothing in a resumed run, whose checkpoint holds everything. Raises ValueError naming the first tensors that
-    are missing, left over or of another shape; Unavailable when the weights are not there.
+    Does nothing in a resumed run, since its checkpoint has all weights.
+
+    Raises:
+        Unavailable: The weights are missing.
+        ValueError: They do not fit; the error names the first tensors that are missing, unknown or of another shape.
     """
     if recipe.transfer.weights is None or run.restored is not None:
         return
@@ -51,6 +57,7 @@ def load_weights(network: nn.Module, recipe: Recipe, run: Run) -> None:
 
 
 def _read(recipe: Recipe, where: Site | Run) -> dict[str, Tensor]:
+    """Return the tensors of `transfer.weights`, by name."""
     weights = str(recipe.transfer.weights)
     if weights_kind(weights) == "torchvision":
         return _published(recipe).read()
@@ -71,32 +78,39 @@ def _published(recipe: Recipe) -> Published:
 
 @dataclass(frozen=True)
 class _Match:
-    """Tensors that are `offered` to a network, against those that it has `wanted`; both by the network's names."""
+    """A comparison of weights with a network.
+
+    Attributes:
+        transfer: The settings; they name the weights.
+        offered: The tensors of the weights, by the network's names.
+        expected: The tensors of the network, by name.
+    """
 
     transfer: TransferRecipe
     offered: Mapping[str, Tensor]
-    wanted: Mapping[str, Tensor]
+    expected: Mapping[str, Tensor]
 
     @classmethod
     def of(cls, network: nn.Module, transfer: TransferRecipe, tensors: Mapping[str, Tensor]) -> _Match:
-        """What of `tensors` concerns `network`; without `head: keep` neither side's head does."""
-        wanted = network.state_dict()
-        parts = (_renamed(tensors, wanted), wanted)
-        offered, wanted = (
-            {name: t for name, t in part.items() if transfer.head == "keep" or not in_head(name)} for part in parts
+        """Compare `tensors` with the network; without `head: keep` both sides' heads are left out."""
+        expected = network.state_dict()
+        sides = (_renamed(tensors, expected), expected)
+        offered, expected = (
+            {name: tensor for name, tensor in side.items() if transfer.head == "keep" or not in_head(name)}
+            for side in sides
         )
-        return cls(transfer, offered, wanted)
+        return cls(transfer, offered, expected)
 
     def require(self) -> None:
         """Raise ValueError, naming the first tensors of each kind of misfit, unless everything fits."""
         reshaped = [
-            f"{name} is {_size(tensor)} there and {_size(self.wanted[name])} here"
+            f"{name} is {_size(tensor)} there and {_size(self.expected[name])} here"
             for name, tensor in self.offered.items()
             if self._reshaped(name)
         ]
         # Files from before 2018 do not count the batches of batch normalisation.
-        missing = [n for n in self.wanted if n not in self.offered and not n.endswith("num_batches_tracked")]
-        unknown = [name for name in self.offered if name not in self.wanted]
+        missing = [n for n in self.expected if n not in self.offered and not n.endswith("num_batches_tracked")]
+        unknown = [name for name in self.offered if name not in self.expected]
         if reshaped or missing or unknown:
             problems = (
                 _listed("of another shape", reshaped),
@@ -105,29 +119,40 @@ class _Match:
             )
             raise ValueError(
                 f"transfer.weights is {self.transfer.weights}, but its tensors do not fit this network. "
-                f"{''.join(problems)}{self._way_out()}"
+                f"{''.join(problems)}{self._advice()}"
             )
 
     def _reshaped(self, name: str) -> bool:
-        return name in self.wanted and self.offered[name].shape != self.wanted[name].shape
+        return name in self.expected and self.offered[name].shape != self.expected[name].shape
 
-    def _way_out(self) -> str:
+    def _advice(self) -> str:
+        """Return what a user can do about a misfit."""
         reshaped = [name for name in self.offered if self._reshaped(name)]
-        pairs = [(self.offered[name].shape, self.wanted[name].shape) for name in reshaped]
-        kernels = bool(pairs) and all(len(theirs) == 4 and theirs[:2] == ours[:2] for theirs, ours in pairs)
-        if kernels and weights_kind(str(self.transfer.weights)) == "torchvision":
+        shapes = [(self.offered[name].shape, self.expected[name].shape) for name in reshaped]
+        only_kernels = bool(shapes) and all(
+            len(offered) == 4 and offered[:2] == expected[:2] for offered, expected in shapes
+        )
+        if only_kernels and weights_kind(str(self.transfer.weights)) == "torchvision":
             return "Set model.stem to imagenet: torchvision's weights were trained with that stem"
         if any(in_head(name) for name in reshaped):
             return "Set transfer.head to new: the classifier then starts anew, with this data's classes"
         return "Describe in model the network that the weights were trained in"
 
 
-def _renamed(tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """`tensors` under our names: in torchvision's own, its network is our body, and its head is left out."""
-    if any(name.startswith("body.") for name in tensors) or not any(name.startswith("body.") for name in wanted):
+def _renamed(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return `tensors` by this package's names.
+
+    Where they have torchvision's names, its network is the body here, and its head is left out.
+    """
+    is_ours = any(name.startswith("body.") for name in tensors)
+    if is_ours or not any(name.startswith("body.") for name in expected):
         return dict(tensors)
     renamed = {f"body.{name}": tensor for name, tensor in tensors.items()}
-    return {n: t for n, t in renamed.items() if n in wanted or not n.removeprefix("body.").startswith(PUBLISHED_HEADS)}
+    return {
+        name: tensor
+        for name, tensor in renamed.items()
+        if name in expected or not name.removeprefix("body.").startswith(PUBLISHED_HEADS)
+    }
 
 
 def _listed(problem: str, items: list[str]) -> str:

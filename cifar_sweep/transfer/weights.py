@@ -1,4 +1,4 @@
-"""Files of weights: finding and downloading torchvision's, and reading any file of tensors without running code."""
+"""Files of weights: find and download torchvision's, and read any file of tensors without running its code."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from torch import Tensor
 
 from sweeps.workload import Unavailable
 
-WRAPPERS = ("network", "state_dict", "model")  # keys under which we and others save a network beside other state
-# What torch.load raises for a file that is cut short, of another kind, or not tensors alone.
+WRAPPERS = ("network", "state_dict", "model")  # keys under which a network is saved beside other state
+# The exceptions of torch.load for a file that is cut short, of another kind, or has more than tensors in it.
 UNREADABLE = (pickle.UnpicklingError, RuntimeError, EOFError, LookupError, ValueError)
 _HASH = re.compile(r"-([0-9a-f]{8,})\.")
 # DenseNet's published files are older than the names of its layers in torchvision.
@@ -25,62 +25,74 @@ _OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12])\.")
 
 @dataclass(frozen=True)
 class Published:
-    """Weights that torchvision publishes: their address, and where they are kept here."""
+    """Weights that torchvision publishes.
+
+    Attributes:
+        url: Their address.
+        path: Where they are kept on this machine.
+    """
 
     url: str
     path: Path
 
     @classmethod
     def named(cls, architecture: str, weights: str) -> Published:
-        """The weights called `weights` of torchvision's `architecture`, in $TORCH_HOME/hub/checkpoints.
+        """Return the weights of an architecture by their name in torchvision, kept in $TORCH_HOME/hub/checkpoints.
 
-        Raises ValueError with the names there are when torchvision has none of that name for the architecture.
+        Raises:
+            ValueError: torchvision has no weights of that name for the architecture; the error lists those it has.
         """
-        from torchvision.models import get_model_weights  # torchvision takes a second, and most recipes do without
+        from torchvision.models import get_model_weights  # takes a second, and most recipes do without
 
         entries = get_model_weights(architecture)
         group, _, name = weights.rpartition(".")
         if (group and group != entries.__name__) or name not in entries.__members__:
-            there = ", ".join(f"{entries.__name__}.{known}" for known in entries.__members__)
-            raise ValueError(f"transfer.weights is {weights} but torchvision has for {architecture}: {there or 'none'}")
+            names = ", ".join(f"{entries.__name__}.{member}" for member in entries.__members__)
+            raise ValueError(f"transfer.weights is {weights} but torchvision has for {architecture}: {names or 'none'}")
         url = entries[name].url
         return cls(url, Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2])
 
     def fetch(self) -> None:
-        """Make sure that the file is here, downloading it when it is not; a file that is there is taken as it is.
+        """Download the file unless it exists; an existing file is not checked.
 
-        Raises Unavailable when the download fails or is not the file that its name's hash promises.
+        Raises:
+            Unavailable: The download fails, or does not have the hash that the file's name gives.
         """
         if self.path.exists():
             return
-        promised = _HASH.search(self.path.name)
+        expected_hash = _HASH.search(self.path.name)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            prefix = promised.group(1) if promised else None
+            prefix = expected_hash.group(1) if expected_hash else None
             torch.hub.download_url_to_file(self.url, str(self.path), prefix, progress=False)
         except (OSError, RuntimeError) as error:
-            raise Unavailable(f"{self._absent()}, and the download failed: {error}. {self._way_out()}") from error
+            raise Unavailable(f"{self._missing()}, and the download failed: {error}. {self._advice()}") from error
 
     def read(self) -> dict[str, Tensor]:
-        """The tensors under the names that torchvision's network has for them. Raises Unavailable, ValueError."""
+        """Return the tensors by the names of torchvision's network.
+
+        Raises:
+            Unavailable: The file is missing.
+            ValueError: It cannot be read as tensors.
+        """
         if not self.path.exists():
-            raise Unavailable(f"{self._absent()}. {self._way_out()}")
+            raise Unavailable(f"{self._missing()}. {self._advice()}")
         return {_OLD_DENSENET.sub(r"\1\2.", name): tensor for name, tensor in read_weights(self.path).items()}
 
-    def _absent(self) -> str:
+    def _missing(self) -> str:
         return f"transfer.weights: no {self.path}"
 
-    def _way_out(self) -> str:
+    def _advice(self) -> str:
         return f"Put {self.url} there, or set TORCH_HOME to the folder that has hub/checkpoints/{self.path.name}"
 
 
 def weights_file(weights: str, data_dir: Path) -> Path:
-    """The file of weights that `weights` names, below the data folder when relative. Raises Unavailable."""
+    """Return the path of a file of weights; a relative one is below the data folder. Raises Unavailable if missing."""
     path = data_dir / weights
     if path.is_file():
         return path
-    near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*")], n=3)
-    hint = f" (there is {', '.join(near)})" if near else ""
+    nearest = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*")], n=3)
+    hint = f" (there is {', '.join(nearest)})" if nearest else ""
     raise Unavailable(
         f"transfer.weights: no file {path}{hint}. Put the weights there, give an absolute path, or name another "
         "data folder with --data-dir or $SWEEP_DATA"
@@ -88,10 +100,14 @@ def weights_file(weights: str, data_dir: Path) -> Path:
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors by name in a .pt, .pth or .safetensors file; no code in it is run.
+    """Return the tensors of a .pt, .pth or .safetensors file, by name. No code in it is run.
 
-    A wrapper ({"state_dict": ...}, {"model": ...}, {"network": ...}) and a prefix "module." on all names (DataParallel)
-    are taken off. Raises ValueError when the file is something else.
+    A wrapper ({"state_dict": ...}, {"model": ...}, {"network": ...}) and a prefix "module." on all names (that of
+    DataParallel) are removed.
+
+    Raises:
+        Unavailable: The package safetensors is not installed.
+        ValueError: The file cannot be read, or has something other than named tensors in it.
     """
     content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
     for key in WRAPPERS:
@@ -107,7 +123,8 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 def _read_torch(path: Path) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except UNREADABLE as error:  # torch's own text advises to run the file's code: not repeated here
+    except UNREADABLE as error:
+        # torch's own message suggests running the file's code, so it is not repeated.
         raise ValueError(
             f"{path} cannot be read as plain tensors. Save the network's state_dict() and nothing else: "
             "torch.save(network.state_dict(), path)"

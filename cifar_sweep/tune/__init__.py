@@ -1,4 +1,4 @@
-"""What to begin a study with: the largest batch that fits the device, and a learning rate that trains."""
+"""Tune a study before it starts: batch size, learning rate, execution of steps, and how many trials share a GPU."""
 
 from cifar_sweep.tune.batch import Batches, auto_batch_size, largest_batch, out_of_memory_report
 from cifar_sweep.tune.execution import settle_execution

@@ -1,4 +1,4 @@
-"""The largest batch that trains on a device, and how fast batches are."""
+"""Find the largest batch that trains on a device, and how fast batches are."""
 
 from __future__ import annotations
 
@@ -22,7 +22,13 @@ SLOW_S = 1.0  # once a step takes this long, larger batches are not timed
 
 @dataclass(frozen=True)
 class Batches:
-    """The `largest` batch up to `limit` that fits (0: none does), and what was tried, by size."""
+    """The largest batch that fits.
+
+    Attributes:
+        largest: Number of images; 0 where no batch fits.
+        limit: The largest size that could be tried.
+        attempts: The sizes that were tried, ascending.
+    """
 
     largest: int
     limit: int
@@ -40,13 +46,22 @@ def largest_batch(
     timed: bool = False,
     fits: Callable[[int], bool] | None = None,
 ) -> Batches:
-    """The largest batch, up to `limit` and to the number of training `images`, that `recipe` trains with at `site`.
+    """Find the largest batch that a recipe trains with.
 
-    Sizes are doubled, then bisected to `granularity`. On a GPU each one trains for two steps on random images within
-    90 % of the trial's share of its memory, `resident` bytes for the images set aside. On a CPU, where running out of
-    memory ends the process, the need is estimated from what small batches keep for the backward pass, against 70 % of
-    what is free. Frozen parameters are counted as trained, a teacher not at all. `timed`: the sizes that were doubled
-    to, and the largest, are timed. `fits` decides in place of all that.
+    Sizes are doubled, then bisected. On a GPU each size is trained for two steps on random images, within 90 % of the
+    trial's share of its memory. On a CPU, where running out of memory ends the process, the need is estimated from the
+    tensors that small batches keep for the backward pass, and may be 70 % of the free memory. Frozen parameters are
+    counted as trained; a teacher is not counted.
+
+    Args:
+        recipe: The recipe.
+        site: The device, and the share of its memory that a trial gets.
+        images: Number of training images, which bounds the batch.
+        resident: Bytes to set aside for the images of the data.
+        limit: The largest size to try.
+        granularity: To which multiple sizes are bisected.
+        timed: Whether to time the sizes that were doubled to, and the largest.
+        fits: Decides whether a size fits, in place of all that.
     """
     limit = min(limit, images)
     smallest = min(2 if recipe.model.batch_statistics else 1, limit)
@@ -56,38 +71,38 @@ def largest_batch(
         bench = Bench.fitting(recipe, site, resident)
         if bench is None:
             return Batches(0, limit, ())
-        found = _searched(bench.attempt, smallest, limit, granularity)
-        return _timed(found, bench) if timed else found
+        batches = _searched(bench.attempt, smallest, limit, granularity)
+        return _timed(batches, bench) if timed else batches
 
 
 def auto_batch_size(recipe: Recipe, site: Site) -> int:
-    """The number that `batch_size: auto` stands for at `site`. Raises ValueError when not even the smallest fits."""
+    """Return the number for `batch_size: auto` at `site`. Raises ValueError where not even the smallest batch fits."""
     images, resident = training_images(recipe, site)
-    found = largest_batch(recipe, site, images, resident=resident)
-    if not found.largest:
+    largest = largest_batch(recipe, site, images, resident=resident).largest
+    if not largest:
         raise ValueError(f"batch_size is auto but no batch fits the memory of the {site.device}: use a smaller network")
-    return found.largest
+    return largest
 
 
 def training_images(recipe: Recipe, site: Site) -> tuple[int, int]:
-    """How many images `recipe` trains on, and the bytes that all it holds in memory take."""
+    """Return the number of images to train on, and the bytes of all images that a run holds in memory."""
     images = load_images(recipe.data, site.data_dir, "train")
     return len(make_split(recipe.data, images.labels, split_seed=0).train), images.pixels.nbytes
 
 
 def out_of_memory_report(recipe: Recipe, site: Site, batch_size: int) -> str:
-    """One line for a run that ran out of memory: its peak, what there is, and the largest batch that fits now.
+    """Return a line for a run that ran out of memory: its peak, the device's memory, and the largest batch that fits.
 
-    To be called when the run's tensors are gone. On a CPU the peak is that of the whole process.
+    Call it when the run's tensors are freed. On a CPU the peak is that of the whole process.
     """
     device = torch.device(site.device)
     peak, total = peak_and_total_mib(device)
-    said = f"batch_size {batch_size} does not fit: peak {peak:,.0f} MiB of the {site.device}'s {total:,.0f} MiB"
+    problem = f"batch_size {batch_size} does not fit: peak {peak:,.0f} MiB of the {site.device}'s {total:,.0f} MiB"
     if device.type == "cuda":
         torch.cuda.empty_cache()
     smaller = max(1, batch_size - 1)
-    found = largest_batch(recipe, site, smaller, limit=smaller).largest
-    return f"{said}; {f'batch_size {found} would fit' if found else 'no batch fits: use a smaller network'}"
+    largest = largest_batch(recipe, site, smaller, limit=smaller).largest
+    return f"{problem}; {f'batch_size {largest} would fit' if largest else 'no batch fits: use a smaller network'}"
 
 
 def _searched(attempt: Callable[[int], Attempt], smallest: int, limit: int, granularity: int) -> Batches:
@@ -101,13 +116,13 @@ def _searched(attempt: Callable[[int], Attempt], smallest: int, limit: int, gran
     return Batches(largest, limit, tuple(attempts[size] for size in sorted(attempts)))
 
 
-def _timed(found: Batches, bench: Bench) -> Batches:
-    """The same with the speed of the sizes doubled to and of the largest, up to where a step is slow."""
+def _timed(batches: Batches, bench: Bench) -> Batches:
+    """Return `batches` with the speed of powers of two and of the largest size, up to where a step is slow."""
     attempts, slow = [], False
-    for attempt in found.attempts:
+    for attempt in batches.attempts:
         size, speed = attempt.batch_size, None
-        if attempt.fits and not slow and (size == found.largest or size & (size - 1) == 0):
+        if attempt.fits and not slow and (size == batches.largest or size & (size - 1) == 0):
             speed = bench.images_per_s(size)
             slow = size / speed > SLOW_S
         attempts.append(replace(attempt, images_per_s=speed))
-    return Batches(found.largest, found.limit, tuple(attempts))
+    return Batches(batches.largest, batches.limit, tuple(attempts))

@@ -1,4 +1,4 @@
-"""A step of training on random images: does it fit the device, and how fast is it?"""
+"""Try a step of training on random images: does it fit the device, and how fast is it?"""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from cifar_sweep.tune.memory import (
     CPU_SAFE_SHARE,
     MIB,
     SAFE_SHARE,
-    Appetite,
+    MemoryEstimate,
     available_bytes,
     gpu_limit,
     is_out_of_memory,
@@ -32,7 +32,14 @@ TIMED_STEPS = 3
 
 @dataclass(frozen=True)
 class Attempt:
-    """A batch size that was tried: whether it fits, its peak memory (on a CPU an estimate), and its speed if timed."""
+    """A batch size that was tried.
+
+    Attributes:
+        batch_size: Number of images.
+        fits: Whether a step fits the device.
+        peak_mib: Its peak memory in MiB; on a CPU an estimate.
+        images_per_s: Its speed; None if it was not timed.
+    """
 
     batch_size: int
     fits: bool
@@ -42,17 +49,25 @@ class Attempt:
 
 @dataclass
 class Bench:
-    """A network with its optimizer, to train on random images."""
+    """A network with its optimizer, to try batch sizes on.
+
+    Attributes:
+        recipe: The recipe.
+        site: The device, and the share of its memory that a trial gets.
+        resident: Bytes of that share that the images of the data take.
+        step: The step to try.
+        estimate: The memory of a step on a CPU; None on a GPU, where steps are run instead.
+    """
 
     recipe: Recipe
     site: Site
     resident: int
     step: Step
-    appetite: Appetite | None = None  # on a CPU
+    estimate: MemoryEstimate | None = None
 
     @classmethod
     def fitting(cls, recipe: Recipe, site: Site, resident: int) -> Bench | None:
-        """The bench; None where the network alone does not fit."""
+        """Return the bench; None where the network alone does not fit."""
         try:
             return cls.of(recipe, site, resident)
         except (MemoryError, RuntimeError) as error:
@@ -62,17 +77,17 @@ class Bench:
 
     @classmethod
     def of(cls, recipe: Recipe, site: Site, resident: int) -> Bench:
-        """The bench, on a CPU with what a batch takes measured. Raises what allocators do."""
+        """Return the bench, on a CPU with its memory estimate. Allocators raise where the network does not fit."""
         step = Step.of(recipe, site)
         if site.device == "cuda":
             return cls(recipe, site, resident, step)
-        step(2)  # the optimizer's state is there from now on
-        return cls(recipe, site, resident, step, Appetite.measured(step.network, step.optimizer, step.loss))
+        step(2)  # makes the optimizer's state, which the estimate counts
+        return cls(recipe, site, resident, step, MemoryEstimate.measured(step.network, step.optimizer, step.loss))
 
     def attempt(self, size: int) -> Attempt:
-        """Whether a batch fits: by training with it or, on a CPU, by the estimate."""
-        if self.appetite is not None:
-            need = self.appetite.bytes(size)
+        """Return whether a batch fits: by training with it or, on a CPU, by the estimate."""
+        if self.estimate is not None:
+            need = self.estimate.bytes(size)
             return Attempt(size, need <= CPU_SAFE_SHARE * self.site.share * available_bytes(), need / MIB)
         device = torch.device(self.site.device)
         total = torch.cuda.get_device_properties(device).total_memory
@@ -82,7 +97,7 @@ class Bench:
         return Attempt(size, fits, torch.cuda.max_memory_allocated(device) / MIB)
 
     def images_per_s(self, size: int) -> float:
-        """The speed of training with batches of `size`, after a step that is not timed."""
+        """Return the speed of training with batches of `size`, after a step that is not timed."""
         self.step(size)
         started = self._now()
         for _ in range(TIMED_STEPS):
@@ -90,6 +105,7 @@ class Bench:
         return TIMED_STEPS * size / (self._now() - started)
 
     def _trains(self, size: int) -> bool:
+        """Return whether two steps run; the optimizer makes its state in the first."""
         try:
             for _ in range(2):
                 self.step(size)
@@ -109,7 +125,15 @@ class Bench:
 
 @dataclass
 class Step:
-    """One step of training on random images and labels."""
+    """A step of training on random images and labels.
+
+    Attributes:
+        recipe: The recipe.
+        device: Where the network is.
+        network: The network, in training mode.
+        optimizer: Its optimizer.
+        generator: The source of images and labels.
+    """
 
     recipe: Recipe
     device: torch.device
@@ -119,13 +143,14 @@ class Step:
 
     @classmethod
     def of(cls, recipe: Recipe, site: Site) -> Step:
-        plain = recipe.model_copy(update={"transfer": TransferRecipe()})  # whatever the weights, the memory is the same
+        """Return a step of `recipe`, with random weights in place of any to start from: they take the same memory."""
+        without_transfer = recipe.model_copy(update={"transfer": TransferRecipe()})
         run = Run(seed=0, split_seed=0, device=site.device, data_dir=site.data_dir, folder=site.data_dir)
-        network = initial_network(plain, run, seed=0).train()
+        network = initial_network(without_transfer, run, seed=0).train()
         return cls(recipe, torch.device(site.device), network, make_optimizer(recipe.optimizer, network))
 
     def loss(self, size: int) -> Tensor:
-        """The loss on a batch of `size`."""
+        """Return the loss () on a batch of `size` images."""
         shape = self.recipe.data.shape
         images = torch.randn(size, shape.channels, shape.size, shape.size, generator=self.generator)
         labels = torch.randint(shape.classes, (size,), generator=self.generator)
@@ -134,6 +159,7 @@ class Step:
             return cross_entropy(self.network(images), labels.to(self.device))
 
     def __call__(self, size: int) -> None:
+        """Train on a batch of `size` images."""
         self.optimizer.zero_grad(set_to_none=True)
         self.loss(size).backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
@@ -141,12 +167,12 @@ class Step:
 
 @contextmanager
 def as_in_training(site: Site) -> Iterator[None]:
-    """One thread on a CPU, as a trial has; the global generator, which dropout draws from, is left as it was."""
+    """Use one thread on a CPU, as a trial does; on leaving, threads and the global random generators are restored."""
     threads = torch.get_num_threads()
     if site.device == "cpu":
         torch.set_num_threads(1)
     try:
-        with torch.random.fork_rng():
+        with torch.random.fork_rng():  # dropout draws from the global generator
             yield
     finally:
         torch.set_num_threads(threads)

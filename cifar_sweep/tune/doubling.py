@@ -1,4 +1,4 @@
-"""The largest size that fits, by doubling, then bisection."""
+"""Find the largest size that fits, by doubling, then bisection."""
 
 from __future__ import annotations
 
@@ -6,10 +6,16 @@ from collections.abc import Callable
 
 
 def largest_fitting(fits: Callable[[int], bool], smallest: int, limit: int, granularity: int) -> int:
-    """The largest size up to `limit` that fits, to `granularity`; 0 where `smallest` does not fit.
+    """Return the largest size that fits, to a granularity.
 
-    What fits must stay so for every smaller size. The answer is `limit` itself, a multiple of `granularity` or, where
-    not even `granularity` fits, any number below it.
+    Args:
+        fits: Whether a size fits. If it does, every smaller size must fit too.
+        smallest: The first size to try.
+        limit: The largest size to try.
+        granularity: The answer is a multiple of it, unless it is `limit` or smaller than `granularity`.
+
+    Returns:
+        The size; 0 where `smallest` does not fit.
     """
     fitting, size = 0, min(smallest, limit)
     while fits(size):

@@ -1,4 +1,4 @@
-"""Which way of executing steps finishes a trial soonest: tried out on the device, for the baseline of a study."""
+"""Choose the way of executing steps that finishes a trial soonest, by trying it for a study's baseline."""
 
 from __future__ import annotations
 
@@ -10,21 +10,28 @@ from cifar_sweep.inference.precision import resolve_precision
 from cifar_sweep.models.recipes.hierarchical import HierarchicalRecipe
 from cifar_sweep.recipe import Recipe
 from cifar_sweep.tune.batch import training_images
-from cifar_sweep.tune.copies import Lap, together
+from cifar_sweep.tune.copies import CopyResult, train_copies
 from sweeps.workload import Site
 
 TIMED_S = 2.0
-WORTH = 0.05  # a gain below this share is within what such a short look can tell
+LEAST_GAIN = 0.05  # of a trial's seconds; a smaller gain is within the error of such a short try
 TOLERANCES = {"fp32": 1e-3, "bf16": 1e-2}
 """By precision, how far a way's losses may be from the eager ones over the first steps, as a share of them: the order
 of sums changes, and with it the last digits, which training magnifies."""
 LEAST_S = {"graph": 10.0, "compile": 60.0}
-"""Eager trials shorter than this are not worth trying a way for: the try itself takes about as long."""
+"""By way, the seconds of an eager trial below which the way is not tried: the try itself takes about as long."""
 
 
 @dataclass(frozen=True)
-class Tried:
-    """A way that was tried: the seconds that it takes to set up, and for each step; or why it is out of question."""
+class Candidate:
+    """A way of executing steps, as it was tried.
+
+    Attributes:
+        way: Its name.
+        setup_s: Seconds to set it up, by capturing or compiling.
+        step_s: Seconds per step.
+        reason: Why it cannot be chosen; empty if it can.
+    """
 
     way: str
     setup_s: float = 0.0
@@ -32,84 +39,111 @@ class Tried:
     reason: str = ""
 
     def trial_s(self, steps: int) -> float:
-        """The seconds of a trial of so many steps; infinite where it is out of the question."""
+        """Return the seconds of a trial of `steps` steps; infinite where the way cannot be chosen."""
         return math.inf if self.reason else self.setup_s + steps * self.step_s
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The way that was chosen, what was tried, and the choice in a sentence."""
+    """The way that was chosen.
+
+    Attributes:
+        way: Its name.
+        candidates: The ways that were considered, eager first; empty where nothing was tried.
+        note: The choice in a sentence; empty where it needs none.
+    """
 
     way: str
-    tried: tuple[Tried, ...]
+    candidates: tuple[Candidate, ...]
     note: str
 
 
-def settle_execution(recipe: Recipe, site: Site, run: Callable[[str], Lap] | None = None) -> Choice:
-    """What the execution of `recipe`, whose batch size is a number, stands for at `site`.
+def settle_execution(recipe: Recipe, site: Site, try_way: Callable[[str], CopyResult] | None = None) -> Choice:
+    """Settle the `execution` of a recipe for a device.
 
-    Each way that may pay trains for seconds in a process of its own, so that none disturbs another or stays behind.
-    `run` takes a way to its lap in place of that.
+    Each way that may pay is trained for seconds in a process of its own, so that it neither disturbs another nor leaves
+    anything behind.
+
+    Args:
+        recipe: The recipe; its `batch_size` must be a number.
+        site: The device and the folder of the data.
+        try_way: Returns the result of training in a way, in place of a process.
     """
-    asked = recipe.execution
+    setting = recipe.execution
     if isinstance(recipe.model, HierarchicalRecipe):
-        return Choice(
-            "eager", (), "" if asked in ("auto", "eager") else f"execution: {asked} is eager: hierarchical model"
-        )
-    if site.device == "cpu" and run is None:
-        return Choice(*(("eager", (), "execution: graph is eager on a CPU") if asked == "graph" else _as_on_cpu(asked)))
-    if asked != "auto" or not site.measure:
-        return Choice("eager" if asked == "auto" else asked, (), "")
+        is_eager = setting in ("auto", "eager")
+        return Choice("eager", (), "" if is_eager else f"execution: {setting} is eager: hierarchical model")
+    if site.device == "cpu" and try_way is None:
+        return _choice_on_cpu(setting)
+    if setting != "auto" or not site.measure:
+        return Choice("eager" if setting == "auto" else setting, (), "")
     steps = recipe.epochs * (training_images(recipe, site)[0] // recipe.images_per_step)
-    run = run or (lambda way: together(recipe.model_copy(update={"execution": way}), site, 1, TIMED_S)[0])
-    plain = run("eager")
-    if plain.failure:
-        return Choice(
-            "eager", (Tried("eager", reason=plain.failure),), f"execution: eager; the try failed: {plain.failure}"
-        )
+    try_way = try_way or (lambda way: train_copies(recipe.model_copy(update={"execution": way}), site, 1, TIMED_S)[0])
+    eager_result = try_way("eager")
+    if eager_result.failure:
+        candidates = (Candidate("eager", reason=eager_result.failure),)
+        return Choice("eager", candidates, f"execution: eager; the try failed: {eager_result.failure}")
     tolerance = TOLERANCES[resolve_precision(recipe.precision, site.device)]
-    tried = [_tried("eager", plain)]
-    for way, least_s in LEAST_S.items():
-        short = tried[0].trial_s(steps) < least_s
-        reason = f"a trial takes eagerly under {least_s:g} s" if short else ""
-        tried.append(Tried(way, reason=reason) if short else judged(way, run(way), plain, tolerance))
-    return choose(tried, steps)
+    eager = _candidate("eager", eager_result)
+    others = [
+        Candidate(way, reason=f"an eager trial takes under {least_s:g} s")
+        if eager.trial_s(steps) < least_s
+        else assess(way, try_way(way), eager_result, tolerance)
+        for way, least_s in LEAST_S.items()
+    ]
+    return choose([eager, *others], steps)
 
 
-def judged(way: str, lap: Lap, plain: Lap, tolerance: float) -> Tried:
-    """The `lap` of a way against the eager one: out of the question where it failed or has other losses."""
-    if lap.failure:
-        return Tried(way, reason=lap.failure)
-    apart = difference(lap.losses, plain.losses)
-    if not apart <= tolerance:
-        return Tried(way, reason=f"its losses differ from the eager ones by {apart:.2g}, allowed {tolerance:g}")
-    return _tried(way, lap)
+def assess(way: str, result: CopyResult, eager: CopyResult, tolerance: float) -> Candidate:
+    """Return the candidate for a way from its result; it cannot be chosen if it failed or its losses differ.
+
+    Args:
+        way: The way's name.
+        result: Its result.
+        eager: The eager result.
+        tolerance: How far its losses may be from the eager ones, as a share of them.
+    """
+    if result.failure:
+        return Candidate(way, reason=result.failure)
+    share = difference(result.losses, eager.losses)
+    if not share <= tolerance:  # NaN fails too
+        return Candidate(way, reason=f"its losses differ from the eager ones by {share:.2g}, allowed {tolerance:g}")
+    return _candidate(way, result)
 
 
-def difference(losses: Sequence[float], plain: Sequence[float]) -> float:
-    """The largest distance of a loss from the eager one, as a share of it; NaN where one of them is not finite."""
-    shares = [abs(loss - true) / max(abs(true), 1e-6) for loss, true in zip(losses, plain, strict=True)]
+def difference(losses: Sequence[float], eager_losses: Sequence[float]) -> float:
+    """Return the largest distance of a loss from the eager one, as a share of it; NaN where one is not finite."""
+    shares = [abs(loss - eager) / max(abs(eager), 1e-6) for loss, eager in zip(losses, eager_losses, strict=True)]
     return max(shares) if all(map(math.isfinite, shares)) else math.nan
 
 
-def choose(tried: Sequence[Tried], steps: int) -> Choice:
-    """The way whose whole trial of so many `steps` is shortest; eager, the first, unless the gain is worth it."""
-    eager = tried[0]
-    fastest = min(tried, key=lambda each: each.trial_s(steps))
-    chosen = fastest if fastest.trial_s(steps) < (1 - WORTH) * eager.trial_s(steps) else eager
-    shown = "; ".join(_shown(each, steps) for each in tried)
-    return Choice(chosen.way, tuple(tried), f"execution: auto is {chosen.way}, by a trial of {steps:,} steps: {shown}")
+def choose(candidates: Sequence[Candidate], steps: int) -> Choice:
+    """Choose the way with the shortest trial; eager, the first candidate, unless the gain is at least 5 %.
+
+    Args:
+        candidates: The ways, eager first.
+        steps: Number of steps of a trial.
+    """
+    eager = candidates[0]
+    fastest = min(candidates, key=lambda candidate: candidate.trial_s(steps))
+    is_worth_it = fastest.trial_s(steps) < (1 - LEAST_GAIN) * eager.trial_s(steps)
+    way = (fastest if is_worth_it else eager).way
+    details = "; ".join(_described(candidate, steps) for candidate in candidates)
+    return Choice(way, tuple(candidates), f"execution: auto is {way}, by a trial of {steps:,} steps: {details}")
 
 
-def _tried(way: str, lap: Lap) -> Tried:
-    return Tried(way, max(0.0, lap.first_s - lap.step_s), lap.step_s)
+def _candidate(way: str, result: CopyResult) -> Candidate:
+    return Candidate(way, max(0.0, result.first_s - result.step_s), result.step_s)
 
 
-def _as_on_cpu(asked: str) -> tuple[str, tuple[Tried, ...], str]:
-    return ("eager" if asked == "auto" else asked, (), "")
+def _choice_on_cpu(setting: str) -> Choice:
+    if setting == "graph":
+        return Choice("eager", (), "execution: graph is eager on a CPU")
+    return Choice("eager" if setting == "auto" else setting, (), "")
 
 
-def _shown(each: Tried, steps: int) -> str:
-    if each.reason:
-        return f"{each.way} not ({each.reason})"
-    return f"{each.way} {each.trial_s(steps):.3g} s ({each.setup_s:.2g} s + {1000 * each.step_s:.3g} ms a step)"
+def _described(candidate: Candidate, steps: int) -> str:
+    if candidate.reason:
+        return f"{candidate.way} not ({candidate.reason})"
+    times = f"{candidate.setup_s:.2g} s + {1000 * candidate.step_s:.3g} ms a step"
+    return f"{candidate.way} {candidate.trial_s(steps):.3g} s ({times})"

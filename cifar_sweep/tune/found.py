@@ -1,4 +1,4 @@
-"""What the commands `sweep tune-batch` and `sweep tune-lr` show."""
+"""The results of `sweep tune-batch` and `sweep tune-lr`."""
 
 from __future__ import annotations
 
@@ -9,24 +9,26 @@ from cifar_sweep.tune.batch import auto_batch_size, largest_batch, training_imag
 from cifar_sweep.tune.rate import learning_rate_range
 from sweeps.workload import Run, Site, Tuned
 
-MOST = 8192  # a person looks at the speeds, so larger batches than `auto` takes are tried
+LIMIT = 8192  # a person reads the speeds, so larger batches than `auto` takes are tried
 
 
 def tune_batch(recipe: Recipe, site: Site) -> Tuned:
-    """The largest batch that fits, and the speed and memory of those that were tried."""
+    """Find the largest batch that fits; rows are the sizes that were tried, with their speed and memory."""
     images, resident = training_images(recipe, site)
-    found = largest_batch(recipe, site, images, resident=resident, limit=MOST, timed=True)
-    rows = [asdict(attempt) for attempt in found.attempts]
-    if not found.largest:
+    batches = largest_batch(recipe, site, images, resident=resident, limit=LIMIT, timed=True)
+    rows = [asdict(attempt) for attempt in batches.attempts]
+    if not batches.largest:
         return Tuned({}, rows, f"No batch fits the memory of the {site.device}: use a smaller network.")
-    why = _why(found.largest, images, found.limit)
+    reason = _reason(batches.largest, images, batches.limit)
     kind = "measured" if site.device == "cuda" else "estimated"
-    note = f"{why} The memory is {kind}. The largest batch is not the best: fewer steps per epoch may need another lr."
-    return Tuned({"batch_size": found.largest}, rows, note)
+    note = (
+        f"{reason} The memory is {kind}. The largest batch is not the best: fewer steps per epoch may need another lr."
+    )
+    return Tuned({"batch_size": batches.largest}, rows, note)
 
 
 def tune_lr(recipe: Recipe, site: Site) -> Tuned:
-    """The learning rate at which the loss of the range test falls steepest, and the whole curve."""
+    """Find the learning rate at which the loss of the range test falls steepest; rows are the whole curve."""
     size = recipe.batch_size if isinstance(recipe.batch_size, int) else auto_batch_size(recipe, site)
     run = Run(
         seed=0,
@@ -47,7 +49,8 @@ def tune_lr(recipe: Recipe, site: Site) -> Tuned:
     return Tuned({"optimizer.lr": curve.suggestion}, rows, f"{note} A search around it is the better evidence.")
 
 
-def _why(largest: int, images: int, limit: int) -> str:
+def _reason(largest: int, images: int, limit: int) -> str:
+    """Say why no larger batch is given."""
     if largest == images:
         return f"All {images:,} training images fit one batch."
     return f"{largest:,} is the most that is tried." if largest == limit else f"More than {largest:,} does not fit."

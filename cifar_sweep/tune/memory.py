@@ -15,48 +15,62 @@ from torch import Tensor, nn
 
 MIB = 2**20
 SAFE_SHARE = 0.9  # the rest is for validation, averages, a teacher, and what the allocator cannot use
-CPU_SAFE_SHARE = 0.7  # there the need is estimated, and going over it does not end gracefully
-PROBED = (4, 8)  # batch sizes from which the estimate draws its line
+CPU_SAFE_SHARE = 0.7  # less than on a GPU: the need is only estimated, and a process that exceeds it is killed
+PROBED = (4, 8)  # batch sizes from which the estimate is extrapolated
 CGROUP = Path("/sys/fs/cgroup")
 MEMINFO = Path("/proc/meminfo")
 
 
 @dataclass(frozen=True)
-class Appetite:
-    """The bytes that a step of training takes on a CPU: `fixed`, and `per_image` for each of the batch."""
+class MemoryEstimate:
+    """An estimate of the memory that a step of training takes on a CPU.
+
+    Attributes:
+        fixed: Bytes for any batch.
+        per_image: Further bytes for each image of the batch.
+    """
 
     fixed: float
     per_image: float
 
     def bytes(self, batch_size: int) -> float:
-        """The estimate for a batch."""
+        """Return the estimate for a batch, in bytes."""
         return self.fixed + self.per_image * batch_size
 
     @classmethod
     def measured(
         cls, network: nn.Module, optimizer: torch.optim.Optimizer, forward: Callable[[int], Tensor]
-    ) -> Appetite:
-        """From what two small batches keep for their backward pass; `forward` takes a batch's size to its loss.
+    ) -> MemoryEstimate:
+        """Estimate from the tensors that two small batches keep for their backward pass.
 
-        Added are weights, gradients and the optimizer's state, and twice the largest tensor that is kept, for the
-        gradients of a layer's output and input. Convolutions' own working memory is not seen.
+        Weights, gradients and the optimizer's state are added, and twice the largest tensor that is kept, for the
+        gradients of a layer's output and input. The working memory of convolutions is not included.
+
+        Args:
+            network: The network to train.
+            optimizer: Its optimizer, which has taken a step and so has its state.
+            forward: Returns the loss of a batch of a given size.
         """
-        first, second = (_kept(network, forward, size) for size in PROBED)
+        first, second = (_kept_bytes(network, forward, size) for size in PROBED)
         network.zero_grad(set_to_none=True)
         weights = sum(parameter.nbytes for parameter in network.parameters())
         state = sum(
-            value.nbytes for each in optimizer.state.values() for value in each.values() if isinstance(value, Tensor)
+            value.nbytes
+            for parameter_state in optimizer.state.values()
+            for value in parameter_state.values()
+            if isinstance(value, Tensor)
         )
         per_image = (second - first) / (PROBED[1] - PROBED[0])
         return cls(fixed=max(0.0, first - per_image * PROBED[0]) + 2 * weights + state, per_image=per_image)
 
 
-def _kept(network: nn.Module, forward: Callable[[int], Tensor], batch_size: int) -> float:
-    """Bytes of the tensors, other than weights, that a forward pass keeps, with a backward pass after it."""
+def _kept_bytes(network: nn.Module, forward: Callable[[int], Tensor], batch_size: int) -> float:
+    """Return the bytes of the tensors, other than weights, that a forward pass keeps; a backward pass follows."""
     weights = {parameter.untyped_storage().data_ptr() for parameter in network.parameters()}
     kept: dict[int, int] = {}
 
     def note(tensor: Tensor) -> Tensor:
+        # By storage: several views of one tensor take its memory once.
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in weights:
             kept[storage.data_ptr()] = storage.nbytes()
@@ -69,7 +83,7 @@ def _kept(network: nn.Module, forward: Callable[[int], Tensor], batch_size: int)
 
 
 def available_bytes() -> float:
-    """The memory of this machine, or of this process's control group where that has less, that is free."""
+    """Return the free memory of this machine, or of this process's control group where that has less, in bytes."""
     free = _meminfo("MemAvailable")
     try:
         limit = (CGROUP / "memory.max").read_text(encoding="utf-8").strip()
@@ -80,25 +94,26 @@ def available_bytes() -> float:
 
 
 def peak_and_total_mib(device: torch.device) -> tuple[float, float]:
-    """The most memory that this process has held on `device` so far, and how much the device has, in MiB."""
+    """Return the most memory that this process has held on a device so far, and what the device has, in MiB."""
     if device.type == "cuda":
         total = torch.cuda.get_device_properties(device).total_memory
         return torch.cuda.max_memory_allocated(device) / MIB, total / MIB
-    unit = 1 if sys.platform == "darwin" else 1024
+    unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is in bytes on macOS, in KiB elsewhere
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / MIB, _meminfo("MemTotal") / MIB
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether `error` says that memory ran out: torch's on a GPU, Python's, or the CPU allocator's RuntimeError."""
+    """Return whether an error says that memory ran out: torch's on a GPU, Python's, or the CPU allocator's."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
+    # The CPU allocator raises a plain RuntimeError.
     text = str(error)
     return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
 
 
 @contextmanager
 def gpu_limit(device: torch.device, share: float) -> Iterator[None]:
-    """Let this process have `share` of a GPU's memory at the most; what it holds when this ends is given back."""
+    """Limit this process to a share of a GPU's memory; on leaving, unused memory is given back to the device."""
     torch.cuda.set_per_process_memory_fraction(min(1.0, max(0.0, share)), device)
     try:
         yield
@@ -109,6 +124,7 @@ def gpu_limit(device: torch.device, share: float) -> Iterator[None]:
 
 
 def _meminfo(name: str) -> float:
+    """Return an entry of /proc/meminfo, in bytes."""
     for line in MEMINFO.read_text(encoding="utf-8").splitlines():
         key, _, value = line.partition(":")
         if key == name:

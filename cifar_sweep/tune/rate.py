@@ -1,4 +1,4 @@
-"""The learning-rate range test (Smith 2015, arXiv:1506.01186): train while the rate grows, and watch the loss."""
+"""The learning-rate range test (Smith 2015, arXiv:1506.01186): train while the rate grows, and record the loss."""
 
 from __future__ import annotations
 
@@ -22,12 +22,19 @@ from sweeps.workload import Run, stream
 STEPS = 120
 LOWEST, HIGHEST = 1e-6, 10.0
 SMOOTHING = 0.9  # weight of the past in the running mean of the loss
-EXPLODED = 4.0  # times the best smoothed loss: there is nothing to be seen beyond
+EXPLODED = 4.0  # times the best smoothed loss; larger rates show nothing more
 
 
 @dataclass(frozen=True)
 class RateCurve:
-    """Loss by learning rate, step by step; `suggestion` is None where the loss never fell."""
+    """The loss by learning rate.
+
+    Attributes:
+        rates: The learning rate of each step.
+        losses: The loss of each step, before it is taken.
+        smoothed: The running mean of the losses.
+        suggestion: The rate at which the smoothed loss falls steepest; None where it never falls.
+    """
 
     rates: tuple[float, ...]
     losses: tuple[float, ...]
@@ -38,11 +45,18 @@ class RateCurve:
 def learning_rate_range(
     recipe: Recipe, run: Run, *, steps: int = STEPS, lowest: float = LOWEST, highest: float = HIGHEST
 ) -> RateCurve:
-    """The losses of `steps` steps on the training images while the rate grows from `lowest` to `highest`, each by
-    the same factor, until the smoothed loss is four times its best. The suggestion is where it falls steepest.
+    """Train on the training images while the learning rate grows by the same factor from step to step.
 
-    The network starts as a trial of `run` does, with its weights and frozen parameters; momentum and weight decay are
-    the recipe's. Nothing is saved, and the test part stays closed.
+    It ends early when the loss is not finite or the smoothed loss is four times its best. The network starts as a trial
+    of `run` does, with its weights and frozen parameters; momentum and weight decay are the recipe's. Nothing is saved,
+    and the test part is not read.
+
+    Args:
+        recipe: The recipe; its `batch_size` must be a number.
+        run: The run whose seed, data and device are used.
+        steps: Number of steps.
+        lowest: Learning rate of the first step.
+        highest: Learning rate of the last step.
     """
     rates = [lowest * (highest / lowest) ** (step / (steps - 1)) for step in range(steps)]
     losses: list[float] = []
@@ -51,14 +65,14 @@ def learning_rate_range(
             losses.append(loss)
             if _exploded(losses, steps):
                 break
-    finite = [loss for loss in losses if math.isfinite(loss)]
-    smoothed = smooth(finite)
-    used = rates[: len(finite)]
-    return RateCurve(tuple(used), tuple(finite), tuple(smoothed), steepest(used, smoothed))
+    finite_losses = [loss for loss in losses if math.isfinite(loss)]
+    smoothed = smooth(finite_losses)
+    used_rates = rates[: len(finite_losses)]
+    return RateCurve(tuple(used_rates), tuple(finite_losses), tuple(smoothed), steepest(used_rates, smoothed))
 
 
 def smooth(losses: Sequence[float]) -> list[float]:
-    """The running mean of `losses`, without a bias towards zero at its beginning."""
+    """Return the exponential running mean of the losses, corrected for its start at zero."""
     mean, smoothed = 0.0, []
     for count, loss in enumerate(losses, 1):
         mean = SMOOTHING * mean + (1 - SMOOTHING) * loss
@@ -67,25 +81,28 @@ def smooth(losses: Sequence[float]) -> list[float]:
 
 
 def steepest(rates: Sequence[float], losses: Sequence[float]) -> float | None:
-    """The rate, to two digits, around which `losses` fall fastest per factor of the rate; None where they never fall.
+    """Return the rate, to two digits, around which the losses fall fastest per factor of the rate.
 
-    Slopes are those of straight lines through a tenth of the points; what lies beyond the lowest loss is left out.
+    Slopes are those of straight lines through a tenth of the points. Points beyond the lowest loss are left out.
+
+    Returns:
+        The rate; None where the losses never fall.
     """
     window = max(3, len(rates) // 10)
     end = int(np.argmin(losses)) + 1 if losses else 0
-    places = np.log(rates[:end])
+    log_rates = np.log(rates[:end])
     slopes = [
-        float(np.polyfit(places[start : start + window], losses[start : start + window], 1)[0])
+        float(np.polyfit(log_rates[start : start + window], losses[start : start + window], 1)[0])
         for start in range(end - window + 1)
     ]
     if not slopes or min(slopes) >= 0:
         return None
     start = int(np.argmin(slopes))
-    return float(f"{math.exp(places[start : start + window].mean()):.2g}")
+    return float(f"{math.exp(log_rates[start : start + window].mean()):.2g}")
 
 
 def _losses(recipe: Recipe, run: Run, rates: Sequence[float]) -> Iterator[float]:
-    """The loss of each step, before it is taken."""
+    """Train with the rates, one per step, and yield the loss of each step before it is taken."""
     images = TrainingSet.of(recipe, run, run.seed)
     network = initial_network(recipe, run, run.seed, images)
     optimizer = make_optimizer(recipe.optimizer, network, recipe.transfer.head_lr)
@@ -107,7 +124,7 @@ def _losses(recipe: Recipe, run: Run, rates: Sequence[float]) -> Iterator[float]
 
 
 def batches(recipe: Recipe, images: TrainingSet, seed: int) -> Iterator[Mixed]:
-    """Batches of the training images without end, in the order and with the draws of a run's epochs."""
+    """Yield batches of the training images without end, in the order and with the draws of a run's epochs."""
     count, size, device, epoch = len(images.train), recipe.images_per_step, images.train.device, 0
     while True:
         shuffled = torch.Generator().manual_seed(stream(seed, "order", epoch))
@@ -123,4 +140,5 @@ def _exploded(losses: Sequence[float], steps: int) -> bool:
     if not math.isfinite(losses[-1]):
         return True
     smoothed = smooth(losses)
+    # Not in the first tenth of the steps: the running mean of a few losses is too noisy.
     return len(losses) > steps // 10 and smoothed[-1] > EXPLODED * min(smoothed)

@@ -1,4 +1,4 @@
-"""How many trials share a device best: copies of the baseline are added while that adds to what they do together."""
+"""Find how many trials share a GPU best: add copies of the baseline while their common speed grows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 
 from cifar_sweep.recipe import Recipe
-from cifar_sweep.tune.copies import Lap, together
+from cifar_sweep.tune.copies import CopyResult, train_copies
 from cifar_sweep.tune.memory import SAFE_SHARE
 from sweeps.workload import Sharing, Site
 
@@ -16,8 +16,16 @@ LEAST_GAIN = 0.1  # of the images per second of all copies together
 
 
 @dataclass(frozen=True)
-class Together:
-    """What so many `copies` do at once: images per second of all of them, and the memory that they take in all."""
+class SharingMeasurement:
+    """What a number of copies do at once.
+
+    Attributes:
+        copies: Number of copies.
+        images_per_s: The speed of all of them together.
+        used_mib: The memory that they take in all, in MiB.
+        total_mib: The memory of the device, in MiB.
+        failure: Why one of them did not run; empty if all did.
+    """
 
     copies: int
     images_per_s: float
@@ -26,35 +34,48 @@ class Together:
     failure: str = ""
 
     @classmethod
-    def of(cls, laps: Sequence[Lap], device: str) -> Together:
-        """The sum of `laps` that were run at once on `device`."""
-        failure = next((lap.failure for lap in laps if lap.failure and not lap.seconds), "")
+    def of(cls, results: Sequence[CopyResult], device: str) -> SharingMeasurement:
+        """Sum up the results of copies that ran at once on `device` ("cpu" or "cuda")."""
+        failure = next((result.failure for result in results if result.failure and not result.seconds), "")
         if failure:
-            return cls(len(laps), 0.0, 0.0, 0.0, failure)
-        used = [lap.used_mib for lap in laps]  # of a GPU each one tells of all that is on it
-        speed = sum(lap.images / lap.seconds for lap in laps)
-        return cls(len(laps), speed, max(used) if device == "cuda" else sum(used), laps[0].total_mib)
+            return cls(len(results), 0.0, 0.0, 0.0, failure)
+        used = [result.used_mib for result in results]
+        speed = sum(result.images / result.seconds for result in results)
+        # On a GPU each copy reports the memory of all of them.
+        return cls(len(results), speed, max(used) if device == "cuda" else sum(used), results[0].total_mib)
 
 
-def gpu_share(recipe: Recipe, site: Site, most: int, measure: Callable[[int], Together] | None = None) -> Sharing:
-    """How many trials like `recipe` are to share the device, up to `most`: 1, 2, ... are tried until `stops` says why.
+def gpu_share(
+    recipe: Recipe, site: Site, most: int, measure: Callable[[int], SharingMeasurement] | None = None
+) -> Sharing:
+    """Find how many trials like `recipe` should share the device: try 1, 2, ... copies until `stop_reason` gives one.
 
-    `measure` takes a number of copies to what they do, in place of training them.
+    Args:
+        recipe: The baseline's recipe.
+        site: The device and the folder of the data.
+        most: The largest number of copies to try.
+        measure: Returns what a number of copies do, in place of training them.
     """
-    measure = measure or (lambda copies: Together.of(together(recipe, site, copies, TIMED_S), site.device))
-    measured: list[Together] = []
-    while not (reason := stops(measured, most)):
+    measure = measure or (
+        lambda copies: SharingMeasurement.of(train_copies(recipe, site, copies, TIMED_S), site.device)
+    )
+    measured: list[SharingMeasurement] = []
+    while not (reason := stop_reason(measured, most)):
         measured.append(measure(len(measured) + 1))
-    chosen = best(measured)
-    shown = ", ".join(f"{each.copies}: {each.images_per_s:,.0f}" for each in measured if not each.failure)
-    note = f"{chosen} on each GPU; images/s of all together by copies: {shown or 'none'}; {reason}"
-    return Sharing(chosen, [asdict(each) for each in measured], note)
+    copies = best_copies(measured)
+    speeds = ", ".join(f"{one.copies}: {one.images_per_s:,.0f}" for one in measured if not one.failure)
+    note = f"{copies} on each GPU; images/s of all together by copies: {speeds or 'none'}; {reason}"
+    return Sharing(copies, [asdict(measurement) for measurement in measured], note)
 
 
-def stops(measured: Sequence[Together], most: int) -> str:
-    """Why no further copy is tried after what was `measured` with 1, 2, ... of them; empty: one is.
+def stop_reason(measured: Sequence[SharingMeasurement], most: int) -> str:
+    """Return why no further copy is tried; empty if one is.
 
-    A further copy is taken to need the memory of the average one, and a tenth of the device stays free.
+    A further copy is taken to need the memory of the average one; a tenth of the device must stay free.
+
+    Args:
+        measured: The measurements of 1, 2, ... copies.
+        most: The largest number of copies to try.
     """
     if not measured:
         return ""
@@ -68,11 +89,11 @@ def stops(measured: Sequence[Together], most: int) -> str:
     return f"{most} is the most that the cores allow" if last.copies >= most else ""
 
 
-def best(measured: Sequence[Together]) -> int:
-    """The largest number of copies each of which was worth it; 1 where nothing is known."""
-    chosen = 1
-    for before, after in pairwise(measured):
-        if after.failure or after.images_per_s < (1 + LEAST_GAIN) * before.images_per_s:
+def best_copies(measured: Sequence[SharingMeasurement]) -> int:
+    """Return the largest number of copies up to which each one gained enough; 1 without measurements."""
+    copies = 1
+    for fewer, more in pairwise(measured):
+        if more.failure or more.images_per_s < (1 + LEAST_GAIN) * fewer.images_per_s:
             break
-        chosen = after.copies
-    return chosen
+        copies = more.copies
+    return copies

@@ -35,13 +35,13 @@ SMALL = {
 
 @pytest.fixture(scope="session")
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder that all tests share: the digits are decoded in it once."""
+    """A data folder that all tests share, so that the digits are decoded once."""
     return tmp_path_factory.mktemp("data")
 
 
 @pytest.fixture
 def cifar10_dir(tmp_path: Path) -> Path:
-    """A data folder of its own with 200 + 40 random images in CIFAR-10's official layout."""
+    """A data folder of one test's own, with 200 + 40 random images in CIFAR-10's official layout."""
     folder = tmp_path / "data" / "cifar-10-batches-py"
     folder.mkdir(parents=True)
     generator = np.random.default_rng(0)
@@ -54,7 +54,7 @@ def cifar10_dir(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """A function from a pack's name to a data folder with those real images; skips the test where there is no pack."""
+    """A function that unpacks a pack of real images by name and returns its data folder; without the pack, it skips."""
     target = tmp_path_factory.mktemp("packs")
 
     def unpack(name: str) -> Path:
@@ -70,7 +70,7 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 @pytest.fixture(scope="session")
 def tiny_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A runs folder with the study `tiny`, a search of two trials and two final models; `data` in it has the data."""
+    """A runs folder with the study `tiny`: a search of two trials and two final models. The data are in `data`."""
     folder, small = tmp_path_factory.mktemp("runs"), {key: SMALL[key] for key in ("augment", "model", "precision")}
     settings = {
         "name": "tiny",
@@ -90,8 +90,10 @@ def tiny_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def make_recipe() -> Callable[..., Recipe]:
-    """A function from overrides by dotted key to a recipe that trains on digits in seconds; another model has its own
-    defaults."""
+    """A function that makes a recipe that trains on digits in seconds, from overrides by key (`__` stands for a dot).
+
+    An override of the model's name replaces the small model by the defaults of that model.
+    """
     schema = RecipeSchema(Recipe)
     return lambda **overrides: schema.validate(
         schema.merge(SMALL, {k.replace("__", "."): v for k, v in overrides.items()})
@@ -100,7 +102,7 @@ def make_recipe() -> Callable[..., Recipe]:
 
 @pytest.fixture
 def make_run(tmp_path: Path, data_dir: Path) -> Callable[..., Run]:
-    """A function that makes a run; every run has a folder of its own unless `folder` is given."""
+    """A function that makes a run, in a folder of its own unless `folder` is given."""
     made: list[Run] = []
 
     def make(**fields: Any) -> Run:
@@ -118,7 +120,7 @@ def make_run(tmp_path: Path, data_dir: Path) -> Callable[..., Run]:
 
 @pytest.fixture
 def curve() -> Callable[..., list[Mapping[str, float]]]:
-    """A function that trains as the engine does and returns the figures of every epoch; `stop_after` kills it there."""
+    """A function that trains as the engine does and returns the metrics of each epoch; `stop_after` kills it then."""
 
     def drive(recipe: Any, run: Run, *, workload: str = "cifar_sweep", stop_after: int | None = None) -> list[Any]:
         rows: list[Any] = []
@@ -126,7 +128,7 @@ def curve() -> Callable[..., list[Mapping[str, float]]]:
         for row in training:
             rows.append(row)
             if len(rows) == stop_after:
-                training.close()  # as a kill does: after the figures, before the state is saved
+                training.close()  # like a kill: after the metrics, before the state is saved
                 break
             run.epoch += 1
         return rows

@@ -1,7 +1,8 @@
-"""Small made data sets in the official layouts, for machines that can download none: tests and CI's smoke runs.
+"""Small artificial data sets in the official layouts, for tests and smoke runs on machines without a network.
 
-Every image is a handwritten digit of scikit-learn's in its class's colour on a patch of a photograph, so that there is
-something to learn. The same call writes the same files. `python -m tests.cifar_sweep.made FOLDER` writes one of each.
+Every image is a handwritten digit of scikit-learn in the colour of its class on a patch of a photograph, so that the
+classes can be learned. The same call writes the same files. `python -m tests.cifar_sweep.made FOLDER` writes one of
+each.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ from sklearn.datasets import load_digits, load_sample_images
 
 from cifar_sweep.recipe.datasets import CLASS_NAMES, COARSE_NAMES
 
-HANDS = 30  # ways in which each digit is written
+HANDS = 30  # handwritings of each digit
 Layout = Literal["NHWC", "NCHW", "rows"]
 
 
 def make_cifar10(data_dir: Path, per_class: int = 20, test_per_class: int = 5) -> Path:
-    """CIFAR-10's batches and meta file below `data_dir`, which is returned."""
+    """Write CIFAR-10's batches and meta file below `data_dir`, and return it."""
     folder = _empty(data_dir / "cifar-10-batches-py")
     labels = shuffled_labels(10, per_class)
     pixels = _flat(pictures(labels, 32, seed=1))
@@ -37,7 +38,7 @@ def make_cifar10(data_dir: Path, per_class: int = 20, test_per_class: int = 5) -
 
 
 def make_cifar100(data_dir: Path, per_class: int = 5, test_per_class: int = 1) -> Path:
-    """CIFAR-100's files, with fine and coarse labels and the meta file, below `data_dir`, which is returned.
+    """Write CIFAR-100's files, with fine and coarse labels and the meta file, below `data_dir`, and return it.
 
     Fine class f belongs to coarse class f % 20.
     """
@@ -52,7 +53,7 @@ def make_cifar100(data_dir: Path, per_class: int = 5, test_per_class: int = 1) -
 
 
 def make_stl10(data_dir: Path, per_class: int = 10, test_per_class: int = 3, unlabelled: int = 20) -> Path:
-    """STL-10's binary files below `data_dir`, which is returned."""
+    """Write STL-10's binary files below `data_dir`, and return it."""
     folder = _empty(data_dir / "stl10_binary")
     for seed, (part, count) in enumerate((("train", per_class), ("test", test_per_class)), 1):
         labels = shuffled_labels(10, count)
@@ -63,7 +64,7 @@ def make_stl10(data_dir: Path, per_class: int = 10, test_per_class: int = 3, unl
 
 
 def make_folder(root: Path, classes: int = 200, size: int = 64, per_class: int = 2, test_per_class: int = 1) -> Path:
-    """train/ and test/ in `root`, which is returned: a sub-folder per class of PNG and JPEG images of two sizes."""
+    """Write train/ and test/ in `root`, and return it: a sub-folder per class of PNG and JPEG images of two sizes."""
     for seed, (part, count) in enumerate((("train", per_class), ("test", test_per_class)), 1):
         labels = np.repeat(np.arange(classes), count)
         for number, (label, picture) in enumerate(zip(labels, pictures(labels, size, seed), strict=True)):
@@ -76,7 +77,7 @@ def make_folder(root: Path, classes: int = 200, size: int = 64, per_class: int =
 
 
 def make_unlabelled_pickle(path: Path, count: int = 50, size: int = 32, layout: Layout = "NHWC", **more: Any) -> Path:
-    """A pickle as competitions hand it out, `data` and what `more` says; its images are of ten classes."""
+    """Write a pickle as competitions publish it, with `data` and the entries of `more`, and return its path."""
     images = pictures(np.arange(count) % 10, size, seed=4)
     planes = images.transpose(0, 3, 1, 2)
     data = {"NHWC": images, "NCHW": planes, "rows": planes.reshape(count, -1)}[layout]
@@ -86,12 +87,12 @@ def make_unlabelled_pickle(path: Path, count: int = 50, size: int = 32, layout: 
 
 
 def shuffled_labels(classes: int, per_class: int) -> np.ndarray:
-    """`per_class` labels (N,) of each class, in no order."""
+    """Return `per_class` labels of each class, (N,), in random order."""
     return np.random.default_rng(0).permutation(np.repeat(np.arange(classes), per_class))
 
 
 def pictures(labels: np.ndarray, size: int, seed: int) -> np.ndarray:
-    """An image (N, size, size, 3) uint8 of each of `labels` (N,)."""
+    """Return an image for each of `labels` (N,): (N, size, size, 3) uint8."""
     generator = np.random.default_rng([size, seed])
     drawn = np.empty((len(labels), size, size, 3), np.uint8)
     for place, label in enumerate(labels.tolist()):
@@ -103,13 +104,15 @@ def pictures(labels: np.ndarray, size: int, seed: int) -> np.ndarray:
 
 @cache
 def _digit(label: int, number: int, size: int) -> np.ndarray:
-    found = _digits()[label][number]
-    image = Image.fromarray(np.rint(found * (255 / 16)).astype(np.uint8))
+    """Return a handwriting of a digit, (size, size) uint8."""
+    digit = _digits()[label][number]
+    image = Image.fromarray(np.rint(digit * (255 / 16)).astype(np.uint8))
     return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))
 
 
 @cache
 def _digits() -> tuple[np.ndarray, ...]:
+    """Return the handwritings of each digit, (N, 8, 8) with values 0 to 16."""
     digits = load_digits()
     return tuple(digits.images[digits.target == label] for label in range(10))
 
@@ -120,6 +123,7 @@ def _photographs() -> tuple[np.ndarray, ...]:
 
 
 def _patch(size: int, generator: np.random.Generator) -> np.ndarray:
+    """Return a random square of a photograph, (size, size, 3) uint8."""
     photographs = _photographs()
     photograph = photographs[generator.integers(len(photographs))]
     top, left = (int(generator.integers(side - size)) for side in photograph.shape[:2])
@@ -127,10 +131,12 @@ def _patch(size: int, generator: np.random.Generator) -> np.ndarray:
 
 
 def _flat(pixels: np.ndarray) -> np.ndarray:
+    """Return images as CIFAR stores them: rows of all pixels, channel by channel."""
     return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2).reshape(len(pixels), -1))
 
 
 def _columns(pixels: np.ndarray) -> np.ndarray:
+    """Return images as STL-10 stores them: by channel, column and row."""
     return np.ascontiguousarray(pixels.transpose(0, 3, 2, 1))
 
 

@@ -14,7 +14,7 @@ from cifar_sweep.augment import Scaling, Source
 
 @cache
 def photos(count: int = 12, size: int = 32) -> Tensor:
-    """(count, 3, size, size) float32 in 0..1, whole bytes: squares cut from scikit-learn's two photographs."""
+    """Return (count, 3, size, size) float32 in 0..1, in whole bytes: squares from scikit-learn's two photographs."""
     pictures = load_sample_images().images
     squares = []
     for number in range(count):
@@ -26,12 +26,12 @@ def photos(count: int = 12, size: int = 32) -> Tensor:
 
 
 def digits(count: int) -> Tensor:
-    """(count, 1, 8, 8) float32 in 0..1: handwritten digits."""
+    """Return (count, 1, 8, 8) float32 in 0..1: handwritten digits."""
     return torch.from_numpy(load_digits().images[:count]).float()[:, None] / 16
 
 
 def source_of(images: Tensor) -> Source:
-    """The images (N, channels, size, size) as the trainer keeps them: packed bytes, label i for image i."""
+    """Return the images (N, channels, size, size) as the trainer stores them: as bytes, with label i for image i."""
     pixels = (images * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
     if images.shape[1] == 3:
         pixels = torch.cat([pixels, torch.zeros_like(pixels[..., :1])], 3)

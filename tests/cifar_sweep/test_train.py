@@ -116,8 +116,8 @@ def test_trials_in_one_process_do_not_influence_each_other(make_recipe, make_run
     alone = exact(curve(recipe, make_run()))
     curve(make_recipe(epochs=1, model__head__dropout=0.2), make_run(seed=9))
     assert exact(curve(recipe, make_run())) == alone
-    left, right = (Trainer.start(recipe, make_run()) for _ in range(2))
-    interleaved = [(left.run_epoch(), right.run_epoch()) for _ in range(3)]
+    one, other = (Trainer.start(recipe, make_run()) for _ in range(2))
+    interleaved = [(one.run_epoch(), other.run_epoch()) for _ in range(3)]
     assert exact([a for a, _ in interleaved]) == exact([b for _, b in interleaved]) == alone
 
 
@@ -132,14 +132,14 @@ def test_training_leaves_python_and_numpy_generators_alone(make_recipe, make_run
     {"regularization__label_smoothing": 0.1}, {"optimizer__lr": 0.01},
 ])  # fmt: skip
 def test_recipes_of_one_seed_see_the_same_images_in_the_same_order(make_recipe, make_run, change):
-    ours, theirs = drawn(make_run, make_recipe()), drawn(make_run, make_recipe(**change))
-    assert len(ours) == len(theirs) == 8
-    assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
+    first, second = drawn(make_run, make_recipe()), drawn(make_run, make_recipe(**change))
+    assert len(first) == len(second) == 8
+    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
 
 
 def test_the_batch_size_does_not_change_the_images_and_their_crops(make_recipe, make_run):
-    ours, theirs = drawn(make_run, make_recipe(), epochs=1), drawn(make_run, make_recipe(batch_size=32), epochs=1)
-    assert torch.equal(torch.cat(ours), torch.cat(theirs))
+    first, second = drawn(make_run, make_recipe(), epochs=1), drawn(make_run, make_recipe(batch_size=32), epochs=1)
+    assert torch.equal(torch.cat(first), torch.cat(second))
 
 
 def test_epochs_and_seeds_differ_in_order_and_crops(make_recipe, make_run):
@@ -251,7 +251,7 @@ def test_bf16_computes_in_bf16_and_keeps_weights_in_float32(make_recipe, make_ru
 
 
 @pytest.mark.parametrize(
-    ("asked", "avx512", "amx", "resolved"),
+    ("setting", "avx512", "amx", "resolved"),
     [
         ("auto", True, False, "bf16"),
         ("auto", False, True, "bf16"),
@@ -260,10 +260,10 @@ def test_bf16_computes_in_bf16_and_keeps_weights_in_float32(make_recipe, make_ru
         ("bf16", False, False, "bf16"),
     ],
 )
-def test_auto_precision_is_bf16_only_where_the_cpu_has_it(monkeypatch, asked, avx512, amx, resolved):
+def test_auto_precision_is_bf16_only_where_the_cpu_has_it(monkeypatch, setting, avx512, amx, resolved):
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512)
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
-    assert resolve_precision(asked, "cpu") == resolved
+    assert resolve_precision(setting, "cpu") == resolved
 
 
 def test_real_cifar_is_learned_above_chance(unpacked: Callable[[str], Path], make_run, curve):

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from cifar_sweep import workload
-from cifar_sweep.recipe import Recipe
+from cifar_sweep.recipe import Recipe, toggles
 from sweeps.recipe.schema import RecipeSchema, merge
 from sweeps.workload import Site, Unavailable, load
 
 SCHEMA = RecipeSchema(Recipe)
-OPERATIONS: dict[str, Any] = {name: {} for name in workload.OPERATIONS}
+OPERATIONS: dict[str, Any] = {name: {} for name in toggles.OPERATIONS}
 ALL_ON = {
     "data": {"unlabelled": {"share": 0.2}},
     "augment": {
@@ -43,7 +43,7 @@ ALL_ON = {
     "pseudo_labels": {},
     "pretrain": {},
 }
-OTHERS: dict[str, dict[str, Any]] = {  # what cannot stand beside the rest
+OTHERS: dict[str, dict[str, Any]] = {  # parts that exclude others of ALL_ON
     "attention": {"model": {"name": "cbam_cnn"}},
     "whitening": {"model": {"name": "airbench"}},
     "dirac_init": {"model": {"name": "airbench"}},
@@ -55,9 +55,9 @@ OTHERS: dict[str, dict[str, Any]] = {  # what cannot stand beside the rest
 
 
 def test_the_engine_finds_every_capability_by_the_package_name():
-    found = load("cifar_sweep")
-    assert found.schema.type is Recipe
-    assert all(found.has(name) for name in workload.__all__)
+    loaded = load("cifar_sweep")
+    assert loaded.schema.type is Recipe
+    assert all(loaded.has(name) for name in workload.__all__)
     assert set(workload.__all__) == {
         "train", "cost", "toggles", "prepare", "chance", "smoke", "scale", "evaluations", "evaluate", "references",
         "without_validation", "predict", "export", "tune_batch", "tune_lr", "gpu_share",
@@ -149,11 +149,11 @@ def test_the_fingerprint_is_of_the_data_and_the_split_hash_of_the_split(make_rec
         provenance = workload.prepare(make_recipe(**overrides), Site(root, "cpu")).provenance
         return provenance["fingerprint"], provenance["split_hash"]
 
-    (ours, split), (same, other_split) = facts(), facts(data__validation=200)
-    assert ours == same
+    (fingerprint, split), (same, other_split) = facts(), facts(data__validation=200)
+    assert fingerprint == same
     assert split != other_split
     cifar = {"data__name": "cifar10", "data__validation": 40, "data__train_limit": 100}
-    assert facts(cifar10_dir, **cifar)[0] != ours
+    assert facts(cifar10_dir, **cifar)[0] != fingerprint
 
 
 def test_a_fingerprint_is_the_same_from_files_and_from_the_cache(make_recipe, cifar10_dir: Path):

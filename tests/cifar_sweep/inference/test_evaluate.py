@@ -127,9 +127,9 @@ def test_pixels_are_scaled_as_in_training(make_recipe, make_run, tmp_path: Path,
     trainer.run_epoch()
     trainer.save(tmp_path)
     trained = Trained.load(trainer.recipe, tmp_path, torch.device("cpu"))
-    ours, theirs = trained.scaling, trainer.images.source.scaling
-    assert torch.equal(ours.factor, theirs.factor)
-    assert torch.equal(ours.offset, theirs.offset)
+    loaded, original = trained.scaling, trainer.images.source.scaling
+    assert torch.equal(loaded.factor, original.factor)
+    assert torch.equal(loaded.offset, original.offset)
     measured = measuring.measure(trained.network, trainer.images.source, trainer.images.validation, "fp32")
     assert measured == trainer.validate().means()
 
@@ -190,11 +190,11 @@ def test_what_is_taken_for_what_is_left_for_the_test_set_and_collections_but_not
     reached = figures("noise:3", {"name": "Half of it", "data": {"name": "npz", "path": "half.npz"}})
     assert len(list(folder.glob("confusion-*.csv"))) == 2
     for name, labels in (("test", test.labels), ("Half of it", test.labels[:150])):
-        found = read_confusion(folder, name)
-        assert found is not None
-        assert found.names == tuple("0123456789")
-        assert found.images == tuple(np.bincount(labels, minlength=10))
-        assert 100 * sum(found.correct) / len(labels) == pytest.approx(reached[name]["accuracy"])
+        confusion = read_confusion(folder, name)
+        assert confusion is not None
+        assert confusion.names == tuple("0123456789")
+        assert confusion.images == tuple(np.bincount(labels, minlength=10))
+        assert 100 * sum(confusion.correct) / len(labels) == pytest.approx(reached[name]["accuracy"])
 
 
 def test_each_level_of_a_hierarchy_has_its_accuracy(make_run, tmp_path: Path):

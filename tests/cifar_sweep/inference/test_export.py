@@ -11,7 +11,8 @@ from typer.testing import CliRunner, Result
 
 from cifar_sweep.data.cache import load_images
 from cifar_sweep.inference import export as exporting
-from cifar_sweep.inference.export import FORMATS, load_exported
+from cifar_sweep.inference.export import load_exported
+from cifar_sweep.inference.export_formats import FORMATS, Format
 from cifar_sweep.inference.trained import Trained
 from cifar_sweep.recipe import Recipe
 from sweeps.cli import app
@@ -51,16 +52,16 @@ def test_the_exported_model_gives_the_logits_of_the_trained_one(tiny_study: Path
     pixels = torch.from_numpy(load_images(recipe.data, tiny_study / "data", "test").pixels[:7])
     expected = Trained.load(recipe, delivery.folders[0], torch.device("cpu")).logits(pixels)
     with torch.no_grad():
-        found = by_hand(tmp_path / "out", form, pixels.permute(0, 3, 1, 2).float() / 255)
-    assert torch.allclose(found, expected, atol=1e-4)
+        logits = by_hand(tmp_path / "out", form, pixels.permute(0, 3, 1, 2).float() / 255)
+    assert torch.allclose(logits, expected, atol=1e-4)
     _check_card(tmp_path / "out", form, delivery)
 
 
 def _check_card(folder: Path, form: str, delivery: TrainedModels) -> None:
     card = (folder / "README.md").read_text(encoding="utf-8")
     fingerprint = delivery.results.environment["data"]["fingerprint"]
-    for told in ("Which learning rate", "final/0", FORMATS[form].example, "| test | accuracy |", fingerprint, "Input:"):
-        assert told in card
+    for part in ("Which learning rate", "final/0", FORMATS[form].example, "| test | accuracy |", fingerprint, "Input:"):
+        assert part in card
     assert (folder / "classes.txt").read_text(encoding="utf-8").splitlines() == list("0123456789")
     assert not [path for path in folder.iterdir() if not path.stat().st_mode & 0o004]
 
@@ -85,7 +86,7 @@ def test_an_unknown_format_is_refused_with_those_there_are(tiny_study: Path, tmp
 def test_a_missing_library_is_named_with_the_command_that_installs_it(
     tiny_study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(FORMATS, "rare", exporting.Format(".x", ("no_such_library",), *[None] * 3))  # type: ignore[misc]
+    monkeypatch.setitem(FORMATS, "rare", Format(".x", ("no_such_library",), *[None] * 3))  # type: ignore[misc]
     with pytest.raises(UserError, match=r"rare needs the package no_such_library.*pip install 'cifar-sweep\[export\]'"):
         export(tiny_study, tmp_path, "rare")
 

@@ -62,10 +62,10 @@ def test_every_form_of_the_images_gives_the_same_predictions_far_above_chance(
 ) -> None:
     out = tmp_path / "new" / "out.csv"
     done = predict(tiny_study, "tiny", pack(tmp_path, np.array(held_out.pixels), kind), "--out", out)
-    header, *found = rows(out)
+    header, *predictions = rows(out)
     assert header == ["ID", "Labels"]
-    assert np.mean([int(label) for _, label in found] == held_out.labels) > 0.6
-    assert found[7][0] == ("0007" if kind == "folder" else "7")
+    assert np.mean([int(label) for _, label in predictions] == held_out.labels) > 0.6
+    assert predictions[7][0] == ("0007" if kind == "folder" else "7")
     assert done.stderr == ""  # images like those of training: no warning
     assert "297 predictions by 1 model: tiny, the incumbent (final/0)" in done.stdout
 
@@ -98,10 +98,10 @@ def test_an_ensemble_is_the_mean_of_the_probabilities(tiny_study: Path, held_out
     recipe, device = Recipe.model_validate(both.settings), torch.device("cpu")
     pixels = torch.from_numpy(held_out.pixels)
     networks = [Trained.load(recipe, folder, device) for folder in both.folders]
-    each = [torch.softmax(network.logits(pixels), dim=1) for network in networks]
+    singles = [torch.softmax(network.logits(pixels), dim=1) for network in networks]
     mean = probabilities(networks, Unlabelled(held_out.pixels, tuple(map(str, range(len(pixels))))))
-    assert torch.allclose(mean, (each[0] + each[1]) / 2)
-    assert not torch.allclose(mean, each[0], atol=1e-3)
+    assert torch.allclose(mean, (singles[0] + singles[1]) / 2)
+    assert not torch.allclose(mean, singles[0], atol=1e-3)
     out = tmp_path / "out.csv"
     predict(tiny_study, "tiny", pack(tmp_path, np.array(held_out.pixels), "npz"), "--out", out, "--ensemble")
     assert [int(label) for _, label in rows(out)[1:]] == mean.argmax(dim=1).tolist()
@@ -113,10 +113,10 @@ def test_inverted_images_are_warned_of_on_stderr_and_in_json(
     source = pack(tmp_path, 255 - np.array(held_out.pixels), "npz")
     done = predict(tiny_study, "tiny", source, "--out", tmp_path / "out.csv", "--tta", "mirror_translate", "--json")
     assert "warning: the images are not like those of training: brightness" in done.stderr
-    told = json.loads(done.stdout)
-    assert told["predictions"] == sum(told["classes"].values()) == 297
-    assert told["runs"] == ["final/0"]
-    assert len(told["warnings"]) >= 1
+    report = json.loads(done.stdout)
+    assert report["predictions"] == sum(report["classes"].values()) == 297
+    assert report["runs"] == ["final/0"]
+    assert len(report["warnings"]) >= 1
 
 
 def test_a_pile_of_one_class_is_warned_of(tiny_study: Path, held_out: Images, tmp_path: Path) -> None:

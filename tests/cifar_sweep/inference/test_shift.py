@@ -7,7 +7,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from cifar_sweep.inference import shift
-from cifar_sweep.inference.shift import Channels, channel_warnings, class_warnings
+from cifar_sweep.inference.shift import ChannelStatistics, channel_warnings, class_warnings
 
 DIGITS = np.rint(load_digits().images * (255 / 16)).astype(np.uint8)[
     np.random.default_rng(0).permutation(1797), ..., None
@@ -25,9 +25,9 @@ def colours() -> np.ndarray:
 
 @pytest.mark.parametrize("count", [5, 50, 300])
 def test_held_out_images_do_not_warn(count: int) -> None:
-    trained, generator = Channels.of(TRAINED, 1), np.random.default_rng(2)
+    trained, generator = ChannelStatistics.of(TRAINED, 1), np.random.default_rng(2)
     samples = [HELD_OUT[generator.integers(0, len(HELD_OUT), count)] for _ in range(100)]
-    assert not [sample for sample in samples if channel_warnings(Channels.of(sample, 1), trained)]
+    assert not [sample for sample in samples if channel_warnings(ChannelStatistics.of(sample, 1), trained)]
 
 
 @pytest.mark.parametrize(("changed", "named"), [
@@ -35,30 +35,30 @@ def test_held_out_images_do_not_warn(count: int) -> None:
     (lambda images: images // 2, "contrast 0."),
 ])  # fmt: skip
 def test_changed_images_warn_with_what_differs(changed, named: str) -> None:
-    (told,) = channel_warnings(Channels.of(changed(HELD_OUT), 1), Channels.of(TRAINED, 1))
-    assert named in told
+    (warning,) = channel_warnings(ChannelStatistics.of(changed(HELD_OUT), 1), ChannelStatistics.of(TRAINED, 1))
+    assert named in warning
 
 
 def test_colours_that_went_or_changed_places_warn(colours: np.ndarray) -> None:
-    trained, held_out = Channels.of(colours[:1400], 3), colours[1400:]
-    assert not channel_warnings(Channels.of(held_out, 3), trained)
+    trained, held_out = ChannelStatistics.of(colours[:1400], 3), colours[1400:]
+    assert not channel_warnings(ChannelStatistics.of(held_out, 3), trained)
     grey = np.repeat(held_out[..., :3].mean(axis=-1, keepdims=True), 3, axis=-1).astype(np.uint8)
-    (told,) = channel_warnings(Channels.of(grey, 3), trained)
-    assert "colourfulness 0.000 instead of" in told
+    (warning,) = channel_warnings(ChannelStatistics.of(grey, 3), trained)
+    assert "colourfulness 0.000 instead of" in warning
     redder = held_out.copy()
     redder[..., 0] = redder[..., 0] // 2
-    assert "brightness of red" in channel_warnings(Channels.of(redder, 3), trained)[0]
+    assert "brightness of red" in channel_warnings(ChannelStatistics.of(redder, 3), trained)[0]
 
 
 def test_a_large_set_is_looked_at_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shift, "MOST_IMAGES", 500)
-    assert Channels.of(DIGITS, 1).count == 450  # every fourth
+    assert ChannelStatistics.of(DIGITS, 1).count == 450  # every fourth
 
 
 def test_constant_training_images_do_not_divide_by_nothing() -> None:
     flat = np.full((20, 8, 8, 1), 7, np.uint8)
-    assert not channel_warnings(Channels.of(flat, 1), Channels.of(flat, 1))
-    assert channel_warnings(Channels.of(HELD_OUT, 1), Channels.of(flat, 1))
+    assert not channel_warnings(ChannelStatistics.of(flat, 1), ChannelStatistics.of(flat, 1))
+    assert channel_warnings(ChannelStatistics.of(HELD_OUT, 1), ChannelStatistics.of(flat, 1))
 
 
 @pytest.mark.parametrize("count", [3, 30, 1000])
@@ -74,9 +74,9 @@ def test_a_difference_too_small_to_matter_does_not_warn_however_many_images() ->
 
 
 def test_missing_classes_warn_with_their_names() -> None:
-    (told,) = class_warnings(np.arange(300) % 5, np.arange(1000) % 10, NAMES)
-    assert "a 20.0 % instead of 10.0 %" in told
-    assert "w = 1.00" in told
+    (warning,) = class_warnings(np.arange(300) % 5, np.arange(1000) % 10, NAMES)
+    assert "a 20.0 % instead of 10.0 %" in warning
+    assert "w = 1.00" in warning
 
 
 def test_a_class_that_training_never_had_does_not_divide_by_nothing() -> None:

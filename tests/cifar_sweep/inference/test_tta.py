@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy, pad
 from cifar_sweep.data.split import load_test
 from cifar_sweep.inference.evaluate import evaluate_network
 from cifar_sweep.inference.trained import Trained
-from cifar_sweep.inference.tta import known
+from cifar_sweep.inference.tta import parse_tta
 from cifar_sweep.recipe import Recipe
 from cifar_sweep.train import Trainer
 from sweeps.workload import Run
@@ -63,9 +63,9 @@ def test_the_sealed_test_set_and_predictions_have_the_same_views(trainer: Traine
     with torch.no_grad():
         expected = plainly(trained.network, trained.scaling(torch.from_numpy(test.pixels)), trainer.recipe.tta)
     torch.testing.assert_close(trained.logits(torch.from_numpy(test.pixels), trainer.recipe.tta), expected)
-    [(name, found)] = evaluate_network(trainer.recipe, run, [])
+    [(name, figures)] = evaluate_network(trainer.recipe, run, [])
     assert name == "test"
-    assert found["loss"] == pytest.approx(float(cross_entropy(expected, torch.from_numpy(test.labels))), rel=1e-4)
+    assert figures["loss"] == pytest.approx(float(cross_entropy(expected, torch.from_numpy(test.labels))), rel=1e-4)
 
 
 def test_the_views_differ_where_they_should(make_recipe: Callable[..., Recipe], make_run: Callable[..., Run]):
@@ -91,6 +91,6 @@ def test_a_hierarchy_is_measured_over_its_views(make_recipe: Callable[..., Recip
 
 
 def test_an_unknown_name_is_refused():
-    assert known("mirror") == "mirror"
+    assert parse_tta("mirror") == "mirror"
     with pytest.raises(ValueError, match="tta must be none, mirror, mirror_translate but is 'flip'"):
-        known("flip")
+        parse_tta("flip")

@@ -58,30 +58,30 @@ def assert_same_weights(first: nn.Module, second: nn.Module, tolerance: float = 
     ],
 )
 def test_optimizer_is_torchs(settings: dict[str, Any], of_torch: Callable[[Any], torch.optim.Optimizer]):
-    ours, theirs = small_network(), small_network()
+    network, reference = small_network(), small_network()
     groups = [
-        {"params": [p for p in theirs.parameters() if p.ndim > 1], "weight_decay": 0.05},
-        {"params": [p for p in theirs.parameters() if p.ndim == 1], "weight_decay": 0.0},
+        {"params": [p for p in reference.parameters() if p.ndim > 1], "weight_decay": 0.05},
+        {"params": [p for p in reference.parameters() if p.ndim == 1], "weight_decay": 0.0},
     ]
-    train(ours, make_optimizer(OptimizerRecipe(weight_decay=0.05, **settings), ours), range(5))
-    train(theirs, of_torch(groups), range(5))
-    assert_same_weights(ours, theirs, tolerance=1e-5)
+    train(network, make_optimizer(OptimizerRecipe(weight_decay=0.05, **settings), network), range(5))
+    train(reference, of_torch(groups), range(5))
+    assert_same_weights(network, reference, tolerance=1e-5)
 
 
 @pytest.mark.parametrize("decay", [True, False])
 def test_biases_of_norms_have_a_rate_of_their_own_and_shrink_as_without_it(decay: bool):
     """airbench94's parameter groups: the bias at 64 times the rate, its weight decay divided by 64."""
-    ours, theirs = small_network(), small_network()
+    network, reference = small_network(), small_network()
     recipe = OptimizerRecipe(lr=0.01, momentum=0.85, weight_decay=0.2, norm_bias_lr=64.0, norm_bias_decay=decay)
-    named, bias = dict(theirs.named_parameters()), "1.bias"
+    named, bias = dict(reference.named_parameters()), "1.bias"
     groups = [
         {"params": [p for name, p in named.items() if p.ndim > 1], "weight_decay": 0.2},
         {"params": [p for name, p in named.items() if p.ndim == 1 and name != bias], "weight_decay": 0.0},
         {"params": [named[bias]], "lr": 0.01 * 64, "weight_decay": 0.2 / 64 if decay else 0.0},
     ]
-    train(ours, make_optimizer(recipe, ours), range(5))
-    train(theirs, torch.optim.SGD(groups, 0.01, momentum=0.85, nesterov=True), range(5))
-    assert_same_weights(ours, theirs, tolerance=1e-5)
+    train(network, make_optimizer(recipe, network), range(5))
+    train(reference, torch.optim.SGD(groups, 0.01, momentum=0.85, nesterov=True), range(5))
+    assert_same_weights(network, reference, tolerance=1e-5)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -237,11 +237,11 @@ def test_head_learns_at_its_own_multiple_of_the_rate(name: str):
     optimizer = make_optimizer(recipe, network, head_lr=10.0)
     set_learning_rate(optimizer, 0.1)
     rates = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
-    found = {key: rates[id(parameter)] for key, parameter in network.named_parameters()}
+    rate_of = {key: rates[id(parameter)] for key, parameter in network.named_parameters()}
     outer = 0.05 if name == "muon" else 0.1
-    assert found["hidden.weight"] == optimizer.param_groups[0]["lr"] == 0.1
-    assert found["0.weight"] == found["1.bias"] == pytest.approx(outer)
-    assert found["head.weight"] == found["head.bias"] == pytest.approx(10 * outer)
+    assert rate_of["hidden.weight"] == optimizer.param_groups[0]["lr"] == 0.1
+    assert rate_of["0.weight"] == rate_of["1.bias"] == pytest.approx(outer)
+    assert rate_of["head.weight"] == rate_of["head.bias"] == pytest.approx(10 * outer)
 
 
 @pytest.mark.parametrize(

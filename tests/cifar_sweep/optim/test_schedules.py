@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from torch import nn
 from torch.optim import lr_scheduler
 
-from cifar_sweep.optim import follow, learning_rate, make_optimizer, momentum
+from cifar_sweep.optim import apply_schedule, learning_rate, make_optimizer, momentum
 from cifar_sweep.recipe import OptimizerRecipe, ScheduleRecipe
 
 
@@ -108,7 +108,7 @@ def test_followed_schedule_sets_rate_and_momentum_of_every_group(name: str, key:
     network.add_module("head", nn.Linear(4, 2))
     optimizer = make_optimizer(OptimizerRecipe(name=name), network, head_lr=10)
     schedule = ScheduleRecipe(name="onecycle", momentum_range=(0.5, 0.7))
-    rate = follow(schedule, optimizer, 2.0, step=0, steps_per_epoch=10, epochs=6)
+    rate = apply_schedule(schedule, optimizer, 2.0, step=0, steps_per_epoch=10, epochs=6)
     assert rate == pytest.approx(2.0 / 25)
     for group in optimizer.param_groups:
         assert group["lr"] == rate * group["scale"]

@@ -59,10 +59,10 @@ def test_a_preset_is_made_of_valid_settings_and_is_not_found_in_what_it_stands_f
     full = settings({"preset": name})
     assert "preset" not in full
     for key, section in PRESETS[name].items():
-        given = section if isinstance(section, dict) else {"": section}
-        for part, value in given.items():
-            found = full[key][part] if part else full[key]
-            assert found == value or value == {}, key
+        parts = section if isinstance(section, dict) else {"": section}
+        for part, value in parts.items():
+            expanded = full[key][part] if part else full[key]
+            assert expanded == value or value == {}, key
     assert settings(full) == full
     assert Recipe.model_validate(full) == Recipe.model_validate({"preset": name})
     assert SCHEMA.validate(full) == SCHEMA.validate({"preset": name})
@@ -102,7 +102,7 @@ def test_a_study_may_search_and_ablate_what_the_preset_stands_for():
         parameters={"model.whiten_bias_epochs": {"values": [1, 3]}, "augment.flip": {"values": [True, "alternating"]}},
         ablation={"baseline": "given", "components": ["whitening", "lookahead", "tta"], "seeds": 2},
     )
-    gate = ConstraintGate(study, workload, {})
+    gate = ConstraintGate(study, workload)
     assert gate.baseline().settings["model"]["name"] == "airbench"
     weighed = gate.assess({"model.whiten_bias_epochs": 1, "augment.flip": True})
     assert weighed.accepted

@@ -69,9 +69,9 @@ def test_importing_recipe_and_workload_loads_no_torch():
 def test_wrong_settings_are_refused_with_key_rule_and_values(settings: dict[str, Any], key: str, rule: str):
     with pytest.raises(BadRecipe) as refusal:
         SCHEMA.validate(settings)
-    [(where, why)] = refusal.value.mistakes
-    assert where == key
-    assert rule in why
+    [(location, message)] = refusal.value.mistakes
+    assert location == key
+    assert rule in message
 
 
 def test_a_float_accepts_an_integer_and_lists_become_tuples():

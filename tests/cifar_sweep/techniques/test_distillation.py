@@ -56,8 +56,8 @@ def softened(logits: list[float], temperature: float) -> list[float]:
 def test_the_loss_is_that_of_the_paper(temperature, weight):
     student, teacher = [[0.5, -1.0, 2.0], [0.0, 0.1, 0.2]], [[1.0, 0.0, 3.0], [-2.0, 1.0, 0.0]]
     divergence = 0.0
-    for ours, theirs in zip(student, teacher, strict=True):
-        q, p = softened(ours, temperature), softened(theirs, temperature)
+    for student_row, teacher_row in zip(student, teacher, strict=True):
+        q, p = softened(student_row, temperature), softened(teacher_row, temperature)
         divergence += sum(b * (torch.tensor(b).log() - torch.tensor(a).log()).item() for a, b in zip(q, p, strict=True))
     expected = (1 - weight) * 1.7 + weight * temperature**2 * divergence / 2
     recipe = DistillationRecipe(teacher="study:7", temperature=temperature, weight=weight)
@@ -133,6 +133,6 @@ def test_a_student_learns_from_the_teacher_without_any_label(a_run, make_recipe)
     distilled = {"teacher": "study:7", "temperature": 2.0, "weight": 1.0}
     recipe = make_recipe(distillation=distilled, data__train_limit=None, data__label_noise=0.8, epochs=4)
     assert names_of(recipe.data, a_run.data_dir) == NAMES
-    taught, alone = (Trainer.start(each, a_run) for each in (recipe, recipe.model_copy(update={"distillation": None})))
+    taught, alone = (Trainer.start(one, a_run) for one in (recipe, recipe.model_copy(update={"distillation": None})))
     accuracies = [[trainer.run_epoch() for _ in range(4)][-1]["val_accuracy"] for trainer in (taught, alone)]
     assert accuracies[0] > accuracies[1] + 15

@@ -16,7 +16,7 @@ from cifar_sweep.data.formats import Images
 from cifar_sweep.data.split import load_training
 from cifar_sweep.recipe import Recipe
 from cifar_sweep.recipe.pseudo import PseudoLabelRecipe
-from cifar_sweep.techniques.pseudo_labels import HIDDEN, PseudoLabels, joined, without_labels
+from cifar_sweep.techniques.pseudo_labels import HIDDEN, PseudoLabels, append_unlabelled, hide_labels
 from cifar_sweep.train import Trainer
 
 TIMES = {"seconds", "images_per_s"}
@@ -101,7 +101,7 @@ def test_the_state_brings_back_the_labels():
 
 def test_images_of_a_file_stand_behind_the_training_images_without_labels():
     pixels = np.arange(2 * 4 * 4 * 4, dtype=np.uint8).reshape(2, 4, 4, 4)
-    images, index = joined(Images(pixels, np.array([1, 0])), np.full((3, 4, 4, 3), 9, dtype=np.uint8))
+    images, index = append_unlabelled(Images(pixels, np.array([1, 0])), np.full((3, 4, 4, 3), 9, dtype=np.uint8))
     assert index.tolist() == [2, 3, 4]
     assert images.labels.tolist() == [1, 0, HIDDEN, HIDDEN, HIDDEN]
     assert np.array_equal(images.pixels[:2], pixels)
@@ -111,7 +111,7 @@ def test_images_of_a_file_stand_behind_the_training_images_without_labels():
 
 def test_hiding_labels_leaves_the_original_alone():
     images = Images(np.zeros((3, 2, 2, 1), np.uint8), np.array([2, 1, 0]))
-    assert without_labels(images, np.array([0, 2])).labels.tolist() == [HIDDEN, 1, HIDDEN]
+    assert hide_labels(images, np.array([0, 2])).labels.tolist() == [HIDDEN, 1, HIDDEN]
     assert images.labels.tolist() == [2, 1, 0]
 
 

@@ -127,8 +127,8 @@ def test_training_starts_from_what_was_learned_with_a_fresh_average(make_recipe,
     trainer = Trainer.start(make_recipe(**BEFORE, regularization__ema=0.9), make_run())
     while trainer.pretrain_epoch():
         pass
-    ours, averaged = weights(trainer), trainer.evaluated.state_dict()
-    assert all(torch.equal(ours[name], averaged[name]) for name in ours)
+    trained, averaged = weights(trainer), trainer.evaluated.state_dict()
+    assert all(torch.equal(trained[name], averaged[name]) for name in trained)
 
 
 def test_the_first_epoch_counts_the_time_of_the_pretraining(make_recipe, make_run):

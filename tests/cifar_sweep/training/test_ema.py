@@ -31,9 +31,9 @@ def test_counters_are_copied_and_statistics_of_batch_norm_averaged():
     average = Average(network, decay=0.9)
     network.train()(torch.full((4, 2), 10.0))
     average.update(network)
-    ours, theirs = average.network.state_dict(), network.state_dict()
-    assert ours["1.num_batches_tracked"] == 1
-    torch.testing.assert_close(ours["1.running_var"], 0.9 * theirs["1.running_var"])
+    averaged, trained = average.network.state_dict(), network.state_dict()
+    assert averaged["1.num_batches_tracked"] == 1
+    torch.testing.assert_close(averaged["1.running_var"], 0.9 * trained["1.running_var"])
 
 
 def test_average_is_a_copy_that_asks_for_no_gradient_and_leaves_the_network_alone():

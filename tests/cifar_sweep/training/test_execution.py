@@ -14,11 +14,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from cifar_sweep.augment import Mixed
 from cifar_sweep.recipe import Recipe
-from cifar_sweep.training.execution import Eager, Execution, Guarded, Replayed, Result
+from cifar_sweep.training.execution import Eager, Execution, Guarded
+from cifar_sweep.training.graph import Replayed, Result
 from cifar_sweep.training.trainer import Trainer
-from cifar_sweep.tune.copies import CHECKED, Lap, Rehearsal, together
-from cifar_sweep.tune.execution import Tried, choose, difference, settle_execution
-from cifar_sweep.tune.sharing import Together, gpu_share
+from cifar_sweep.tune.copies import CopyResult, train_copies
+from cifar_sweep.tune.execution import Candidate, choose, difference, settle_execution
+from cifar_sweep.tune.rehearsal import CHECKED_STEPS, Rehearsal
+from cifar_sweep.tune.sharing import SharingMeasurement, gpu_share
 from cifar_sweep.workload import prepare
 from sweeps.workload import Run, Site
 
@@ -62,7 +64,7 @@ class Stale:
         self._first = self._first or mixed
         return self._eager(self._first)
 
-    def renew(self) -> None:
+    def begin_epoch(self) -> None:
         """Nothing."""
 
 
@@ -79,7 +81,7 @@ class Failing:
             return result
         raise RuntimeError("operation not permitted when stream is capturing\nmore lines")
 
-    def renew(self) -> None:
+    def begin_epoch(self) -> None:
         """Nothing."""
 
 
@@ -113,8 +115,8 @@ def test_what_is_thawed_is_recorded_anew(make_recipe, make_run):
 def test_run_begun_eagerly_goes_on_from_its_checkpoint_over_static_buffers(make_recipe, make_run, curve, tmp_path):
     whole, folder = curve(make_recipe(**MIXING), make_run()), tmp_path / "resumed"
     first = curve(make_recipe(**MIXING), make_run(folder=folder), stop_after=2)
-    rest = curve(make_recipe(**MIXING, execution="graph"), make_run(folder=folder))
-    assert exact([*first[: 3 - len(rest)], *rest]) == exact(whole)
+    resumed = curve(make_recipe(**MIXING, execution="graph"), make_run(folder=folder))
+    assert exact([*first[: 3 - len(resumed)], *resumed]) == exact(whole)
 
 
 @pytest.mark.parametrize("mixed_only", [False, True])
@@ -126,9 +128,9 @@ def test_execution_that_fails_goes_on_eagerly_as_if_it_had_not_been_tried(make_r
         return Guarded("graph", lambda: Failing(plain, mixed_only), plain, run.log)
 
     assert figures(recipe, run, guarded) == eager
-    why = "RuntimeError: operation not permitted when stream is capturing"
-    told = f"execution: graph failed, so this run goes on eagerly: {why}\n"
-    assert (run.folder / "log.txt").read_text() == told
+    error = "RuntimeError: operation not permitted when stream is capturing"
+    line = f"execution: graph failed, so this run goes on eagerly: {error}\n"
+    assert (run.folder / "log.txt").read_text() == line
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler on a CPU")
@@ -147,11 +149,11 @@ class Reads(TorchDispatchMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self.found: list[str] = []
+        self.operations: list[str] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func in (torch.ops.aten._local_scalar_dense.default, torch.ops.aten.equal.default):
-            self.found.append(str(func))
+            self.operations.append(str(func))
         return func(*args, **(kwargs or {}))
 
 
@@ -171,7 +173,7 @@ def test_step_reads_no_number_from_a_tensor(make_recipe, make_run, overrides):
     with Reads() as reads:
         rehearsal.step()
         torch.ones(()).item()
-    assert reads.found == ["aten._local_scalar_dense.default"]  # the last line's own
+    assert reads.operations == ["aten._local_scalar_dense.default"]  # the last line's own
 
 
 CHOICES = [
@@ -185,15 +187,17 @@ CHOICES = [
 ]
 
 
-@pytest.mark.parametrize(("ways", "steps", "chosen"), CHOICES)
-def test_the_way_with_the_shortest_whole_trial_is_chosen(ways: dict[str, Any], steps: int, chosen: str):
-    tried = [
-        Tried(way, reason=found) if isinstance(found, str) else Tried(way, setup_s=found[0], step_s=found[1])
-        for way, found in ways.items()
+@pytest.mark.parametrize(("ways", "steps", "expected"), CHOICES)
+def test_the_way_with_the_shortest_whole_trial_is_chosen(ways: dict[str, Any], steps: int, expected: str):
+    candidates = [
+        Candidate(way, reason=outcome)
+        if isinstance(outcome, str)
+        else Candidate(way, setup_s=outcome[0], step_s=outcome[1])
+        for way, outcome in ways.items()
     ]
-    choice = choose(tried, steps)
-    assert choice.way == chosen
-    assert choice.note.startswith(f"execution: auto is {chosen}, by a trial of {steps:,} steps: eager ")
+    choice = choose(candidates, steps)
+    assert choice.way == expected
+    assert choice.note.startswith(f"execution: auto is {expected}, by a trial of {steps:,} steps: eager ")
     assert all(way in choice.note for way in ways)
 
 
@@ -201,9 +205,9 @@ def test_auto_is_eager_on_a_cpu_without_a_try(make_recipe, data_dir):
     prepared = prepare(make_recipe(), Site(data_dir, "cpu"))
     assert prepared.settings["execution"] == "eager"
     assert not prepared.notes
-    asked = prepare(make_recipe(execution="graph"), Site(data_dir, "cpu"))
-    assert asked.settings["execution"] == "eager"
-    assert asked.notes == ["execution: graph is eager on a CPU"]
+    graph = prepare(make_recipe(execution="graph"), Site(data_dir, "cpu"))
+    assert graph.settings["execution"] == "eager"
+    assert graph.notes == ["execution: graph is eager on a CPU"]
 
 
 def test_probe_discards_a_way_whose_losses_differ_and_one_that_fails(make_recipe, make_run, data_dir):
@@ -213,22 +217,22 @@ def test_probe_discards_a_way_whose_losses_differ_and_one_that_fails(make_recipe
         "compile": lambda plain: Guarded("compile", lambda: Failing(plain), plain, lambda line: None),
     }
 
-    def lap(way: str) -> Lap:
+    def try_way(way: str) -> CopyResult:
         rehearsal = Rehearsal(Trainer.start(recipe, make_run()))
         if way in wrong:
             rehearsal.trainer.execution = wrong[way](rehearsal.trainer.eager)
         losses, first_s = rehearsal.losses()
         step_s = {"eager": 1.0, "graph": 0.1, "compile": 0.1}[way]
-        return Lap(losses, first_s, step_s, failure=rehearsal.failure)
+        return CopyResult(losses, first_s, step_s, failure=rehearsal.failure)
 
-    choice = settle_execution(recipe, Site(data_dir, "cpu"), lap)
-    eager, graph, compiled = choice.tried
+    choice = settle_execution(recipe, Site(data_dir, "cpu"), try_way)
+    eager, graph, compiled = choice.candidates
     assert (choice.way, eager.reason) == ("eager", "")
     assert graph.reason.startswith("its losses differ from the eager ones by ")
     assert compiled.reason == "RuntimeError: operation not permitted when stream is capturing"
     assert graph.reason in choice.note
     wrong.clear()
-    assert settle_execution(recipe, Site(data_dir, "cpu"), lap).way == "graph"
+    assert settle_execution(recipe, Site(data_dir, "cpu"), try_way).way == "graph"
 
 
 @pytest.mark.parametrize(
@@ -239,17 +243,17 @@ def test_difference_is_the_largest_share_of_an_eager_loss(losses: list[float], a
     assert difference(losses, [2.0, 1.0]) == pytest.approx(apart, nan_ok=True)
 
 
-def on_gpu(*speeds: float, used_mib: float = 1000) -> Callable[[int], Together]:
+def on_gpu(*speeds: float, used_mib: float = 1000) -> Callable[[int], SharingMeasurement]:
     """Copies that reach these images per second together, each taking so much of 8,000 MiB; no speed: it fails."""
     return lambda copies: (
-        Together(copies, speeds[copies - 1], copies * used_mib, 8000)
+        SharingMeasurement(copies, speeds[copies - 1], copies * used_mib, 8000)
         if speeds[copies - 1]
-        else Together(copies, 0, 0, 0, "OutOfMemoryError: full")
+        else SharingMeasurement(copies, 0, 0, 0, "OutOfMemoryError: full")
     )
 
 
 @pytest.mark.parametrize(
-    ("measure", "most", "copies", "why"),
+    ("measure", "most", "copies", "reason"),
     [
         (on_gpu(100, 190, 260, 280), 8, 3, "one more gains under 10 %"),
         (on_gpu(100, 105), 8, 1, "one more gains under 10 %"),
@@ -261,24 +265,24 @@ def on_gpu(*speeds: float, used_mib: float = 1000) -> Callable[[int], Together]:
         (on_gpu(0), 8, 1, "1 failed: OutOfMemoryError: full"),
     ],
 )
-def test_copies_are_added_while_they_add(make_recipe, data_dir, measure, most: int, copies: int, why: str):
-    found = gpu_share(make_recipe(), Site(data_dir, "cpu"), most, measure)
-    assert found.copies == copies
-    assert found.note.endswith(why)
+def test_copies_are_added_while_they_add(make_recipe, data_dir, measure, most: int, copies: int, reason: str):
+    sharing = gpu_share(make_recipe(), Site(data_dir, "cpu"), most, measure)
+    assert sharing.copies == copies
+    assert sharing.note.endswith(reason)
 
 
 def test_copies_train_at_once_in_processes_of_their_own(make_recipe, make_run, data_dir: Path):
     recipe = make_recipe(execution="graph")
-    laps = together(recipe, Site(data_dir, "cpu"), copies=2, seconds=0.2)
-    assert [lap.failure for lap in laps] == ["", ""]
-    assert all(lap.images >= 640 and lap.seconds >= 0.2 and lap.used_mib > 50 for lap in laps)
+    results = train_copies(recipe, Site(data_dir, "cpu"), copies=2, seconds=0.2)
+    assert [result.failure for result in results] == ["", ""]
+    assert all(result.images >= 640 and result.seconds >= 0.2 and result.used_mib > 50 for result in results)
     losses, _ = Rehearsal(Trainer.start(make_recipe(), make_run(seed=0, split_seed=0))).losses()
-    assert len(losses) == CHECKED
-    assert [lap.losses for lap in laps] == [losses, losses]
+    assert len(losses) == CHECKED_STEPS
+    assert [result.losses for result in results] == [losses, losses]
 
 
 def test_copy_that_cannot_train_says_why(make_recipe, tmp_path: Path):
     recipe = Recipe.model_validate({"data": {"name": "cifar10"}})
-    (lap,) = together(recipe, Site(tmp_path, "cpu"), copies=1, seconds=0.1)
-    assert "its process ended with status 1" in lap.failure
-    assert str(tmp_path) in lap.failure
+    (result,) = train_copies(recipe, Site(tmp_path, "cpu"), copies=1, seconds=0.1)
+    assert "its process ended with status 1" in result.failure
+    assert str(tmp_path) in result.failure

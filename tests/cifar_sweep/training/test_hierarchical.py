@@ -103,8 +103,8 @@ def test_accuracies_of_the_levels_by_hand():
         [0.05, 0.60, 0.30, 0.05, 0.00],  # group 1 has 0.65, and in it class 1
         [0.10, 0.00, 0.10, 0.40, 0.40],  # group 0 has 0.6, and in it class 4
     ])  # fmt: skip
-    ours = level_accuracies(network, probabilities.log(), torch.tensor([1, 0, 1, 4]))
-    assert ours == {"coarse_accuracy": 100.0, "fine_accuracy": 75.0}
+    accuracies = level_accuracies(network, probabilities.log(), torch.tensor([1, 0, 1, 4]))
+    assert accuracies == {"coarse_accuracy": 100.0, "fine_accuracy": 75.0}
     others = level_accuracies(network, probabilities.log(), torch.tensor([0, 3, 2, 3]))
     assert others == {"coarse_accuracy": 0.0, "fine_accuracy": 100.0}
 
@@ -164,7 +164,7 @@ def test_groups_and_levels_that_cannot_be_are_refused(change, message):
     ("transfer.weights", {"transfer": {"weights": "study:1"}}),
 ])  # fmt: skip
 def test_techniques_that_want_a_single_head_are_refused(key, sections):
-    with pytest.raises(ValueError, match=f"whose levels are trained each by itself, so {re.escape(key)} must"):
+    with pytest.raises(ValueError, match=f"its levels are trained separately, so {re.escape(key)} must"):
         recipe_of(**sections)
 
 
@@ -185,9 +185,9 @@ def test_each_level_sees_its_own_images_and_labels(make_run):
     labels = trainer.images.source.labels
     assert torch.equal(coarse.images.train, trainer.images.train)
     for level, members in zip(fine, GROUPS, strict=True):
-        own = level.images.train
-        assert set(labels[own].tolist()) == set(members)
-        assert [members[place] for place in level.images.source.labels[own].tolist()] == labels[own].tolist()
+        index = level.images.train
+        assert set(labels[index].tolist()) == set(members)
+        assert [members[place] for place in level.images.source.labels[index].tolist()] == labels[index].tolist()
     assert sorted(torch.cat([level.images.train for level in fine]).tolist()) == sorted(trainer.images.train.tolist())
     groups = coarse.images.source.labels[coarse.images.train]
     assert all(
@@ -206,9 +206,9 @@ def test_the_head_of_each_level_has_its_own_learning_rate(make_run):
 
 def test_the_coarse_level_sees_the_batches_of_a_plain_classifier(make_run):
     plain = Trainer.start(recipe_of(model=FINE), make_run())
-    ours = HierarchyTrainer.start(recipe_of(), make_run()).levels[0]
+    coarse_level = HierarchyTrainer.start(recipe_of(), make_run()).levels[0]
     seen: list[list[torch.Tensor]] = [[], []]
-    for trainer, into in zip((plain, ours), seen, strict=True):
+    for trainer, into in zip((plain, coarse_level), seen, strict=True):
         trainer.network.register_forward_pre_hook(lambda _, inputs, into=into: into.append(inputs[0].clone()))
         trainer.run_epoch()
     batches = len(plain.images.train) // 64
@@ -229,8 +229,10 @@ def test_figures_of_an_epoch_are_those_of_its_levels(make_run):
     right = 0
     for k, members in enumerate(GROUPS):
         with torch.no_grad():
-            found = network.fine[k](pixels[group == k]).argmax(1).tolist()
-        right += sum(members[f] == label for f, label in zip(found, labels[group == k].tolist(), strict=True))
+            predicted = network.fine[k](pixels[group == k]).argmax(1).tolist()
+        right += sum(
+            members[place] == label for place, label in zip(predicted, labels[group == k].tolist(), strict=True)
+        )
     assert row["val_fine_accuracy"] == pytest.approx(100 * right / len(labels))
     assert int(trainer.confusion.sum()) == len(labels)
 

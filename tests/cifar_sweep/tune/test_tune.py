@@ -22,7 +22,7 @@ from cifar_sweep.tune import (
 )
 from cifar_sweep.tune.batch import training_images
 from cifar_sweep.tune.doubling import largest_fitting
-from cifar_sweep.tune.memory import Appetite
+from cifar_sweep.tune.memory import MemoryEstimate
 from cifar_sweep.tune.rate import smooth, steepest
 from sweeps.cli import app
 from sweeps.workload import BadWorkload, Site
@@ -87,9 +87,9 @@ def test_largest_batch_is_found_by_doubling_then_bisection(
 
 
 def test_what_was_tried_is_told_by_size(make_recipe, site):
-    found = largest_batch(make_recipe(), site, images=1000, limit=512, fits=lambda size: size <= 100)
-    assert (found.largest, found.limit) == (96, 512)
-    assert [(attempt.batch_size, attempt.fits) for attempt in found.attempts] == [
+    batches = largest_batch(make_recipe(), site, images=1000, limit=512, fits=lambda size: size <= 100)
+    assert (batches.largest, batches.limit) == (96, 512)
+    assert [(attempt.batch_size, attempt.fits) for attempt in batches.attempts] == [
         (2, True), (4, True), (8, True), (16, True), (32, True), (64, True), (96, True), (104, False), (112, False),
         (128, False),
     ]  # fmt: skip
@@ -101,11 +101,11 @@ def test_largest_batch_on_a_cpu_is_the_last_whose_estimate_is_within_its_share(
 ):
     monkeypatch.setattr(memory, "MEMINFO", meminfo(site.data_dir, free_mib))
     monkeypatch.setattr(memory, "CGROUP", site.data_dir / "none")
-    found = largest_batch(make_recipe(), Site(site.data_dir, "cpu", share=0.5), images=2000, limit=2000)
+    batches = largest_batch(make_recipe(), Site(site.data_dir, "cpu", share=0.5), images=2000, limit=2000)
     allowed = 0.7 * 0.5 * free_mib
-    needs = {attempt.batch_size: attempt.peak_mib for attempt in found.attempts}
-    assert 8 <= found.largest < 2000
-    assert needs[found.largest] <= allowed < needs[found.largest + 8]
+    needs = {attempt.batch_size: attempt.peak_mib for attempt in batches.attempts}
+    assert 8 <= batches.largest < 2000
+    assert needs[batches.largest] <= allowed < needs[batches.largest + 8]
 
 
 def meminfo(folder: Path, free_mib: int) -> Path:
@@ -132,7 +132,7 @@ def test_control_group_with_less_memory_than_the_machine_counts(tmp_path: Path, 
 def test_estimate_of_a_linear_layer_counts_what_backward_keeps():
     layer = torch.nn.Linear(1000, 10, bias=False)
     optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
-    need = Appetite.measured(layer, optimizer, lambda size: layer(torch.zeros(size, 1000)).sum())
+    need = MemoryEstimate.measured(layer, optimizer, lambda size: layer(torch.zeros(size, 1000)).sum())
     # Per image its 1,000 inputs, kept for the weight's gradient, and twice that for gradients; weights and gradients.
     assert need.per_image == pytest.approx(3 * 4000)
     assert need.fixed == pytest.approx(2 * 4 * 10_000)
@@ -141,9 +141,9 @@ def test_estimate_of_a_linear_layer_counts_what_backward_keeps():
 def test_report_of_a_run_without_memory_names_a_batch_that_fits(make_recipe, site, monkeypatch):
     monkeypatch.setattr(memory, "MEMINFO", meminfo(site.data_dir, 12))
     monkeypatch.setattr(memory, "CGROUP", site.data_dir / "none")
-    said = out_of_memory_report(make_recipe(), site, 2000)
+    report = out_of_memory_report(make_recipe(), site, 2000)
     assert re.fullmatch(
-        r"batch_size 2000 does not fit: peak [\d,]+ MiB of the cpu's 1,000 MiB; batch_size \d+ would fit", said
+        r"batch_size 2000 does not fit: peak [\d,]+ MiB of the cpu's 1,000 MiB; batch_size \d+ would fit", report
     )
 
 
@@ -178,15 +178,15 @@ def test_range_test_repeats_exactly_and_leaves_the_global_generator_alone(make_r
 
 
 def test_range_test_ends_where_the_loss_explodes(make_recipe, make_run):
-    found = learning_rate_range(make_recipe(), make_run(), steps=60, highest=1e8)
-    assert len(found.rates) < 60
-    assert all(map(math.isfinite, found.losses))
-    assert all(loss <= 4 * min(found.smoothed) for loss in found.smoothed[6:-1])
+    curve = learning_rate_range(make_recipe(), make_run(), steps=60, highest=1e8)
+    assert len(curve.rates) < 60
+    assert all(map(math.isfinite, curve.losses))
+    assert all(loss <= 4 * min(curve.smoothed) for loss in curve.smoothed[6:-1])
 
 
 def test_range_test_of_an_automatic_batch_size(make_recipe, site):
-    found = tune_lr(make_recipe(batch_size="auto", data__train_limit=64), site)
-    assert "batches of 64" in found.note
+    tuned = tune_lr(make_recipe(batch_size="auto", data__train_limit=64), site)
+    assert "batches of 64" in tuned.note
 
 
 def test_steepest_is_the_middle_of_the_fall_and_nothing_where_there_is_none():
@@ -229,10 +229,10 @@ def test_command_prints_the_line_for_the_study_file(study: Path, data_dir: Path,
 
 def test_command_gives_json_and_takes_settings(study: Path, data_dir: Path):
     done = invoke("tune-batch", study, "--data-dir", data_dir, "--json", "--set", "data.train_limit=64")
-    found = json.loads(done.stdout)
-    assert found["settings"] == {"batch_size": 64}
-    assert found["note"].startswith("All 64 training images fit one batch.")
-    assert found["rows"][-1]["images_per_s"] > 0
+    output = json.loads(done.stdout)
+    assert output["settings"] == {"batch_size": 64}
+    assert output["note"].startswith("All 64 training images fit one batch.")
+    assert output["rows"][-1]["images_per_s"] > 0
 
 
 def test_command_says_when_the_workload_cannot(tmp_path: Path):
