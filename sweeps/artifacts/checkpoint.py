@@ -1,4 +1,4 @@
-"""A trial's checkpoints on disk: whole or absent, hashed, the last two kept."""
+"""A trial's checkpoints on disk: written atomically, hashed, the last two kept."""
 
 from __future__ import annotations
 
@@ -17,11 +17,15 @@ from sweeps.io.files import fsync_path, write_atomic
 
 KEEP = 2
 MANIFEST = "manifest.json"
-REPLACED = ".replaced"  # follows the epoch in the name of a checkpoint that a newer one of the same epoch displaces
+REPLACED = ".replaced"  # the suffix of a checkpoint that is being replaced by another one of the same epoch
 
 
 class Restored(NamedTuple):
-    """An intact checkpoint: its folder and its epoch. `refused` has the epochs of newer ones that are damaged."""
+    """An intact checkpoint.
+
+    Attributes:
+        refused: The epochs of newer checkpoints that are damaged.
+    """
 
     folder: Path
     epoch: int
@@ -30,15 +34,22 @@ class Restored(NamedTuple):
 
 @dataclass(frozen=True)
 class CheckpointFolder:
-    """The folder `checkpoint/` of one trial; each checkpoint in it is a folder named after its epoch."""
+    """The folder `checkpoint/` of one trial. Each checkpoint in it is a folder named after its epoch."""
 
     path: Path
 
     @contextmanager
     def save(self, epoch: int) -> Iterator[Path]:
-        """Yield an empty folder; on leaving the block it becomes the checkpoint of `epoch`, atomically.
+        """Yield an empty folder that becomes the checkpoint of `epoch`, atomically, when the block ends.
 
-        If the block raises, nothing changes. Raises Unwritable where that was for want of room.
+        If the block raises, the existing checkpoints stay as they are.
+
+        Raises:
+            Unwritable: The disk is full or read-only.
+
+        Example:
+            with CheckpointFolder(path).save(epoch=3) as folder:
+                torch.save(state, folder / "state.pt")
         """
         partial = self.path / f".partial-{epoch:04d}-{os.getpid()}"
         try:
@@ -56,7 +67,7 @@ class CheckpointFolder:
         self._prune(KEEP)
 
     def restore(self) -> Restored | None:
-        """The newest checkpoint whose files match their hashes; None when there is none."""
+        """Return the newest checkpoint whose files match their hashes; None if there is none."""
         refused: list[int] = []
         for folder in reversed(self._saved()):
             epoch = _intact_epoch(folder)
@@ -66,40 +77,42 @@ class CheckpointFolder:
         return None
 
     def newest(self) -> Path | None:
-        """The newest checkpoint, if that one is intact: what a training that has ended left, and nothing before it."""
+        """Return the newest checkpoint; None if there is none or it is damaged. An older one would be another model."""
         restored = self.restore()
         return restored.folder if restored is not None and not restored.refused else None
 
     def keep_newest(self) -> None:
-        """Delete all but the newest checkpoint: nobody goes on from one before the end."""
+        """Delete all checkpoints except the newest: a finished training never continues from an older one."""
         self._prune(1)
 
     @staticmethod
     def digest(checkpoint: Path) -> str:
-        """The SHA-256 over the names and hashes of a checkpoint's files: equal for equal content."""
+        """Return the SHA-256 over the names and hashes of a checkpoint's files. Equal content has an equal digest."""
         hashes = json.loads((checkpoint / MANIFEST).read_text(encoding="utf-8"))["sha256"]
         return hashlib.sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest()
 
     def _saved(self) -> list[Path]:
-        """The sealed checkpoints, oldest first; one that was being replaced comes before its replacement."""
+        """Return the complete checkpoints, oldest first; one that was being replaced comes before its replacement."""
         if not self.path.is_dir():
             return []
         named = [path for path in self.path.iterdir() if path.name.removesuffix(REPLACED).isdigit()]
         return sorted(named, key=lambda path: (_epoch(path), not path.name.endswith(REPLACED)))
 
     def _size(self) -> int:
-        """The bytes of the newest checkpoint, which the next one will need too."""
+        """Return the size of the newest checkpoint in bytes, an estimate for the next one."""
         saved = self._saved()
         return size_of(saved[-1]) if saved else 0
 
     def _seal(self, partial: Path, epoch: int) -> None:
+        """Flush a partial checkpoint, write its manifest, and give it its name."""
         hashes = {}
         for file in sorted(path for path in partial.rglob("*") if path.is_file()):
             hashes[file.relative_to(partial).as_posix()] = _sha256(file)
             fsync_path(file)
         write_atomic(partial / MANIFEST, json.dumps({"epoch": epoch, "sha256": hashes}, indent=1))
         final = self.path / f"{epoch:04d}"
-        # No two folders can be exchanged at once: the one before stays restorable until its replacement has its name.
+        # A folder cannot replace another one atomically. The old checkpoint stays restorable under another name until
+        # the new one has its name.
         replaced = final.with_name(final.name + REPLACED)
         if final.exists():
             shutil.rmtree(replaced, ignore_errors=True)
@@ -109,6 +122,7 @@ class CheckpointFolder:
         shutil.rmtree(replaced, ignore_errors=True)
 
     def _prune(self, keep: int) -> None:
+        """Delete all but the newest `keep` checkpoints, and what killed processes left."""
         for folder in self._saved()[:-keep]:
             shutil.rmtree(folder, ignore_errors=True)
         for leftover in self.path.glob(".partial-*"):
@@ -120,6 +134,7 @@ def _epoch(folder: Path) -> int:
 
 
 def _intact_epoch(folder: Path) -> int | None:
+    """Return the epoch of a checkpoint; None if a file is missing or damaged."""
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         hashes: dict[str, str] = manifest["sha256"]

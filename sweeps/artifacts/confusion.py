@@ -1,4 +1,4 @@
-"""What a classifier takes for what: counts by true and predicted class, as a run leaves them in a file for each set."""
+"""Confusion matrices, and the CSV file in which a run keeps one for each labelled set."""
 
 from __future__ import annotations
 
@@ -14,17 +14,22 @@ from typing import Any
 from sweeps.io.csv import quoted, quoting, unquoted
 from sweeps.io.files import write_atomic
 
-MOST_BYTES = 64 << 20  # of a file: a matrix of five thousand classes
+MOST_BYTES = 64 << 20  # of a file, enough for about five thousand classes
 MOST_IMAGES = 10**15
-CORNER = "true class"  # the title of the first column; those of the others are the predicted classes
+CORNER = "true class"  # the title of the first column; the others are named after the predicted classes
 
 
 @dataclass(frozen=True)
 class Confused:
-    """One class taken for another, `count` times.
+    """One off-diagonal cell of a confusion matrix.
 
-    `errors` is that share of all errors, `images` that share of the images of the true class, both from 0 to 1;
-    `reverse` counts the confusions the other way round. `true` and `predicted` are indices of classes.
+    Attributes:
+        true: The index of the true class.
+        predicted: The index of the predicted class.
+        count: The number of images.
+        errors: Their share of all errors, from 0 to 1.
+        images: Their share of the images of the true class, from 0 to 1.
+        reverse: The number of images of the predicted class that were predicted as the true class.
     """
 
     true: int
@@ -37,14 +42,23 @@ class Confused:
 
 @dataclass(frozen=True)
 class Confusion:
-    """Counts (K, K) of images, by true class (row) and predicted class (column), and the names (K,) of the classes."""
+    """A confusion matrix.
+
+    Attributes:
+        names: The names of the K classes.
+        counts: The numbers of images, shape (K, K), by true class (row) and predicted class (column).
+    """
 
     names: tuple[str, ...]
     counts: tuple[tuple[int, ...], ...]
 
     @classmethod
     def of(cls, names: Iterable[Any], counts: Iterable[Iterable[Any]]) -> Confusion:
-        """From any rows of numbers. Raises ValueError unless there is a row and a column of counts for each name."""
+        """Make a matrix from names and rows of whole numbers of any type.
+
+        Raises:
+            ValueError: There is not one row and one column for each name, or a count is negative or no whole number.
+        """
         named, rows = tuple(map(str, names)), tuple(tuple(int(count) for count in row) for row in counts)
         if len(rows) != len(named) or any(len(row) != len(named) for row in rows):
             sizes = sorted({len(row) for row in rows})
@@ -54,7 +68,7 @@ class Confusion:
         return cls(named, rows)
 
     def __add__(self, other: Confusion) -> Confusion:
-        """Both together. Raises ValueError where their classes differ."""
+        """Return the sum of both matrices. Raises ValueError if their classes differ."""
         if self.names != other.names:
             raise ValueError("counts of different classes cannot be added")
         pairs = zip(self.counts, other.counts, strict=True)
@@ -62,45 +76,46 @@ class Confusion:
 
     @property
     def total(self) -> int:
-        """All images."""
+        """The number of images."""
         return sum(self.images)
 
     @property
     def images(self) -> tuple[int, ...]:
-        """How many images each class has (K,)."""
+        """The number of images of each true class, shape (K,)."""
         return tuple(map(sum, self.counts))
 
     @property
     def correct(self) -> tuple[int, ...]:
-        """How many images of each class were recognised (K,)."""
+        """The number of correctly predicted images of each class, shape (K,)."""
         return tuple(row[place] for place, row in enumerate(self.counts))
 
     @property
     def errors(self) -> int:
-        """How many images were taken for another class."""
+        """The number of images that were predicted as another class."""
         return self.total - sum(self.correct)
 
     def confused(self) -> list[Confused]:
-        """Every class taken for another, the most frequent first; equally frequent ones in the order of the classes."""
+        """Return the cells with errors, the most frequent first; equally frequent ones in the order of the classes."""
         images, errors, counts = self.images, self.errors, self.counts
-        found = [
+        cells = [
             Confused(true, predicted, count, count / errors, count / images[true], counts[predicted][true])
             for true, row in enumerate(counts)
             for predicted, count in enumerate(row)
             if count and true != predicted
         ]
-        return sorted(found, key=lambda each: -each.count)
+        return sorted(cells, key=lambda cell: -cell.count)
 
 
 def confusion_file(folder: Path, set_name: str) -> Path:
-    """Where a run that keeps its files in `folder` has the counts of a labelled set, whatever that is called."""
+    """Return the file in the run's `folder` for the labelled set `set_name`, which may be any text."""
     slug = re.sub(r"[^a-z0-9]+", "-", set_name.lower()).strip("-")[:60]
-    told_apart = "" if slug == set_name else f"-{hashlib.sha256(set_name.encode()).hexdigest()[:6]}"
-    return folder / f"confusion-{slug}{told_apart}.csv"
+    # Two names may have the same slug, so a part of the name's hash is added where the slug is not the name itself.
+    suffix = "" if slug == set_name else f"-{hashlib.sha256(set_name.encode()).hexdigest()[:6]}"
+    return folder / f"confusion-{slug}{suffix}.csv"
 
 
 def write_confusion(folder: Path, set_name: str, confusion: Confusion) -> None:
-    """Leave the counts of a labelled set in a run's folder; names that begin like a formula get a quote before them."""
+    """Write the confusion matrix of a labelled set to the run's `folder`, with class names quoted (`sweeps.io.csv`)."""
     text = io.StringIO()
     names = list(map(quoted, confusion.names))
     writer = csv.writer(text, lineterminator="\n", quoting=quoting(names))
@@ -110,7 +125,14 @@ def write_confusion(folder: Path, set_name: str, confusion: Confusion) -> None:
 
 
 def read_confusion(folder: Path, set_name: str) -> Confusion | None:
-    """The counts that a run left for a labelled set; None if it left none. Raises ValueError naming a broken file."""
+    """Read the confusion matrix of a labelled set from the run's `folder`.
+
+    Returns:
+        The matrix; None if the run wrote none.
+
+    Raises:
+        ValueError: The file is damaged. The message names it.
+    """
     file = confusion_file(folder, set_name)
     if not file.exists():
         return None
@@ -124,6 +146,7 @@ def read_confusion(folder: Path, set_name: str) -> Confusion | None:
 
 
 def _body(rows: Sequence[Sequence[str]]) -> list[Sequence[str]]:
+    """Return the cells of the counts. Raises ValueError if the titles of rows and columns do not fit."""
     if rows[0][0] != CORNER:
         raise ValueError(f"its first cell is not {CORNER!r}")
     if [row[0] for row in rows[1:]] != list(rows[0][1:]):

@@ -1,34 +1,60 @@
-"""The names of the files and folders that studies and trials leave on disk."""
+"""The names of studies and stages, and of the files and folders that they leave on disk."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+
+# Names of stages. A stage's Optuna study and its folder (except that of the search) have the same name.
+SEARCH = "search"
+CONFIRM = "confirm"
+ABLATION = "ablation"
+FINAL = "final"
+# Parts of the ablation that have trials of their own.
+RACE = "race"
+RETUNE = "retune-"  # followed by a digest of the recipe and the space that are tuned again
 
 VALIDATION = "validation"
 TEST = "test"
 CURVES = "curves.csv"
-SEARCH = "search"
-TRIALS = "trials"  # the folder of the search's trials; other stages have one of their own name
+TRIALS = "trials"  # the folder of the search's trials; every other stage has a folder of its own name
 RECIPE = "recipe.yaml"
 RECORD = "record.json"
-STAGES = "stages"  # the folder with a file for each stage: what it decides by
+STAGES = "stages"  # the folder with one file per stage: its arms and facts
 ENVIRONMENT = "environment.json"
 STUDY_FILE = "study.yaml"
 DATABASE = "study.db"
 
+# The rule of a name of a study or a stage, and of the folder of either: it can lead to no other folder. 255 bytes is
+# the limit of file systems. A study file allows less (`STUDY_NAME_LENGTH`), because suffixes such as those of --fresh
+# and --smoke make a folder's name longer.
+NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}"
+STUDY_NAME_LENGTH = 64
+_NAME = re.compile(NAME)
+
+
+def is_name(text: str) -> bool:
+    """Whether `text` can be the name of a folder of a study or a stage."""
+    return _NAME.fullmatch(text) is not None
+
+
+def is_study_name(text: str) -> bool:
+    """Whether `text` is allowed as `name` in a study file: as `is_name`, but at most `STUDY_NAME_LENGTH` characters."""
+    return is_name(text) and len(text) <= STUDY_NAME_LENGTH
+
 
 def trial_folder(folder: Path, number: int, stage: str = SEARCH) -> Path:
-    """The folder of a trial inside the study's folder: those of the search in `trials`, others in their stage's."""
+    """Return the folder of trial `number` of a stage in the study's `folder`."""
     return folder / (TRIALS if stage == SEARCH else stage) / f"{number:04d}"
 
 
 def stage_file(folder: Path, stage: str) -> Path:
-    """The file inside the study's folder that proves what a stage decides by."""
+    """Return the sealed file with the arms and facts of a stage in the study's `folder`."""
     return folder / STAGES / f"{stage}.json"
 
 
 def stages_kept(folder: Path) -> set[str]:
-    """The stages that have left records of trials or of what they decided by in the study's folder."""
-    found = {place.name for place in folder.glob("*/") if any(place.glob(f"*/{RECORD}"))}
-    found |= {file.stem for file in folder.glob(f"{STAGES}/*.json")}
-    return {SEARCH if name == TRIALS else name for name in found}
+    """Return the stages that have left records of trials, or a file of their own, in the study's `folder`."""
+    names = {place.name for place in folder.glob("*/") if any(place.glob(f"*/{RECORD}"))}
+    names |= {file.stem for file in folder.glob(f"{STAGES}/*.json")}
+    return {SEARCH if name == TRIALS else name for name in names}

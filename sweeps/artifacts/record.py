@@ -1,4 +1,7 @@
-"""What a study has found, as files that prove themselves: plain JSON with the hash of its content."""
+"""Records of finished trials and of stages: sealed JSON files, which contain the hash of their own content.
+
+The database has no checksums. The records show whether it, or a file of a trial, has changed since the trial ended.
+"""
 
 from __future__ import annotations
 
@@ -13,41 +16,41 @@ from typing import Any
 from sweeps.io.files import write_atomic
 from sweeps.trial.trial import Status, Trial
 
-PROTECTED = ("*.csv", "recipe.yaml")  # what else in a trial's folder its record vouches for
+PROTECTED = ("*.csv", "recipe.yaml")  # the files of a trial's folder whose hashes its record contains
 
 
 class BadRecord(Exception):
-    """A file that cannot be read, does not match its hash, or vouches for files that have changed."""
+    """A record cannot be read, does not match its own hash, or contains the hash of a file that has changed."""
 
 
 def write_record(path: Path, trial: Trial) -> None:
-    """Write `trial` to `path` atomically, with the hashes of its curves and its recipe."""
+    """Write the record of `trial` to `path` atomically, with the hashes of its CSV files and its recipe."""
     write_sealed(path, {**plain(trial), "files": _hashes(path.parent)})
 
 
 def read_record(path: Path) -> Trial:
-    """The trial in `path`. Raises BadRecord."""
+    """Read the trial from the record `path`, without checking its other files. Raises BadRecord."""
     return _read(path)[0]
 
 
 def read_whole(path: Path) -> Trial:
-    """The trial in `path`, whose other files are as it left them. Raises BadRecord."""
+    """Read the trial from the record `path` and check the hashes of its other files. Raises BadRecord."""
     trial, files = _read(path)
     now = _hashes(path.parent)
-    changed = sorted(name for name, digest in files.items() if now.get(name) != digest)
+    changed = sorted(name for name, sha256 in files.items() if now.get(name) != sha256)
     if changed:
         raise BadRecord(f"{', '.join(changed)} beside it changed after the trial had ended")
     return trial
 
 
 def write_sealed(path: Path, content: Mapping[str, Any]) -> None:
-    """Write plain data to `path` atomically, with the hash of it as its last key."""
+    """Write plain data to `path` atomically as JSON, with its hash as the last key."""
     text = canonical(content)
     write_atomic(path, f"{text[:-1]}{_seal(hashlib.sha256(text.encode()).hexdigest())}")
 
 
 def read_sealed(path: Path) -> dict[str, Any]:
-    """The plain data in `path`. Raises BadRecord."""
+    """Read plain data from the sealed file `path`. Raises BadRecord."""
     try:
         text = path.read_bytes()
         content = json.loads(text)
@@ -60,7 +63,7 @@ def read_sealed(path: Path) -> dict[str, Any]:
 
 
 def plain(trial: Trial) -> dict[str, Any]:
-    """A trial as plain data for JSON."""
+    """Return a trial as plain data for JSON."""
     content = asdict(trial)
     content["curve"] = {str(epoch): value for epoch, value in trial.curve.items()}
     for moment in ("started", "finished"):
@@ -69,23 +72,25 @@ def plain(trial: Trial) -> dict[str, Any]:
 
 
 def digest(content: Mapping[str, Any]) -> str:
-    """The SHA-256 of plain data: equal for equal data, whatever the order of its keys."""
+    """Return the SHA-256 of plain data. The order of keys does not matter."""
     return hashlib.sha256(canonical(content).encode()).hexdigest()
 
 
 def canonical(content: Mapping[str, Any]) -> str:
-    """The text of plain data: the same for equal data, whatever the order of its keys."""
+    """Return plain data as compact JSON with sorted keys, so that equal data has equal text."""
     return json.dumps(content, sort_keys=True, separators=(",", ":"))
 
 
 def _seal(sha256: str) -> str:
+    """Return the end of a sealed file: the hash as the last key."""
     return f',"sha256":"{sha256}"}}\n'
 
 
 def _sealed(text: bytes, sha256: str) -> bool:
-    """Whether a file is, byte for byte, what `write_sealed` writes: its hash without reading its content anew.
+    """Whether `text` is, byte for byte, a file of `write_sealed` with this hash.
 
-    Others, written by hand or by an earlier version, are told by the digest of what they say.
+    This saves serializing the content again. Files with other white space, from an earlier version or edited by hand,
+    are checked by the digest of their content.
     """
     seal = _seal(sha256).encode()
     return text.endswith(seal) and hashlib.sha256(text[: -len(seal)] + b"}").hexdigest() == sha256
@@ -103,5 +108,6 @@ def _read(path: Path) -> tuple[Trial, dict[str, str]]:
 
 
 def _hashes(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of each protected file of a trial's folder, by name."""
     files = sorted(file for pattern in PROTECTED for file in folder.glob(pattern))
     return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}

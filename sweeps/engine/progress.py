@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sweeps.artifacts.layout import SEARCH
+from sweeps.engine.notebook import NotebookDisplay
 from sweeps.formatting import count, duration, measure, status_name
 from sweeps.io.errors import visible
 from sweeps.prepare.environment import gpu_count
@@ -69,16 +71,21 @@ class Progress:
         self._stage_began, self._counted_before = self._began, 0
         # Last, since it draws the first view at once, from all of the above.
         self._live = Live(console=self._console, get_renderable=self._view, transient=True, refresh_per_second=4)
+        self._notebook = NotebookDisplay(self._view) if self._console.is_jupyter and not quiet else None
 
     def __enter__(self) -> Progress:
-        if self._console.is_terminal:
+        if self._notebook:
+            self._notebook.start()
+        elif self._console.is_terminal:
             self._live.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._console.is_terminal:
+        if self._notebook:
+            self._notebook.stop()
+        elif self._console.is_terminal:
             self._live.stop()
 
     def on_settled(self, study: Study, notes: Sequence[str]) -> None:
@@ -112,6 +119,8 @@ class Progress:
         """Show an epoch and its metric."""
         value = metrics.get(self._study.metric.name)
         self._running[stage, number] = Running(self._running[stage, number].label, epoch, value)
+        if self._notebook:
+            self._notebook.update()
 
     def on_pause(self, stage: str, number: int, epoch: int) -> None:
         """Show that a trial waits for the others after an epoch."""
@@ -132,7 +141,10 @@ class Progress:
 
     def on_note(self, text: str) -> None:
         """Show a message to the user."""
-        self._console.print(visible(text), markup=False, highlight=False, soft_wrap=True)
+        if self._notebook:  # rich would make an output of its own of each line
+            print(visible(text), file=sys.stderr)  # noqa: T201
+        else:
+            self._console.print(visible(text), markup=False, highlight=False, soft_wrap=True)
 
     def on_interrupt(self, why: str) -> None:
         """Show that the study has been asked to end early."""
@@ -141,7 +153,10 @@ class Progress:
             os.write(2, f"{why}; once more to stop at once\n".encode())
 
     def _line(self, line: str) -> None:
-        if not self._console.is_terminal:
+        """Print a line where there is no view; otherwise the view has what the line says."""
+        if self._notebook:
+            self._notebook.update()
+        elif not self._console.is_terminal:
             self._console.print(visible(line), markup=False, highlight=False, soft_wrap=True)
 
     # The view is drawn by a thread of rich's while the driver's thread changes the dictionaries: hence the copies

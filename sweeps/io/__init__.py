@@ -1,1 +1,1 @@
-"""Files, disks, locks and text formats. Nothing here knows of studies."""
+"""Files, disks, locks and text formats. This package knows nothing of studies."""

@@ -1,4 +1,8 @@
-"""sweeps.io.csv."""
+"""Names as cells of CSV files that are read back.
+
+A spreadsheet runs a cell that begins like a formula, and class names come from foreign data. Such a name gets a quote
+in front when it is written and loses it when it is read.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +11,21 @@ import re
 from collections.abc import Iterable
 from typing import Literal
 
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")  # what a spreadsheet takes for a formula, and such a name already quoted
+# The leading quotes are part of the pattern, so that a name that already looks quoted survives the round trip.
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
 
 def quoted(name: str) -> str:
-    """`name` as a cell of a CSV file that is read back: one that a spreadsheet would run has a quote before it."""
+    """Return `name` as a CSV cell, with a quote in front if a spreadsheet would run it as a formula."""
     return f"'{name}" if _FORMULA.match(name) else name
 
 
 def unquoted(cell: str) -> str:
-    """The name that `quoted` made `cell` of."""
+    """Return the name from which `quoted` made `cell`."""
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
 def quoting(names: Iterable[str]) -> Literal[0, 1]:
-    """How the `csv` module must quote cells of these names: by itself it leaves a carriage return bare."""
+    """Return the `quoting` argument of `csv.writer` for cells with these names."""
+    # With QUOTE_MINIMAL and "\n" as line terminator the csv module leaves "\r" bare, and the reader ends the row there.
     return csv.QUOTE_ALL if any("\r" in name for name in names) else csv.QUOTE_MINIMAL

@@ -1,4 +1,4 @@
-"""Room on disk: whether a write failed for want of it, and what is said then."""
+"""Explain disk-full, quota and read-only errors."""
 
 from __future__ import annotations
 
@@ -18,26 +18,32 @@ WHY = {
     errno.EROFS: "it is on a read-only file system",
     errno.EACCES: "this user may not write there",
 }
+# SQLite hides the system's error number; only its message tells.
 SAID_BY_SQLITE = {"database or disk is full": errno.ENOSPC, "attempt to write a readonly database": errno.EROFS}
 PROBE_BYTES = 1 << 20
-LEAST_BYTES = 64 << 10  # what a few lines and the pages of a database take
+LEAST_BYTES = 64 << 10  # a few lines of text and the pages of a database
 
 
 class Unwritable(OSError):
-    """A place cannot be written any more; the text says why, how many bytes are needed, and how to go on."""
+    """A folder cannot be written; the message gives the reason, the bytes needed and what to do."""
 
     @classmethod
     def explaining(cls, error: BaseException, folder: Path, needed: int = LEAST_BYTES) -> Unwritable | None:
-        """What `error`, met while writing `needed` bytes into `folder`, comes from; None unless from the disk.
+        """Return an explanation of `error` if the disk caused it, else None.
 
-        Libraries that write by themselves hide the system's error: where none is found, a file of up to a mebibyte is
-        written to see.
+        Libraries may hide the system's error. If none is found behind `error`, a temporary file of up to 1 MiB is
+        written into `folder` as a test.
+
+        Args:
+            error: The exception that was raised while writing.
+            folder: The folder that was written to. It need not exist.
+            needed: The size of the failed write in bytes.
         """
         if isinstance(error, cls):
             return error
         if not isinstance(error, Exception) or isinstance(error, UserError):
             return None
-        number = _errno(error) or _tried(folder, needed)
+        number = _errno_behind(error) or _errno_of_probe(folder, needed)
         if number not in WHY:
             return None
         place, needed = _existing(folder), max(needed, LEAST_BYTES)
@@ -50,7 +56,7 @@ class Unwritable(OSError):
 
 @contextmanager
 def explained(folder: Path) -> Iterator[None]:
-    """Raise Unwritable in the place of an error in the block that comes from a full or read-only disk."""
+    """Turn an error of the block that a full or read-only disk caused into Unwritable."""
     try:
         yield
     except Exception as error:
@@ -61,12 +67,12 @@ def explained(folder: Path) -> Iterator[None]:
 
 
 def size_of(folder: Path) -> int:
-    """The bytes of the files below `folder`."""
+    """Return the total size in bytes of the files below `folder`."""
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def in_bytes(number: float) -> str:
-    """A number of bytes as people read it: "1.5 MiB"."""
+    """Format a number of bytes: "1.5 MiB"."""
     for unit in ("bytes", "KiB", "MiB", "GiB"):
         if number < 1024 or unit == "GiB":
             break
@@ -74,29 +80,32 @@ def in_bytes(number: float) -> str:
     return f"{number:.0f} {unit}" if unit == "bytes" else f"{number:.1f} {unit}"
 
 
-def _errno(error: BaseException) -> int | None:
-    """The system's reason somewhere behind `error`, if it is one of a disk as a whole."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, OSError) and seen.errno in WHY and seen.errno != errno.EACCES:
-            return seen.errno
-        said = [number for words, number in SAID_BY_SQLITE.items() if words in str(seen)]
-        if said:
-            return said[0]
-        seen = seen.__cause__ or seen.__context__
+def _errno_behind(error: BaseException) -> int | None:
+    """Return the system's error number in the chain of causes of `error`, if it concerns the whole disk."""
+    link: BaseException | None = error
+    while link is not None:
+        # EACCES may concern one file only. The probe finds out whether the folder itself is writable.
+        if isinstance(link, OSError) and link.errno in WHY and link.errno != errno.EACCES:
+            return link.errno
+        for words, number in SAID_BY_SQLITE.items():
+            if words in str(link):
+                return number
+        link = link.__cause__ or link.__context__
     return None
 
 
-def _tried(folder: Path, needed: int) -> int | None:
+def _errno_of_probe(folder: Path, needed: int) -> int | None:
+    """Write a temporary file to `folder` and return the error number of the failure, if it fails."""
     try:
         with tempfile.TemporaryFile(dir=_existing(folder)) as file:
             file.write(bytes(min(max(needed, LEAST_BYTES), PROBE_BYTES)))
             file.flush()
-            os.fsync(file.fileno())
+            os.fsync(file.fileno())  # some file systems report a full disk or quota only here
     except OSError as error:
         return error.errno
     return None
 
 
 def _existing(folder: Path) -> Path:
+    """Return `folder` or its nearest parent that exists."""
     return next(path for path in (folder, *folder.absolute().parents) if path.exists())

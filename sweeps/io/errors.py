@@ -1,29 +1,42 @@
-"""What is told to the user as one message, with exit code 2, instead of a traceback."""
+"""Errors that the user sees as one message with exit code 2, without a traceback."""
 
 import difflib
 import re
 from collections.abc import Iterable
 
 NAMES_SHOWN = 30
-# Controls but tab and newline, lone surrogates, line separators, and right-to-left overrides, by which a text reads as
-# what it is not.
+# Control characters other than tab and newline, lone surrogates, line separators, and bidirectional marks, which make
+# one text look like another.
 HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class UserError(Exception):
-    """Something in the request, the files or the machine keeps a command from being carried out; the text says what,
-    where and the way out. Whatever a file has put into it, it is printed as text alone."""
+    """A problem of the request, the files or the machine. The message says what is wrong, where, and what to do.
+
+    A message may quote a file, so control characters in it are made visible.
+    """
 
     def __str__(self) -> str:
         return visible(super().__str__())
 
 
 class Unavailable(UserError):
-    """Something that a study needs is missing here (data, weights): the text says what, where and the way out."""
+    """Something that a study needs is missing on this machine, such as data or weights."""
 
 
 def unknown(noun: str, name: str, valid: Iterable[str], others: Iterable[str] = ()) -> str:
-    """The rule for a name that does not exist: the nearest of `valid` and `others`, and all the valid ones."""
+    """Return the message for an unknown name: the nearest known name, then the valid names.
+
+    Args:
+        noun: What `name` should name: "study", "setting".
+        name: The unknown name.
+        valid: The valid names, which the message lists.
+        others: Further names to suggest but not to list.
+
+    Example:
+        >>> unknown("method", "byes", ["bayes", "grid"])
+        "unknown method 'byes'; did you mean 'bayes'? valid: bayes, grid"
+    """
     names = list(valid)
     nearest = difflib.get_close_matches(name, [*names, *others], n=1)
     question = f"did you mean {nearest[0]!r}? " if nearest else ""
@@ -34,9 +47,9 @@ def unknown(noun: str, name: str, valid: Iterable[str], others: Iterable[str] = 
 
 
 def visible(text: str) -> str:
-    """`text` with every character that would hide, reorder or break the output shown as U+FFFD.
+    """Replace every character of `text` that would hide, reorder or break the output by U+FFFD.
 
-    These are control characters other than tab and newline, line separators, lone surrogates and bidirectional marks:
-    what a terminal would obey, and what makes a text look like another.
+    These are control characters other than tab and newline, line separators, lone surrogates and bidirectional marks.
+    A terminal would obey some of them.
     """
     return HIDDEN.sub("\ufffd", text)

@@ -1,6 +1,6 @@
-"""Foreign text made inert. Names, questions and error texts of a study may hold anything; each output has its rule.
+"""Escape foreign text for each output format: Plotly, Markdown, LaTeX and CSV.
 
-HTML itself is escaped by Jinja2 (`autoescape=True`).
+Names, questions and error texts of a study may contain anything. Jinja2 escapes the HTML itself (`autoescape=True`).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LATEX = {
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
     '"': "''",
-    "[": "{[}",  # after a line's end these two would be taken for its arguments
+    "[": "{[}",  # LaTeX would take "[" and "*" at the start of a row for arguments of the line end before
     "*": "{*}",
     "–": "--",
     "—": "---",
@@ -42,39 +42,50 @@ _LATEX = {
 
 
 def one_line(text: str) -> str:
-    """`text` with each run of white space made one blank."""
+    """Collapse each run of white space in `text` to one blank."""
     return " ".join(visible(text).split())
 
 
 def plotly_text(text: str, longest: int = 60) -> str:
-    """`text` for a label of a plotly figure, which would read tags and entities in it; cut at `longest` characters."""
+    """Escape `text` for a label of a Plotly figure and cut it to `longest` characters.
+
+    Plotly interprets tags and entities in labels.
+    """
     line = one_line(text)
     short = line if len(line) <= longest else line[: longest - 1] + "…"
     return html.escape(short, quote=False)
 
 
 def markdown_text(text: str) -> str:
-    """`text` for a line or a table cell of Markdown: neither markup, nor HTML, nor a link, nor a second line."""
+    """Escape `text` for one line or one table cell of Markdown, without markup, HTML or links."""
     line = html.escape(one_line(text), quote=False)
     line = _MARKDOWN.sub(r"\\\1", line)
     line = _LINE_START.sub(r"\1\\\2", line)
+    # A zero-width space breaks up addresses, which GitHub and others turn into links even without markup.
     return _WEB_ADDRESS.sub(lambda match: f"{match[1]}&#8203;", line)
 
 
 def markdown_code(text: str) -> str:
-    """`text` as a block of code whose fence is longer than any run of backticks in it."""
+    """Return `text` as a Markdown code block. Its fence is longer than any run of backticks in `text`."""
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}\n{visible(text).rstrip()}\n{fence}"
 
 
 def latex_text(text: str) -> str:
-    """`text` for a cell of LaTeX: nothing in it is a command, and characters that no font may have are named."""
+    """Escape `text` for a table cell of LaTeX.
+
+    Letters with common accents become LaTeX accents; any other non-ASCII letter becomes its code point, because the
+    font may lack it.
+    """
     return _MINUS.sub("$-$", "".join(_LATEX.get(letter) or _letter(letter) for letter in one_line(text)))
 
 
 def csv_cell(value: Any) -> Any:
-    """A cell that a spreadsheet does not take for a formula: a quote is put before text that begins like one."""
+    """Return `value` as a cell that a spreadsheet does not run: text that begins like a formula gets a quote in front.
+
+    Numbers stay as they are, also as text. Unlike `sweeps.io.csv.quoted` this is for files that are not read back.
+    """
     if not isinstance(value, str):
         return value
     risky = value.startswith(_FORMULA) and not _is_number(value)
@@ -82,7 +93,7 @@ def csv_cell(value: Any) -> Any:
 
 
 def _letter(letter: str) -> str:
-    """ASCII as it is; letters with the accents that LaTeX composes in every encoding; any other by its number."""
+    """Return a letter for LaTeX: ASCII unchanged, common accents composed, any other letter as its code point."""
     base = unicodedata.normalize("NFD", letter)
     if letter.isascii():
         return letter
@@ -92,6 +103,7 @@ def _letter(letter: str) -> str:
 
 
 def _is_number(text: str) -> bool:
+    """Whether `text` is a number without white space around it."""
     try:
         float(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Writing files so that a kill leaves the old content or the new, never a part."""
+"""Write files so that a kill leaves either the old content or the new one, never a part."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ from pathlib import Path
 
 
 def write_atomic(path: Path, text: str) -> None:
-    """Replace `path` by `text`: temporary file, fsync, rename, fsync of the folder."""
+    """Replace the file `path` by one with `text` in UTF-8, and flush it to disk.
+
+    The steps are: temporary file, fsync, rename, fsync of the folder.
+    """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", text=False)
     temporary = Path(name)
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
             file.write(text)
             file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
+            os.fsync(file.fileno())  # without it the name may reach the disk before the content
+        temporary.chmod(0o644)  # mkstemp makes the file private
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)

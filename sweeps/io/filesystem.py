@@ -1,4 +1,4 @@
-"""What kind of disk a folder is on: databases and locks that rely on one machine's memory fail on a network's."""
+"""Detect network file systems, where SQLite's WAL mode and file locks do not work across machines."""
 
 from __future__ import annotations
 
@@ -18,34 +18,43 @@ VARIABLE = "SWEEP_FILESYSTEM"
 
 
 class UnknownKind(UserError):
-    """The environment names a kind of disk that does not exist."""
+    """`$SWEEP_FILESYSTEM` has an invalid value."""
 
 
 def on_network(folder: Path) -> bool:
-    """Whether `folder`, or where it will be, is on a network file system: NFS, Lustre and their like.
+    """Whether `folder` is, or would be, on a network file system such as NFS or Lustre.
 
-    `$SWEEP_FILESYSTEM` (network, local) says so where the system does not know better. Raises UnknownKind.
+    `$SWEEP_FILESYSTEM` ("network" or "local") overrides the detection.
+
+    Raises:
+        UnknownKind: The variable has another value.
     """
-    given = os.environ.get(VARIABLE, "")
-    if given not in ("", "network", "local"):
-        raise UnknownKind(f"{VARIABLE} must be network or local but is {given!r}")
-    return given == "network" if given else kind(folder) in NETWORK
+    override = os.environ.get(VARIABLE, "")
+    if override not in ("", "network", "local"):
+        raise UnknownKind(f"{VARIABLE} must be network or local but is {override!r}")
+    return override == "network" if override else kind(folder) in NETWORK
 
 
 def kind(folder: Path, mounts: Path = MOUNTS) -> str:
-    """The file system that `folder` is on, as the kernel calls it: "ext4", "nfs4"; "" where that is not told."""
+    """Return the kernel's name of the file system of `folder`, such as "ext4" or "nfs4"; "" if it is unknown.
+
+    Args:
+        folder: It need not exist.
+        mounts: The kernel's list of mounts, in the format of `/proc/self/mountinfo`.
+    """
     try:
         lines = mounts.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except OSError:
         return ""
-    place, found = folder.absolute().resolve(), (Path(), "")
+    place, innermost = folder.absolute().resolve(), (Path(), "")
     for line in lines:
         before, _, after = line.partition(" - ")
         fields, name = before.split(), after.split(" ", 1)[0]
         if len(fields) < 5:
             continue
-        # A later mount on the same point lies over an earlier one.
+        # The kernel writes blanks and backslashes of a mount point as octal numbers.
         point = Path(re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), fields[4]))
-        if place.is_relative_to(point) and len(point.parts) >= len(found[0].parts):
-            found = point, name
-    return found[1]
+        # ">=": a later mount on the same point hides an earlier one.
+        if place.is_relative_to(point) and len(point.parts) >= len(innermost[0].parts):
+            innermost = point, name
+    return innermost[1]

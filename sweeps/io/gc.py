@@ -1,4 +1,4 @@
-"""Python's collector of reference cycles, which has nothing to find in what is read from files."""
+"""Pause Python's garbage collector of reference cycles."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from contextlib import contextmanager
 
 @contextmanager
 def paused() -> Iterator[None]:
-    """No collection within: while a million small objects come into being, it looks at all of them again and again."""
+    """Pause the collection of reference cycles while the block runs.
+
+    While a million small objects are read from files, the collector would scan all of them again and again and find
+    no cycle.
+    """
     enabled = gc.isenabled()
     gc.disable()
     try:

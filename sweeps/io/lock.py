@@ -1,4 +1,4 @@
-"""One driver at a time on a study, and its name for whoever comes second."""
+"""The lock of a study's folder: one driver at a time, and a file that names it."""
 
 from __future__ import annotations
 
@@ -19,19 +19,22 @@ from sweeps.io.lease import Holder, Lease, Taken
 LOCK = "lock"
 HOLDER = "lock.json"
 NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})  # how a file system without locks refuses one
-MOMENT_S = 1.0  # for as long `holder` may have the lock, which only looks
+MOMENT_S = 1.0  # `holder` takes the lock for a moment to see whether it is free
 
 
 class Held(UserError):
-    """Another driver runs this study."""
+    """Another driver is running this study."""
 
 
 @contextmanager
 def driver_lock(folder: Path) -> Iterator[None]:
-    """Hold the study in `folder`; the operating system lets go when this process ends, however it ends.
+    """Lock the study in `folder` while the block runs. The operating system frees the lock if this process dies.
 
-    On a network file system, whose locks may reach no further than one machine, the holder is also named in a file that
-    it keeps up to date (`sweeps.io.lease`). Raises Held, naming the other driver's process, host and start.
+    On a network file system a lock may reach no further than one machine. There this process also holds a lease file
+    (`sweeps.io.lease`).
+
+    Raises:
+        Held: Another driver runs the study. The message gives its process, host and start.
     """
     network = on_network(folder)
     with _system_lock(folder, network), _named(folder, network):
@@ -39,46 +42,46 @@ def driver_lock(folder: Path) -> Iterator[None]:
 
 
 def holder(folder: Path) -> dict[str, Any] | None:
-    """Who runs the study in `folder` now; None when nobody does."""
+    """Return the driver of the study in `folder` as plain data (see `Holder`); None if no driver is running."""
     if on_network(folder):
-        found = Holder.read(folder / HOLDER)
-        return found.plain() if found is not None and not found.gone() else None
+        lease_holder = Holder.read(folder / HOLDER)
+        return lease_holder.plain() if lease_holder is not None and not lease_holder.gone() else None
     lock = FileLock(folder / LOCK)
     try:
         lock.acquire(blocking=False)
     except Timeout:
-        return _read(folder)
+        return _named_holder(folder)
     lock.release()
     return None
 
 
 @contextmanager
 def _system_lock(folder: Path, network: bool) -> Iterator[None]:
-    """Hold the operating system's lock on `folder`, or none where a network file system has none. Raises Held."""
+    """Hold the operating system's lock on `folder`, if its file system has locks. Raises Held."""
     lock = FileLock(folder / LOCK)
     try:
         lock.acquire(timeout=MOMENT_S)
     except Timeout:
         raise Held(_described(folder)) from None
     except (NotImplementedError, OSError) as error:
-        # Lustre without its option `flock` and NFS without its lock service refuse every lock: there the claim in
-        # `_named` alone keeps a second driver out. Anywhere else, and for any other reason, it is an error.
+        # Lustre without its option `flock` and NFS without its lock service refuse every lock. There the lease in
+        # `_named` alone keeps a second driver out. In every other case this is an error.
         if not (network and _has_no_locks(error)):
             raise
     try:
         yield
     finally:
-        lock.release()  # does nothing where none was had
+        lock.release()  # does nothing if the file system refused the lock
 
 
 def _has_no_locks(error: Exception) -> bool:
-    # filelock raises NotImplementedError in the place of ENOSYS.
+    # filelock turns ENOSYS into NotImplementedError.
     return isinstance(error, NotImplementedError) or getattr(error, "errno", None) in NO_LOCKS
 
 
 @contextmanager
 def _named(folder: Path, network: bool) -> Iterator[None]:
-    """Name this process in the file beside the lock."""
+    """Name this process in the file beside the lock, on a network file system with a lease. Raises Held."""
     if not network:
         write_atomic(folder / HOLDER, json.dumps(Holder.this().plain()) + "\n")
     try:
@@ -92,15 +95,17 @@ def _named(folder: Path, network: bool) -> Iterator[None]:
 
 
 def _described(folder: Path) -> str:
-    known = _read(folder)
-    if not known:
+    """Return the message for a second driver."""
+    driver = _named_holder(folder)
+    if not driver:
         return f"another driver runs the study in {folder}; wait for it or stop it"
     return (
-        f"process {known['pid']} on {known['host']} has been running the study in {folder} since {known['since']}; "
+        f"process {driver['pid']} on {driver['host']} has been running the study in {folder} since {driver['since']}; "
         f"wait for it or stop it (sweep status shows how far it is)"
     )
 
 
-def _read(folder: Path) -> dict[str, Any]:
-    found = Holder.read(folder / HOLDER)
-    return found.plain() if found is not None else {}
+def _named_holder(folder: Path) -> dict[str, Any]:
+    """Return the process that the file beside the lock names; empty if it names none."""
+    named = Holder.read(folder / HOLDER)
+    return named.plain() if named is not None else {}

@@ -1,29 +1,29 @@
-"""sweeps.io.paths."""
+"""Paths to values inside nested data, and how messages show such paths and values."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-KeyPath = tuple[str | int, ...]  # the way from the top of the file to a value: keys of mappings, indices of lists
-Violation = tuple[KeyPath, str]  # a path and the rule broken there
+KeyPath = tuple[str | int, ...]  # from the top of the data to a value: keys of mappings, indices of lists
+Violation = tuple[KeyPath, str]  # a path and the rule that its value breaks
 VALUE_WIDTH = 80
 
 
 def shown(value: Any) -> str:
-    """A value as a message quotes it: its repr, cut to one line."""
+    """Return the repr of a value for a message, cut to `VALUE_WIDTH` characters."""
     return _cut(repr(value), VALUE_WIDTH)
 
 
 def plainly(value: Any) -> str:
-    """A value as a study file may have it, cut to one line."""
+    """Return a value as one line of text without quotes, cut to `VALUE_WIDTH` characters."""
     return _cut(" ".join(str(value).split()), VALUE_WIDTH)
 
 
 def settled(path: Sequence[str | int], data: Any) -> KeyPath:
-    """`path` without the parts that `data` does not have, such as the tags which pydantic adds for unions.
+    """Return `path` without the parts that do not exist in `data`, such as the tags that pydantic adds for unions.
 
-    A last part that is absent from a mapping stays: it names a missing key.
+    A last part that is missing from a mapping stays: it names a missing key.
     """
     kept: list[str | int] = []
     node = data
@@ -37,7 +37,7 @@ def settled(path: Sequence[str | int], data: Any) -> KeyPath:
 
 
 def dotted(path: Iterable[str | int]) -> str:
-    """A path as a reader writes it: ("model", "widths", 0) is "model.widths.0"."""
+    """Return a path as text: ("model", "widths", 0) becomes "model.widths.0"."""
     return ".".join(map(str, path))
 
 
@@ -46,6 +46,7 @@ def _cut(text: str, width: int) -> str:
 
 
 def _has(node: Any, part: str | int) -> bool:
+    """Whether `node` is a mapping with the key `part` or a list with the index `part`."""
     if isinstance(node, Mapping):
         return part in node
     return isinstance(node, list | tuple) and isinstance(part, int) and 0 <= part < len(node)

@@ -1,4 +1,4 @@
-"""Optuna's distributions of the dimensions of a search space."""
+"""Convert dimensions of a search space to Optuna's distributions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sweeps.space.space import Categorical, Dimension, Numeric
 
 
 def distribution(dimension: Dimension) -> BaseDistribution:
-    """The Optuna distribution of a dimension."""
+    """Return the Optuna distribution of a dimension."""
     if isinstance(dimension, Categorical):
         return CategoricalDistribution([label(value) for value in dimension.values])
     assert isinstance(dimension, Numeric)

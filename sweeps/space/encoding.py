@@ -1,4 +1,4 @@
-"""Searched values as the storage keeps them, and back."""
+"""Convert searched values to the form in which Optuna stores them, and back."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from sweeps.space.space import Categorical, Dimension, Numeric, Space
 
 
 def label(value: Any) -> Any:
-    """A categorical value as Optuna can store it: scalars as they are, lists and mappings as JSON."""
+    """Return a categorical value as Optuna can store it: scalars unchanged, lists and mappings as JSON."""
     if value is None or isinstance(value, str | int | float):
         return value
     return json.dumps(value, sort_keys=True)
 
 
 def encode(space: Space, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Searched values as the storage keeps them."""
+    """Return searched values, by dotted key, as Optuna stores them."""
     dimensions = {dimension.key: dimension for dimension in space.dimensions}
     return {
         key: label(value) if isinstance(dimensions[key], Categorical) else value for key, value in parameters.items()
@@ -25,7 +25,7 @@ def encode(space: Space, parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def decode(space: Space, stored: Mapping[str, Any]) -> dict[str, Any]:
-    """Stored values as the recipe takes them, in the order of the space; dimensions without a value are left out."""
+    """Return stored values as the recipe takes them, in the order of the space, without dimensions that have none."""
     return {
         dimension.key: decode_value(dimension, stored[dimension.key])
         for dimension in space.dimensions
@@ -34,7 +34,11 @@ def decode(space: Space, stored: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def decode_value(dimension: Dimension, stored: Any) -> Any:
-    """One stored value as the recipe takes it."""
+    """Return one stored value as the recipe takes it.
+
+    A number is clipped and rounded to the dimension's step. A categorical value that the dimension does not have stays
+    as it is stored.
+    """
     if isinstance(dimension, Numeric):
         return dimension.decode(stored)
     assert isinstance(dimension, Categorical)
@@ -42,5 +46,5 @@ def decode_value(dimension: Dimension, stored: Any) -> Any:
 
 
 def identity(parameters: Mapping[str, Any]) -> str:
-    """A text that equal configurations share."""
+    """Return a text that is the same for equal configurations."""
     return json.dumps(parameters, sort_keys=True)

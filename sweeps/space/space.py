@@ -1,4 +1,4 @@
-"""What is searched: dimensions, the conditions under which they exist, and the settings that never vary."""
+"""The search space: dimensions, the conditions under which they exist, and constant settings."""
 
 from __future__ import annotations
 
@@ -12,12 +12,18 @@ from functools import cache
 from typing import Any
 
 TOGGLE = "toggle."
-"""What the keys of toggle dimensions start with: "toggle.relu", whose value True keeps the part."""
+"""The prefix of the keys of toggle dimensions: "toggle.relu" is True if the part `relu` is kept."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dimension(ABC):
-    """One searched setting. It exists only while every parent in `when` has one of the values named there."""
+    """One searched setting.
+
+    Attributes:
+        key: The dotted key of the setting in the recipe.
+        when: The values of other dimensions, the parents, under which this one exists: it exists if every parent has
+            one of its values there.
+    """
 
     key: str
     when: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
@@ -25,24 +31,24 @@ class Dimension(ABC):
     @property
     @abstractmethod
     def size(self) -> int | None:
-        """How many values there are; None for a continuum."""
+        """The number of values; None for a continuum."""
 
     @abstractmethod
     def grid(self) -> Iterator[Any]:
-        """Every value, ascending or as written; only where `size` is not None."""
+        """Iterate over the values, ascending or in the order of the study file. Only if `size` is not None."""
 
     @abstractmethod
     def draw(self, rng: random.Random) -> Any:
-        """A random value."""
+        """Draw a random value."""
 
     @abstractmethod
     def contains(self, value: Any) -> bool:
-        """Whether `value` can be chosen."""
+        """Whether `value` is a value of the dimension."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Categorical(Dimension):
-    """One of `values`, without an order. Values may be lists, or mappings that set a whole section."""
+    """A choice from `values`, which have no order. A value may be a list, or a mapping that sets a whole section."""
 
     values: tuple[Any, ...]
 
@@ -62,7 +68,14 @@ class Categorical(Dimension):
 
 @dataclass(frozen=True, kw_only=True)
 class Numeric(Dimension):
-    """A number in [low, high], uniform or log-uniform: any, every `step` from low on, or a multiple of `quantum`."""
+    """A number in [low, high].
+
+    Attributes:
+        log: Whether the logarithm is uniform, not the number.
+        step: The distance of the possible values, which start at `low`; None for a continuum or all integers.
+        integer: Whether only integers are possible.
+        quantum: As `step`, for a log-uniform number; Optuna samples a continuum and `decode` rounds.
+    """
 
     low: float
     high: float
@@ -92,7 +105,7 @@ class Numeric(Dimension):
         return self.low <= value <= self.high and value == self.decode(value)
 
     def decode(self, raw: float) -> int | float:
-        """What a sampler's number means: rounded to the step or quantum, clipped, an int if integers are searched."""
+        """Return the value for a sampled number: clipped, rounded to the step or quantum, and an int for integers."""
         unit = self._unit
         if unit is None:
             return min(max(float(raw), float(self.low)), float(self.high))
@@ -101,11 +114,13 @@ class Numeric(Dimension):
 
     @property
     def _unit(self) -> Decimal | None:
+        """The distance of two values of the grid; None for a continuum."""
         if self.quantum is not None or self.step is not None:
             return _exact(self.quantum if self.quantum is not None else self.step or 0)
         return Decimal(1) if self.integer else None
 
     def _nth(self, index: int) -> int | float:
+        """Return the value at a place of the grid, from 0."""
         # In decimals, so that the third step of 0.1 is 0.3 and not 0.30000000000000004.
         number = _exact(self.low) + index * (self._unit or Decimal(0))
         return int(number) if self.integer else float(number)
@@ -113,14 +128,19 @@ class Numeric(Dimension):
 
 @dataclass(frozen=True)
 class Space:
-    """`dimensions`, parents before those that depend on them, and `constants` by dotted key."""
+    """A search space.
+
+    Attributes:
+        dimensions: In an order in which parents come before the dimensions that depend on them.
+        constants: The settings that are the same in every configuration, by dotted key.
+    """
 
     dimensions: tuple[Dimension, ...]
     constants: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, dimensions: Sequence[Dimension], constants: Mapping[str, Any]) -> Space:
-        """A space of `dimensions` in any order. Raises ValueError when their conditions go in a circle."""
+        """Make a space of dimensions in any order. Raises ValueError if their conditions are circular."""
         ordered: dict[str, Dimension] = {}
         waiting = list(dimensions)
         while waiting:
@@ -131,40 +151,43 @@ class Space:
             waiting.remove(ready)
         return cls(tuple(ordered.values()), dict(constants))
 
-    def active(self, dimension: Dimension, chosen: Mapping[str, Any]) -> bool:
-        """Whether `dimension` exists once its parents have the values in `chosen`."""
-        return all(parent in chosen and chosen[parent] in values for parent, values in dimension.when.items())
+    def active(self, dimension: Dimension, parameters: Mapping[str, Any]) -> bool:
+        """Whether `dimension` exists if its parents have the values in `parameters`."""
+        return _met(dimension.when, parameters)
 
     @property
     def size(self) -> int | None:
-        """How many configurations there are, conditions counted; None when there is a continuum among them."""
+        """The number of configurations, with conditions taken into account; None if a dimension is a continuum."""
         if any(dimension.size is None for dimension in self.dimensions):
             return None
         return math.prod(_count(family) for family in _families(self.dimensions))
 
     def grid(self) -> Iterator[dict[str, Any]]:
-        """Every configuration of a finite space, the last dimension varying fastest."""
+        """Iterate over the configurations of a finite space; the last dimension varies fastest."""
         return self._grid(0, {})
 
     def draw(self, rng: random.Random) -> dict[str, Any]:
-        """A random configuration: parents first, then what they switch on."""
-        chosen: dict[str, Any] = {}
+        """Draw a random configuration: parents first, then the dimensions that exist under their values."""
+        parameters: dict[str, Any] = {}
         for dimension in self.dimensions:
-            if self.active(dimension, chosen):
-                chosen[dimension.key] = dimension.draw(rng)
-        return chosen
+            if self.active(dimension, parameters):
+                parameters[dimension.key] = dimension.draw(rng)
+        return parameters
 
     def contains(self, parameters: Mapping[str, Any]) -> bool:
-        """Whether `parameters` are a configuration: a valid value for each dimension that exists, and nothing else."""
+        """Whether `parameters` are a configuration: a valid value for every dimension that exists, and nothing else."""
         existing = [dimension for dimension in self.dimensions if self.active(dimension, parameters)]
         return {dimension.key for dimension in existing} == set(parameters) and all(
             dimension.contains(parameters[dimension.key]) for dimension in existing
         )
 
     def overrides(self, parameters: Mapping[str, Any], toggles: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-        """The recipe settings by dotted key that a configuration means.
+        """Return the recipe settings of a configuration by dotted key.
 
-        `toggles` are the workload's edits by name; those of the toggles that `parameters` switch off come last.
+        Args:
+            parameters: The configuration.
+            toggles: The workload's edits that switch a part off, by the name of the toggle. They override everything
+                else.
         """
         settings = dict(self.constants)
         settings |= {key: value for key, value in parameters.items() if not key.startswith(TOGGLE)}
@@ -173,24 +196,31 @@ class Space:
                 settings |= toggles[key.removeprefix(TOGGLE)]
         return settings
 
-    def _grid(self, index: int, chosen: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    def _grid(self, index: int, parameters: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Complete `parameters` in every way with the dimensions from `index` on."""
         if index == len(self.dimensions):
-            yield dict(chosen)
+            yield dict(parameters)
             return
         dimension = self.dimensions[index]
-        if not self.active(dimension, chosen):
-            yield from self._grid(index + 1, chosen)
+        if not self.active(dimension, parameters):
+            yield from self._grid(index + 1, parameters)
             return
         for value in dimension.grid():
-            yield from self._grid(index + 1, {**chosen, dimension.key: value})
+            yield from self._grid(index + 1, {**parameters, dimension.key: value})
+
+
+def _met(when: Mapping[str, tuple[Any, ...]], parameters: Mapping[str, Any]) -> bool:
+    """Whether every parent of a condition has one of its values in `parameters`."""
+    return all(parent in parameters and parameters[parent] in values for parent, values in when.items())
 
 
 def _exact(number: float) -> Decimal:
+    """Return the decimal number that a float is written as: 0.1 exactly, not the nearest binary fraction."""
     return Decimal(number) if isinstance(number, int) else Decimal(repr(float(number)))
 
 
 def _families(dimensions: Sequence[Dimension]) -> list[tuple[Dimension, ...]]:
-    """The dimensions in groups that no condition links, each in the order of `dimensions`."""
+    """Group the dimensions so that no condition links two groups. Each group keeps the order of `dimensions`."""
     leader = {dimension.key: dimension.key for dimension in dimensions}
     for dimension in dimensions:
         for parent in dimension.when:
@@ -203,7 +233,10 @@ def _families(dimensions: Sequence[Dimension]) -> list[tuple[Dimension, ...]]:
 
 
 def _count(family: Sequence[Dimension]) -> int:
-    """The configurations of one family. A parent's values that no condition names are counted together."""
+    """Count the configurations of one family without listing them.
+
+    Values of a parent that no condition names have the same effect, so they are counted together.
+    """
     named: dict[str, list[Any]] = {dimension.key: [] for dimension in family}
     last_use = {key: index for index, dimension in enumerate(family) for key in dimension.when}
     for dimension in family:
@@ -212,13 +245,15 @@ def _count(family: Sequence[Dimension]) -> int:
 
     @cache
     def count(index: int, state: tuple[tuple[str, int], ...]) -> int:
-        # The state holds the named values chosen so far, by index, of the parents that a later condition still asks.
+        # `state` has the index of the named value of each parent on which a later dimension depends. A parent that is
+        # not in it does not exist or has another value. Parents leave the state with their last use, so that the cache
+        # stays small.
         if index == len(family):
             return 1
         dimension = family[index]
-        chosen = {key: named[key][choice] for key, choice in state}
+        parameters = {key: named[key][choice] for key, choice in state}
         alive = tuple(item for item in state if last_use[item[0]] > index)
-        if not all(parent in chosen and chosen[parent] in values for parent, values in dimension.when.items()):
+        if not _met(dimension.when, parameters):
             return count(index + 1, alive)
         choices = len(named[dimension.key])
         others = ((dimension.size or 0) - choices) * count(index + 1, alive)

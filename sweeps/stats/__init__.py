@@ -1,17 +1,57 @@
-"""The statistics of repeated and paired runs: arrays in, numbers out. docs/evidence.md says what they mean."""
+"""The statistics of repeated and paired runs: arrays in, numbers out. docs/evidence.md explains the methods.
+
+The names below are imported on first use, because scipy takes long to import and `sweep validate` needs only `ALPHA`
+and the sign-flip bounds.
+"""
 
 from __future__ import annotations
 
-from sweeps.stats.factorial import Contrast, contrasts, seed_effects
-from sweeps.stats.families import holm, holm_rows
-from sweeps.stats.pairs import Paired, equivalence_p, equivalence_rows, paired, standardized
-from sweeps.stats.sensitivity import detectable, needed_n, power
-from sweeps.stats.shares import share_interval
-from sweeps.stats.signs import SignFlip, seeds_for_sign_flip, sign_flip, smallest_holm_sign_flip_p, smallest_p
-from sweeps.stats.stein import expected_n, stein_total, stein_totals
-from sweeps.stats.student import Estimate, Location, Samples, interval, location, quantile, samples, simultaneous
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sweeps.stats.factorial import Contrast, contrasts, seed_effects
+    from sweeps.stats.families import holm, holm_rows
+    from sweeps.stats.level import ALPHA
+    from sweeps.stats.pairs import Paired, equivalence_p, equivalence_rows, paired, standardized
+    from sweeps.stats.sensitivity import detectable, needed_n, power
+    from sweeps.stats.shares import share_interval
+    from sweeps.stats.signs import SignFlip, seeds_for_sign_flip, sign_flip, smallest_p
+    from sweeps.stats.stein import expected_n, stein_total, stein_totals
+    from sweeps.stats.student import Estimate, Location, Samples, interval, location, quantile, samples, simultaneous
+else:
+    from importlib import import_module
+
+    _NAMES = {
+        "factorial": ("Contrast", "contrasts", "seed_effects"),
+        "families": ("holm", "holm_rows"),
+        "level": ("ALPHA",),
+        "pairs": ("Paired", "equivalence_p", "equivalence_rows", "paired", "standardized"),
+        "sensitivity": ("detectable", "needed_n", "power"),
+        "shares": ("share_interval",),
+        "signs": ("SignFlip", "seeds_for_sign_flip", "sign_flip", "smallest_p"),
+        "stein": ("expected_n", "stein_total", "stein_totals"),
+        "student": (
+            "Estimate",
+            "Location",
+            "Samples",
+            "interval",
+            "location",
+            "quantile",
+            "samples",
+            "simultaneous",
+        ),
+    }
+    _MODULES = {name: module for module, names in _NAMES.items() for name in names}
+
+    def __getattr__(name: str) -> object:
+        if name not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+        return value
+
 
 __all__ = [
+    "ALPHA",
     "Contrast",
     "Estimate",
     "Location",
@@ -37,7 +77,6 @@ __all__ = [
     "share_interval",
     "sign_flip",
     "simultaneous",
-    "smallest_holm_sign_flip_p",
     "smallest_p",
     "standardized",
     "stein_total",

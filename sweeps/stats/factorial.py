@@ -1,6 +1,6 @@
 """Main effects and two-way interactions of a two-level factorial, with seeds as blocks.
 
-Every seed gives one contrast per effect, and the interval is Student's over the seeds: no variance is pooled over arms.
+Every seed gives one contrast per effect. The interval is Student's over the seeds; no variance is pooled over arms.
 """
 
 from __future__ import annotations
@@ -15,10 +15,13 @@ from sweeps.stats.student import Array, Location, location
 
 @dataclass(frozen=True)
 class Contrast:
-    """One estimable effect: the `factors` (one: a main effect; two: an interaction) and its figures over seeds.
+    """One effect that the design can estimate.
 
-    `aliases` are the other effects whose column in the design is the same (+1) or the opposite (-1): the data cannot
-    tell them apart, and the estimate is their signed sum.
+    Attributes:
+        factors: One index for a main effect, two for an interaction.
+        aliases: The other effects with the same column in the design (+1) or the opposite one (-1). The data cannot
+            separate them; the estimate is their signed sum.
+        location: The test of the effect over the seeds.
     """
 
     factors: tuple[int, ...]
@@ -27,12 +30,23 @@ class Contrast:
 
 
 def contrasts(values: Array, design: Array, first: int | None = None) -> tuple[Contrast, ...]:
-    """The effects in `values`, shape (seeds, arms), under `design`, shape (arms, factors): +1 present, -1 removed.
+    """Estimate the main effects and two-way interactions.
 
     A main effect is the mean with the factor present minus the mean with it removed. An interaction of a and b is half
-    of the effect of a where b is present minus the effect of a where b is removed. Arms may be missing from the design:
-    the effects are then those of least squares with these terms alone. Empty below two seeds, or where the arms leave
-    the effects undetermined. `first` is the size of Stein's first stage.
+    of: the effect of a with b present minus the effect of a with b removed. If arms are missing, the effects are those
+    of least squares with these terms only.
+
+    Args:
+        values: The metric, shape (seeds, arms).
+        design: Shape (arms, factors): +1 if the factor is present, -1 if it is removed.
+        first: The size of Stein's first stage, as in `samples`.
+
+    Returns:
+        The effects: main effects first, then interactions. Empty below two seeds, or if the arms do not determine the
+        effects.
+
+    Raises:
+        ValueError: The shapes do not match.
     """
     if values.ndim != 2 or design.ndim != 2 or values.shape[1] != design.shape[0]:
         raise ValueError(f"the design has {design.shape} arms and factors, but the values are {values.shape}")
@@ -46,18 +60,27 @@ def contrasts(values: Array, design: Array, first: int | None = None) -> tuple[C
 
 
 def seed_effects(values: Array, design: Array) -> Array | None:
-    """Every seed's own estimate of each distinct effect, in the order of `contrasts`: shape (seeds, effects).
+    """Estimate each effect for every seed by itself.
 
-    None where the arms leave the effects undetermined.
+    Args:
+        values: The metric, shape (seeds, arms).
+        design: Shape (arms, factors), as in `contrasts`.
+
+    Returns:
+        Shape (seeds, effects), in the order of `contrasts`. None if the arms do not determine the effects.
     """
     model = np.column_stack([np.ones(design.shape[0]), *(_column(design, group[0][0]) for group in _distinct(design))])
     if np.linalg.matrix_rank(model) < model.shape[1]:
         return None
+    # A regression coefficient is the effect of half the step from -1 to +1, hence the 2. Row 0 is the intercept.
     return _rounded(values @ (2 * np.linalg.pinv(model)[1:]).T, values)
 
 
 def _distinct(design: Array) -> list[list[tuple[tuple[int, ...], int]]]:
-    """The main effects and interactions, those of equal or opposite columns together; constant columns are none."""
+    """Return the main effects and interactions, grouped by equal or opposite columns, each with its sign in the group.
+
+    Constant columns are left out: they are part of the mean.
+    """
     factors = range(design.shape[1])
     terms = [(factor,) for factor in factors] + list(itertools.combinations(factors, 2))
     groups: list[list[tuple[tuple[int, ...], int]]] = []
@@ -75,9 +98,10 @@ def _distinct(design: Array) -> list[list[tuple[tuple[int, ...], int]]]:
 
 
 def _column(design: Array, term: tuple[int, ...]) -> Array:
+    """Return the column of an effect: the product of its factors' columns."""
     return np.asarray(design[:, list(term)].prod(axis=1), dtype=np.float64)
 
 
 def _rounded(effects: Array, values: Array) -> Array:
-    """Effects that are rounding beside the values become 0."""
+    """Set effects to 0 that are only rounding of the values."""
     return np.where(np.abs(effects) <= 1e-12 * np.abs(values).max(), 0.0, effects)

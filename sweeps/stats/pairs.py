@@ -1,4 +1,4 @@
-"""One paired comparison: n runs of a variant beside n runs of its reference, run by run with the same seed."""
+"""A paired comparison: n runs of a variant and n runs of its reference, paired by seed."""
 
 from __future__ import annotations
 
@@ -16,27 +16,43 @@ from sweeps.stats.signs import sign_flip
 from sweeps.stats.student import ROUNDING, Array, Estimate, Location, constant, location
 
 Goal = Literal["maximize", "minimize"]
-_FAR = 1000.0
+_FAR = 1000.0  # |t| beyond which scipy's search for the noncentrality fails
 
 
 @dataclass(frozen=True)
 class Paired:
-    """n differences, variant minus reference, in the metric's units.
+    """The comparison of n pairs. Differences are variant minus reference, in the metric's units.
 
-    `mean` with its 95 % interval `low` to `high`, `df`, `t` and two-sided `p`: Student's paired t. With `first`,
-    Stein's (1945): `sd` and `df` are those of the first `first` pairs. Differences that are all equal have `sd` 0, no
-    `t`, an interval of one point, and as `p` the sign-flip one.
+    With `first`, mean, interval and test follow Stein's two-stage procedure (1945): `sd` and `df` are those of the
+    first `first` pairs. If all differences are equal, `sd` is 0, `t` is None, the interval is one point, and `p` is
+    that of the sign-flip test.
 
-    `sign_flip_p` is the check that assumes symmetry alone, `sign_flip_exact` whether every flip was counted (up to 20
-    pairs; else 100,000 random ones), `smallest_sign_flip_p` the least it could be with this n.
-    `d_z` is the mean over the deviation of all n differences, with the 95 % interval that inverts the noncentral t
-    (for a fixed n); None without variance.
-    `p_superior` estimates the probability that, on one fresh seed that both share, the variant's metric is the better
-    one by the study's goal: the share of pairs where it was, ties counted as half, with a Clopper-Pearson interval
-    (widened to whole pairs where a tie leaves half of one). It says how often, not by how much.
-    `correlation` is Pearson's between the two columns, what pairing bought; None when a side has no variance.
-    `detectable` is the difference that n pairs of this deviation find with 80 % power at the two-sided 5 % level.
-    `equivalence_p` is the larger p of two one-sided tests against ±`margin` (Schuirmann 1987); None without a margin.
+    Attributes:
+        n: The number of pairs.
+        mean: The mean difference.
+        sd: The standard deviation of the differences.
+        low: The lower end of the mean's 95 % interval (Student's paired t).
+        high: Its upper end.
+        df: The degrees of freedom.
+        t: Student's statistic.
+        p: Two-sided.
+        sign_flip_p: The p of the sign-flip test, a check that assumes symmetry only.
+        smallest_sign_flip_p: The smallest p that the sign-flip test can give with this n.
+        sign_flip_exact: Whether all flips were counted (n up to 20) or 100,000 random ones.
+        d_z: The mean over the deviation of all n differences; None without variance.
+        d_z_low: The lower end of its 95 % interval, which inverts the noncentral t (for a fixed n).
+        d_z_high: Its upper end.
+        p_superior: An estimate of the probability that the variant's metric is better, by the study's goal, on one
+            fresh seed that both share: the share of such pairs, with ties counted as half. It does not tell by how
+            much.
+        p_superior_low: The lower end of its Clopper-Pearson interval, widened to whole pairs if a tie leaves a half.
+        p_superior_high: Its upper end.
+        correlation: Pearson's correlation of the two columns; the larger, the more precise pairing makes the mean.
+            None if a column has no variance.
+        detectable: The difference that n pairs with this deviation find with 80 % power at the two-sided 5 % level.
+        margin: The half-width of the range that counts as equivalent; None without an equivalence test.
+        equivalence_p: The larger p of the two one-sided tests against ±`margin` (Schuirmann 1987).
+        first: The size of Stein's first stage; None for a fixed number of pairs.
     """
 
     n: int
@@ -76,10 +92,20 @@ def paired(
     first: int | None = None,
     goal: Goal = "maximize",
 ) -> Paired | None:
-    """Compare `value` with `reference`, pair by pair in the order of the seeds; None below two pairs.
+    """Compare `value` with `reference` pair by pair.
 
-    `first` is the size of Stein's first stage (below 2, or n, it changes nothing). Raises ValueError when the lengths
-    differ, a figure is not finite, or the margin is not above 0.
+    Args:
+        reference: The metric of the reference's runs, shape (n,), in the order of the seeds.
+        value: The metric of the variant's runs, in the same order.
+        margin: The half-width of the range that counts as equivalent, in the metric's units; above 0.
+        first: The size of Stein's first stage. Below 2, or from n on, it changes nothing.
+        goal: Whether a larger or a smaller metric is better.
+
+    Returns:
+        The comparison; None below two pairs.
+
+    Raises:
+        ValueError: The lengths differ, a value is not finite, or the margin is not above 0.
     """
     before, after = np.asarray(reference, dtype=np.float64), np.asarray(value, dtype=np.float64)
     _check(before, after, margin)
@@ -87,9 +113,9 @@ def paired(
         return None
     differences = _differences(before, after)
     stage = first if first is not None and 2 <= first < before.size else None
-    found = location(differences, stage)
+    tested = location(differences, stage)
     flips = sign_flip(differences)
-    estimate, wins = found.estimate, _wins(differences, goal)
+    estimate, wins = tested.estimate, _wins(differences, goal)
     share_low, share_high = share_interval(wins, before.size)
     d_z = _d_z(differences)
     return Paired(
@@ -98,9 +124,9 @@ def paired(
         sd=estimate.sd,
         low=estimate.low,
         high=estimate.high,
-        df=found.df,
-        t=found.t,
-        p=found.p,
+        df=tested.df,
+        t=tested.t,
+        p=tested.p,
         sign_flip_p=flips.p,
         smallest_sign_flip_p=flips.smallest,
         sign_flip_exact=flips.exact,
@@ -111,44 +137,52 @@ def paired(
         p_superior_low=share_low,
         p_superior_high=share_high,
         correlation=_correlation(before, after),
-        detectable=detectable(estimate.sd, before.size, found.df),
+        detectable=detectable(estimate.sd, before.size, tested.df),
         margin=margin,
-        equivalence_p=None if margin is None else equivalence_p(found, margin),
-        first=stage if found.df != before.size - 1 else None,
+        equivalence_p=None if margin is None else equivalence_p(tested, margin),
+        first=stage if tested.df != before.size - 1 else None,  # `location` ignores a first stage without variance
     )
 
 
-def equivalence_p(found: Location, margin: float) -> float:
-    """Two one-sided t tests that the mean lies within ±margin: the larger of their p (Schuirmann 1987).
+def equivalence_p(tested: Location, margin: float) -> float:
+    """Return the larger p of two one-sided t tests that the mean lies within ±margin (Schuirmann 1987).
 
-    Without variance it is 1 outside of the margin, and inside 1 / 2**n: what a one-sided sign test could reach.
+    Without variance p is 1 outside the margin and 1 / 2**n inside, the smallest p of a one-sided sign test.
     """
-    estimate = found.estimate
+    estimate = tested.estimate
     if estimate.sd == 0:
         return 0.5**estimate.n if abs(estimate.mean) < margin else 1.0
     error = estimate.sd / math.sqrt(estimate.n)
-    return float(equivalence_rows(np.asarray(estimate.mean), np.asarray(error), found.df, margin))
+    return float(equivalence_rows(np.asarray(estimate.mean), np.asarray(error), tested.df, margin))
 
 
 def equivalence_rows(mean: Array, error: Array, df: int, margin: float) -> Array:
-    """`equivalence_p` of many samples with variance at once: their means and standard errors, of one shape."""
+    """Compute `equivalence_p` of many samples with variance at once.
+
+    Args:
+        mean: The means, any shape.
+        error: Their standard errors, same shape.
+        df: The degrees of freedom of all samples.
+        margin: As in `paired`.
+    """
     return np.asarray(special.stdtr(df, (np.abs(mean) - margin) / error), dtype=np.float64)
 
 
 def standardized(t: float, n: int, df: int) -> Estimate:
-    """d_z = t / sqrt(n) with the 95 % interval of the noncentrality that makes `t` its 97.5 % and its 2.5 % point."""
+    """Return d_z = t / sqrt(n) with its 95 % interval.
+
+    The ends are the noncentralities, over sqrt(n), for which `t` is the 97.5 % and the 2.5 % point.
+    """
     low, high = (_noncentrality(t, df, p) / math.sqrt(n) for p in (0.975, 0.025))
     return Estimate(t / math.sqrt(n), low, high, n, 1.0)
 
 
 def _noncentrality(t: float, df: int, p: float) -> float:
-    """The noncentrality under which P(T <= t) is `p`.
-
-    Beyond |t| = 1,000 the numerator's own unit variance no longer counts beside that of the chi² in the denominator.
-    The library's search loses digits there, and does not end for still larger ones.
-    """
+    """Return the noncentrality with P(T <= t) = p."""
     if abs(t) <= _FAR:
         return float(special.nctdtrinc(df, p, t))
+    # Scipy's search loses digits beyond |t| = 1,000 and does not end for still larger ones. There the unit variance of
+    # the numerator is negligible beside the variance of the chi² in the denominator.
     return t * math.sqrt(float(special.chdtri(df, p if t > 0 else 1 - p)) / df)
 
 
@@ -162,7 +196,7 @@ def _check(before: Array, after: Array, margin: float | None) -> None:
 
 
 def _differences(before: Array, after: Array) -> Array:
-    """After minus before; what is only rounding of the figures becomes 0, and what differs only so becomes equal."""
+    """Return after minus before. Differences that are only rounding become 0, and those equal up to rounding, equal."""
     differences = after - before
     rounding = ROUNDING * max(np.abs(before).max(), np.abs(after).max())
     differences[np.abs(differences) <= rounding] = 0.0
@@ -170,13 +204,14 @@ def _differences(before: Array, after: Array) -> Array:
 
 
 def _wins(differences: Array, goal: Goal) -> float:
+    """Count the pairs in which the variant is better; ties count as half."""
     better = differences if goal == "maximize" else -differences
     return float((better > 0).sum() + (better == 0).sum() / 2)
 
 
 def _d_z(differences: Array) -> Estimate | None:
-    found = location(differences)
-    return None if found.t is None else standardized(found.t, differences.size, found.df)
+    tested = location(differences)
+    return None if tested.t is None else standardized(tested.t, differences.size, tested.df)
 
 
 def _correlation(before: Array, after: Array) -> float | None:

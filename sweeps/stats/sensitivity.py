@@ -1,6 +1,6 @@
-"""What n pairs can find: power of the two-sided 5 % paired t test, the detectable difference, the n needed.
+"""Power of the two-sided 5 % paired t test, the detectable difference, and the number of pairs needed.
 
-Power is exact for normal differences: under a difference d, t is noncentral with d / sd * sqrt(n).
+The power is exact for normal differences: with a true difference d, t is noncentral with d / sd * sqrt(n).
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import math
 
 from scipy import special
 
+from sweeps.stats.level import ALPHA
 from sweeps.stats.student import quantile
 
 POWER = 0.8
@@ -16,27 +17,39 @@ MOST_PAIRS = 1_000_000
 
 
 def power(difference: float, sd: float, n: int, df: int | None = None) -> float:
-    """P(p < 0.05) when the true difference is `difference`, for n pairs whose differences deviate by `sd`.
+    """Return P(p < 0.05) for n pairs. With `sd` 0 every difference is found.
 
-    `df` are the degrees of freedom of the deviation, n - 1 unless given. Without deviation a difference is always seen.
+    Args:
+        difference: The true mean difference.
+        sd: The standard deviation of the differences.
+        n: The number of pairs, at least 2.
+        df: The degrees of freedom of the deviation; n - 1 by default.
+
+    Raises:
+        ValueError: `sd` is below 0, or n is below 2.
     """
     _check(sd, n)
     if sd == 0:
-        return 1.0 if difference else 0.05
+        return 1.0 if difference else ALPHA
     freedom = n - 1 if df is None else df
     critical, shift = quantile(freedom), abs(difference) / sd * math.sqrt(n)
     return float(1 - special.nctdtr(freedom, shift, critical) + special.nctdtr(freedom, shift, -critical))
 
 
 def detectable(sd: float, n: int, df: int | None = None) -> float:
-    """The difference that is found with 80 % power. The tail on the wrong side, below 0.001 %, is left out."""
+    """Return the difference that n pairs find with 80 % power, in the units of `sd`. Arguments as in `power`."""
     _check(sd, n)
     freedom = n - 1 if df is None else df
+    # The test's other tail is left out: below 0.001 % of the power lies on the wrong side.
     return float(special.nctdtrinc(freedom, 1 - POWER, quantile(freedom))) * sd / math.sqrt(n)
 
 
 def needed_n(difference: float, sd: float) -> int:
-    """The fewest pairs, at least 2, that find `difference` with 80 % power. Raises ValueError for no difference."""
+    """Return the fewest pairs, at least 2, that find `difference` with 80 % power at the deviation `sd`.
+
+    Raises:
+        ValueError: `difference` is 0, `sd` is below 0, or more than a million pairs would be needed.
+    """
     if difference == 0:
         raise ValueError("no number of pairs finds a difference of 0")
     low, high = 1, 2
@@ -44,7 +57,7 @@ def needed_n(difference: float, sd: float) -> int:
         low, high = high, 2 * high
         if low > MOST_PAIRS:
             raise ValueError(f"a difference of {difference} at a deviation of {sd} needs over {MOST_PAIRS:,} pairs")
-    while high - low > 1:
+    while high - low > 1:  # bisection: `low` is too few, `high` is enough
         middle = (low + high) // 2
         low, high = (low, middle) if power(difference, sd, middle) >= POWER else (middle, high)
     return high

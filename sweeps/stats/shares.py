@@ -1,4 +1,4 @@
-"""A share of trials and its exact interval (Clopper and Pearson 1934)."""
+"""The exact interval of a share of trials (Clopper and Pearson 1934)."""
 
 from __future__ import annotations
 
@@ -6,13 +6,22 @@ import math
 
 from scipy import special
 
-from sweeps.stats.student import LEVEL
+from sweeps.stats.level import ALPHA
 
 
-def share_interval(successes: float, n: int, level: float = LEVEL) -> tuple[float, float]:
-    """The Clopper-Pearson interval of a share, 95 % at the default level; it covers at least that often.
+def share_interval(successes: float, n: int, level: float = ALPHA) -> tuple[float, float]:
+    """Return the Clopper-Pearson interval of a share. Its coverage is at least 1 - level, 95 % by default.
 
-    Half a success (a tie) widens the interval to the whole counts beside it. Raises ValueError outside of 0 to n.
+    Args:
+        successes: From 0 to n. Half a success, from a tie, widens the interval to the whole counts on both sides.
+        n: The number of trials.
+        level: The largest probability that the interval misses the true share.
+
+    Returns:
+        The lower and the upper end, from 0 to 1.
+
+    Raises:
+        ValueError: `successes` is not from 0 to n, or n is below 1.
     """
     if n < 1 or not 0 <= successes <= n:
         raise ValueError(f"a share needs 0 to n successes of n >= 1 but got {successes} of {n}")

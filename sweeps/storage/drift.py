@@ -1,7 +1,7 @@
-"""Drift: what a study was begun with and what is here now, where they differ.
+"""Drift: differences between a study's last run and the run that is about to start.
 
-A study whose code, data, libraries, device or file have changed would compare runs that are not alike. Growth that
-leaves the recorded runs their meaning is none (`sweeps.study.diff`).
+If code, data, libraries, device or study file have changed, runs before and after are not comparable. Changes of the
+study file that leave the recorded runs valid are growth, not drift (`sweeps.study.diff`).
 """
 
 from __future__ import annotations
@@ -13,20 +13,37 @@ from typing import Any
 from sweeps.io.errors import UserError
 from sweeps.study.diff import Change
 
-# What figures are computed with; the engine's other libraries change none.
-LIBRARIES = ("python", "torch", "torchvision", "numpy", "scikit-learn", "optuna")
-# What no accepted change may touch: the trials in the storage would no longer be what they say.
+# The distributions whose versions the provenance records, and what each version can change.
+TRAINING, SAMPLING, NOTHING = "the metrics of a run", "the configurations that are tried", "nothing that is recorded"
+LIBRARIES = {
+    "python": TRAINING,
+    "torch": TRAINING,
+    "torchvision": TRAINING,
+    "numpy": TRAINING,
+    "scikit-learn": TRAINING,
+    "optuna": SAMPLING,
+    "ray": NOTHING,
+    "pandas": NOTHING,
+    "plotly": NOTHING,
+    "cifar-sweep": NOTHING,  # the hash of the workload's code tells more
+}
+# Parts of the study file that can never change: the recorded trials would mean something else.
 FIXED = frozenset({"name", "workload", "metric", "parameters", "toggles", "seed"})
-SHOWN = 60
+SHOWN = 60  # characters of a value in a message
 
 
 class Drifted(UserError):
-    """What the study was begun with is not what is here now."""
+    """A study has drifted, and the drift was not or cannot be accepted."""
 
 
 @dataclass(frozen=True)
 class Drift:
-    """One thing that differs: its kind ("code", "data", "library", "device", "model", "study file") and its name."""
+    """One difference.
+
+    Attributes:
+        kind: "code", "data", "library", "device", "model" or "study file".
+        name: What differs, such as "torch" or a key of the study file.
+    """
 
     kind: str
     name: str
@@ -35,58 +52,70 @@ class Drift:
 
     @property
     def acceptable(self) -> bool:
-        """Whether the study may go on with it, if that is asked for."""
+        """Whether the user may accept the difference with `--accept-drift`."""
         return self.kind != "study file" or self.name.partition(".")[0] not in FIXED
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}: {_shown(self.before)} -> {_shown(self.after)}"
 
     def plain(self) -> dict[str, Any]:
-        """As plain data, for the provenance."""
+        """Return the difference as plain data, for the provenance."""
         return asdict(self)
 
 
 def of_file(changes: Iterable[Change]) -> list[Drift]:
-    """The changes of a study file that are no growth."""
-    return [Drift("study file", each.key, each.old, each.new) for each in changes if not each.may_grow]
+    """Return those changes of a study file that are not growth."""
+    return [Drift("study file", change.key, change.old, change.new) for change in changes if not change.may_grow]
 
 
 def of_environment(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Drift]:
-    """What differs between the provenance of a study's last run and that of the one about to begin.
+    """Compare two provenances. A value that one of them does not have counts as equal.
 
-    What either does not know is no difference.
+    Args:
+        before: The provenance of the study's last run.
+        now: That of the run that is about to start.
     """
-    pairs = [
+    compared = [
         ("data", now.get("data", {}).get("data") or "fingerprint", ("data", "fingerprint")),
         ("code", now.get("workload", {}).get("name", ""), ("workload", "code_sha256")),
         ("device", "kind", ("device",)),
-        *(("library", name, ("versions", name)) for name in LIBRARIES),
+        *(("library", name, ("versions", name)) for name, changes in LIBRARIES.items() if changes != NOTHING),
         *(("model", key, ("references", key, "digest")) for key in now.get("references", {})),
     ]
-    found = ((kind, name, _at(before, path), _at(now, path)) for kind, name, path in pairs)
-    return [Drift(kind, str(name), old, new) for kind, name, old, new in found if old and new and old != new]
+    values = ((kind, name, _at(before, path), _at(now, path)) for kind, name, path in compared)
+    return [Drift(kind, str(name), old, new) for kind, name, old, new in values if old and new and old != new]
 
 
-def require_accepted(found: Sequence[Drift], name: str, accepted: bool) -> None:
-    """Raise Drifted where something differs that may not, or that nobody has accepted."""
-    never = [drift for drift in found if not drift.acceptable]
-    if not found or (accepted and not never):
+def require_accepted(differences: Sequence[Drift], name: str, accepted: bool) -> None:
+    """Raise an error unless all differences are accepted.
+
+    Args:
+        differences: The drift of the study.
+        name: The study's name.
+        accepted: Whether the user accepts the drift.
+
+    Raises:
+        Drifted: There is drift that is not accepted or not acceptable.
+    """
+    unacceptable = [drift for drift in differences if not drift.acceptable]
+    if not differences or (accepted and not unacceptable):
         return
-    lines = "\n".join(f"  {drift}" for drift in (never if accepted else found))
-    others = "undo that, give the study another name, or keep the old folder aside and start anew with --fresh"
-    if never:
-        raise Drifted(f"{name} was begun otherwise, and its trials would lose their meaning:\n{lines}\n{others}")
+    lines = "\n".join(f"  {drift}" for drift in (unacceptable if accepted else differences))
+    ways = "undo the change, give the study another name, or start anew with --fresh, which keeps the old folder"
+    if unacceptable:
+        raise Drifted(f"{name} has changed since it began, and its trials would lose their meaning:\n{lines}\n{ways}")
     raise Drifted(
-        f"{name} was begun otherwise: runs before and after would be compared as if they were alike:\n{lines}\n"
-        f"{others}; or go on with --accept-drift, which every later run and the report will carry"
+        f"{name} has changed since it began, so runs before and after would not be comparable:\n{lines}\n"
+        f"{ways}; or continue with --accept-drift, which every later run and the report will mention"
     )
 
 
 def _at(environment: Mapping[str, Any], path: Iterable[str]) -> Any:
-    found: Any = environment
+    """Return the value at a path of keys; None if there is none."""
+    value: Any = environment
     for key in path:
-        found = found.get(key) if isinstance(found, Mapping) else None
-    return found
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
 
 
 def _shown(value: Any) -> str:

@@ -1,111 +1,134 @@
-"""Compares what the storage says with what the files beside it prove. SQLite has no checksums; these have."""
+"""Compare a study's database with the records beside it. SQLite has no checksums; the records have."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
-from sweeps.artifacts.layout import RECORD, stage_file, trial_folder
+from sweeps.artifacts.curves import EPOCH
+from sweeps.artifacts.layout import DATABASE, RECORD, stage_file, trial_folder
 from sweeps.artifacts.record import BadRecord, digest, read_sealed, read_whole
 from sweeps.io.errors import UserError
+from sweeps.storage.stage_reader import StageReader
 from sweeps.storage.stage_storage import StageStorage
 from sweeps.trial.trial import Status, Trial
 
 
 class Damaged(UserError):
-    """The storage and the records beside it contradict each other, or one cannot be read."""
+    """The database and the records beside it contradict each other, or one of them cannot be read."""
 
 
 def way_out(name: str) -> str:
-    """What a person can do about a damaged study."""
+    """Return what a user can do about the damaged study `name`, as the end of a message."""
     return (
         f"`sweep repair {name}` builds the storage anew from the records that are intact; or restore the folder from a "
         f"backup, or start anew with --fresh"
     )
 
 
-def reconcile(ledger: StageStorage, way: str, *, writing: bool) -> None:
-    """Compare every finished trial of a stage with its record, and what it decided by with the file that proves it.
+def compare(reader: StageReader, way: str) -> None:
+    """Compare the trials, the arms and the facts of a stage with their records. Nothing is written.
 
-    `writing`: the records that a kill left out are written; who only reads, perhaps beside a driver, writes nothing.
-    Raises Damaged, which ends with `way`.
+    A driver may be writing at the same time, so everything that differs is read a second time.
+
+    Args:
+        reader: The stage.
+        way: The end of the message: what to do (`way_out`).
+
+    Raises:
+        Damaged: Something differs, or a record is damaged.
     """
-    for trial in _unlike(ledger, way, writing):
-        path = ledger.trial_folder(trial.number) / RECORD
-        why = f"differs between {ledger.folder / 'study.db'} and {path}: one of them was damaged or edited"
-        _refuse(ledger, trial.number, why, way)
-    for number in _missing(ledger):
-        _refuse(ledger, number, f"has a record but is not in {ledger.folder / 'study.db'}", way)
-    # What a driver has just changed is looked at once more.
-    if not _stage_agrees(ledger, way, writing) and not _stage_agrees(ledger, way, writing):
-        where = stage_file(ledger.folder, ledger.stage)
-        raise Damaged(f"the arms or facts of {ledger.stage} differ between study.db and {where}; {way}")
+    for trial in _differing(reader, way):
+        path = _record_of(reader, trial)
+        why = f"differs between {reader.folder / DATABASE} and {path}: one of them was damaged or edited"
+        raise Damaged(_about_trial(reader, trial.number, why, way))
+    for number in _missing(reader):
+        why = f"has a record but is not in {reader.folder / DATABASE}"
+        raise Damaged(_about_trial(reader, number, why, way))
+    if not _stage_agrees(reader, way) and not _stage_agrees(reader, way):
+        file = stage_file(reader.folder, reader.stage)
+        raise Damaged(f"the arms or facts of {reader.stage} differ between study.db and {file}; {way}")
 
 
-def recorded(ledger: StageStorage) -> list[int]:
-    """The numbers of the trials that have left a record."""
-    files = trial_folder(ledger.folder, 0, ledger.stage).parent.glob(f"*/{RECORD}")
+def save_missing(storage: StageStorage) -> None:
+    """Write the records that a kill prevented: of trials that have ended, and of the stage's arms and facts.
+
+    Call `compare` before: a record must not be made from a damaged database.
+    """
+    for trial in storage.trials():
+        if trial.status is not Status.RUNNING and not _record_of(storage, trial).exists():
+            storage.save_record(trial)
+    decided = storage.decided()
+    if any(decided.values()) and not stage_file(storage.folder, storage.stage).exists():
+        storage.save_stage(decided, decided)
+
+
+def _recorded(reader: StageReader) -> list[int]:
+    """Return the numbers of the stage's trials that have a record."""
+    files = trial_folder(reader.folder, 0, reader.stage).parent.glob(f"*/{RECORD}")
     return sorted(int(file.parent.name) for file in files if file.parent.name.isdecimal())
 
 
-def _unlike(ledger: StageStorage, way: str, writing: bool) -> list[Trial]:
-    """The trials that are not as recorded; what a driver has just changed is looked at once more."""
-    unlike = [trial for trial in ledger.trials() if not _compare(ledger, trial, way, writing)]
-    if not unlike:
+def _differing(reader: StageReader, way: str) -> list[Trial]:
+    """Return the trials that differ from their records at two readings."""
+    differing = [trial for trial in reader.trials() if not _agrees(reader, trial, way)]
+    if not differing:
         return []
-    ledger.refresh()
-    numbers = {trial.number for trial in unlike}
-    again = [trial for trial in ledger.trials() if trial.number in numbers]
-    return [trial for trial in again if not _compare(ledger, trial, way, writing)]
+    reader.refresh()
+    numbers = {trial.number for trial in differing}
+    again = [trial for trial in reader.trials() if trial.number in numbers]
+    return [trial for trial in again if not _agrees(reader, trial, way)]
 
 
-def _missing(ledger: StageStorage) -> list[int]:
-    """The numbers of which there is a record but no trial; two looks, as above."""
-    missing = set(recorded(ledger)) - {trial.number for trial in ledger.trials()}
+def _missing(reader: StageReader) -> list[int]:
+    """Return the numbers with a record but without a trial in the database, at two readings."""
+    missing = set(_recorded(reader)) - {trial.number for trial in reader.trials()}
     if not missing:
         return []
-    ledger.refresh()
-    return sorted(missing - {trial.number for trial in ledger.trials()})
+    reader.refresh()
+    return sorted(missing - {trial.number for trial in reader.trials()})
 
 
-def _compare(ledger: StageStorage, trial: Trial, way: str, writing: bool) -> bool:
-    """Whether a trial is what its record says. Raises Damaged where there is no record to rely on."""
-    path = ledger.trial_folder(trial.number) / RECORD
+def _agrees(reader: StageReader, trial: Trial, way: str) -> bool:
+    """Whether a trial agrees with its record, or with its curve if there is no record. Raises Damaged."""
+    path = _record_of(reader, trial)
     if not path.exists():
-        if trial.status is Status.RUNNING:
-            return _as_recorded(ledger, trial)
-        if writing:
-            ledger.leave_record(trial)
-        return True
+        return trial.status is not Status.RUNNING or _curve_agrees(reader, trial)
     try:
         return read_whole(path) == trial
     except BadRecord as error:
         raise Damaged(f"{path}: {error}; {way}") from None
 
 
-def _as_recorded(ledger: StageStorage, trial: Trial) -> bool:
-    """Whether the epochs of a trial that has not ended are those of its curve's file, where they are written first."""
-    rows = {int(row["epoch"]): row for row in ledger.rows(trial.number)}
-    return all(rows.get(epoch, {}).get(ledger.metric, value) == value for epoch, value in trial.curve.items())
+def _curve_agrees(reader: StageReader, trial: Trial) -> bool:
+    """Whether the epochs of a running trial are those of its `curves.csv`, which is written before the database."""
+    rows = {int(row[EPOCH]): row for row in reader.rows(trial.number)}
+    # The database may hold the chance level as an epoch that is not in the file (`record_chance`).
+    return all(rows.get(epoch, {}).get(reader.metric, value) == value for epoch, value in trial.curve.items())
 
 
-def _stage_agrees(ledger: StageStorage, way: str, writing: bool) -> bool:
-    path, known = stage_file(ledger.folder, ledger.stage), ledger.decided()
+def _stage_agrees(reader: StageReader, way: str) -> bool:
+    """Whether the arms and facts in the database are those of the stage's file, if there is one. Raises Damaged."""
+    path, decided = stage_file(reader.folder, reader.stage), reader.decided()
     if not path.exists():
-        if writing and any(known.values()):
-            ledger.leave_stage(known, known)
         return True
     try:
         content = read_sealed(path)
     except BadRecord as error:
         raise Damaged(f"{path}: {error}; {way}") from None
-    # The file is written first: after a kill between the two the storage still has what was there before.
-    return digest(_plain(known)) in (content["before"], digest(content["decided"]))
+    # The file is written first: after a kill between the two the database still has what the file calls `before`.
+    return digest(_plain(decided)) in (content["before"], digest(content["decided"]))
 
 
-def _refuse(ledger: StageStorage, number: int, why: str, way: str) -> None:
-    raise Damaged(f"trial {number} of the {ledger.stage} {why}; {way}")
+def _record_of(reader: StageReader, trial: Trial) -> Path:
+    return reader.trial_folder(trial.number) / RECORD
+
+
+def _about_trial(reader: StageReader, number: int, why: str, way: str) -> str:
+    return f"trial {number} of the {reader.stage} {why}; {way}"
 
 
 def _plain(content: Any) -> Any:
+    """Return content as JSON would read it back: tuples as lists, keys as text."""
     return json.loads(json.dumps(content))

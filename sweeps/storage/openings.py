@@ -1,4 +1,4 @@
-"""Every opening of a test set, counted per data fingerprint across all the studies of a runs folder."""
+"""The record of every opening of a test set, for all studies of a runs folder, by data fingerprint."""
 
 from __future__ import annotations
 
@@ -14,14 +14,20 @@ from filelock import FileLock
 from sweeps.io.files import write_atomic
 from sweeps.storage.integrity import Damaged
 
-FILE = ".openings.json"  # no study can have this name
+FILE = ".openings.json"  # no study can have this name, because names begin with a letter or a digit
 
 
 @dataclass(frozen=True)
 class Opening:
-    """One opening: when, by which study and command, of which data, for which trained models (their numbers).
+    """One opening of a test set.
 
-    `id` is that of the study's folder: a study that was begun anew under the same name is another one.
+    Attributes:
+        at: When, as an ISO time in UTC.
+        id: The id of the study's folder. A study that is started anew under the same name has another one.
+        study: The study's name.
+        command: The command that opened the test set.
+        fingerprint: That of the data (see `fingerprint`).
+        runs: The numbers of the trials of the stage final that were evaluated.
     """
 
     at: str
@@ -32,32 +38,41 @@ class Opening:
     runs: tuple[int, ...]
 
     def plain(self) -> dict[str, Any]:
-        """The opening as plain data for JSON."""
+        """Return the opening as plain data for JSON."""
         return {**asdict(self), "runs": list(self.runs)}
 
 
 @dataclass(frozen=True)
 class Openings:
-    """The openings that a runs folder knows of. Nothing is ever taken out."""
+    """The recorded openings of the runs folder `runs`. No entry is ever removed."""
 
     runs: Path
 
     def of(self, fingerprint: str) -> list[Opening]:
-        """The openings of one test set, oldest first. Raises Damaged."""
+        """Return the openings of one test set, oldest first. Raises Damaged if the file cannot be read."""
         return [opening for opening in self._read() if opening.fingerprint == fingerprint]
 
     def all(self) -> list[Opening]:
-        """Every opening, oldest first. Raises Damaged."""
+        """Return all openings, oldest first. Raises Damaged if the file cannot be read."""
         return self._read()
 
     def record(self, study: str, environment: Mapping[str, Any], runs: tuple[int, ...]) -> Opening:
-        """Write an opening down, before anything is opened."""
+        """Record an opening. This must come before the test set is opened, so that a kill cannot hide an opening.
+
+        Args:
+            study: The study's name.
+            environment: The study's provenance.
+            runs: The numbers of the trials that will be evaluated.
+
+        Raises:
+            Damaged: The file cannot be read.
+        """
         moment = datetime.now(UTC).isoformat("T", "seconds")
         command = str(environment.get("command", ""))
         opening = Opening(moment, str(environment.get("id", "")), study, command, fingerprint(environment), runs)
-        with FileLock(self.runs / f"{FILE}.lock"):
-            known = [other.plain() for other in self._read()]
-            write_atomic(self.runs / FILE, json.dumps([*known, opening.plain()], indent=1) + "\n")
+        with FileLock(self.runs / f"{FILE}.lock"):  # several studies may open their test sets at the same time
+            entries = [earlier.plain() for earlier in self._read()]
+            write_atomic(self.runs / FILE, json.dumps([*entries, opening.plain()], indent=1) + "\n")
         return opening
 
     def _read(self) -> list[Opening]:
@@ -75,6 +90,6 @@ class Openings:
 
 
 def fingerprint(environment: Mapping[str, Any]) -> str:
-    """What the openings of a study are counted under: its data's fingerprint or, without one, its workload's name."""
-    known = environment.get("data", {}).get("fingerprint")
-    return str(known or environment.get("workload", {}).get("name", ""))
+    """Return what identifies a study's test set: the data's fingerprint, or the workload's name if there is none."""
+    of_data = environment.get("data", {}).get("fingerprint")
+    return str(of_data or environment.get("workload", {}).get("name", ""))

@@ -1,8 +1,8 @@
-"""Optuna's database as one driver uses it: read once, kept in memory, every step written as one transaction.
+"""Optuna's database for one driver: read once, kept in memory, and written in few transactions.
 
-Optuna's own storage asks the database again for every trial that runs, and takes a transaction for each value that it
-writes. A study has one driver at a time (`sweeps.io.lock`), so what it has read and written is what there is. The
-tables are Optuna's: its own tools open them, and the tests compare both ways of reading and writing.
+Optuna's own storage queries the database for every running trial again and takes a transaction for each value that it
+writes. A study has one driver at a time (`sweeps.io.lock`), so memory is up to date. The tables are Optuna's own: its
+tools can open them, and the tests compare this class with Optuna's.
 """
 
 from __future__ import annotations
@@ -25,54 +25,58 @@ from sweeps.storage import tables
 
 
 class CachedRDBStorage(BaseStorage):
-    """The trials of one database in memory. Who only reads sees them as they stood at the first look, or `refresh`."""
+    """An Optuna storage that keeps the trials of one database in memory.
+
+    A process that only reads sees the trials as they were at the first call, or at the first one after `refresh`.
+    """
 
     def __init__(self, backend: RDBStorage) -> None:
+        """Wrap Optuna's storage of the same database, which creates the tables and stores the studies."""
         self._backend = backend
         self._connection: Connection | None = None
-        self._depth = 0
-        self._studies: dict[int, list[FrozenTrial]] | None = None  # by study: its trials in the order of numbers
-        self._places: dict[int, tuple[int, int]] = {}  # by a trial's id: its study and its number
+        self._in_transaction = False
+        self._studies: dict[int, list[FrozenTrial]] | None = None  # the trials in the order of numbers, by study id
+        self._places: dict[int, tuple[int, int]] = {}  # study id and number, by trial id
         self._directions: dict[int, list[StudyDirection]] = {}
 
     @property
     def engine(self) -> Engine:
-        """SQLAlchemy's engine of the database."""
+        """The SQLAlchemy engine of the database."""
         return self._backend.engine
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the database."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
         self._backend.engine.dispose()
 
     def refresh(self) -> None:
-        """Forget what was read: the next look is a new one."""
+        """Forget the trials; the next call reads them from the database again."""
         self._studies = None
 
     @contextmanager
     def together(self) -> Iterator[Connection]:
-        """What is written within becomes durable at the end, all of it or nothing."""
+        """Write all changes of the block in one transaction. A nested call joins the outer transaction."""
         if self._connection is None:
             self._connection = self._backend.engine.connect()
-        if self._depth:
+        if self._in_transaction:
             yield self._connection
             return
-        self._depth = 1
+        self._in_transaction = True
         try:
             with self._connection.begin():
                 yield self._connection
         except BaseException:
-            self.refresh()  # what memory has may not have been written
+            self.refresh()  # memory may contain changes that were rolled back
             raise
         finally:
-            self._depth = 0
+            self._in_transaction = False
 
-    # -- studies: few, and rarely changed ---------------------------------------------------------------------------
+    # -- studies: few and rarely changed, so Optuna's own storage handles them -----------------------------------------
 
     def create_new_study(self, directions: Sequence[StudyDirection], study_name: str | None = None) -> int:
-        """Begin a study."""
+        """Create a study and return its id."""
         return self._backend.create_new_study(directions, study_name)
 
     def delete_study(self, study_id: int) -> None:
@@ -81,37 +85,37 @@ class CachedRDBStorage(BaseStorage):
         self.refresh()
 
     def set_study_user_attr(self, study_id: int, key: str, value: Any) -> None:
-        """Note something about a study."""
+        """Set a user attribute of a study."""
         self._backend.set_study_user_attr(study_id, key, value)
 
     def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
-        """Note something about a study, for Optuna."""
+        """Set a system attribute of a study."""
         self._backend.set_study_system_attr(study_id, key, value)
 
     def get_study_id_from_name(self, study_name: str) -> int:
-        """The id of a study."""
+        """Return the id of a study."""
         return self._backend.get_study_id_from_name(study_name)
 
     def get_study_name_from_id(self, study_id: int) -> str:
-        """The name of a study."""
+        """Return the name of a study."""
         return self._backend.get_study_name_from_id(study_id)
 
     def get_study_directions(self, study_id: int) -> list[StudyDirection]:
-        """What a study's objectives are to become."""
+        """Return whether each objective of a study is maximized or minimized."""
         if study_id not in self._directions:
             self._directions[study_id] = self._backend.get_study_directions(study_id)
         return self._directions[study_id]
 
     def get_study_user_attrs(self, study_id: int) -> dict[str, Any]:
-        """What was noted about a study."""
+        """Return the user attributes of a study."""
         return self._backend.get_study_user_attrs(study_id)
 
     def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
-        """What Optuna noted about a study."""
+        """Return the system attributes of a study."""
         return self._backend.get_study_system_attrs(study_id)
 
     def get_all_studies(self) -> list[Any]:
-        """Every study."""
+        """Return all studies."""
         return self._backend.get_all_studies()
 
     # -- trials -----------------------------------------------------------------------------------------------------
@@ -119,29 +123,29 @@ class CachedRDBStorage(BaseStorage):
     def get_all_trials(
         self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
     ) -> list[FrozenTrial]:
-        """The trials of a study in the order of their numbers."""
+        """Return the trials of a study in the order of numbers; all, or those in one of `states`."""
         trials = self._trials(study_id)
-        chosen = trials if states is None else [trial for trial in trials if trial.state in states]
-        return copy.deepcopy(chosen) if deepcopy else list(chosen)
+        matches = trials if states is None else [trial for trial in trials if trial.state in states]
+        return copy.deepcopy(matches) if deepcopy else list(matches)
 
     def get_trial(self, trial_id: int) -> FrozenTrial:
-        """One trial. Raises KeyError when there is none of this id."""
+        """Return a trial. Raises KeyError if there is none with this id."""
         study_id, number = self._place(trial_id)
         return self._trials(study_id)[number]
 
     def get_trial_id_from_study_id_trial_number(self, study_id: int, trial_number: int) -> int:
-        """The id of a trial. Raises KeyError when there is none of this number."""
+        """Return the id of a trial. Raises KeyError if there is none with this number."""
         trials = self._trials(study_id)
         if not 0 <= trial_number < len(trials):
             raise KeyError(f"there is no trial {trial_number} in the study {study_id}")
         return int(trials[trial_number]._trial_id)
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
-        """Add a trial, running or as the template has it; its id."""
+        """Add a trial, running or as the template says, and return its id."""
         return self.create_new_trials(study_id, [template_trial])[0]
 
     def create_new_trials(self, study_id: int, templates: Sequence[FrozenTrial | None]) -> list[int]:
-        """Add trials in one transaction, running or as the templates have them; their ids."""
+        """Add trials in one transaction, running or as the templates say, and return their ids."""
         trials, ids = self._trials(study_id), []
         with self.together() as connection:
             for template in templates:
@@ -159,7 +163,7 @@ class CachedRDBStorage(BaseStorage):
     def set_trial_param(
         self, trial_id: int, param_name: str, param_value_internal: float, distribution: BaseDistribution
     ) -> None:
-        """Give a running trial the value of a parameter, once."""
+        """Set a parameter of a running trial, which does not have it yet."""
         with self._changing(trial_id) as (trial, connection):
             row = tables.parameter_row(trial_id, param_name, param_value_internal, distribution)
             connection.execute(insert(tables.PARAMETERS), row)
@@ -167,7 +171,7 @@ class CachedRDBStorage(BaseStorage):
             trial.distributions = {**trial.distributions, param_name: distribution}
 
     def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
-        """Bring a trial to another state; False where one that runs already was to be started."""
+        """Set the state and the value of a trial; False if it should start but is running already."""
         with self._changing(trial_id) as (trial, connection):
             if state is TrialState.RUNNING and trial.state is not TrialState.WAITING:
                 return False
@@ -181,26 +185,26 @@ class CachedRDBStorage(BaseStorage):
             if state.is_finished():
                 trial.datetime_complete = datetime.now()
             moments = {"datetime_start": trial.datetime_start, "datetime_complete": trial.datetime_complete}
-            own = tables.TRIALS.c.trial_id == trial_id
-            connection.execute(update(tables.TRIALS).where(own).values(state=state.name, **moments))
+            this_trial = tables.TRIALS.c.trial_id == trial_id
+            connection.execute(update(tables.TRIALS).where(this_trial).values(state=state.name, **moments))
         return True
 
     def set_trial_intermediate_value(self, trial_id: int, step: int, intermediate_value: float) -> None:
-        """Record the value of an epoch."""
+        """Set an intermediate value of a running trial; `step` is the epoch."""
         with self._changing(trial_id) as (trial, connection):
             row = tables.step_row(trial_id, step, intermediate_value)
             _put(connection, tables.STEPS, row, "step", step in trial.intermediate_values)
             trial.intermediate_values = {**trial.intermediate_values, step: float(intermediate_value)}
 
     def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
-        """Note something about a trial."""
+        """Set a user attribute of a running trial."""
         with self._changing(trial_id) as (trial, connection):
             row = tables.note_row(trial_id, key, value)
             _put(connection, tables.USER, row, "key", key in trial.user_attrs)
             trial.user_attrs = {**trial.user_attrs, key: json.loads(row["value_json"])}
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
-        """Note something about a trial, for Optuna."""
+        """Set a system attribute of a running trial."""
         with self._changing(trial_id) as (trial, connection):
             row = tables.note_row(trial_id, key, value)
             _put(connection, tables.SYSTEM, row, "key", key in trial.system_attrs)
@@ -209,10 +213,10 @@ class CachedRDBStorage(BaseStorage):
     # -- memory -----------------------------------------------------------------------------------------------------
 
     def _trials(self, study_id: int) -> list[FrozenTrial]:
-        """The trials of a study as memory has them, read from the database at the first look."""
+        """Return the list of a study's trials in memory, read from the database if necessary."""
         if self._studies is None:
             with paused(), self._backend.engine.connect() as connection:
-                connection.exec_driver_sql("BEGIN")  # all tables as they were at one moment: a driver may be writing
+                connection.exec_driver_sql("BEGIN")  # a driver may be writing: all tables must be of one moment
                 self._studies = tables.read_trials(connection)
             self._places = {
                 trial._trial_id: (study, trial.number) for study, trials in self._studies.items() for trial in trials
@@ -220,14 +224,17 @@ class CachedRDBStorage(BaseStorage):
         return self._studies.setdefault(study_id, [])
 
     def _place(self, trial_id: int) -> tuple[int, int]:
-        """The study and the number of a trial. Raises KeyError."""
+        """Return the study id and the number of a trial. Raises KeyError."""
         if trial_id not in self._places and self._studies is None:
-            self._trials(0)
+            self._trials(0)  # reads all studies
         return self._places[trial_id]
 
     @contextmanager
     def _changing(self, trial_id: int) -> Iterator[tuple[FrozenTrial, Connection]]:
-        """A trial's copy to change, and the connection to write the change to. Whoever holds the trial keeps it."""
+        """Yield a copy of a trial to change, and the connection for writing the change.
+
+        The copy replaces the trial in memory. Callers that hold the old object, such as the sampler, keep it unchanged.
+        """
         trial = self.get_trial(trial_id)
         self.check_trial_is_updatable(trial_id, trial.state)
         changed = copy.copy(trial)
@@ -243,10 +250,10 @@ def _running() -> FrozenTrial:
     return trial
 
 
-def _put(connection: Connection, of: TableClause, row: Mapping[str, Any], key: str, known: bool) -> None:
-    """Write a row of a trial, or replace the one that is `known` by its trial and its `key`."""
-    if known:
-        own = and_(of.c.trial_id == row["trial_id"], of.c[key] == row[key])
-        connection.execute(update(of).where(own), row)
+def _put(connection: Connection, of: TableClause, row: Mapping[str, Any], key: str, exists: bool) -> None:
+    """Insert a row of a trial, or replace the row with the same trial and the same `key` if it `exists`."""
+    if exists:
+        this_row = and_(of.c.trial_id == row["trial_id"], of.c[key] == row[key])
+        connection.execute(update(of).where(this_row), row)
     else:
         connection.execute(insert(of), row)

@@ -1,35 +1,39 @@
-"""The result cache: a run that was made before, in any study of the runs folder, is taken from there.
+"""The result cache: reuse the result of a run that any study of the runs folder has made before.
 
-Two runs are the same run when stage, recipe, seeds, data, training code, device kind and library versions are equal.
-An entry only points to a finished trial; what it says is read from that trial's own record, which proves itself.
+Two runs are the same run if stage, recipe, seeds, data, training code, device kind and library versions are equal. An
+entry of the cache only points to a finished trial. The result is read from that trial's sealed record.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sweeps.artifacts.curves import read_curves
-from sweeps.artifacts.layout import CURVES, RECORD, trial_folder
+from sweeps.artifacts.curves import EPOCH, read_curves
+from sweeps.artifacts.layout import CURVES, RECORD, is_name, trial_folder
 from sweeps.artifacts.record import BadRecord, read_record
 from sweeps.io.errors import Unavailable
 from sweeps.io.files import write_atomic
+from sweeps.storage.drift import LIBRARIES, TRAINING
 from sweeps.trial.trial import Status, Trial
 from sweeps.workload.references import References
 
 FOLDER = ".cache"
-# What training computes with; the engine's own libraries change no figure.
-NUMERICAL = ("python", "torch", "torchvision", "numpy", "scikit-learn")
 
 
 @dataclass(frozen=True)
 class CachedRun:
-    """A finished run: its record, every row of its curve, and its name (study/stage/number)."""
+    """A finished run in the cache.
+
+    Attributes:
+        trial: The trial, from its record.
+        rows: The rows of its `curves.csv`.
+        source: The trial that was trained: study/stage/number.
+    """
 
     trial: Trial
     rows: list[dict[str, float]]
@@ -38,10 +42,14 @@ class CachedRun:
 
 @dataclass(frozen=True)
 class ResultCache:
-    """The cache of a runs folder. `environment` is that of the study that asks; a cache that is off finds nothing.
+    """The cache of a runs folder, as one study uses it.
 
-    `references` tells of the models of other studies that a recipe goes on from: a run that learned from another
-    teacher is another run.
+    Attributes:
+        runs: The runs folder.
+        environment: The study's provenance.
+        on: Whether results are reused; if not, `find` returns None.
+        references: Finds the trials of other studies to which a recipe refers. A run that learned from another model is
+            another run.
     """
 
     runs: Path
@@ -50,15 +58,23 @@ class ResultCache:
     references: References | None = None
 
     def key(self, stage: str, settings: Mapping[str, Any], seed: int, split_seed: int, entries: Any = ()) -> str:
-        """The name of a run; `entries` are the labelled sets that it is evaluated on.
+        """Return the key of a run.
 
-        Empty where the workload does not name its data, or where a model that the recipe goes on from is not there:
-        then nothing says that two runs are the same.
+        Args:
+            stage: The stage's name.
+            settings: The resolved recipe.
+            seed: The seed of the training.
+            split_seed: The seed of the split of the data.
+            entries: The labelled sets on which the run is evaluated.
+
+        Returns:
+            A SHA-256; empty if the data has no fingerprint or a model to which the recipe refers is missing, because
+            then nothing shows that two runs are the same.
         """
         if not self.environment.get("data", {}).get("fingerprint"):
             return ""
         try:
-            learned = self.references.digests(settings) if self.references is not None else {}
+            models = self.references.digests(settings) if self.references is not None else {}
         except Unavailable:
             return ""
         versions = self.environment.get("versions", {})
@@ -70,30 +86,39 @@ class ResultCache:
             "data": self.environment.get("data", {}).get("fingerprint"),
             "code": self.environment.get("workload"),
             "device": self.environment.get("device"),
-            "versions": {name: versions[name] for name in NUMERICAL if name in versions},
-            **({"references": learned} if learned else {}),
+            "versions": {name: versions[name] for name in versions if LIBRARIES.get(name) == TRAINING},
+            **({"references": models} if models else {}),
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
 
     def find(self, key: str) -> CachedRun | None:
-        """The finished run called `key`, where its record is still there and says so."""
+        """Find the finished run with this key.
+
+        Returns:
+            The run; None if the cache has none, or if its record is missing, damaged or that of another run.
+        """
         if not self.on or not key:
             return None
         try:
             entry = json.loads((self.runs / FOLDER / f"{key}.json").read_text(encoding="utf-8"))
             study, stage, number = str(entry["study"]), str(entry["stage"]), int(entry["number"])
-            if not all(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", part) for part in (study, stage)):
+            if not (is_name(study) and is_name(stage)):  # an edited entry must not lead out of the runs folder
                 return None
             folder = trial_folder(self.runs / study, number, stage)
             trial = read_record(folder / RECORD)
             rows = read_curves(folder / CURVES)
         except (OSError, ValueError, KeyError, TypeError, BadRecord):
             return None
-        whole = trial.status is Status.COMPLETE and trial.key == key and rows and _agree(rows, trial.curve)
-        return CachedRun(trial, rows, trial.source or f"{study}/{stage}/{number}") if whole else None
+        usable = trial.status is Status.COMPLETE and trial.key == key and rows and _agree(rows, trial.curve)
+        return CachedRun(trial, rows, trial.source or f"{study}/{stage}/{number}") if usable else None
 
     def note(self, trial: Trial, study: str) -> None:
-        """Make a finished run of the study in folder `study` known."""
+        """Add a finished run to the cache, unless its own result came from there.
+
+        Args:
+            trial: The run.
+            study: The name of its study's folder.
+        """
         if trial.status is not Status.COMPLETE or not trial.key or trial.source:
             return
         folder = self.runs / FOLDER
@@ -103,6 +128,10 @@ class ResultCache:
 
 
 def _agree(rows: list[dict[str, float]], curve: Mapping[int, float]) -> bool:
-    """Whether a column of the rows, which no hash protects, is the record's curve; of a final there is none."""
-    columns = ({int(row["epoch"]): row.get(name) for row in rows} for name in rows[0])
+    """Whether one column of the rows is the record's curve, which is empty in the stage final.
+
+    `read_record` does not check the hash of `curves.csv`. The name of the column is not known here: the metric of the
+    other study may have another name.
+    """
+    columns = ({int(row[EPOCH]): row.get(name) for row in rows} for name in rows[0])
     return not curve or any(column == curve for column in columns)

@@ -1,4 +1,4 @@
-"""What a study has found so far: the study, its trials and its provenance, read once and frozen."""
+"""The results of a study so far: its trials, later stages and provenance, read once and frozen."""
 
 from __future__ import annotations
 
@@ -13,19 +13,23 @@ from sweeps.study.study import Study
 from sweeps.trial.arm import Arm
 from sweeps.trial.trial import Status, Trial
 
-__all__ = ["CURVES", "SEARCH", "Results", "StageResults", "trial_folder"]
-
-SAME_DATA = "learned_from_same_data"  # in the provenance: the trials of other studies of which that is so
+# The key of the provenance with the trials of other studies that were trained on the same data as this study.
+SAME_DATA = "learned_from_same_data"
 
 
 @dataclass(frozen=True)
 class StageResults:
-    """A stage of replicates: its arms, its runs in the order of numbers, and the facts that it decided by.
+    """The results of one stage after the search.
 
-    `facts` by stage: ablation has `design`, `wanted` (arm -> replicates asked for), `first` (replicates of Stein's
-    first stage; absent with a fixed number), `generators` and `aliases` of a fraction, and `tuned` (arm -> settings
-    that re-tuning chose); final has `sets` (labels, "test" first), `openings` (those of the test set by this study),
-    `earlier_openings` (how many there were by others) and `unheld` (arm -> settings in the place of early stopping).
+    Attributes:
+        name: The stage's name.
+        arms: The arms that the stage compares now.
+        trials: The runs in the order of numbers, also those of earlier arms.
+        facts: What else the stage has decided. Of the ablation: `design`; `wanted`, the number of replicates by arm;
+            `first`, the size of Stein's first stage, unless the number is fixed; `generators` and `aliases` of a
+            fractional design; `tuned`, the settings that were tuned again, by arm. Of the final: `sets`, the labels of
+            the labelled sets with "test" first; `openings`, those of the test set by this study; `earlier_openings`,
+            the number of openings by other studies; `unheld`, by arm, the settings that replace early stopping.
     """
 
     name: str
@@ -34,27 +38,36 @@ class StageResults:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     def arm(self, name: str) -> Arm | None:
-        """The arm called `name`."""
+        """Return the arm called `name`; None if there is none."""
         return next((arm for arm in self.arms if arm.name == name), None)
 
     def replicates(self, arm: Arm) -> dict[int, Trial]:
-        """The runs of the recipe that `arm` has now, by replicate. Arms of one recipe share their runs."""
+        """Return the runs of an arm's recipe by replicate, without abandoned ones.
+
+        Runs belong to recipes, so arms with the same recipe share them, and runs of an arm's earlier recipe are not
+        among them.
+        """
         runs = [trial for trial in self.trials if trial.recipe == arm.recipe and trial.status is not Status.ABANDONED]
         return {trial.replicate: trial for trial in runs if trial.replicate is not None}
 
     @property
     def superseded(self) -> int:
-        """How many runs belong to no arm any more: another incumbent has taken the place of theirs."""
+        """The number of runs whose recipe is that of no arm any more, because the incumbent has changed."""
         current = {arm.recipe for arm in self.arms}
         return sum(trial.recipe not in current for trial in self.trials)
 
 
 @dataclass(frozen=True)
 class Results:
-    """A study's search trials in the order of their numbers, its later stages, and what is known of machine and data.
+    """The results of a study.
 
-    `stages` holds those of "confirm", "race", "ablation", "final" that have begun, and one "retune-RECIPE" for each arm
-    that was tuned again.
+    Attributes:
+        study: The study.
+        trials: The trials of the search in the order of numbers.
+        environment: The provenance: machine, data, code and versions.
+        folder: The study's folder.
+        stages: The later stages that have begun, by name: confirm, race, ablation, final, and one "retune-DIGEST" for
+            each arm that was tuned again.
     """
 
     study: Study
@@ -65,22 +78,22 @@ class Results:
 
     @property
     def name(self) -> str:
-        """What the commands call this run: its folder, which `--fresh` may have renamed."""
+        """The name of the study's folder, by which commands find it. `--fresh` may have renamed it."""
         return self.folder.name
 
     def ranked(self) -> list[Trial]:
-        """The completed trials, best metric first; equal metrics in the order of their numbers."""
+        """Return the completed trials of the search, best first; equal ones in the order of numbers."""
         complete = [trial for trial in self.trials if trial.status is Status.COMPLETE and trial.value is not None]
         sign = -1.0 if self.study.metric.goal == "maximize" else 1.0
         return sorted(complete, key=lambda trial: (sign * (trial.value or 0.0), trial.number))
 
     def counts(self) -> dict[Status, int]:
-        """How many trials have each status, zeros included."""
+        """Return the number of trials of the search for every status, including zeros."""
         return {status: sum(trial.status is status for trial in self.trials) for status in Status}
 
     @property
     def counted(self) -> int:
-        """The trials that count towards `run_cap`."""
+        """The number of trials of the search that count towards `run_cap`."""
         return sum(trial.status.counted for trial in self.trials)
 
     @property
@@ -89,9 +102,9 @@ class Results:
         return (*self.trials, *(trial for stage in self.stages.values() for trial in stage.trials))
 
     def rows(self, number: int, stage: str = SEARCH) -> list[dict[str, float]]:
-        """Everything the workload yielded in trial `number`: one row per epoch with the key `epoch` first."""
+        """Return the rows of a trial's `curves.csv` in the order of epochs (see `sweeps.artifacts.curves`)."""
         return read_curves(self.trial_folder(number, stage) / CURVES)
 
     def trial_folder(self, number: int, stage: str = SEARCH) -> Path:
-        """Where trial `number` of a stage keeps its files."""
+        """Return the folder of a trial's files. It need not exist."""
         return trial_folder(self.folder, number, stage)

@@ -1,40 +1,39 @@
-"""The runs folder: studies by their names."""
+"""Find studies and trials in a runs folder by name and number."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 
-from sweeps.artifacts.layout import RECIPE, SEARCH, STUDY_FILE
+from sweeps.artifacts.layout import RECIPE, SEARCH, STUDY_FILE, is_name
 from sweeps.io.errors import UserError
 from sweeps.storage.results import Results
-from sweeps.storage.snapshot import glance
+from sweeps.storage.snapshot import snapshot
 from sweeps.study.document import Document, read
 from sweeps.study.study import parse
 from sweeps.trial.trial import Trial
 
 
 class NotFound(UserError):
-    """No study or trial of that name."""
+    """There is no study, stage or trial of this name or number."""
 
 
 def study_folder(runs: Path, name: str) -> Path:
-    """The folder of the study called `name`. Raises NotFound for a name that would lead elsewhere."""
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", name):
+    """Return the folder of the study `name`. Raises NotFound for a name that could lead out of the runs folder."""
+    if not is_name(name):
         raise NotFound(f"{name!r} is not a study's name: it has letters, digits, '_', '-' and '.' only")
     return runs / name
 
 
 def names(runs: Path) -> list[str]:
-    """The studies in a runs folder."""
+    """Return the names of the studies in a runs folder, sorted."""
     return sorted(path.parent.name for path in runs.glob(f"*/{STUDY_FILE}"))
 
 
 def study_document(runs: Path, name: str) -> Document:
-    """The study file that a study was last run with. Raises NotFound."""
+    """Read the study file in the folder of the study `name`, the one of its last run. Raises NotFound."""
     file = study_folder(runs, name) / STUDY_FILE
     if not file.exists():
         raise NotFound(f"no study {name!r} in {runs}; there are: {', '.join(names(runs)) or 'none yet'}")
@@ -42,46 +41,54 @@ def study_document(runs: Path, name: str) -> Document:
 
 
 def open_results(runs: Path, name: str, *, verified: bool = True) -> Results:
-    """What the study called `name` has found so far, as its records prove. Raises NotFound, Damaged.
+    """Read the results of a study.
 
-    `verified=False` is for who compares the storage with the records anyway.
+    Args:
+        runs: The runs folder.
+        name: The study's name.
+        verified: Whether to compare the database with the records. A driver does that anyway when it starts.
+
+    Raises:
+        NotFound: There is no such study.
+        Damaged: The study's files contradict each other or cannot be read.
     """
+    # Imported here, because it loads Optuna, which `open_snapshot` does without.
     from sweeps.storage.study_storage import StudyStorage
 
-    store = StudyStorage(study_folder(runs, name), parse(study_document(runs, name)))
+    storage = StudyStorage(study_folder(runs, name), parse(study_document(runs, name)))
     try:
         if verified:
-            store.reconcile(writing=False)
-        return store.results()
+            storage.reconcile(writing=False)
+        return storage.results()
     finally:
-        store.close()
+        storage.close()
 
 
-def glance_at(runs: Path, name: str) -> Results:
-    """How the study called `name` stands, without the parameters and curves of trials that still run.
+def open_snapshot(runs: Path, name: str) -> Results:
+    """Read the results of a study quickly, without the parameters and curves of running trials.
 
     Raises as `open_results`.
     """
     study = parse(study_document(runs, name))
-    return glance(study_folder(runs, name), study) or open_results(runs, name)
+    return snapshot(study_folder(runs, name), study) or open_results(runs, name)
 
 
 def find_trial(results: Results, number: int, stage: str = SEARCH) -> Trial:
-    """Trial `number` of a stage. Raises NotFound."""
-    begun = {SEARCH: results.trials, **{name: each.trials for name, each in results.stages.items()}}
-    if stage not in begun:
-        raise NotFound(f"{results.study.name} has no stage {stage!r}; there are: {', '.join(begun)}")
-    trials = begun[stage]
+    """Return trial `number` of a stage. Raises NotFound."""
+    trials_of = {SEARCH: results.trials, **{name: content.trials for name, content in results.stages.items()}}
+    if stage not in trials_of:
+        raise NotFound(f"{results.study.name} has no stage {stage!r}; there are: {', '.join(trials_of)}")
+    trials = trials_of[stage]
     for trial in trials:
         if trial.number == number:
             return trial
-    known = f"0 to {trials[-1].number}" if trials else "none yet"
+    numbers = f"0 to {trials[-1].number}" if trials else "none yet"
     of = "" if stage == SEARCH else f" of the stage {stage}"
-    raise NotFound(f"{results.study.name} has no trial {number}{of}; there are: {known}")
+    raise NotFound(f"{results.study.name} has no trial {number}{of}; there are: {numbers}")
 
 
 def recipe_of(results: Results, number: int, stage: str = SEARCH) -> dict[str, Any]:
-    """The whole recipe of a trial by dotted key; empty for a trial that never started."""
+    """Return the whole recipe of a trial by dotted key; empty if the trial never started."""
     file = results.trial_folder(number, stage) / RECIPE
     if not file.exists():
         return {}
@@ -89,6 +96,7 @@ def recipe_of(results: Results, number: int, stage: str = SEARCH) -> dict[str, A
 
 
 def _dotted(node: Any, prefix: str) -> list[tuple[str, Any]]:
+    """Return the values in nested mappings with their dotted keys; an empty mapping is a value."""
     if not isinstance(node, dict) or not node:
         return [(prefix, node)]
     return [item for key, inner in node.items() for item in _dotted(inner, f"{prefix}.{key}" if prefix else str(key))]

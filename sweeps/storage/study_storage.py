@@ -1,4 +1,4 @@
-"""A study's folder: one Optuna storage with a ledger for each stage, and the files beside it."""
+"""A study's folder: one Optuna database with a study for each stage, and the files beside it."""
 
 from __future__ import annotations
 
@@ -15,76 +15,98 @@ from optuna.storages import RDBStorage
 from sqlalchemy import URL
 from sqlalchemy.exc import SQLAlchemyError
 
-from sweeps.artifacts.layout import DATABASE, ENVIRONMENT, SEARCH, STUDY_FILE, stages_kept
+from sweeps.artifacts.layout import DATABASE, ENVIRONMENT, RETUNE, SEARCH, STUDY_FILE, stages_kept
 from sweeps.io.disk import Unwritable
 from sweeps.io.errors import UserError
 from sweeps.io.files import write_atomic
 from sweeps.io.filesystem import on_network
 from sweeps.space.space import Space
-from sweeps.storage.integrity import Damaged, reconcile, way_out
+from sweeps.storage.integrity import Damaged, compare, save_missing, way_out
 from sweeps.storage.rdb import CachedRDBStorage
 from sweeps.storage.results import Results
 from sweeps.storage.stage_storage import StageStorage
 from sweeps.study.study import Study, dump
 
-STOP_FILE = "stop"  # while it is there, runs leave at their next checkpoint
-RETUNE = "retune-"
-BROKEN = (ValueError, LookupError, TypeError, AttributeError, RuntimeError)  # what readers of damaged rows raise
+STOP_FILE = "stop"  # while it exists, runs end at their next checkpoint
+# What SQLAlchemy, Optuna and our own readers raise for rows that are damaged.
+BROKEN = (ValueError, LookupError, TypeError, AttributeError, RuntimeError)
 
 
 class StudyStorage:
-    """The folder of one study. One driver at a time changes it (`sweeps.io.lock`); anyone may read it."""
+    """The folder of one study. One driver at a time may change it (`sweeps.io.lock`); any process may read it.
+
+    Attributes:
+        folder: The study's folder.
+        study: The study.
+        search: The storage of the search.
+    """
 
     def __init__(self, folder: Path, study: Study) -> None:
-        """Raises Damaged where the database cannot be read."""
+        """Open the database in `folder`, or create it. Raises Damaged if it cannot be read."""
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.folder = folder
         self.study = study
         with _readable(folder):
             self._storage = CachedRDBStorage(_open_storage(folder / DATABASE))
-            self._ledgers: dict[str, StageStorage] = {}
+            self._stages: dict[str, StageStorage] = {}
             self.search = self.ledger(SEARCH, study.space)
 
     @classmethod
     def open(cls, folder: Path, study: Study) -> StudyStorage:
-        """The store in `folder`, begun if it is new. What may grow of `study` replaces what the folder holds."""
-        store = cls(folder, study)
+        """Open the storage in `folder`, and replace the study file there by `study`, which may have grown."""
+        storage = cls(folder, study)
         write_atomic(folder / STUDY_FILE, dump(study))
-        return store
+        return storage
 
     @property
     def stop_file(self) -> Path:
-        """The file whose being there asks the study's runs to leave."""
+        """The file that asks the study's runs to end at their next checkpoint, as long as it exists."""
         return self.folder / STOP_FILE
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the database."""
         self._storage.close()
 
     def ledger(self, stage: str, space: Space | None = None) -> StageStorage:
-        """The trials of a stage, begun if it is new. `space` is what they search: nothing unless given."""
-        if stage not in self._ledgers:
-            self._ledgers[stage] = StageStorage(
+        """Return the storage of a stage, which is begun if it is new.
+
+        Args:
+            stage: The stage's name.
+            space: What its trials search. By default the study's space for a stage that tunes an arm again, and an
+                empty one for a stage of replicates.
+        """
+        if stage not in self._stages:
+            self._stages[stage] = StageStorage(
                 self._storage, self.folder, self.study, stage, space or self._space(stage)
             )
-        return self._ledgers[stage]
+        return self._stages[stage]
 
     def begun(self) -> list[str]:
-        """The stages that have begun, in the order of their beginning."""
+        """Return the stages after the search that have begun, in the order in which they began."""
         return [stage for stage in optuna.get_all_study_names(self._storage) if stage != SEARCH]
 
     def results(self) -> Results:
-        """All that is known of the study. Raises Damaged where it cannot be read."""
+        """Return the results of the study so far. Raises Damaged if they cannot be read."""
         with _readable(self.folder):
             stages = {stage: self.ledger(stage).results() for stage in self.begun()}
             return Results(self.study, tuple(self.search.trials()), self.environment(), self.folder, stages)
 
     def reconcile(self, *, writing: bool = True) -> None:
-        """Compare the storage with the records; a driver writes those that a kill left out. Raises Damaged."""
+        """Compare the database with the records of trials and stages.
+
+        Args:
+            writing: Whether to write the records that a kill prevented. Only the driver may: a reader beside it would
+                write records of trials that the driver is about to record.
+
+        Raises:
+            Damaged: They contradict each other, or one of them cannot be read.
+        """
         with _readable(self.folder):
             names = [SEARCH, *self.begun()]
-            for stage in names:
-                reconcile(self.ledger(stage), way_out(self.folder.name), writing=writing)
+            for name in names:
+                compare(self.ledger(name), way_out(self.folder.name))
+                if writing:
+                    save_missing(self.ledger(name))
             for lost in sorted(stages_kept(self.folder) - set(names)):
                 raise Damaged(
                     f"the stage {lost} has files in {self.folder} but is not in its study.db; "
@@ -92,14 +114,14 @@ class StudyStorage:
                 )
 
     def give_up_unfinished(self, reason: str) -> None:
-        """Abandon the trials that a driver left behind; what they were is run anew."""
-        for stage in (SEARCH, *self.begun()):
-            ledger = self.ledger(stage)
-            for number, _ in ledger.unfinished():
-                ledger.abandon(number, reason, again=True)
+        """Abandon the trials that an earlier driver left unfinished. Their configurations are trained again."""
+        for name in (SEARCH, *self.begun()):
+            stage = self.ledger(name)
+            for number, _ in stage.unfinished():
+                stage.abandon(number, reason, again=True)
 
     def environment(self) -> dict[str, Any]:
-        """The provenance written so far; empty before the first run."""
+        """Return the recorded provenance; empty before the first run. Raises Damaged if it cannot be read."""
         path = self.folder / ENVIRONMENT
         if not path.exists():
             return {}
@@ -109,17 +131,17 @@ class StudyStorage:
             raise Damaged(f"{path} cannot be read: {error}; {way_out(self.folder.name)}") from None
 
     def write_environment(self, environment: Mapping[str, Any]) -> None:
-        """Replace the provenance."""
+        """Replace the recorded provenance."""
         write_atomic(self.folder / ENVIRONMENT, json.dumps(environment, indent=2, sort_keys=True) + "\n")
 
     def _space(self, stage: str) -> Space:
-        """A stage that tunes an arm again searches some of the study's own settings; replicates search nothing."""
+        """Return what a stage searches: a stage that tunes an arm again, the study's space; other stages, nothing."""
         return self.study.space if stage.startswith(RETUNE) else Space.of((), {})
 
 
 def _open_storage(path: Path) -> RDBStorage:
-    # The mode lasts in the file; synchronous=FULL is SQLite's own default and survives a loss of power. WAL shares
-    # memory between its users, which those of a network file system cannot.
+    # The journal mode is a property of the file. With SQLite's default, synchronous=FULL, it survives a loss of power.
+    # WAL needs memory that all users of the database share, which machines of a network file system do not have.
     with closing(sqlite3.connect(path)) as connection:
         connection.execute(f"PRAGMA journal_mode={'DELETE' if on_network(path.parent) else 'WAL'}")
     url = URL.create("sqlite", database=str(path)).render_as_string()
@@ -128,7 +150,7 @@ def _open_storage(path: Path) -> RDBStorage:
 
 @contextmanager
 def _readable(folder: Path) -> Iterator[None]:
-    """Raise Damaged in the place of whatever a damaged database makes its readers raise."""
+    """Turn errors of the block into Damaged if the database caused them, or into Unwritable if the disk did."""
     try:
         yield
     except UserError:

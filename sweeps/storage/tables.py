@@ -1,4 +1,8 @@
-"""Optuna's tables of trials: whole trials as rows, and back. Version 12 of its schema, that of Optuna 3 to 5."""
+"""Optuna's tables of trials: convert whole trials to rows and back.
+
+This is version 12 of Optuna's schema, that of Optuna 3 to 5. Reading whole tables is much faster than Optuna's object
+mapper, which makes an object of every row.
+"""
 
 from __future__ import annotations
 
@@ -32,9 +36,14 @@ INFINITE = {"INF_POS": math.inf, "INF_NEG": -math.inf}
 
 
 def read_trials(connection: Connection) -> dict[int, list[FrozenTrial]]:
-    """All trials of the database, by the id of their study, in the order of their numbers.
+    """Read all trials of the database.
 
-    Raises ValueError or LookupError where the rows contradict each other.
+    Returns:
+        The trials of each study in the order of numbers, by the study's id.
+
+    Raises:
+        ValueError: The rows contradict each other.
+        LookupError: The rows contradict each other.
     """
     by_id, studies = _ById(), defaultdict[int, list[FrozenTrial]](list)
     for trial_id, number, study_id, state, started, completed in _rows(connection, TRIALS, "trial_id"):
@@ -58,7 +67,7 @@ def read_trials(connection: Connection) -> dict[int, list[FrozenTrial]]:
 
 
 def trial_row(trial: FrozenTrial, study_id: int) -> dict[str, Any]:
-    """The row of a trial among the trials; the database gives it its id."""
+    """Return a trial's row of `TRIALS`, without the id, which the database assigns."""
     return {
         "number": trial.number,
         "study_id": study_id,
@@ -69,7 +78,7 @@ def trial_row(trial: FrozenTrial, study_id: int) -> dict[str, Any]:
 
 
 def other_rows(trial: FrozenTrial) -> Iterator[tuple[TableClause, list[dict[str, Any]]]]:
-    """The rows of a trial in the other tables, by table; none for a table where it has none."""
+    """Yield the other tables in which a trial has rows, with the rows."""
     parameters = [
         parameter_row(
             trial._trial_id, name, trial.distributions[name].to_internal_repr(value), trial.distributions[name]
@@ -81,41 +90,41 @@ def other_rows(trial: FrozenTrial) -> Iterator[tuple[TableClause, list[dict[str,
     user = [note_row(trial._trial_id, key, value) for key, value in trial.user_attrs.items()]
     system = [note_row(trial._trial_id, key, value) for key, value in trial.system_attrs.items()]
     rows = {PARAMETERS: parameters, VALUES: values, STEPS: steps, USER: user, SYSTEM: system}
-    yield from ((of, found) for of, found in rows.items() if found)
+    yield from ((of, rows_of) for of, rows_of in rows.items() if rows_of)
 
 
 def parameter_row(trial_id: int, name: str, internal: float, distribution: BaseDistribution) -> dict[str, Any]:
-    """A parameter's row."""
+    """Return the row of a parameter. `internal` is Optuna's internal representation of the value."""
     kind = distribution_to_json(distribution)
     return {"trial_id": trial_id, "param_name": name, "param_value": internal, "distribution_json": kind}
 
 
 def value_row(trial_id: int, value: float) -> dict[str, Any]:
-    """The row of the value that a trial ended with."""
+    """Return the row of a trial's final value."""
     stored, kind = stored_as(value)
     return {"trial_id": trial_id, "objective": 0, "value": stored, "value_type": kind}
 
 
 def step_row(trial_id: int, step: int, value: float) -> dict[str, Any]:
-    """The row of an epoch's value."""
+    """Return the row of an intermediate value; `step` is the epoch."""
     stored, kind = stored_as(value)
     return {"trial_id": trial_id, "step": step, "intermediate_value": stored, "intermediate_value_type": kind}
 
 
 def note_row(trial_id: int, key: str, value: Any) -> dict[str, Any]:
-    """The row of a user's or a system's attribute."""
+    """Return the row of a user attribute or a system attribute."""
     return {"trial_id": trial_id, "key": key, "value_json": json.dumps(value)}
 
 
 def stored_as(value: float) -> tuple[float | None, str]:
-    """A number and its kind, as the database keeps them: what is not finite as its kind alone."""
+    """Return a number and its kind as the database stores them: a number that is not finite as its kind only."""
     if math.isnan(value):
         return None, NAN
     return (value, FINITE) if math.isfinite(value) else (None, "INF_POS" if value > 0 else "INF_NEG")
 
 
 def number_of(stored: float | None, kind: str) -> float:
-    """The number that the database keeps as `stored` and its kind. Raises LookupError or ValueError for nonsense."""
+    """Return the number that `stored` and its kind stand for. Raises LookupError or ValueError for invalid columns."""
     if kind == FINITE:
         if stored is None:
             raise ValueError("a finite number is missing")
@@ -125,18 +134,23 @@ def number_of(stored: float | None, kind: str) -> float:
 
 @cache
 def distribution_of(text: str) -> BaseDistribution:
-    """The distribution that a text stands for: one object for all trials."""
+    """Return the distribution that a JSON text stands for. All trials share one object."""
     return json_to_distribution(text)
 
 
 class _ById(dict[int, FrozenTrial]):
+    """Trials by id; a missing id raises LookupError with a message."""
+
     def __missing__(self, trial_id: int) -> FrozenTrial:
         raise LookupError(f"there are rows of a trial with the id {trial_id}, but no such trial")
 
 
 def _rows(connection: Connection, of: TableClause, order: str) -> Sequence[Sequence[Any]]:
-    """All rows of a table in the order of its key, that in which they were written; there may be a million."""
-    names = ", ".join(each.name for each in of.columns)
+    """Return all rows of a table in the order in which they were written, which is that of the column `order`.
+
+    This is a plain SQL text, because there may be a million rows and SQLAlchemy's result objects are slow.
+    """
+    names = ", ".join(item.name for item in of.columns)
     return connection.exec_driver_sql(f"SELECT {names} FROM {of.name} ORDER BY {order}").fetchall()
 
 
@@ -157,4 +171,5 @@ def _blank(trial_id: int, number: int, state: str, started: Any, completed: Any)
 
 
 def _moment(stored: Any) -> datetime | None:
+    """Return a time; the plain SQL text above yields it as text."""
     return datetime.fromisoformat(stored) if isinstance(stored, str) else stored

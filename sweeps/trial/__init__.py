@@ -1,1 +1,1 @@
-"""The nouns of a run: trials, arms, seeds."""
+"""Data classes of a run: trials, arms and seeds."""

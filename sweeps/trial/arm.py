@@ -1,4 +1,4 @@
-"""What a stage sets side by side: arms, and the designs that list them from a baseline and its components."""
+"""An arm: one recipe that a stage compares with others."""
 
 from __future__ import annotations
 
@@ -8,17 +8,25 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+# Names of arms that more than one stage has.
 BASELINE = "baseline"
+INCUMBENT = "incumbent"  # the best recipe so far
 
 
 @dataclass(frozen=True)
 class Arm:
-    """One recipe that is trained over several seeds.
+    """One recipe that is trained with several seeds.
 
-    `settings` is the resolved recipe, `edits` what sets it off from its reference by dotted key, `removed` the
-    components that it is without. `reference` names the arm that it is compared with; empty for a reference itself.
-    `reason` says why an arm is not applicable (over a constraint, not buildable, changes nothing): it is never trained.
-    `note` tells of what was done to it ("widths scaled by 0.84 to fit"). `tuned`: its settings were tuned again.
+    Attributes:
+        settings: The resolved recipe.
+        edits: How the recipe differs from that of the reference arm, by dotted key.
+        removed: The components that the recipe lacks.
+        reference: The name of the arm that it is compared with; empty for a reference itself.
+        cost: The workload's counts, such as `parameters` and `macs`.
+        reason: Why the arm is not applicable, so that it is never trained: it exceeds a constraint, cannot be built,
+            or changes nothing. Empty for an applicable arm.
+        note: How the recipe was adjusted: "widths scaled by 0.84 to fit".
+        tuned: Whether the settings were tuned again for this arm.
     """
 
     name: str
@@ -38,21 +46,21 @@ class Arm:
 
     @property
     def recipe(self) -> str:
-        """The digest of the settings: 16 hexadecimal digits. Runs of one recipe and seed are the same run."""
+        """The digest of the settings, 16 hexadecimal digits. Runs with equal recipe and seed are the same run."""
         return digest(self.settings)
 
 
 def digest(settings: Mapping[str, Any]) -> str:
-    """The name of a resolved recipe."""
+    """Return the digest of a resolved recipe: 16 hexadecimal digits, whatever the order of the keys."""
     canonical = json.dumps(settings, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
 def plain(arm: Arm) -> dict[str, Any]:
-    """An arm as plain data for JSON."""
+    """Return an arm as plain data for JSON."""
     return {**asdict(arm), "removed": list(arm.removed)}
 
 
 def from_plain(content: Mapping[str, Any]) -> Arm:
-    """The arm that `plain` wrote."""
+    """Return the arm from which `plain` made `content`."""
     return Arm(**{**content, "removed": tuple(content["removed"])})

@@ -1,4 +1,4 @@
-"""sweeps.trial.assessment."""
+"""The result of checking a configuration before it is trained."""
 
 from __future__ import annotations
 
@@ -9,7 +9,15 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Feasibility:
-    """A configuration weighed: its resolved `settings`, its `cost`, and why it may not be trained (empty: it may)."""
+    """Whether a configuration may be trained.
+
+    Attributes:
+        settings: The resolved recipe.
+        cost: The workload's counts, such as `parameters` and `macs`.
+        reason: Why the configuration may not be trained; empty if it may.
+        violations: How far each exceeded limit is exceeded, by the quantity that it limits; `recipe` is 1 for a
+            recipe that cannot be built.
+    """
 
     settings: Mapping[str, Any]
     cost: Mapping[str, int]
@@ -18,5 +26,5 @@ class Feasibility:
 
     @property
     def accepted(self) -> bool:
-        """Whether it may be trained."""
+        """Whether the configuration may be trained."""
         return not self.reason

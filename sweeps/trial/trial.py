@@ -1,4 +1,4 @@
-"""The nouns of a run: what a trial is, how it ended, and what its workload holds while it trains."""
+"""A trial, its status, and the outcome that ended it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 
 class Status(StrEnum):
-    """How a trial stands. Every status but RUNNING is final."""
+    """The status of a trial. Every status except RUNNING is final."""
 
     RUNNING = "running"
     COMPLETE = "complete"
@@ -29,8 +29,10 @@ class Status(StrEnum):
 
     @property
     def optuna_state(self) -> str:
-        """The state that Optuna is told: TPE ignores FAIL and would come back to the same place, so what the
-        configuration is to blame for is PRUNED.
+        """The name of the trial's state in Optuna's storage.
+
+        TPE ignores FAIL and would propose the same region again. So a trial that its configuration caused to fail is
+        PRUNED.
         """
         return _OPTUNA_STATES.get(self, "PRUNED")
 
@@ -47,23 +49,41 @@ _COUNTED = frozenset({Status.COMPLETE, Status.PRUNED, Status.DIVERGED, Status.OU
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a trial ended, and why in one line (empty when it completed)."""
+    """How a trial ended.
+
+    Attributes:
+        status: A final status.
+        reason: Why it ended, in one line; empty if it completed.
+        details: A traceback for the trial's log.
+    """
 
     status: Status
     reason: str = ""
-    details: str = ""  # a traceback, for the trial's log
+    details: str = ""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One configuration of a study and what became of it.
+    """One configuration of a study and its result.
 
-    `parameters` holds the searched settings by dotted key; `curve` the study's metric by epoch, counted from 1;
-    `cost` the workload's counts (`parameters`, `trainable_parameters`, `macs`); `seconds` the time that the trial
-    held its device. A replicate (a run of confirm, ablation or final) names its arm in `variant` and its place among
-    the stage's seeds, from 0, in `replicate`; `recipe` is the digest of its resolved settings. `metrics` holds, in the
-    stage final, what each labelled set gave. `source` names the finished run (study/stage/number) that the result
-    cache took the figures from; `key` is the name under which that cache knows a run.
+    A replicate is a run of a later stage (confirm, race, ablation, final): one arm on one of the stage's seeds.
+
+    Attributes:
+        number: From 0, per stage.
+        parameters: The searched settings by dotted key; empty for a replicate.
+        value: The study's metric, if the trial completed.
+        curve: The study's metric by epoch, counted from 1.
+        cost: The workload's counts: `parameters`, `trainable_parameters`, `macs`.
+        seconds: How long the trial held its device, in seconds.
+        variant: The name of a replicate's arm.
+        replicate: The index of a replicate's seed in its stage, from 0.
+        recipe: The digest of a replicate's resolved settings.
+        metrics: The metrics of each labelled set, by set, in the stage final.
+        source: The finished run (study/stage/number) whose result the result cache reused; empty for a trained run.
+        key: The run's key in the result cache.
+        trained: The trained epochs of a run of the stage final, whose curve is empty because nothing is held out.
+        deaths: How often the process that trained it died.
+        drift: How many accepted changes of code, data, libraries or study file preceded its start.
     """
 
     number: int
@@ -84,21 +104,22 @@ class Trial:
     metrics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     source: str = ""
     key: str = ""
-    trained: int = 0  # epochs of a run of the stage final, whose curve is empty: nothing is held out
-    deaths: int = 0  # how many times the process that it was trained in died under it
-    drift: int = 0  # how many changes of code, data, library or study file had been accepted when it began
+    trained: int = 0
+    deaths: int = 0
+    drift: int = 0
 
     @property
     def epochs(self) -> int:
-        """Epochs trained and recorded."""
+        """The number of recorded epochs."""
         return max(self.curve, default=self.trained)
 
     @property
     def figure(self) -> float | None:
-        """The metric that the run counts with in a comparison of arms: its value or, where it diverged, chance.
+        """The metric with which the run enters a comparison of arms: its value, or the chance level if it diverged.
 
-        None for a run that has not ended, or of which a machine left no figure.
+        None for a run that has not ended or that a machine's failure left without a metric.
         """
+        # The chance level is recorded as the last epoch of a diverged run.
         if self.status is Status.DIVERGED and self.curve:
             return self.curve[max(self.curve)]
         return self.value if self.status is Status.COMPLETE else None

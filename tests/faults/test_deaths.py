@@ -9,7 +9,7 @@ from typing import Any
 
 from sweeps.engine import execute as engine
 from sweeps.prepare.prepared import settle
-from sweeps.runners.protocol import DEATHS_ALLOWED, Decision, End, Epoch, Event, Job, Scheduler, dispatch
+from sweeps.runners.protocol import MAX_WORKER_DEATHS, Decision, End, Epoch, Event, Job, Scheduler, dispatch
 from sweeps.runners.worker import execute
 from sweeps.stages.schedule import RunRequest
 from sweeps.study.stages import stages_of
@@ -63,7 +63,7 @@ class Deadly:
         """Nothing is held."""
 
 
-def run(folder: Path, runner: Deadly, events: Events, **settings: Any) -> engine.StudyOutcome:
+def run(folder: Path, runner: Deadly, events: Events, **settings: Any) -> engine.RunResult:
     study = toy_study(**{"method": "random", "run_cap": 3, "baseline": {"epochs": 3}, **settings})
     plan = settle(study, load(study.workload), folder / "data", {})
     return engine.run(plan, folder / study.name, lambda: runner, events, RunRequest(stages_of(study)), cache=False)
@@ -71,9 +71,9 @@ def run(folder: Path, runner: Deadly, events: Events, **settings: Any) -> engine
 
 def test_run_whose_worker_dies_goes_on_as_often_as_is_allowed(tmp_path: Path) -> None:
     events = Events()
-    results = run(tmp_path, Deadly({1: DEATHS_ALLOWED}), events).results
+    results = run(tmp_path, Deadly({1: MAX_WORKER_DEATHS}), events).results
     assert [(trial.status, trial.deaths) for trial in results.trials[:3]] == [
-        (Status.COMPLETE, 0), (Status.COMPLETE, DEATHS_ALLOWED), (Status.COMPLETE, 0),
+        (Status.COMPLETE, 0), (Status.COMPLETE, MAX_WORKER_DEATHS), (Status.COMPLETE, 0),
     ]  # fmt: skip
     assert [note for note in events.notes if note.startswith("search 1: its worker died")][-1].endswith("3 of 3 times")
 
@@ -81,7 +81,7 @@ def test_run_whose_worker_dies_goes_on_as_often_as_is_allowed(tmp_path: Path) ->
 def test_run_whose_worker_dies_again_and_again_is_given_up_with_the_reason(tmp_path: Path) -> None:
     finish = run(tmp_path, Deadly({1: 99}), Events())
     trial = finish.results.trials[1]
-    assert (trial.status, trial.deaths) == (Status.FAILED, DEATHS_ALLOWED + 1)
+    assert (trial.status, trial.deaths) == (Status.FAILED, MAX_WORKER_DEATHS + 1)
     assert trial.reason == "its worker died 4 times (killed, or out of host memory)"
     assert finish.complete
     assert finish.results.counted == 3

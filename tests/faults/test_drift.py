@@ -118,7 +118,8 @@ def test_command_shows_the_diff_and_exits_with_2(tmp_path: Path) -> None:
     as_if(tmp_path / "runs", ("data", "fingerprint"), "older")
     done = sweep(*words, "--set", "run_cap=4", cwd=tmp_path)
     assert done.returncode == 2
-    assert done.stderr.startswith("error: toy was begun otherwise: runs before and after would be compared")
+    expected = "error: toy has changed since it began, so runs before and after would not be comparable"
+    assert done.stderr.startswith(expected)
     assert "  data fingerprint: older -> toy\n" in done.stderr
     accepted = sweep(*words, "--set", "run_cap=4", "--accept-drift", cwd=tmp_path)
     assert accepted.returncode == 0, accepted.stderr

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sweeps.artifacts.checkpoint import CheckpointFolder
-from sweeps.artifacts.curves import append_curve
+from sweeps.artifacts.curves import CurveFile
 from sweeps.io.files import write_atomic
 from tests.sweeps.support import ROOT
 
@@ -65,9 +65,10 @@ def test_checkpoint_is_on_disk_before_it_gets_its_name_and_the_name_after(tmp_pa
 
 
 def test_every_line_of_a_curve_is_flushed(tmp_path: Path, disk: Disk) -> None:
-    append_curve(tmp_path / "curves.csv", 1, {"a": 1.0}, 0.5)
+    curve = CurveFile(tmp_path / "curves.csv")
+    curve.append(1, {"a": 1.0}, 0.5)
     disk.done.clear()
-    append_curve(tmp_path / "curves.csv", 2, {"a": 2.0}, 0.5)
+    curve.append(2, {"a": 2.0}, 0.5)
     assert disk.done == [("flush", "curves.csv")]
 
 

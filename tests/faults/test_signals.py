@@ -37,7 +37,7 @@ def test_run_that_reaches_an_epochs_end_within_the_grace_saves_it(tmp_path: Path
     finish = run_inline(toy_study(**LONG), tmp_path, events)
     assert finish.signal is number
     assert (
-        f"{number.name}: no run is started any more; what runs has 25 s to reach an epoch's end (1)"
+        f"{number.name}: no new trials; running trials (1) have 25 s to finish their epoch"
         in events.interrupted
     )
     left = finish.results.trials

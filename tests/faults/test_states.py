@@ -188,7 +188,7 @@ class Studies(RuleBasedStateMachine):
         before = len(self._openings())
         try:
             launched = self._launch(self.asked, open_again=open_again)
-            failure = launched.finish.failure
+            failure = launched.failure
         except Opened as error:
             failure = str(error)
         finally:
@@ -207,7 +207,7 @@ class Studies(RuleBasedStateMachine):
         study, workload = load_study(file, Edits())
         folders = Folders(self.folder / "runs", self.folder / "reports", self.folder / "data")
         options = Options(folders, runner="inline", quiet=True, open_again=open_again)
-        with patch("sweeps.launch.write_report", lambda results, reports: reports):  # a rule of its own
+        with patch("sweeps.engine.launch.write_report", lambda results, reports: reports):  # a rule of its own
             return launch(study, workload, options)
 
     def _exists(self) -> bool:

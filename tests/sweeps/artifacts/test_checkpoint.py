@@ -1,4 +1,4 @@
-"""Checkpoints are whole or absent, and a damaged one gives way to the one before."""
+"""Checkpoints: atomic, and replaced by the previous one if damaged."""
 
 from __future__ import annotations
 

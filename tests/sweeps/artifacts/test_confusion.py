@@ -1,4 +1,4 @@
-"""What is taken for what: the counts, the most confused pairs by hand, and the file that a run leaves."""
+"""Confusion matrices: their sums, the most confused pairs, and their files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models of other studies: how they are named, what is said where they are not there, and what a run learned from."""
+"""References to models of other studies: their form, the errors, and their effect on runs and reports."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from sweeps.stages.schedule import RunRequest
 from sweeps.storage.drift import Drifted
 from sweeps.storage.results import Results
 from sweeps.study.document import from_text
-from sweeps.study.stages import asked
+from sweeps.study.stages import requested_stages
 from sweeps.study.study import Study
 from sweeps.trial.trial import Status
 from sweeps.validation.checks import accept
@@ -52,13 +52,13 @@ def study(**settings: Any) -> Study:
 
 def run(asked_for: Study, runs: Path, *, cache: bool = True, known: dict[str, Any] | None = None) -> Results:
     plan = settle(asked_for, load(asked_for.workload), runs / "data", known or {}, runs)
-    wish = RunRequest(asked(asked_for, None))
+    wish = RunRequest(requested_stages(asked_for, None))
     finish = engine.run(plan, runs / asked_for.name, InlineRunner, Events(), wish, cache)
     return finish.results
 
 
 def pupils(components: dict[str, Any] | None = None, **settings: Any) -> Study:
-    """A study of two arms: the baseline, which has a teacher, and one without."""
+    """Return a study of two arms: the baseline, which has a teacher, and one without."""
     ablation = {"baseline": "given", "components": components or {"alone": {"teacher": ""}}, "seeds": 2}
     return study(**{"name": "pupils", "baseline": {"teacher": "teachers:1"}, "ablation": ablation, **settings})
 
@@ -116,7 +116,7 @@ def test_what_is_not_there_is_told_with_what_is(taught: Path, text: str, said: s
 
 def test_nothing_stands_in_for_the_model_of_a_finished_trial(runs: Path) -> None:
     checkpoints = runs / "teachers" / "trials" / "0001" / "checkpoint"
-    assert [path.name for path in checkpoints.iterdir()] == ["0002"]  # nobody goes on from one before the last
+    assert [path.name for path in checkpoints.iterdir()] == ["0002"]  # an older checkpoint is never used
     before = (checkpoints / "0002" / "state.json").read_text()
     (checkpoints / "0002" / "state.json").write_text("{}")
     with pytest.raises(Unavailable, match="no intact checkpoint in"):
@@ -176,7 +176,7 @@ def test_file_in_the_place_of_a_reference_is_the_workloads_own_affair(tmp_path: 
 
 
 def retrain(runs: Path) -> None:
-    """The same trial, of a teacher who knows less."""
+    """Replace the trial by that of a teacher with another accuracy."""
     shutil.rmtree(runs / "teachers")
     run(study(**{**TEACHERS, "parameters": {"points": {"values": [10.0, 2.0]}}}), runs)
 
@@ -202,7 +202,7 @@ def test_study_does_not_go_on_with_another_teacher_of_the_same_name(runs: Path) 
 
 def smoke(asked_for: Study, runs: Path) -> Results:
     options = Options(Folders(runs, runs.parent / "reports", runs / "data"), "inline", smoke=True, quiet=True)
-    return launch(asked_for, load(asked_for.workload), options).finish.results
+    return launch(asked_for, load(asked_for.workload), options).results
 
 
 def test_smoke_run_goes_on_from_the_smoke_run_of_its_teachers(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""One driver at a time; the second learns who is the first."""
+"""The driver lock: a second driver is refused with the name of the first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The statistics keep their promises on simulated studies, in a short form of benchmarks/calibration.py."""
+"""Error rates and coverage on simulated studies: a short form of benchmarks/calibration.py."""
 
 from __future__ import annotations
 

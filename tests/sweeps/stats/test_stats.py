@@ -1,4 +1,4 @@
-"""Statistics: worked examples of the literature, scipy and statsmodels as references, and defined edge cases."""
+"""Statistics against worked examples of the literature, scipy and statsmodels, and their edge cases."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from statsmodels.stats.proportion import proportion_confint
 from statsmodels.stats.weightstats import ttost_paired
 
 from sweeps.stats import (
+    ALPHA,
     contrasts,
     detectable,
     equivalence_rows,
@@ -34,7 +35,7 @@ from sweeps.stats import (
     share_interval,
     sign_flip,
     simultaneous,
-    smallest_holm_sign_flip_p,
+    smallest_p,
     standardized,
     stein_total,
     stein_totals,
@@ -105,9 +106,11 @@ def test_exact_sign_flip_counts_all_flips_and_is_scipys(n: int) -> None:
     assert found.smallest == 2 / 2**n
 
 
-def test_sign_flip_of_one_sided_differences_is_the_smallest_there_is() -> None:
-    for n in (2, 6, 20):
-        assert sign_flip(np.linspace(1, 2, n)).p == pytest.approx(2 / 2**n)
+@pytest.mark.parametrize("n", [1, 2, 3, 6, 13, 19, 20, 21, 22, 30])
+def test_smallest_p_is_what_the_sign_flip_of_one_sided_differences_gives(n: int) -> None:
+    found = sign_flip(np.linspace(1, 2, n))
+    assert found.exact == (n <= 20)
+    assert found.p == found.smallest == smallest_p(n) == (2 / 2**n if n <= 20 else 1 / 100_001)
 
 
 def test_sampled_sign_flip_is_seeded_never_0_and_near_the_normal_tail() -> None:
@@ -119,15 +122,24 @@ def test_sampled_sign_flip_is_seeded_never_0_and_near_the_normal_tail() -> None:
     assert found.p == pytest.approx(scipy_stats.ttest_1samp(differences, 0).pvalue, abs=0.01)
 
 
-@pytest.mark.parametrize(("comparisons", "n", "p"), [(1, 6, 2 / 64), (3, 6, 6 / 64), (5, 8, 10 / 256), (40, 2, 1.0)])
+@pytest.mark.parametrize(
+    ("comparisons", "n", "p"), [(1, 6, 2 / 64), (3, 6, 6 / 64), (5, 8, 10 / 256), (40, 2, 1.0), (3, 21, 3 / 100_001)]
+)
 def test_smallest_sign_flip_p_after_holm(comparisons: int, n: int, p: float) -> None:
-    assert smallest_holm_sign_flip_p(comparisons, n) == p
+    assert smallest_p(n, comparisons) == p
+    assert smallest_p(n, comparisons) == holm([sign_flip(np.linspace(1, 2, n)).p] * comparisons)[0]
 
 
 @pytest.mark.parametrize(("comparisons", "n"), [(1, 6), (2, 7), (3, 7), (4, 8), (6, 8), (7, 9)])
 def test_pairs_that_the_sign_flip_needs(comparisons: int, n: int) -> None:
     assert seeds_for_sign_flip(comparisons) == n
-    assert smallest_holm_sign_flip_p(comparisons, n) <= 0.05 < smallest_holm_sign_flip_p(comparisons, n - 1)
+    assert smallest_p(n, comparisons) <= ALPHA < smallest_p(n - 1, comparisons)
+
+
+def test_family_that_no_number_of_pairs_can_serve_is_refused() -> None:
+    assert seeds_for_sign_flip(26_214) == 20
+    with pytest.raises(ValueError, match="no number of pairs"):
+        seeds_for_sign_flip(26_215)
 
 
 @settings(max_examples=25, deadline=None)

@@ -1,4 +1,4 @@
-"""The openings of a test set: written down before, counted across studies, and never a second one by the way."""
+"""Openings of a test set: recorded before they happen, counted across studies, and never repeated unasked."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FINAL: dict[str, Any] = {
 
 
 def final(folder: Path, events: Events | None = None, *, open_again: bool = False, **settings: Any) -> Results:
-    """A study that only opens the test set, run to its end."""
+    """Run a study that only opens the test set."""
     study = toy_study(**{**FINAL, **settings})
     finish = run_inline(study, folder, events, open_again=open_again)
     assert finish.complete
@@ -33,19 +33,19 @@ def final(folder: Path, events: Events | None = None, *, open_again: bool = Fals
 
 
 def recorded(folder: Path) -> list[dict[str, Any]]:
-    """The openings that the runs folder knows of."""
+    """Return the openings in the file of the runs folder."""
     path = folder / FILE
     return list(json.loads(path.read_text())) if path.exists() else []
 
 
 def opened(folder: Path) -> list[str]:
-    """The runs whose models the toy measured on its test set, in order."""
+    """Return the runs whose models the toy evaluated on its test set, in order."""
     path = folder / "data" / "opened.txt"
     return path.read_text().split() if path.exists() else []
 
 
 class Watching(Events):
-    """Sees what is on record at the moment when the first model is about to be measured."""
+    """Note how many openings are recorded when the first model is about to be evaluated."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ def test_openings_are_counted_across_the_studies_of_one_test_set(tmp_path: Path)
 
 
 class Killed(Events):
-    """Breaks off where `when` says so of (event, number, label or epoch), as a kill of the driver would, once."""
+    """Interrupt the driver once, as a kill would, at the first event for which `when` is true."""
 
     def __init__(self, when: Callable[[str, int, str], bool]) -> None:
         super().__init__()
@@ -143,7 +143,7 @@ def test_opening_that_a_kill_broke_off_goes_on_as_the_same_one(
 
 
 class KilledAtTheNote(Events):
-    """Breaks off when it hears of earlier openings: every model is trained, and nothing is opened."""
+    """Interrupt at the note about earlier openings, when every model is trained and nothing is opened."""
 
     def on_note(self, text: str) -> None:
         raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""The storage in memory: Optuna's own reading of the database finds what it says, whatever was done to it."""
+"""The storage in memory has the same content as Optuna's own storage of the same database."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def opened(path: Path) -> RDBStorage:
 
 
 def known(trials: list[FrozenTrial]) -> list[dict[str, Any]]:
-    """Everything that trials have, NaN as something that equals itself; mappings have no order."""
+    """Return all attributes of trials in a form that can be compared: NaN as text, mappings sorted."""
     return [
         {name: repr(sorted(value.items(), key=repr) if isinstance(value, dict) else value) for name, value in facts}
         for facts in (vars(trial).items() for trial in trials)

@@ -1,4 +1,4 @@
-"""The result cache: what counts as the same run, and what is trained anew all the same."""
+"""The result cache: which runs count as the same, and which are trained again."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ WHOLE: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def known(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A runs folder with the study "toy": two arms over two seeds."""
+    """A runs folder with the study "toy": two arms with two seeds."""
     folder = tmp_path_factory.mktemp("known")
     run_inline(toy_study(**GIVEN), folder)
     return folder
@@ -48,17 +48,17 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def runs(known: Path, tmp_path: Path) -> Path:
-    """The same, as a copy that a test may change."""
+    """A copy of that runs folder, which a test may change."""
     return Path(shutil.copytree(known, tmp_path / "runs"))
 
 
 def sources(results: Results) -> list[str]:
-    """Where each run of the ablation was taken from."""
+    """Return the source of each run of the ablation."""
     return [trial.source for trial in results.stages["ablation"].trials]
 
 
 def other(runs: Path, events: Events | None = None, *, cache: bool = True, **settings: Any) -> Results:
-    """The study "other" beside what the runs folder holds: as "toy" is, but for `settings`."""
+    """Run the study "other" in the same runs folder: as "toy", but with `settings`."""
     return run_inline(toy_study(**{**GIVEN, "name": "other", **settings}), runs, events, cache=cache).results
 
 
@@ -158,14 +158,14 @@ def edit(path: Path, old: str, new: str) -> None:
 
 
 def point_elsewhere(runs: Path) -> None:
-    """Entries that lead out of the runs folder, to records that say what is wanted."""
+    """Let the entries point out of the runs folder, to records that would match."""
     shutil.move(runs / "toy", runs.parent / "toy")
     for entry in (runs / FOLDER).iterdir():
         entry.write_text(json.dumps({**json.loads(entry.read_text()), "study": "../toy"}))
 
 
 def each(pattern: str, change: Callable[[Path], object]) -> Callable[[Path], None]:
-    """A change of every file of the runs folder that matches."""
+    """Return a change of every file of the runs folder that matches."""
 
     def changed(runs: Path) -> None:
         found = list(runs.glob(pattern))

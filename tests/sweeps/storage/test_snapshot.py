@@ -1,4 +1,4 @@
-"""A glance at a study sees what reading all of it finds, and leaves to that reading whatever is not plain."""
+"""A snapshot equals the results of reading everything, and is None wherever that reading is needed."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import pytest
 
 from sweeps.storage.integrity import Damaged
 from sweeps.storage.results import Results
-from sweeps.storage.runs import glance_at, open_results
-from sweeps.storage.snapshot import glance
+from sweeps.storage.runs import open_results, open_snapshot
+from sweeps.storage.snapshot import snapshot
 from sweeps.trial.trial import Status, Trial
 from tests.sweeps.support import ASHA, Interrupting, run_inline, toy_study
 
@@ -28,7 +28,7 @@ STAGES = {
 
 
 def seen(results: Results) -> Results:
-    """`results` as a glance has them: of a trial that runs only what it is."""
+    """Return `results` as a snapshot has them: without the parameters and curves of running trials."""
     return replace(
         results,
         trials=tuple(map(_seen, results.trials)),
@@ -48,7 +48,7 @@ def test_glance_sees_what_the_whole_reading_finds(tmp_path: Path, after: int) ->
     study = toy_study(**STAGES)
     with suppress(KeyboardInterrupt):
         run_inline(study, tmp_path, Interrupting(after))
-    found = glance(tmp_path / "toy", study)
+    found = snapshot(tmp_path / "toy", study)
     assert found is not None
     assert found == seen(open_results(tmp_path, "toy"))
 
@@ -76,7 +76,7 @@ def test_damage_to_what_is_shown_is_refused(whole: Path, tmp_path: Path, damage:
     with closing(sqlite3.connect(folder / "toy" / "study.db")) as database, database:
         database.execute(damage)
     with pytest.raises(Damaged):
-        glance_at(folder, "toy")
+        open_snapshot(folder, "toy")
 
 
 @pytest.mark.parametrize("change", ["edited", "torn", "gone"])
@@ -87,20 +87,20 @@ def test_record_that_proves_nothing_is_refused_or_read_from_the_storage(
     record = folder / "toy" / "trials" / "0000" / "record.json"
     if change == "gone":
         record.unlink()
-        assert glance(folder / "toy", toy_study(**STAGES)) is None
-        assert glance_at(folder, "toy").trials[0].number == 0
+        assert snapshot(folder / "toy", toy_study(**STAGES)) is None
+        assert open_snapshot(folder, "toy").trials[0].number == 0
         return
     text = record.read_text()
     record.write_text(text[:-9] if change == "torn" else text.replace('"number":0', '"number":1'))
     with pytest.raises(Damaged):
-        glance_at(folder, "toy")
+        open_snapshot(folder, "toy")
 
 
 def test_record_of_an_earlier_version_with_its_own_spacing_is_read(whole: Path, tmp_path: Path) -> None:
     folder = _copied(whole, tmp_path)
     record = folder / "toy" / "trials" / "0000" / "record.json"
     record.write_text(json.dumps(json.loads(record.read_text()), indent=1))
-    assert glance(folder / "toy", toy_study(**STAGES)) is not None
+    assert snapshot(folder / "toy", toy_study(**STAGES)) is not None
 
 
 def _copied(whole: Path, tmp_path: Path) -> Path:

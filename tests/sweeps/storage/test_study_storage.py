@@ -1,4 +1,4 @@
-"""The study's folder: SQLite as the truth, records that prove themselves, curves that survive a torn line."""
+"""The folder of a study: the database, and the records that prove what it says."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from sweeps.artifacts.curves import append_curve, read_curves
 from sweeps.artifacts.record import BadRecord, read_record, write_record
 from sweeps.storage.integrity import Damaged
 from sweeps.storage.study_storage import StudyStorage
@@ -80,29 +79,6 @@ def test_record_reads_back_as_the_trial(tmp_path: Path) -> None:
     assert read_record(tmp_path / "record.json") == trial
     with pytest.raises(BadRecord):
         read_record(tmp_path / "missing.json")
-
-
-def test_curve_keeps_one_row_per_epoch_and_every_column(tmp_path: Path) -> None:
-    path = tmp_path / "curves.csv"
-    append_curve(path, 1, {"a": 1.0}, 0.5)
-    append_curve(path, 2, {"a": 2.0, "b": 5.0}, 0.5)
-    append_curve(path, 2, {"a": 99.0}, 0.5)
-    append_curve(path, 3, {"a": 3.0}, 0.5)
-    assert [(row["epoch"], row["a"], row.get("b")) for row in read_curves(path)] == [
-        (1, 1, None),
-        (2, 2, 5),
-        (3, 3, None),
-    ]
-
-
-def test_torn_last_line_of_a_curve_is_repaired(tmp_path: Path) -> None:
-    path = tmp_path / "curves.csv"
-    append_curve(path, 1, {"a": 1.0}, 0.5)
-    append_curve(path, 2, {"a": 2.0}, 0.5)
-    path.write_text(path.read_text()[:-3])
-    assert [row["epoch"] for row in read_curves(path)] == [1]
-    append_curve(path, 2, {"a": 2.0}, 0.5)
-    assert [(row["epoch"], row["a"]) for row in read_curves(path)] == [(1, 1), (2, 2)]
 
 
 def test_checkpoints_of_trials_that_did_not_complete_are_removed(tmp_path: Path) -> None:
