@@ -128,7 +128,7 @@ def fingerprint(study: Study, request: RunRequest) -> str:
 def _context(
     prepared: PreparedStudy, storage: StudyStorage, environment: Mapping[str, Any], observer: Observer, cache: bool
 ) -> Context:
-    stages = [storage.search, *(storage.ledger(name) for name in storage.begun())]
+    stages = [storage.search, *(storage.stage(name) for name in storage.begun())]
     unfinished = {
         stage.stage: sum(stage.device_seconds(number) for number, _ in stage.unfinished()) for stage in stages
     }

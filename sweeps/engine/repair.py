@@ -168,9 +168,9 @@ def _rebuild(
         settled = store.environment().get("settled", {})
         gate = ConstraintGate(study, workload, workload.schema.merge(study.settings(workload.schema), settled))
         for stage, trials in records.items():
-            _rebuild_stage(store.ledger(stage), gate, trials, done)
+            _rebuild_stage(store.stage(stage), gate, trials, done)
             if decisions[stage]:
-                store.ledger(stage).decide(**decisions[stage])
+                store.stage(stage).decide(**decisions[stage])
         store.reconcile()
     finally:
         store.close()

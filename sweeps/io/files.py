@@ -27,6 +27,22 @@ def write_atomic(path: Path, text: str) -> None:
     fsync_path(path.parent)
 
 
+def put_in_place(whole: Path, path: Path) -> None:
+    """Give the file `whole` the name `path`, which must not exist. Of several processes one succeeds.
+
+    Raises:
+        FileExistsError: There is a file of this name.
+    """
+    try:
+        os.link(whole, path)  # unlike a rename, a link never replaces a file
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        if path.exists():
+            raise FileExistsError(path) from None
+        whole.replace(path)
+
+
 def fsync_path(path: Path) -> None:
     """Flush a file or a folder to disk."""
     descriptor = os.open(path, os.O_RDONLY)

@@ -25,7 +25,7 @@ class Confirm(ReplicateStage):
         assert section is not None
         self._seeds = section.seeds
         arms = candidates(context.storage.results(), context.gate, section.top)
-        super().__init__(context, CONFIRM, context.storage.ledger(CONFIRM.name), arms)
+        super().__init__(context, CONFIRM, context.storage.stage(CONFIRM.name), arms)
         context.observer.on_stage(CONFIRM.name, self.total())
 
     def wanted(self) -> Mapping[str, int]:

@@ -47,7 +47,7 @@ class Final(ReplicateStage):
         self._trained: list[Job] = []  # models that wait for the test set to be opened
         self._evaluating: set[int] = set()
         self._tails: dict[int, float] = {}  # device seconds after a model's last recorded epoch
-        arms, storage = final_arms(context), context.storage.ledger(FINAL.name)
+        arms, storage = final_arms(context), context.storage.stage(FINAL.name)
         self._require_consent(context, arms, storage.results(), again)
         self._substitutes = {arm.recipe: settings_without_validation(context, arm) for arm in arms}
         super().__init__(context, FINAL, storage, arms)

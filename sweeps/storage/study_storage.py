@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
+import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import optuna
 from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
-from sqlalchemy import URL
+from optuna.storages._rdb.models import BaseModel
+from sqlalchemy import URL, inspect
 from sqlalchemy.exc import SQLAlchemyError
 
 from sweeps.artifacts.layout import DATABASE, ENVIRONMENT, RETUNE, SEARCH, STUDY_FILE, stages_kept
 from sweeps.io.disk import Unwritable
 from sweeps.io.errors import UserError
-from sweeps.io.files import write_atomic
+from sweeps.io.files import fsync_path, put_in_place, write_atomic
 from sweeps.io.filesystem import on_network
 from sweeps.space.space import Space
 from sweeps.storage.integrity import Damaged, compare, save_missing, way_out
@@ -27,6 +30,7 @@ from sweeps.storage.results import Results
 from sweeps.storage.stage_storage import StageStorage
 from sweeps.study.study import Study, dump
 
+NEW = ".new"  # the suffix of a database that is being created
 STOP_FILE = "stop"  # while it exists, runs end at their next checkpoint
 # What SQLAlchemy, Optuna and our own readers raise for rows that are damaged.
 BROKEN = (ValueError, LookupError, TypeError, AttributeError, RuntimeError)
@@ -49,11 +53,13 @@ class StudyStorage:
         with _readable(folder):
             self._storage = CachedRDBStorage(_open_storage(folder / DATABASE))
             self._stages: dict[str, StageStorage] = {}
-            self.search = self.ledger(SEARCH, study.space)
+            self.search = self.stage(SEARCH, study.space)
 
     @classmethod
     def open(cls, folder: Path, study: Study) -> StudyStorage:
         """Open the storage in `folder`, and replace the study file there by `study`, which may have grown."""
+        for leftover in folder.glob(f".{DATABASE}.*{NEW}*"):  # of a driver that was killed while it created one
+            leftover.unlink(missing_ok=True)
         storage = cls(folder, study)
         write_atomic(folder / STUDY_FILE, dump(study))
         return storage
@@ -67,7 +73,7 @@ class StudyStorage:
         """Close the database."""
         self._storage.close()
 
-    def ledger(self, stage: str, space: Space | None = None) -> StageStorage:
+    def stage(self, stage: str, space: Space | None = None) -> StageStorage:
         """Return the storage of a stage, which is begun if it is new.
 
         Args:
@@ -88,7 +94,7 @@ class StudyStorage:
     def results(self) -> Results:
         """Return the results of the study so far. Raises Damaged if they cannot be read."""
         with _readable(self.folder):
-            stages = {stage: self.ledger(stage).results() for stage in self.begun()}
+            stages = {stage: self.stage(stage).results() for stage in self.begun()}
             return Results(self.study, tuple(self.search.trials()), self.environment(), self.folder, stages)
 
     def reconcile(self, *, writing: bool = True) -> None:
@@ -104,9 +110,9 @@ class StudyStorage:
         with _readable(self.folder):
             names = [SEARCH, *self.begun()]
             for name in names:
-                compare(self.ledger(name), way_out(self.folder.name))
+                compare(self.stage(name), way_out(self.folder.name))
                 if writing:
-                    save_missing(self.ledger(name))
+                    save_missing(self.stage(name))
             for lost in sorted(stages_kept(self.folder) - set(names)):
                 raise Damaged(
                     f"the stage {lost} has files in {self.folder} but is not in its study.db; "
@@ -116,7 +122,7 @@ class StudyStorage:
     def give_up_unfinished(self, reason: str) -> None:
         """Abandon the trials that an earlier driver left unfinished. Their configurations are trained again."""
         for name in (SEARCH, *self.begun()):
-            stage = self.ledger(name)
+            stage = self.stage(name)
             for number, _ in stage.unfinished():
                 stage.abandon(number, reason, again=True)
 
@@ -140,12 +146,53 @@ class StudyStorage:
 
 
 def _open_storage(path: Path) -> RDBStorage:
+    if not path.exists():
+        _create_database(path)
     # The journal mode is a property of the file. With SQLite's default, synchronous=FULL, it survives a loss of power.
     # WAL needs memory that all users of the database share, which machines of a network file system do not have.
     with closing(sqlite3.connect(path)) as connection:
         connection.execute(f"PRAGMA journal_mode={'DELETE' if on_network(path.parent) else 'WAL'}")
+    storage = _optuna_storage(path)
+    _create_missing_indexes(storage)
+    return storage
+
+
+def _optuna_storage(path: Path) -> RDBStorage:
+    """Optuna's storage in an SQLite file; it creates the tables that are missing."""
     url = URL.create("sqlite", database=str(path)).render_as_string()
     return RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}})
+
+
+def _create_database(path: Path) -> None:
+    """Create the database under another name and put it in place whole.
+
+    Optuna creates its tables and their indexes one by one. A driver killed between the table of studies and its unique
+    index would leave a database in which each later start adds the study once more.
+    """
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=NEW, dir=path.parent)
+    os.close(descriptor)
+    whole = Path(name)
+    try:
+        storage = _optuna_storage(whole)
+        storage.remove_session()
+        storage.engine.dispose()
+        whole.chmod(0o644)  # mkstemp makes the file private
+        fsync_path(whole)
+        with suppress(FileExistsError):  # another process has been faster
+            put_in_place(whole, path)
+    finally:
+        whole.unlink(missing_ok=True)
+    fsync_path(path.parent)
+
+
+def _create_missing_indexes(storage: RDBStorage) -> None:
+    """Complete a database whose creation was cut short, as versions before 0.2 could leave it."""
+    existing = inspect(storage.engine)
+    for table in BaseModel.metadata.tables.values():
+        present = {index["name"] for index in existing.get_indexes(table.name)}
+        for index in table.indexes:
+            if index.name not in present:
+                index.create(storage.engine)
 
 
 @contextmanager

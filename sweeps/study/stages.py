@@ -62,12 +62,12 @@ def requested_stages(study: Study, name: str | None) -> tuple[Stage, ...]:
     return requested
 
 
-def stage_of(ledger: str) -> str:
+def stage_of(name: str) -> str:
     """Return the name of the stage to which the trials in a stage storage belong.
 
     The storages of path races and of re-tuning have names of their own; they are parts of the ablation.
     """
-    return ledger if ledger in STAGE_NAMES else ABLATION.name
+    return name if name in STAGE_NAMES else ABLATION.name
 
 
 def limits(study: Study) -> Mapping[str, float]:

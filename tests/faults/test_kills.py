@@ -29,6 +29,8 @@ AIMS = {
     "the storage comes into being": [
         Aim("statement CREATE TABLE", 1),
         Aim("statement CREATE TABLE", 2),
+        Aim("statement CREATE UNIQUE INDEX", 1),
+        Aim("statement CREATE INDEX", 1),
         Aim("statement INSERT INTO version_info"),
         Aim("statement INSERT INTO alembic_version"),
         Aim("statement INSERT INTO studies"),

@@ -36,10 +36,7 @@ def test_run_that_reaches_an_epochs_end_within_the_grace_saves_it(tmp_path: Path
     events = Signalling(2, (number,))
     finish = run_inline(toy_study(**LONG), tmp_path, events)
     assert finish.signal is number
-    assert (
-        f"{number.name}: no new trials; running trials (1) have 25 s to finish their epoch"
-        in events.interrupted
-    )
+    assert f"{number.name}: no new trials; running trials (1) have 25 s to finish their epoch" in events.interrupted
     left = finish.results.trials
     assert [(trial.status, trial.epochs) for trial in left] == [(Status.RUNNING, 2)]
     saved = CheckpointFolder(finish.results.trial_folder(0) / "checkpoint").restore()

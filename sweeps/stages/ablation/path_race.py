@@ -57,7 +57,7 @@ class PathRace(ReplicateStage):
         assert section is not None
         self._max_seeds = section.seeds.min if isinstance(section.seeds, Seeds) else section.seeds
         self._origin, self._steps = _origin_and_steps(context)
-        super().__init__(context, ABLATION, context.storage.ledger(RACE), ())
+        super().__init__(context, ABLATION, context.storage.stage(RACE), ())
         self._advance()
         for number, _ in self._storage.unfinished():
             trial = self._storage.trial(number)

@@ -158,7 +158,7 @@ def _has(context: Context, arm: Arm, key: str) -> Any:
 
 def _search(context: Context, study: Study) -> Search:
     gate = ConstraintGate(study, context.workload)
-    storage = context.storage.ledger(storage_name(study), study.space)
+    storage = context.storage.stage(storage_name(study), study.space)
     sampler = Sampler(study, storage, gate, context.observer.on_end)
     current = parameters_of(study.space, context.workload, gate.baseline().settings)
     if current and storage.next_number() == 0 and study.space.contains(current):

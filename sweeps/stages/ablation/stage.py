@@ -39,7 +39,7 @@ class Ablation(ReplicateStage):
         self._seeds = section.seeds
         self._facts = dict(facts)
         self._totals: dict[str, int] = {}  # filled when Stein's first stage has ended
-        super().__init__(context, ABLATION, context.storage.ledger(ABLATION.name), arms)
+        super().__init__(context, ABLATION, context.storage.stage(ABLATION.name), arms)
         self._note()
 
     def wanted(self) -> Mapping[str, int]:

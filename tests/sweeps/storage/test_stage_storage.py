@@ -25,7 +25,7 @@ ARM = Arm("baseline", {"lr": 0.1})
 def driver(tmp_path: Path) -> Iterator[StageStorage]:
     """The stage "confirm" of a new study, with one trial that trains."""
     with closing(StudyStorage.open(tmp_path, STUDY)) as storage:
-        stage = storage.ledger("confirm")
+        stage = storage.stage("confirm")
         stage.begin(stage.add_replicate(ARM, 0), ARM.settings, {"macs": 7}, 3, "")
         yield stage
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from sweeps.artifacts.record import BadRecord, read_record, write_record
+from sweeps.io.files import put_in_place
 from sweeps.storage.integrity import Damaged
 from sweeps.storage.study_storage import StudyStorage
 from sweeps.trial.trial import Status, Trial
@@ -97,3 +98,43 @@ def test_recipe_of_a_trial_is_written_whole(finished: Path) -> None:
     recipe = YAML(typ="safe").load(finished / "trials/0000/recipe.yaml")
     assert recipe["lr"] == 0.05
     assert recipe["net"]["depth"] == 2
+
+
+def test_storage_whose_creation_was_cut_short_before_an_index_holds_each_study_once(tmp_path: Path) -> None:
+    """Optuna creates a table first and its index after it; a kill between the two left a table without the rule."""
+    study = toy_study(run_cap=3)
+    StudyStorage(tmp_path, study).close()
+    with sqlite3.connect(tmp_path / "study.db") as database:
+        database.execute("DROP INDEX ix_studies_study_name")
+    for _ in range(2):
+        StudyStorage(tmp_path, study).close()
+    with sqlite3.connect(tmp_path / "study.db") as database:
+        assert database.execute("SELECT count(*) FROM studies").fetchall() == [(1,)]
+        assert "ix_studies_study_name" in {row[1] for row in database.execute("PRAGMA index_list(studies)")}
+
+
+def test_database_has_its_name_only_once_it_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def cut_short(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("optuna.storages._rdb.storage._VersionManager.__init__", cut_short)
+        with pytest.raises(KeyboardInterrupt):
+            StudyStorage(tmp_path, toy_study())
+    assert not (tmp_path / "study.db").exists()
+    StudyStorage.open(tmp_path, toy_study()).close()
+    assert {path.name for path in tmp_path.iterdir() if "db" in path.name} <= {
+        "study.db",
+        "study.db-wal",
+        "study.db-shm",
+    }
+
+
+def test_database_that_another_process_creates_meanwhile_is_kept(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.write_text("first")
+    second.write_text("second")
+    put_in_place(first, tmp_path / "name")
+    with pytest.raises(FileExistsError):
+        put_in_place(second, tmp_path / "name")
+    assert (tmp_path / "name").read_text() == "first"
