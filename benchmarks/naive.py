@@ -19,7 +19,7 @@ from torchvision import transforms
 
 from cifar_sweep.data.split import load_training
 from cifar_sweep.models import build
-from cifar_sweep.models.init import initialise
+from cifar_sweep.models.initial_weights import initialise
 from cifar_sweep.optim.groups import parameter_groups
 from cifar_sweep.optim.schedules import learning_rate
 from cifar_sweep.recipe import AugmentRecipe, Recipe

@@ -25,7 +25,7 @@ from benchmarks import naive
 from benchmarks.kept import keep, machine, machine_line, options, require_quiet, spread
 from cifar_sweep.inference.precision import resolve_precision
 from cifar_sweep.models import build
-from cifar_sweep.models.init import initialise
+from cifar_sweep.models.initial_weights import initialise
 from cifar_sweep.recipe import Recipe
 from cifar_sweep.training.trainer import Trainer
 from sweeps.workload import Run

@@ -206,16 +206,16 @@ def smoke(recipe: Recipe) -> dict[str, Any]:
 
 def tune_batch(recipe: Recipe, site: Site) -> Tuned:
     """Find the largest batch that trains on the device, and how fast batches are."""
-    from cifar_sweep.tune import found
+    from cifar_sweep.tune import results
 
-    return found.tune_batch(recipe, site)
+    return results.tune_batch(recipe, site)
 
 
 def tune_lr(recipe: Recipe, site: Site) -> Tuned:
     """Find a learning rate to start from, by a range test on the training images."""
-    from cifar_sweep.tune import found
+    from cifar_sweep.tune import results
 
-    return found.tune_lr(recipe, site)
+    return results.tune_lr(recipe, site)
 
 
 def gpu_share(recipe: Recipe, site: Site, most: int) -> Sharing:

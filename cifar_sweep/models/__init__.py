@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Discriminator
 
-from cifar_sweep.models.choice import ByName
 from cifar_sweep.models.recipes.hierarchical import HierarchicalRecipe
 from cifar_sweep.models.recipes.single import SingleNetwork
+from cifar_sweep.models.union import ByName
 from cifar_sweep.schema import Shape
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from cifar_sweep.models.architectures.drawn import Draw
 from cifar_sweep.models.head import Classifier
+from cifar_sweep.models.initial_draws import Draw
 
 
 class Network(nn.Module, ABC):

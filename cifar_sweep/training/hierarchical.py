@@ -18,7 +18,7 @@ from cifar_sweep.inference.trained import STATE
 from cifar_sweep.inference.tta import mean_logits
 from cifar_sweep.models import build
 from cifar_sweep.models.architectures.hierarchical import Hierarchical, level_accuracies
-from cifar_sweep.models.init import initialise
+from cifar_sweep.models.initial_weights import initialise
 from cifar_sweep.models.network import Network
 from cifar_sweep.models.recipes.hierarchical import HierarchicalRecipe
 from cifar_sweep.models.recipes.single import SingleNetwork

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from cifar_sweep.data.formats import class_names
 from cifar_sweep.models import build
-from cifar_sweep.models.init import initialise
+from cifar_sweep.models.initial_weights import initialise
 from cifar_sweep.models.network import Network
 from cifar_sweep.models.recipes.hierarchical import HierarchicalRecipe
 from cifar_sweep.models.text_embeddings import embeddings

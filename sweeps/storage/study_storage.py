@@ -186,7 +186,7 @@ def _create_database(path: Path) -> None:
 
 
 def _create_missing_indexes(storage: RDBStorage) -> None:
-    """Complete a database whose creation was cut short, as versions before 0.2 could leave it."""
+    """Complete a database whose creation was cut short, as earlier versions could leave it."""
     existing = inspect(storage.engine)
     for table in BaseModel.metadata.tables.values():
         present = {index["name"] for index in existing.get_indexes(table.name)}

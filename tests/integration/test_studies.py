@@ -13,7 +13,7 @@ from sweeps.forecast import plan
 from sweeps.study.document import read
 from sweeps.trial.trial import Status
 from sweeps.validation.checks import accept
-from tests.cifar_sweep.made import make_cifar10, make_cifar100, make_folder, make_stl10
+from tests.cifar_sweep.artificial_data import make_cifar10, make_cifar100, make_folder, make_stl10
 from tests.sweeps.support import ROOT
 
 CHAINS = (("r3_lenet_to_convnet", "r3_finetune_stl10"), ("distill_teacher", "distill_to_budget"))  # the second learns
@@ -45,8 +45,8 @@ def runs_small(name: str, folders: Folders) -> None:
     """Run a study with --smoke: every run that fits is complete, no component is refused, and there is a report."""
     study, workload = accept(read(ROOT / "studies" / f"{name}.yaml"))
     launched = launch(study, workload, Options(folders=folders, runner="inline", smoke=True, quiet=True))
-    results = launched.finish.results
-    assert launched.finish.complete, launched.finish.failure
+    results = launched.results
+    assert launched.complete, launched.failure
     ends = {trial.status: trial.reason for trial in results.everything}
     assert set(ends) <= {Status.COMPLETE, Status.REJECTED, Status.DUPLICATE}, ends
     refused = {arm.name for stage in results.stages.values() for arm in stage.arms if arm.reason}

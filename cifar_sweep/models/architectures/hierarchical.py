@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import log_softmax
 
 from cifar_sweep import models
-from cifar_sweep.models.architectures.drawn import Draw
+from cifar_sweep.models.initial_draws import Draw
 from cifar_sweep.models.network import Network
 from cifar_sweep.models.recipes.hierarchical import HierarchicalRecipe
 from cifar_sweep.schema import Shape

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cifar_sweep.models.architectures.drawn import Draw, record_draws
 from cifar_sweep.models.head import Classifier
+from cifar_sweep.models.initial_draws import Draw, record_draws
 from cifar_sweep.models.network import Network
 from cifar_sweep.models.recipes import TorchvisionRecipe
 from cifar_sweep.schema import Shape

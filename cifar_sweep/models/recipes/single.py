@@ -6,7 +6,6 @@ from typing import Annotated
 
 from pydantic import Discriminator
 
-from cifar_sweep.models.choice import ByName
 from cifar_sweep.models.recipes.airbench import AirbenchRecipe
 from cifar_sweep.models.recipes.base_resnet import BaseResNetRecipe
 from cifar_sweep.models.recipes.classic import (
@@ -19,6 +18,7 @@ from cifar_sweep.models.recipes.classic import (
 from cifar_sweep.models.recipes.resnet import ResNetRecipe
 from cifar_sweep.models.recipes.torchvision import TorchvisionRecipe
 from cifar_sweep.models.recipes.wide_resnet import WideResNetRecipe
+from cifar_sweep.models.union import ByName
 
 SingleNetwork = (
     ResNetRecipe

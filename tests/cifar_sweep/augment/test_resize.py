@@ -18,7 +18,7 @@ from cifar_sweep.data.split import fingerprint
 from cifar_sweep.recipe import DataRecipe
 from cifar_sweep.recipe.data import Fit
 from cifar_sweep.schema import Shape
-from tests.cifar_sweep.made import make_cifar10, pictures, shuffled_labels
+from tests.cifar_sweep.artificial_data import make_cifar10, pictures, shuffled_labels
 
 PICTURES = pictures(shuffled_labels(10, 1), 96, seed=0)
 FITS = [Fit(40, None), Fit(224, None), Fit(128, 112), Fit(None, 70), Fit(97, 50)]

@@ -16,7 +16,7 @@ from cifar_sweep.data.formats import Images, read_images
 from cifar_sweep.recipe import DataRecipe, Recipe
 from cifar_sweep.training.trainer import Trainer
 from sweeps.workload import Run
-from tests.cifar_sweep.made import make_folder
+from tests.cifar_sweep.artificial_data import make_folder
 
 CIFAR10 = DataRecipe(name="cifar10")
 

@@ -13,7 +13,7 @@ from cifar_sweep.data.formats import class_names
 from cifar_sweep.recipe import DataRecipe
 from cifar_sweep.recipe.datasets import CLASS_NAMES, COARSE_NAMES
 from sweeps.workload import Unavailable
-from tests.cifar_sweep.made import make_cifar100
+from tests.cifar_sweep.artificial_data import make_cifar100
 
 CIFAR100 = DataRecipe(name="cifar100")
 

@@ -19,7 +19,7 @@ from cifar_sweep.data.download import fetch
 from cifar_sweep.data.formats import read_images
 from cifar_sweep.recipe import DataRecipe
 from sweeps.workload import Unavailable
-from tests.cifar_sweep.made import make_stl10
+from tests.cifar_sweep.artificial_data import make_stl10
 
 DATA = DataRecipe(name="cifar10")
 

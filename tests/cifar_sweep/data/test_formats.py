@@ -22,7 +22,7 @@ from cifar_sweep.data.formats import class_names, read_images, source_files
 from cifar_sweep.data.unlabelled import read_unlabelled
 from cifar_sweep.recipe import DataRecipe
 from sweeps.workload import Unavailable
-from tests.cifar_sweep.made import make_folder, pictures
+from tests.cifar_sweep.artificial_data import make_folder, pictures
 
 CIFAR10 = DataRecipe(name="cifar10")
 RANDOM = np.random.default_rng(0)

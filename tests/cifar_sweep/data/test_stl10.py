@@ -11,7 +11,7 @@ from cifar_sweep.data.cache import load_images
 from cifar_sweep.data.formats import class_names, read_images
 from cifar_sweep.recipe import DataRecipe
 from sweeps.workload import Unavailable
-from tests.cifar_sweep.made import make_stl10, pictures, shuffled_labels
+from tests.cifar_sweep.artificial_data import make_stl10, pictures, shuffled_labels
 
 STL10 = DataRecipe(name="stl10")
 FIVE = ("car", "deer", "horse", "monkey", "truck")  # those of report 003

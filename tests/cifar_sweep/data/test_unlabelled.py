@@ -18,7 +18,7 @@ from cifar_sweep.data.unlabelled import load_unlabelled, read_unlabelled
 from cifar_sweep.recipe import DataRecipe
 from cifar_sweep.recipe.data import Fit, UnlabelledRecipe
 from sweeps.workload import Unavailable
-from tests.cifar_sweep.made import make_cifar10, make_folder, make_stl10, make_unlabelled_pickle, pictures
+from tests.cifar_sweep.artificial_data import make_cifar10, make_folder, make_stl10, make_unlabelled_pickle, pictures
 
 CIFAR10 = DataRecipe(name="cifar10")
 PICTURES = pictures(np.arange(6) % 10, 32, seed=4)

@@ -18,7 +18,7 @@ from cifar_sweep.data.split import load_test, load_training
 from cifar_sweep.inference.trained import Trained
 from cifar_sweep.models import build
 from cifar_sweep.models.architectures.airbench import Airbench
-from cifar_sweep.models.init import initialise
+from cifar_sweep.models.initial_weights import initialise
 from cifar_sweep.models.recipes import AirbenchRecipe
 from cifar_sweep.recipe import Recipe
 from cifar_sweep.recipe.transfer import TransferRecipe

@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from cifar_sweep.models import build
 from cifar_sweep.models.head import Classifier
-from cifar_sweep.models.init import initialise
+from cifar_sweep.models.initial_weights import initialise
 from cifar_sweep.models.recipes import Head, ResNetRecipe, TextHead
 from cifar_sweep.schema import Shape
 

@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy
 from cifar_sweep.cost import network_cost
 from cifar_sweep.models import ModelRecipe, build
 from cifar_sweep.models.architectures.cbam_cnn import ChannelAttention, SpatialAttention
-from cifar_sweep.models.init import initialise
+from cifar_sweep.models.initial_weights import initialise
 from cifar_sweep.models.layers import StochasticDepth
 from cifar_sweep.models.network import Network
 from cifar_sweep.schema import Shape

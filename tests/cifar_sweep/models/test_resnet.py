@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from cifar_sweep.models import build
-from cifar_sweep.models.init import initialise
+from cifar_sweep.models.initial_weights import initialise
 from cifar_sweep.models.layers import SampledConv2d
 from cifar_sweep.models.recipes import ResNetRecipe
 from cifar_sweep.schema import Shape

@@ -13,8 +13,8 @@ from torchvision.ops import StochasticDepth
 
 from cifar_sweep.cost import network_cost
 from cifar_sweep.models import build
-from cifar_sweep.models.architectures.drawn import record_draws
-from cifar_sweep.models.init import initialise
+from cifar_sweep.models.initial_draws import record_draws
+from cifar_sweep.models.initial_weights import initialise
 from cifar_sweep.models.network import Network
 from cifar_sweep.models.recipes import TorchvisionRecipe
 from cifar_sweep.schema import Shape

@@ -19,7 +19,7 @@ from cifar_sweep.data.coarse import coarse_groups
 from cifar_sweep.inference.trained import Trained
 from cifar_sweep.models import build
 from cifar_sweep.models.architectures.hierarchical import Hierarchical, level_accuracies
-from cifar_sweep.models.init import initialise
+from cifar_sweep.models.initial_weights import initialise
 from cifar_sweep.models.recipes.hierarchical import CIFAR100_GROUPS
 from cifar_sweep.recipe import DataRecipe, Recipe
 from cifar_sweep.schema import Shape

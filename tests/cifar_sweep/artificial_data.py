@@ -1,8 +1,8 @@
 """Small artificial data sets in the official layouts, for tests and smoke runs on machines without a network.
 
 Every image is a handwritten digit of scikit-learn in the colour of its class on a patch of a photograph, so that the
-classes can be learned. The same call writes the same files. `python -m tests.cifar_sweep.made FOLDER` writes one of
-each.
+classes can be learned. The same call writes the same files. `python -m tests.cifar_sweep.artificial_data FOLDER`
+writes one of each.
 """
 
 from __future__ import annotations
