@@ -1,7 +1,7 @@
-"""What the stages after the search have shown: levels of arms and paired comparisons, from recorded runs alone.
+"""Evaluate the stages after the search: levels of arms, paired comparisons and effects, from recorded runs alone.
 
-Follows docs/evidence.md. A run that diverged counts with the metric that guessing reaches; a run that a machine lost is
-a missing value, whose pair is left out, counted and named.
+docs/evidence.md explains the methods. A diverged run counts at chance level. A run lost by a machine has no value: its
+pair is left out, counted and named.
 """
 
 from __future__ import annotations

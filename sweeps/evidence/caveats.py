@@ -1,4 +1,4 @@
-"""What weakens the figures of a report: accepted changes, teachers of the same data, workers that died."""
+"""List what weakens the figures of a report: accepted changes, teachers trained on the same data, dead workers."""
 
 from __future__ import annotations
 
@@ -12,46 +12,47 @@ from sweeps.storage.results import SAME_DATA, Results
 
 
 def caveats(results: Results) -> list[str]:
-    """A sentence for each."""
-    return [*_drifted(results), *_taught(results), *_died(results)]
+    """Return a sentence for each reason to read the figures with care."""
+    return [*_accepted_changes(results), *_shared_data(results), *_worker_deaths(results)]
 
 
 def changes(environment: Mapping[str, Any]) -> dict[str, str]:
-    """The changes that were accepted, by when, in words: for the provenance."""
-    told = {}
-    for number, accepted in enumerate(environment.get("drift", ()), start=1):
-        listed = "; ".join(str(Drift(**change)) for change in accepted["changes"])
-        told[f"drift {number}, accepted at {accepted['at']}"] = listed
-    return told
+    """Return the changes that the user accepted with `--accept-drift`, in words, by number and time of acceptance."""
+    return {
+        f"drift {number}, accepted at {accepted['at']}": "; ".join(
+            str(Drift(**change)) for change in accepted["changes"]
+        )
+        for number, accepted in enumerate(environment.get("drift", ()), start=1)
+    }
 
 
-def _drifted(results: Results) -> list[str]:
-    told = changes(results.environment)
-    if not told:
+def _accepted_changes(results: Results) -> list[str]:
+    accepted = changes(results.environment)
+    if not accepted:
         return []
     runs = results.everything
     later = sum(trial.drift > 0 for trial in runs)
     return [
         f"{later:,} of {count(len(runs), 'run')} were made after a change that was accepted "
-        f"({'; '.join(told.values())}): figures from before and after are not of the same thing."
+        f"({'; '.join(accepted.values())}): figures from before and after are not of the same thing."
     ]
 
 
-def _taught(results: Results) -> list[str]:
-    """That runs learned from a model which has seen their validation images."""
-    named = results.environment.get(SAME_DATA, ())
-    if not named:
+def _shared_data(results: Results) -> list[str]:
+    """Name the teachers that may have been trained on the validation images of this study."""
+    teachers = results.environment.get(SAME_DATA, ())
+    if not teachers:
         return []
     return [
-        f"Runs of this study learn from {', '.join(named)}, trained on the same data and so perhaps on images "
+        f"Runs of this study learn from {', '.join(teachers)}, trained on the same data and so perhaps on images "
         f"that they are validated on: their {VALIDATION} figures may be optimistic, those of the test set are not."
     ]
 
 
-def _died(results: Results) -> list[str]:
-    """That workers died under runs which went on from their checkpoints: it changes no figure."""
-    died = [trial for trial in results.everything if trial.deaths]
-    if not died:
+def _worker_deaths(results: Results) -> list[str]:
+    """Count the workers that died. The runs continued from their checkpoints, so no figure changes."""
+    affected = [trial for trial in results.everything if trial.deaths]
+    if not affected:
         return []
-    times = count(sum(trial.deaths for trial in died), "time")
-    return [f"Workers died {times} under {count(len(died), 'run')}, which went on from their checkpoints."]
+    times = count(sum(trial.deaths for trial in affected), "time")
+    return [f"Workers died {times} under {count(len(affected), 'run')}, which went on from their checkpoints."]

@@ -1,4 +1,4 @@
-"""Arms against their references, pair by pair, and the families over which they are corrected."""
+"""Compare arms with their references, pair by pair, and correct each table of comparisons as one family."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sweeps.trial.arm import Arm
 
 @dataclass(frozen=True)
 class Pair:
-    """The metric of reference and arm in one replicate."""
+    """The metric of the reference and of the arm in one replicate."""
 
     replicate: int
     reference: float
@@ -23,12 +23,21 @@ class Pair:
 
 @dataclass(frozen=True)
 class Comparison:
-    """An arm against its reference: differences are arm minus reference, in the metric's units.
+    """An arm against its reference. Differences are arm minus reference, in the metric's units.
 
-    `paired` is None below 2 pairs. `p_holm` and the `simultaneous` interval are adjusted over the `family` comparisons
-    of the same table that have pairs enough. `diverged` counts the arm's runs. `missing` names the pairs left out.
-    `verdict` is the sentence for people, `short` a word or three for a table ("lower", "higher (worse)",
-    "inconclusive", "smaller than ±0.5 pp", "lower, smaller than ±0.5 pp", "identical", "one pair", "no pair").
+    Attributes:
+        arm: The arm.
+        reference: The arm that it is compared with.
+        pairs: The replicates in which both arms have a value.
+        missing: The replicates that are left out, with the reason.
+        diverged: The number of the arm's runs that diverged.
+        paired: The paired statistics; None below 2 pairs.
+        p_holm: The p of the paired t test, adjusted over the family (Holm).
+        simultaneous: The interval of the difference, adjusted over the family (Bonferroni).
+        family: The number of comparisons of the same table that have at least 2 pairs.
+        verdict: The result as a sentence.
+        short: The result in a few words, for a table: "lower", "higher (worse)", "inconclusive", "smaller than
+            ±0.5 pp", "lower, smaller than ±0.5 pp", "identical", "one pair" or "no pair".
     """
 
     arm: Arm
@@ -46,7 +55,15 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Terms:
-    """What the figures of one table share; `first` is the size of Stein's first stage, `components` their order."""
+    """What the comparisons of one table share.
+
+    Attributes:
+        measure: The format of the metric.
+        design: The design of the ablation.
+        margin: The largest difference that does not matter, in the metric's units; None for no equivalence test.
+        first: The number of replicates in Stein's first stage; None with a fixed number of seeds.
+        components: The components in the order of the study file.
+    """
 
     measure: MetricFormat
     design: str
@@ -64,60 +81,71 @@ class _Tested:
 
 
 def comparisons(levels: Sequence[Level], terms: Terms) -> tuple[Comparison, ...]:
-    """Every level whose reference is among `levels`, corrected as one family (Holm; Bonferroni intervals)."""
-    known = {level.arm.name: level for level in levels}
-    tested = [_test(known[level.arm.reference], level, terms) for level in levels if level.arm.reference in known]
+    """Compare every level with its reference and correct over all of them (Holm's p, Bonferroni's intervals).
+
+    Args:
+        levels: The arms of one table. Arms whose reference is not among them are left out.
+        terms: What the comparisons share.
+    """
+    by_name = {level.arm.name: level for level in levels}
+    tested = [_test(by_name[level.arm.reference], level, terms) for level in levels if level.arm.reference in by_name]
+    # A comparison without two pairs has no p, and does not make the correction of the others stricter.
     p = {one.level.arm.name: one.paired.p for one in tested if one.paired}
     adjusted = dict(zip(p, holm(list(p.values())), strict=True))
     return tuple(_comparison(one, adjusted, terms) for one in tested)
 
 
+def left_out(levels: Sequence[Level]) -> tuple[Missing, ...]:
+    """Return the replicates in which any of these arms has no value, with the arms that miss it and the reasons."""
+    reasons: dict[int, list[str]] = {}
+    for level in levels:
+        for missing in level.missing:
+            reasons.setdefault(missing.replicate, []).append(f"{level.arm.name}: {missing.why}")
+    return tuple(Missing(replicate, "; ".join(whys)) for replicate, whys in sorted(reasons.items()))
+
+
 def _test(reference: Level, level: Level, terms: Terms) -> _Tested:
     shared = sorted(reference.values.keys() & level.values.keys())
     pairs = tuple(Pair(n, reference.values[n], level.values[n]) for n in shared)
+    # A lost run of the first stage leaves fewer pairs, from which Stein's variance is then estimated.
     first = None if terms.first is None else sum(n < terms.first for n in shared)
-    found = paired(
+    statistics = paired(
         [pair.reference for pair in pairs],
         [pair.value for pair in pairs],
         margin=terms.margin,
         first=first,
         goal=terms.measure.goal,
     )
-    return _Tested(reference, level, pairs, found)
+    return _Tested(reference, level, pairs, statistics)
 
 
 def _comparison(one: _Tested, adjusted: Mapping[str, float], terms: Terms) -> Comparison:
-    arm, reference, found = one.level.arm, one.reference.arm, one.paired
+    arm, reference, statistics = one.level.arm, one.reference.arm, one.paired
     p_holm, family = adjusted.get(arm.name), len(adjusted)
-    words = compared(action(arm, reference, terms.design), terms.measure, len(one.pairs), found, p_holm, family)
+    words = compared(action(arm, reference, terms.design), terms.measure, len(one.pairs), statistics, p_holm, family)
     missing = left_out((one.reference, one.level))
-    after = remarks(
-        "replicate",
-        arm.note,
-        one.level.diverged,
-        len(one.level.values) + len(one.level.missing),
-        one.reference.diverged,
-        [(lost.replicate, lost.why) for lost in missing],
-    )
     return Comparison(
         arm=arm,
         reference=reference,
         pairs=one.pairs,
         missing=missing,
         diverged=one.level.diverged,
-        paired=found,
+        paired=statistics,
         p_holm=p_holm,
-        simultaneous=simultaneous(found.estimate, family, found.df) if found else None,
+        simultaneous=simultaneous(statistics.estimate, family, statistics.df) if statistics else None,
         family=family,
-        verdict=words.sentence + after,
+        verdict=words.sentence + _remarks(one, missing),
         short=words.short,
     )
 
 
-def left_out(levels: Sequence[Level]) -> tuple[Missing, ...]:
-    """The replicates that a missing run of any of these arms has cost, with the arms that lost it."""
-    lost: dict[int, list[str]] = {}
-    for level in levels:
-        for missing in level.missing:
-            lost.setdefault(missing.replicate, []).append(f"{level.arm.name}: {missing.why}")
-    return tuple(Missing(replicate, "; ".join(whys)) for replicate, whys in sorted(lost.items()))
+def _remarks(one: _Tested, missing: Sequence[Missing]) -> str:
+    """The sentences that follow the verdict."""
+    return remarks(
+        "replicate",
+        one.level.arm.note,
+        one.level.diverged,
+        len(one.level.values) + len(one.level.missing),
+        one.reference.diverged,
+        [(lost.replicate, lost.why) for lost in missing],
+    )

@@ -1,4 +1,4 @@
-"""Main effects and two-way interactions of a factorial, with the seeds as blocks."""
+"""Estimate the main effects and two-way interactions of a factorial, with the seeds as blocks."""
 
 from __future__ import annotations
 
@@ -16,12 +16,21 @@ from sweeps.stats import Contrast, Estimate, contrasts, detectable, holm, simult
 
 @dataclass(frozen=True)
 class Effect:
-    """A main effect or a two-way interaction of a factorial: `estimate` over seeds, as blocks.
+    """A main effect or a two-way interaction of a factorial.
 
-    A main effect is the mean with the component minus the mean without it; the interaction of a and b is half of the
-    effect of a with b minus the effect of a without b. `p_holm` and `simultaneous` are adjusted over all the effects.
-    `aliases` name the effects that share the estimate ("c:d", or "-c:d" where its sign is the opposite). `missing` are
-    the seeds left out, because some arm has no figure for them.
+    A main effect is the mean with the component minus the mean without it. The interaction of a and b is half of: the
+    effect of a with b minus the effect of a without b.
+
+    Attributes:
+        components: One component for a main effect, two for an interaction.
+        estimate: The effect over the seeds, in the metric's units.
+        p: The p of the t test of the estimate.
+        p_holm: The same, adjusted over all effects (Holm).
+        simultaneous: The interval of the estimate, adjusted over all effects (Bonferroni).
+        aliases: The effects that share the estimate in a fraction: "c:d", or "-c:d" with the opposite sign.
+        verdict: The result as a sentence.
+        short: The result in a few words, for a table.
+        missing: The seeds that are left out because an arm has no value for them.
     """
 
     components: tuple[str, ...]
@@ -36,22 +45,23 @@ class Effect:
 
 
 def effects(levels: Sequence[Level], terms: Terms) -> tuple[Effect, ...]:
-    """The effects of the components that `levels` lack, over the seeds that every arm has a figure of."""
+    """Estimate the effects of the components that `levels` lack, over the seeds for which every arm has a value."""
     if not levels:
         return ()
-    lacked = dict.fromkeys(name for level in levels for name in level.arm.removed)
-    components = [name for name in dict.fromkeys((*terms.components, *lacked)) if name in lacked]
-    whole = sorted(set.intersection(*(set(level.values) for level in levels)))
-    values = np.array([[level.values[replicate] for level in levels] for replicate in whole], dtype=np.float64)
+    removed = dict.fromkeys(name for level in levels for name in level.arm.removed)
+    components = [name for name in dict.fromkeys((*terms.components, *removed)) if name in removed]
+    shared = sorted(set.intersection(*(set(level.values) for level in levels)))
+    values = np.array([[level.values[replicate] for level in levels] for replicate in shared], dtype=np.float64)
     design = np.array([[-1.0 if name in level.arm.removed else 1.0 for name in components] for level in levels])
-    first = None if terms.first is None else sum(replicate < terms.first for replicate in whole)
-    stage = first if first is not None and 2 <= first < len(whole) else None
-    found = contrasts(values, design, stage) if len(whole) > 1 and components else ()
-    adjusted = holm([contrast.location.p for contrast in found])
+    first = None if terms.first is None else sum(replicate < terms.first for replicate in shared)
+    # Stein's variance needs two seeds of the first stage; without a second stage it is the ordinary one.
+    stage = first if first is not None and 2 <= first < len(shared) else None
+    estimates = contrasts(values, design, stage) if len(shared) > 1 and components else ()
+    adjusted = holm([contrast.location.p for contrast in estimates])
     missing = left_out(levels)
     return tuple(
-        _effect(contrast, p, components, len(found), missing, terms)
-        for contrast, p in zip(found, adjusted, strict=True)
+        _effect(contrast, p, components, len(estimates), missing, terms)
+        for contrast, p in zip(estimates, adjusted, strict=True)
     )
 
 
@@ -63,24 +73,28 @@ def _effect(
     missing: tuple[Missing, ...],
     terms: Terms,
 ) -> Effect:
-    named = tuple(components[factor] for factor in contrast.factors)
-    where = contrast.location
-    least = detectable(where.estimate.sd, where.estimate.n, where.df)
-    words = verdict_on(named, terms.measure, where.estimate, p_holm, family, least)
-    aliases = tuple(
-        f"{'-' if sign < 0 else ''}{':'.join(components[factor] for factor in factors)}"
-        for factors, sign in contrast.aliases
-    )
+    names = tuple(components[factor] for factor in contrast.factors)
+    estimate, df = contrast.location.estimate, contrast.location.df
+    least = detectable(estimate.sd, estimate.n, df)
+    words = verdict_on(names, terms.measure, estimate, p_holm, family, least)
+    aliases = _aliases(contrast, components)
     shared = f" It shares its estimate with {', '.join(aliases)}: the design cannot tell them apart." if aliases else ""
     after = remarks("seed", "", 0, 0, 0, [(lost.replicate, lost.why) for lost in missing])
     return Effect(
-        components=named,
-        estimate=where.estimate,
-        p=where.p,
+        components=names,
+        estimate=estimate,
+        p=contrast.location.p,
         p_holm=p_holm,
-        simultaneous=simultaneous(where.estimate, family, where.df),
+        simultaneous=simultaneous(estimate, family, df),
         aliases=aliases,
         verdict=words.sentence + shared + after,
         short=words.short,
         missing=missing,
+    )
+
+
+def _aliases(contrast: Contrast, components: Sequence[str]) -> tuple[str, ...]:
+    return tuple(
+        f"{'-' if sign < 0 else ''}{':'.join(components[factor] for factor in factors)}"
+        for factors, sign in contrast.aliases
     )

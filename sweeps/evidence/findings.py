@@ -1,48 +1,98 @@
-"""What a report is made from: a study's results and what its later stages have shown, worked out once."""
+"""The results of a study with everything that they show: the input of reports, tables and figures."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from sweeps import evidence
+from sweeps.artifacts.layout import FINAL
+from sweeps.evidence.caveats import caveats
+from sweeps.evidence.importance import Importance
+from sweeps.evidence.selection import ModelSelection, baseline_trial, choices_after
 from sweeps.evidence.summary import Ablation, Confirmation, FinalEvidence
 from sweeps.formatting import MetricFormat, measure
 from sweeps.storage.results import Results
+from sweeps.trial.trial import Trial
 
 
 @dataclass(frozen=True)
 class Findings:
-    """Results and evidence; a stage that has not begun is None."""
+    """The results of a study and what they show. Each value is computed at its first use and kept.
+
+    Example:
+        findings = Findings.of(open_results(Path("runs"), "quickstart"))
+        if findings.ablation is not None:
+            print(*(comparison.verdict for comparison in findings.ablation.comparisons), sep="\n")
+    """
 
     results: Results
-    confirmation: Confirmation | None = None
-    ablation: Ablation | None = None
-    final: FinalEvidence | None = None
 
     @classmethod
     def of(cls, results: Results) -> Findings:
-        """What the recorded runs of `results` show."""
-        if not results.stages:
-            return cls(results)
-        return cls(results, evidence.confirmation(results), evidence.ablation(results), evidence.final(results))
+        """Return the findings of `results`."""
+        return cls(results)
 
-    @property
+    @cached_property
     def words(self) -> MetricFormat:
-        """The metric of validation, in words."""
+        """The format of the study's metric on validation data."""
         return measure(self.results.study.metric)
 
+    @cached_property
+    def ranked(self) -> tuple[Trial, ...]:
+        """The completed trials of the search, best first."""
+        return tuple(self.results.ranked())
+
+    @cached_property
+    def baseline_trial(self) -> Trial | None:
+        """The trial of the search that has the settings of the baseline; None if there is none."""
+        return baseline_trial(self.results)
+
+    @cached_property
+    def confirmation(self) -> Confirmation | None:
+        """The evidence of confirm; None before it has begun."""
+        return evidence.confirmation(self.results)
+
+    @cached_property
+    def ablation(self) -> Ablation | None:
+        """The evidence of the ablation; None before it has begun."""
+        return evidence.ablation(self.results)
+
+    @cached_property
+    def final(self) -> FinalEvidence | None:
+        """The evidence of the opened test set; None while it is sealed."""
+        return evidence.final(self.results)
+
+    @cached_property
+    def selections(self) -> tuple[ModelSelection, ...]:
+        """The runs that may stand for the study, in the order of preference."""
+        return tuple(choices_after(self.results, self.confirmation))
+
+    @cached_property
+    def importances(self) -> tuple[Importance, ...]:
+        """The importance of the searched settings by each method; empty with too few comparable trials."""
+        # Optuna takes about a second to import.
+        from sweeps.evidence.importance_estimators import importances
+
+        return tuple(importances(self.results))
+
+    @cached_property
+    def caveats(self) -> tuple[str, ...]:
+        """A sentence for each reason to read the figures with care."""
+        return tuple(caveats(self.results))
+
     def facts(self, stage: str) -> Mapping[str, Any]:
-        """What a stage decided by; empty before it has begun."""
+        """Return the facts by which a stage was planned; empty before it has begun."""
         return self.results.stages[stage].facts if stage in self.results.stages else {}
 
     @property
     def openings(self) -> list[Mapping[str, Any]]:
         """The openings of the test set by this study, in their order."""
-        return list(self.facts("final").get("openings", ()))
+        return list(self.facts(FINAL).get("openings", ()))
 
     @property
     def earlier_openings(self) -> int:
-        """How often other studies have opened the same test set."""
-        return int(self.facts("final").get("earlier_openings", 0))
+        """The number of openings of the same test set by other studies."""
+        return int(self.facts(FINAL).get("earlier_openings", 0))

@@ -1,4 +1,4 @@
-"""How much each searched setting moved the metric: figures that are computed elsewhere and only shown here."""
+"""The importance of each searched setting, as the report shows it; `importance_estimators` computes it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Importance:
-    """An exploratory ranking of the searched settings.
+    """An exploratory ranking of the searched settings by one method.
 
-    `method` names the estimator and the epoch it looked at; `means` and `deviations` hold, by dotted key, the share of
-    the explained variance and its standard deviation over repeated estimates; `lows` and `highs` the ends of its 95 %
-    bootstrap interval over trials, where that was computed; `trials` is how many trials it used.
+    Attributes:
+        method: The estimator and the epoch at which it compares the trials.
+        means: The share of the explained variance of each setting, by dotted key.
+        deviations: The standard deviation of each share over repeated estimates.
+        trials: The number of trials that were used.
+        lows: The lower end of each share's 95 % bootstrap interval over trials; empty where it was not computed.
+        highs: The upper ends of the same intervals.
     """
 
     method: str

@@ -1,17 +1,18 @@
-"""Which searched settings the metric depends on: PED-ANOVA and fANOVA at one epoch, with bootstrap intervals.
+"""Estimate on which searched settings the metric depends, by PED-ANOVA and fANOVA, with bootstrap intervals.
 
-PED-ANOVA (Watanabe, Bansal & Hutter, IJCAI 2023) asks what sets the good trials apart; fANOVA (Hutter, Hoos &
-Leyton-Brown, ICML 2014) what share of a random forest's variance a setting explains. Both as Optuna implements them.
-All trials that trained at least so long are taken at the same epoch: taking completed trials alone would leave out what
-ASHA stopped. The intervals are percentiles over resampled trials.
+PED-ANOVA (Watanabe, Bansal & Hutter, IJCAI 2023) ranks the settings in which the good trials differ from the others.
+fANOVA (Hutter, Hoos & Leyton-Brown, ICML 2014) gives the share of a random forest's variance that each explains. Both
+are Optuna's. The trials are compared at one epoch, which all that are used have reached: the completed trials alone
+would leave out those that early termination stopped. The intervals are percentiles over resampled trials.
 """
 
 from __future__ import annotations
 
 import copy
+import math
 import random
 import warnings
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -38,9 +39,14 @@ MIN_TRIALS = 20  # with fewer the shares are noise, and loading the estimators t
 
 @dataclass(frozen=True)
 class Method:
-    """An estimator of importance, and over how many resamples of the trials it is repeated.
+    """An estimator of importance.
 
-    Of more than `most` trials as many are drawn at random: time grows with them, fANOVA's with their square.
+    Attributes:
+        name: The name in the report.
+        resamples: The number of bootstrap resamples of the trials.
+        most: The most trials that are used; of more, as many are drawn at random. The time of PED-ANOVA grows with the
+            number of trials, that of fANOVA with its square.
+        evaluator: Returns Optuna's evaluator for a seed.
     """
 
     name: str
@@ -67,14 +73,30 @@ FANOVA = Method("fANOVA", 20, 100, _fanova)
 
 
 def importance(results: Results) -> Importance | None:
-    """PED-ANOVA's importance of each setting that all taken trials have; None below `MIN_TRIALS` comparable trials."""
+    """Return the importance by PED-ANOVA; None below `MIN_TRIALS` comparable trials, or if all have equal values."""
     return _importance(results, PED_ANOVA)
 
 
 def importances(results: Results) -> list[Importance]:
-    """The importance by each method that the trials allow, PED-ANOVA first. They are exploratory: nothing is tested."""
-    found = (_importance(results, method) for method in (PED_ANOVA, FANOVA))
-    return [each for each in found if each is not None]
+    """Return the importance by each method that the trials allow, PED-ANOVA first.
+
+    The figures are exploratory: the trials of a search are no random sample.
+    """
+    estimates = (_importance(results, method) for method in (PED_ANOVA, FANOVA))
+    return [estimate for estimate in estimates if estimate is not None]
+
+
+def comparable(results: Results) -> tuple[int, list[Trial]]:
+    """Return the latest epoch that half of the trained trials (at least `MIN_TRIALS`) reached, and those trials.
+
+    Trials without a finite metric at the epoch are left out: Optuna rejects them.
+    """
+    lengths = sorted((trial.epochs for trial in results.trials if trial.epochs), reverse=True)
+    needed = max(MIN_TRIALS, len(lengths) // 2)
+    if len(lengths) < needed:
+        return 0, []
+    epoch = lengths[needed - 1]
+    return epoch, [trial for trial in results.trials if math.isfinite(trial.curve.get(epoch, math.nan))]
 
 
 def _importance(results: Results, method: Method) -> Importance | None:
@@ -83,42 +105,39 @@ def _importance(results: Results, method: Method) -> Importance | None:
         return None
     seed = stream(results.study.seed, "importance")
     generator, evaluator = random.Random(seed), method.evaluator(seed)
-    of = ""
+    drawn = ""
     if len(trials) > method.most:
-        of = f", {method.most:,} of {len(trials):,} trials drawn at random"
+        drawn = f", {method.most:,} of {len(trials):,} trials drawn at random"
         trials = generator.sample(trials, method.most)
-    told = [_told(results, trial, epoch) for trial in trials]
-    direction = results.study.metric.goal
-    point = _shares(told, direction, evaluator)
-    if not point:
+    frozen, goal = [_frozen_trial(results, trial, epoch) for trial in trials], results.study.metric.goal
+    shares = _shares(frozen, goal, evaluator)
+    resamples = (generator.choices(frozen, k=len(frozen)) for _ in range(method.resamples))
+    resampled = [_shares(sample, goal, evaluator) for sample in resamples] if shares else []
+    usable = [estimate for estimate in resampled if estimate]
+    # A resample of equal values has no importance; with many of them the intervals would rest on a few.
+    if not shares or len(usable) < method.resamples // 2:
         return None
-    resamples = (generator.choices(told, k=len(told)) for _ in range(method.resamples))
-    found = [shares for sample in resamples if (shares := _shares(sample, direction, evaluator))]
-    if len(found) < method.resamples // 2:
-        return None
-    spread = {key: np.array([shares.get(key, 0.0) for shares in found]) for key in point}
+    name = f"{method.name} on the metric after {count(epoch, 'epoch')}{drawn}"
+    return _with_spread(name, shares, usable, len(trials))
+
+
+def _with_spread(
+    method: str, shares: Mapping[str, float], resampled: Sequence[Mapping[str, float]], trials: int
+) -> Importance:
+    """The shares with their standard deviations and 95 % percentile intervals over the resamples."""
+    spread = {key: np.array([estimate.get(key, 0.0) for estimate in resampled]) for key in shares}
     return Importance(
-        method=f"{method.name} on the metric after {count(epoch, 'epoch')}{of}",
-        means=point,
+        method=method,
+        means=shares,
         deviations={key: float(values.std(ddof=1)) for key, values in spread.items()},
-        trials=len(trials),
+        trials=trials,
         lows={key: float(np.percentile(values, 2.5)) for key, values in spread.items()},
         highs={key: float(np.percentile(values, 97.5)) for key, values in spread.items()},
     )
 
 
-def comparable(results: Results) -> tuple[int, list[Trial]]:
-    """The latest epoch that at least half of the trained trials (and `MIN_TRIALS`) reached, and those trials."""
-    lengths = sorted((trial.epochs for trial in results.trials if trial.epochs), reverse=True)
-    wanted = max(MIN_TRIALS, len(lengths) // 2)
-    if len(lengths) < wanted:
-        return 0, []
-    epoch = lengths[wanted - 1]
-    return epoch, [trial for trial in results.trials if epoch in trial.curve]
-
-
-def _told(results: Results, trial: Trial, epoch: int) -> FrozenTrial:
-    """A trial as Optuna knows it, complete with its value at `epoch`."""
+def _frozen_trial(results: Results, trial: Trial, epoch: int) -> FrozenTrial:
+    """A trial for Optuna, complete with its value at `epoch`."""
     space = results.study.space
     params = encode(space, trial.parameters)
     kinds = {dimension.key: distribution(dimension) for dimension in space.dimensions if dimension.key in params}
@@ -126,7 +145,7 @@ def _told(results: Results, trial: Trial, epoch: int) -> FrozenTrial:
 
 
 class _Sample(optuna.Study):
-    """A study of the given trials, some perhaps several times; adding them one by one would copy each."""
+    """An Optuna study of resampled trials. `add_trials` would take longer, as it copies each of them."""
 
     def __init__(self, trials: Sequence[FrozenTrial], direction: Goal) -> None:
         storage = InMemoryStorage()
@@ -134,21 +153,21 @@ class _Sample(optuna.Study):
         super().__init__(study_name=name, storage=storage)
         self._sample = [copy.copy(trial) for trial in trials]
         for number, trial in enumerate(self._sample):
-            trial.number = trial._trial_id = number  # one that was drawn twice counts as two
+            trial.number = trial._trial_id = number  # a trial that was drawn twice counts as two
 
     def get_trials(self, deepcopy: bool = True, states: Container[TrialState] | None = None) -> list[FrozenTrial]:
-        """The sample, whose trials are all complete."""
+        """Return the resampled trials, which are all complete."""
         return self._sample
 
 
 def _shares(trials: Sequence[FrozenTrial], direction: Goal, evaluator: BaseImportanceEvaluator) -> dict[str, float]:
-    """Normalised importance by key; empty where the values do not vary."""
-    # Seconds to import, for scikit-learn comes with it.
+    """The normalised importance by key; empty where the values do not vary."""
+    # The import takes seconds, because it loads scikit-learn.
     from optuna.importance import get_param_importances
 
     if len({trial.value for trial in trials}) < 2:
         return {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", (ExperimentalWarning, UserWarning))
-        found = get_param_importances(_Sample(trials, direction), evaluator=evaluator)
-    return {key: float(share) for key, share in found.items()}
+        shares = get_param_importances(_Sample(trials, direction), evaluator=evaluator)
+    return {key: float(share) for key, share in shares.items()}

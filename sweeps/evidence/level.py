@@ -1,4 +1,4 @@
-"""One arm over its seeds: which runs gave a figure, and which did not and why."""
+"""One arm over its seeds: the value of each run, their mean, and the runs without a value with the reason."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from sweeps.storage.results import StageResults
 from sweeps.trial.arm import Arm
 from sweeps.trial.trial import Status, Trial
 
-NO_CHANCE = "diverged, and the workload does not say what guessing reaches"
+NO_CHANCE = "diverged, and the workload defines no chance level"
 
 
 @dataclass(frozen=True)
 class Missing:
-    """A run that gave no figure: its replicate (from 0), its status in words, and the reason."""
+    """A run without a value: its replicate (from 0), and its status with the reason, in words."""
 
     replicate: int
     why: str
@@ -25,7 +25,15 @@ class Missing:
 
 @dataclass(frozen=True)
 class Level:
-    """One arm over its seeds: the metric by replicate, and its mean with a 95 % t interval (None below 2 runs)."""
+    """One arm over its seeds.
+
+    Attributes:
+        arm: The arm.
+        values: The metric by replicate.
+        mean: The mean with its 95 % t interval; None below 2 runs.
+        diverged: The number of diverged runs, which count at chance level.
+        missing: The runs without a value.
+    """
 
     arm: Arm
     values: Mapping[int, float]
@@ -36,9 +44,12 @@ class Level:
 
 @dataclass(frozen=True)
 class Figure:
-    """Which figure of a run counts: its value or, in the stage final, `metric` on the labelled set `part`.
+    """The value with which a run counts.
 
-    `percent`: the figure lies between 0 and 100, and so does every mean of it.
+    Attributes:
+        part: The labelled set, in the stage final; empty for the study's metric on validation data.
+        metric: The metric on that set.
+        percent: Whether values lie between 0 and 100, and so does every mean of them.
     """
 
     part: str = ""
@@ -46,16 +57,17 @@ class Figure:
     percent: bool = False
 
     def of(self, trial: Trial) -> float | None:
-        """The figure of a run that has ended: a diverged run's is what guessing reaches. None where there is none."""
-        found: float | None = None
+        """Return the value of a run that has ended: at chance level if it diverged, None where there is none."""
+        value: float | None = None
         if trial.status is Status.DIVERGED:
-            found = trial.curve[trial.epochs] if trial.curve else None
+            # The chance level is recorded as the last epoch of a diverged run.
+            value = trial.curve[trial.epochs] if trial.curve else None
         elif trial.status is Status.COMPLETE:
-            found = trial.metrics.get(self.part, {}).get(self.metric) if self.part else trial.value
-        return found if found is not None and math.isfinite(found) else None
+            value = trial.metrics.get(self.part, {}).get(self.metric) if self.part else trial.value
+        return value if value is not None and math.isfinite(value) else None
 
     def why_missing(self, trial: Trial) -> str:
-        """Why a run that has ended gave no figure."""
+        """Return the reason why a run that has ended has no value."""
         if trial.status is Status.DIVERGED:
             return NO_CHANCE
         if trial.status is Status.COMPLETE:
@@ -67,21 +79,21 @@ VALUE = Figure()
 
 
 def level(stage: StageResults, arm: Arm, figure: Figure = VALUE) -> Level:
-    """What the runs of `arm` gave so far; a run that is still training is not there yet."""
+    """Return the level of an arm so far. Runs that are still training are neither valued nor missing."""
     ended = {n: run for n, run in sorted(stage.replicates(arm).items()) if run.status is not Status.RUNNING}
-    found = {replicate: figure.of(run) for replicate, run in ended.items()}
-    values = {replicate: value for replicate, value in found.items() if value is not None}
+    by_replicate = {replicate: figure.of(run) for replicate, run in ended.items()}
+    values = {replicate: value for replicate, value in by_replicate.items() if value is not None}
     missing = tuple(Missing(n, figure.why_missing(run)) for n, run in ended.items() if n not in values)
     diverged = sum(run.status is Status.DIVERGED for run in ended.values())
     return Level(arm, values, _mean(values, figure.percent), diverged, missing)
 
 
+def levels(stage: StageResults, figure: Figure = VALUE) -> tuple[Level, ...]:
+    """Return the levels of all applicable arms, in their order."""
+    return tuple(level(stage, arm, figure) for arm in stage.arms if arm.applicable)
+
+
 def _mean(values: Mapping[int, float], percent: bool) -> Estimate | None:
-    """The mean with its interval, which is cut where no mean of percentages can lie."""
+    """The mean with its interval. A t interval of percentages may pass 0 or 100, where no mean can lie: it is cut."""
     mean = interval(list(values.values()))
     return replace(mean, low=max(0.0, mean.low), high=min(100.0, mean.high)) if mean and percent else mean
-
-
-def levels(stage: StageResults, figure: Figure = VALUE) -> tuple[Level, ...]:
-    """The levels of all applicable arms, in their order."""
-    return tuple(level(stage, arm, figure) for arm in stage.arms if arm.applicable)

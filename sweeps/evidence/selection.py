@@ -1,24 +1,30 @@
-"""Which runs stand for what a study has found: those of its final model, else of what came nearest to one."""
+"""Select the runs that stand for a study: the final model, the incumbent, the baseline or the best trial."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from sweeps import evidence
-from sweeps.artifacts.layout import SEARCH, TEST, VALIDATION, trial_folder
+from sweeps.artifacts.layout import ABLATION, CONFIRM, FINAL, SEARCH, TEST, VALIDATION, trial_folder
+from sweeps.evidence.summary import Confirmation, confirmation
+from sweeps.space.space import TOGGLE
 from sweeps.storage.results import Results, StageResults
-from sweeps.trial.arm import BASELINE, Arm
+from sweeps.trial.arm import BASELINE, INCUMBENT, Arm
 from sweeps.trial.trial import Status, Trial
-
-INCUMBENT = "incumbent"
-FINAL, CONFIRM, ABLATION = "final", "confirm", "ablation"
 
 
 @dataclass(frozen=True)
 class ModelSelection:
-    """Completed runs of one recipe: their stage, the part of the data that judged them, and what to call them."""
+    """Completed runs of one recipe.
+
+    Attributes:
+        stage: The stage of the runs.
+        part: The part of the data on which they were measured: "validation" or "test".
+        called: What the report calls them, such as "the incumbent".
+        runs: The runs; empty as long as none has completed.
+    """
 
     stage: str
     part: str
@@ -27,9 +33,16 @@ class ModelSelection:
 
 
 def choices(results: Results) -> Iterator[ModelSelection]:
-    """The final model, the incumbent of confirm, the ablation's baseline and the search's best, as far as there are."""
+    """Yield the selections that exist, in the order of preference.
+
+    These are the final model, the incumbent of confirm, the baseline of the ablation, and the best trial of the search.
+    """
+    return choices_after(results, confirmation(results))
+
+
+def choices_after(results: Results, confirmed: Confirmation | None) -> Iterator[ModelSelection]:
+    """Yield the same as `choices`, from the evidence of confirm that the caller has."""
     final, confirm, ablation = (results.stages.get(name) for name in (FINAL, CONFIRM, ABLATION))
-    confirmed = evidence.confirmation(results)
     if final is not None and (arm := final_arm(final)) is not None:
         yield ModelSelection(FINAL, TEST, _called(arm), completed(final, arm))
     if confirm is not None and confirmed is not None and confirmed.levels:
@@ -42,22 +55,48 @@ def choices(results: Results) -> Iterator[ModelSelection]:
 
 
 def final_arm(stage: StageResults) -> Arm | None:
-    """The arm that a final stage is about: the incumbent, which the baseline may be."""
-    named = (stage.arm(INCUMBENT), stage.arm(BASELINE), *stage.arms)
-    return next((arm for arm in named if arm is not None and arm.applicable), None)
+    """Return the arm of the final model: the incumbent or, where the baseline is the incumbent, the baseline."""
+    candidates = (stage.arm(INCUMBENT), stage.arm(BASELINE), *stage.arms)
+    return next((arm for arm in candidates if arm is not None and arm.applicable), None)
 
 
 def completed(stage: StageResults, arm: Arm) -> tuple[Trial, ...]:
-    """The runs of an arm that completed, by replicate."""
+    """Return the completed runs of an arm, by replicate."""
     return tuple(run for _, run in sorted(stage.replicates(arm).items()) if run.status is Status.COMPLETE)
 
 
 def run_folder(results: Results, trial: Trial) -> Path:
-    """Where the files of a run are: those of the run that the result cache took it from, where it did."""
+    """Return the folder with the files of a run. A run from the result cache has those of the run it was taken from."""
     if not trial.source:
         return results.trial_folder(trial.number, trial.stage)
     study, stage, number = trial.source.rsplit("/", 2)
     return trial_folder(results.folder.parent / study, int(number), stage)
+
+
+def baseline_trial(results: Results) -> Trial | None:
+    """Return trial 0 of the search if its settings are those of the study's baseline, else None.
+
+    Each of its settings must be written in the baseline: a default of the workload is not known here.
+    """
+    first = next((trial for trial in results.trials if trial.number == 0), None)
+    if first is None or not first.parameters:
+        return None
+    settings = {**results.study.space.constants, **first.parameters}
+    return first if all(_same(results.study.baseline, key, value) for key, value in settings.items()) else None
+
+
+def _same(baseline: Mapping[str, Any], key: str, value: Any) -> bool:
+    """Whether the nested `baseline` has `value` at a dotted key."""
+    if key.startswith(TOGGLE):
+        return value is True  # the baseline has every part that a toggle may remove
+    node: Any = baseline
+    for part in key.split("."):
+        if not isinstance(node, Mapping) or part not in node:
+            return False
+        node = node[part]
+    if isinstance(node, list | tuple) and isinstance(value, list | tuple):
+        return list(node) == list(value)
+    return bool(node == value)
 
 
 def _called(arm: Arm) -> str:

@@ -1,11 +1,11 @@
-"""What each stage after the search has shown so far."""
+"""Summarize the evidence of each stage after the search."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from sweeps.artifacts.layout import TEST
+from sweeps.artifacts.layout import ABLATION, CONFIRM, FINAL, TEST
 from sweeps.evidence.comparison import Comparison, Terms, comparisons
 from sweeps.evidence.effect import Effect, effects
 from sweeps.evidence.level import Figure, Level, level, levels
@@ -14,27 +14,36 @@ from sweeps.storage.results import Results, StageResults
 from sweeps.trial.arm import Arm
 from sweeps.trial.trial import Status, Trial
 
-CONFIRM, ABLATION, FINAL = "confirm", "ablation", "final"
 FACTORIAL = "factorial"
 
 
 @dataclass(frozen=True)
 class Confirmation:
-    """The confirmed candidates, best mean first, each with the value that the search had chosen it by.
+    """The evidence of confirm.
 
-    The first one is the incumbent once every run of the stage has ended (`complete`).
+    Attributes:
+        levels: The candidates, best mean first. The first is the incumbent once the stage is complete.
+        searched: The value of each candidate in the search, by arm: a selected extreme of single runs.
+        complete: Whether every run of the stage has ended.
     """
 
     levels: tuple[Level, ...]
-    searched: Mapping[str, float]  # arm -> the search's own value, a selected extreme
+    searched: Mapping[str, float]
     complete: bool
 
 
 @dataclass(frozen=True)
 class Ablation:
-    """What an ablation has shown so far. `retuned` sets arms side by side that were each tuned again.
+    """The evidence of the ablation so far.
 
-    `levels` are in the order of the arms; `not_applicable` arms were never trained; `effects` are a factorial's.
+    Attributes:
+        design: The design by which the arms were listed.
+        levels: The applicable arms, in their order.
+        comparisons: Each arm against its reference; empty for a factorial.
+        retuned: The same for the arms that were each tuned again.
+        effects: The effects of a factorial; empty for other designs.
+        not_applicable: The arms that are never trained.
+        superseded: The number of runs whose recipe no arm has any more.
     """
 
     design: str
@@ -48,7 +57,7 @@ class Ablation:
 
 @dataclass(frozen=True)
 class LabelledSetResult:
-    """One labelled set at the stage final: the levels of the arms on it, and the comparisons where there are any."""
+    """The evidence on one labelled set in the stage final: the levels of the arms and their comparisons, if any."""
 
     name: str
     levels: tuple[Level, ...]
@@ -57,36 +66,43 @@ class LabelledSetResult:
 
 @dataclass(frozen=True)
 class FinalEvidence:
-    """The sealed test set, opened: `sets` begins with "test". `validation` are the same arms in confirm or ablation."""
+    """The evidence of the opened test set.
+
+    Attributes:
+        validation: The levels of the same arms in the ablation or in confirm.
+        sets: The labelled sets, "test" first.
+    """
 
     validation: tuple[Level, ...]
     sets: tuple[LabelledSetResult, ...]
 
 
 def confirmation(results: Results) -> Confirmation | None:
-    """What confirm has shown; None before it has begun."""
+    """Return the evidence of confirm; None before it has begun."""
     stage = results.stages.get(CONFIRM)
     if stage is None:
         return None
     sign = -1.0 if results.study.metric.goal == "maximize" else 1.0
-    found = sorted(levels(stage, _figure(results)), key=lambda each: (not each.values, sign * _mean(each)))
-    searched = {arm.name: value for arm in stage.arms if (value := _searched(results, arm)) is not None}
-    return Confirmation(tuple(found), searched, _complete(results, stage))
+    # Arms without any value come last, whatever the goal.
+    ordered = sorted(levels(stage, _figure(results)), key=lambda level: (not level.values, sign * _mean(level)))
+    ranked = results.ranked()
+    searched = {arm.name: value for arm in stage.arms if (value := _searched(ranked, arm)) is not None}
+    return Confirmation(tuple(ordered), searched, _complete(results, stage))
 
 
 def ablation(results: Results) -> Ablation | None:
-    """What the ablation has shown; None before it has begun."""
+    """Return the evidence of the ablation; None before it has begun."""
     stage = results.stages.get(ABLATION)
     if stage is None:
         return None
-    found, terms = levels(stage, _figure(results)), _terms(results)
-    fixed = [each for each in found if not each.arm.tuned]
-    factorial = terms.design == FACTORIAL
+    every, terms = levels(stage, _figure(results)), _terms(results)
+    fixed = [level for level in every if not level.arm.tuned]
+    factorial = terms.design == FACTORIAL  # effects take the place of comparisons
     return Ablation(
         design=terms.design,
-        levels=found,
+        levels=every,
         comparisons=() if factorial else comparisons(fixed, terms),
-        retuned=comparisons([each for each in found if each.arm.tuned], terms),
+        retuned=comparisons([level for level in every if level.arm.tuned], terms),
         effects=effects(fixed, terms) if factorial else (),
         not_applicable=tuple(arm for arm in stage.arms if not arm.applicable),
         superseded=stage.superseded,
@@ -94,24 +110,29 @@ def ablation(results: Results) -> Ablation | None:
 
 
 def final(results: Results) -> FinalEvidence | None:
-    """What the opened test set has shown; None before that."""
+    """Return the evidence of the opened test set; None while it is sealed."""
     stage = results.stages.get(FINAL)
     if stage is None or not stage.facts.get("sets"):
         return None
     names = sorted(stage.facts["sets"], key=lambda name: name != TEST)
     earlier = (_validation(results, arm) for arm in stage.arms if arm.applicable)
     return FinalEvidence(
-        tuple(each for each in earlier if each is not None), tuple(_shift(results, stage, name) for name in names)
+        validation=tuple(level for level in earlier if level is not None),
+        sets=tuple(_labelled_set(results, stage, name) for name in names),
     )
 
 
 def _terms(results: Results) -> Terms:
-    """What the ablation's comparisons share; before it has begun, what the study asks for."""
-    rule = results.study.ablation
+    """What the ablation's comparisons share; before it has begun, as the study file asks for it."""
+    section = results.study.ablation
     facts = results.stages[ABLATION].facts if ABLATION in results.stages else {}
-    design = facts.get("design") or (rule.design if rule else "")
-    components = tuple((rule.components or ()) if rule else ())
-    return Terms(measure(results.study.metric), design, rule.margin if rule else None, facts.get("first"), components)
+    return Terms(
+        measure=measure(results.study.metric),
+        design=facts.get("design") or (section.design if section else ""),
+        margin=section.margin if section else None,
+        first=facts.get("first"),
+        components=tuple((section.components or ()) if section else ()),
+    )
 
 
 def _figure(results: Results, part: str = "") -> Figure:
@@ -119,40 +140,39 @@ def _figure(results: Results, part: str = "") -> Figure:
     return Figure(part, name.removeprefix("val_"), percent=name.endswith("accuracy"))
 
 
-def _shift(results: Results, stage: StageResults, name: str) -> LabelledSetResult:
-    found = levels(stage, _figure(results, name))
-    about = _terms(results)
-    return LabelledSetResult(name, found, comparisons(found, Terms(about.measure.on(name), about.design, about.margin)))
+def _labelled_set(results: Results, stage: StageResults, name: str) -> LabelledSetResult:
+    on_set, terms = levels(stage, _figure(results, name)), _terms(results)
+    # Stein's first stage belongs to the seeds of the ablation; those of final are a fixed number.
+    terms = replace(terms, measure=terms.measure.on(name), first=None, components=())
+    return LabelledSetResult(name, on_set, comparisons(on_set, terms))
 
 
 def _validation(results: Results, arm: Arm) -> Level | None:
-    """The same recipe, else the arm of the same name, in the ablation, else in confirm."""
+    """The level of the same recipe, else of the arm of the same name, in the ablation, else in confirm."""
     stages = [results.stages[name] for name in (ABLATION, CONFIRM) if name in results.stages]
-    known = [(stage, other) for stage in stages for other in stage.arms if other.applicable]
-    same = [pair for pair in known if pair[1].recipe == arm.recipe] or [
-        pair for pair in known if pair[1].name == arm.name
-    ]
-    return level(*same[0], _figure(results)) if same else None
+    candidates = [(stage, other) for stage in stages for other in stage.arms if other.applicable]
+    same_recipe = [pair for pair in candidates if pair[1].recipe == arm.recipe]
+    matches = same_recipe or [pair for pair in candidates if pair[1].name == arm.name]
+    return level(*matches[0], _figure(results)) if matches else None
 
 
 def _complete(results: Results, stage: StageResults) -> bool:
-    wanted = range(results.study.confirm.seeds) if results.study.confirm else range(0)
-    runs = [stage.replicates(arm) for arm in stage.arms if arm.applicable]
-    return bool(runs) and all(n in found and _ended(found[n]) for found in runs for n in wanted)
+    replicates = range(results.study.confirm.seeds) if results.study.confirm else range(0)
+    by_arm = [stage.replicates(arm) for arm in stage.arms if arm.applicable]
+    return bool(by_arm) and all(n in runs and _ended(runs[n]) for runs in by_arm for n in replicates)
 
 
 def _ended(trial: Trial) -> bool:
     return trial.status is not Status.RUNNING
 
 
-def _searched(results: Results, arm: Arm) -> float | None:
-    """The value of the completed search trial that the arm comes from: the best one of its name, recipe or settings."""
-    ranked = results.ranked()
+def _searched(ranked: Sequence[Trial], arm: Arm) -> float | None:
+    """The value of the search trial that an arm comes from: the best one of its name, else its recipe or settings."""
     same = [trial for trial in ranked if arm.name == f"trial {trial.number}"]
     same = same or [trial for trial in ranked if trial.recipe and trial.recipe == arm.recipe]
     same = same or [trial for trial in ranked if arm.edits and dict(trial.parameters) == dict(arm.edits)]
     return same[0].value if same else None
 
 
-def _mean(each: Level) -> float:
-    return sum(each.values.values()) / len(each.values) if each.values else 0.0
+def _mean(level: Level) -> float:
+    return sum(level.values.values()) / len(level.values) if level.values else 0.0

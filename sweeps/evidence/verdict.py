@@ -1,6 +1,6 @@
-"""What a comparison has shown, in a sentence. docs/evidence.md lists the sentences and when each is used.
+"""Put the result of a comparison into a sentence. docs/evidence.md lists the sentences and when each is used.
 
-The wording follows the Holm-adjusted p of the paired t test, never a bare "significant" and never "no effect".
+The wording follows the Holm-adjusted p of the paired t test. No sentence says "significant" or "no effect".
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from sweeps.formatting import MetricFormat, chance, count, listed, setting
-from sweeps.stats import Estimate, Paired
+from sweeps.stats import ALPHA, Estimate, Paired
 from sweeps.trial.arm import Arm
 
-LEVEL = 0.05
 PATH = "path"
 ALTERNATIVES = "alternatives"
+INCONCLUSIVE = "inconclusive"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The sentence for people, and a word or three for a table."""
+    """A result as a sentence, and in a few words for a table."""
 
     sentence: str
     short: str
@@ -29,93 +29,113 @@ class Verdict:
 def compared(
     action: str, measure: MetricFormat, pairs: int, paired: Paired | None, p_holm: float | None, family: int
 ) -> Verdict:
-    """The verdict on one arm against its reference; `action` opens the sentence ("Removing relu")."""
+    """Return the verdict on one arm against its reference.
+
+    Args:
+        action: The beginning of the sentence, such as "Removing relu".
+        measure: The format of the metric.
+        pairs: The number of pairs.
+        paired: The paired statistics; None below 2 pairs.
+        p_holm: The adjusted p; None below 2 pairs.
+        family: The number of comparisons over which p is adjusted.
+    """
     if paired is None or p_holm is None:
         return _too_few(action, pairs)
     if paired.sd == 0 and paired.mean == 0:
         same = f"the two recipes gave the same {measure.label} in each of {count(paired.n, 'pair')}"
         return Verdict(f"{action}: identical figures: {same}.", "identical")
-    if p_holm < LEVEL:
+    if p_holm < ALPHA:
         return _moved(action, measure, paired, p_holm, family)
     if _equivalent(paired):
-        said = f"the difference in {measure.label} is {_equivalence(measure, paired)}"
-        return Verdict(f"{action}: {said} ({_figures(measure, paired, p_holm, family)}).", _within(measure, paired))
+        result = f"the difference in {measure.label} is {_equivalence(measure, paired)}"
+        return Verdict(f"{action}: {result} ({_figures(measure, paired, p_holm, family)}).", _within(measure, paired))
     why = _inconclusive(paired.estimate, _figures(measure, paired, p_holm, family), p_holm, family)
-    return Verdict(
-        f"{action}: for {measure.label} {why}; n = {paired.n} could detect {_least(measure, paired.detectable)}.", _OPEN
-    )
+    could_detect = f"n = {paired.n} could detect {_least(measure, paired.detectable)}"
+    return Verdict(f"{action}: for {measure.label} {why}; {could_detect}.", INCONCLUSIVE)
 
 
 def effect(
     components: Sequence[str], measure: MetricFormat, estimate: Estimate, p_holm: float, family: int, least: float
 ) -> Verdict:
-    """The verdict on a main effect (one component) or an interaction of two; `least` is the detectable difference."""
+    """Return the verdict on an effect of a factorial.
+
+    Args:
+        components: One component for a main effect, two for an interaction.
+        measure: The format of the metric.
+        estimate: The effect over the seeds.
+        p_holm: The adjusted p.
+        family: The number of effects over which p is adjusted.
+        least: The smallest effect that as many seeds would detect with 80 % power.
+    """
     half = _half(estimate)
-    shown = _numbers(measure, estimate, "seed", p_holm, family)
-    if p_holm >= LEVEL:
+    numbers = _numbers(measure, estimate, "seed", p_holm, family)
+    if p_holm >= ALPHA:
         subject = "Main effect of" if len(components) == 1 else "Interaction of"
-        why = _inconclusive(estimate, f"{_signed(measure, estimate.mean, half)}, {shown}", p_holm, family)
-        could = f"n = {estimate.n} could detect {_least(measure, least)}"
-        return Verdict(f"{subject} {listed(components)}: for {measure.label} {why}; {could}.", _OPEN)
+        why = _inconclusive(estimate, f"{_signed(measure, estimate.mean, half)}, {numbers}", p_holm, family)
+        could_detect = f"n = {estimate.n} could detect {_least(measure, least)}"
+        return Verdict(f"{subject} {listed(components)}: for {measure.label} {why}; {could_detect}.", INCONCLUSIVE)
+    size, spread = measure.gap(estimate.mean, half), _spread(measure, estimate, numbers)
+    verb, direction = _verb(estimate.mean), _direction(measure, estimate.mean)
     if len(components) == 1:
-        moved = f"{_verb(estimate.mean)} {measure.label} by {measure.gap(estimate.mean, half)}"
-        said = (
-            f"Having {components[0]} {moved}, averaged over the other components ({_spread(measure, estimate, shown)})."
-        )
-        return Verdict(said, _direction(measure, estimate.mean))
+        moved = f"{verb} {measure.label} by {size}, averaged over the other components"
+        return Verdict(f"Having {components[0]} {moved} ({spread}).", direction)
     first, second = components
-    said = f"{second} {_verb(estimate.mean)} the effect of {first} on {measure.label}"
-    size = f"half of that change is {measure.gap(estimate.mean, half)} ({_spread(measure, estimate, shown)})"
-    sentence = f"Interaction of {first} and {second}: {said}; {size}."
-    return Verdict(sentence, _direction(measure, estimate.mean))
+    moved = f"{second} {verb} the effect of {first} on {measure.label}; half of that change is {size}"
+    return Verdict(f"Interaction of {first} and {second}: {moved} ({spread}).", direction)
 
 
 def action(arm: Arm, reference: Arm, design: str) -> str:
-    """How a sentence on `arm` begins: "Removing relu", "Adding a to the recipe without a and b", "Changing …"."""
-    again = " (both tuned again)" if arm.tuned else ""
+    """Return the beginning of a sentence on `arm`: "Removing relu", "Adding a to the recipe without a and b", …"""
+    suffix = " (both tuned again)" if arm.tuned else ""
     if design == PATH:
-        return _change(arm, reference) + again
+        return _change(arm, reference) + suffix
     if design == ALTERNATIVES:
-        return f"Replacing the {reference.name} by {arm.name}{again}"
-    taken = [name for name in arm.removed if name not in reference.removed]
+        return f"Replacing the {reference.name} by {arm.name}{suffix}"
+    removed = [name for name in arm.removed if name not in reference.removed]
     added = [name for name in reference.removed if name not in arm.removed]
-    if added and not taken:
-        return f"Adding {listed(added)} to the recipe without {listed(reference.removed)}{again}"
-    if taken and not added:
-        return f"Removing {listed(taken)}{again}"
-    return _change(arm, reference) + again
+    if added and not removed:
+        return f"Adding {listed(added)} to the recipe without {listed(reference.removed)}{suffix}"
+    if removed and not added:
+        return f"Removing {listed(removed)}{suffix}"
+    return _change(arm, reference) + suffix
 
 
 def remarks(
     noun: str, note: str, diverged: int, runs: int, reference_diverged: int, left_out: Sequence[tuple[int, str]]
 ) -> str:
-    """The sentences after a verdict: what was done to the arm, divergence, and the pairs left out with the reason."""
-    said = [f"{note[0].upper()}{note[1:]}."] if note else []
+    """Return the sentences that follow a verdict, each after a blank; empty if there is nothing to add.
+
+    Args:
+        noun: The name of what is left out: "replicate" or "seed".
+        note: How the recipe was adjusted.
+        diverged: The number of the arm's runs that diverged.
+        runs: The number of the arm's runs that ended.
+        reference_diverged: The number of the reference's runs that diverged.
+        left_out: The replicates that are left out, with the reasons.
+    """
+    sentences = [f"{note[0].upper()}{note[1:]}."] if note else []
     if diverged:
-        said.append(f"{diverged} of its {count(runs, 'run')} diverged and {_counts(diverged)} as guessing.")
+        sentences.append(f"{diverged} of its {count(runs, 'run')} diverged and {_counts(diverged)} at chance level.")
     if reference_diverged:
         runs_of = count(reference_diverged, "run")
-        said.append(f"{runs_of} of the reference diverged and {_counts(reference_diverged)} as guessing.")
+        sentences.append(f"{runs_of} of the reference diverged and {_counts(reference_diverged)} at chance level.")
     if left_out:
-        named = "; ".join(f"{replicate} ({why})" for replicate, why in left_out)
-        said.append(f"Left out: {noun}{'s' if len(left_out) > 1 else ''} {named}.")
-    return "".join(f" {sentence}" for sentence in said)
-
-
-_OPEN = "inconclusive"
+        reasons = "; ".join(f"{replicate} ({why})" for replicate, why in left_out)
+        sentences.append(f"Left out: {noun}{'s' if len(left_out) > 1 else ''} {reasons}.")
+    return "".join(f" {sentence}" for sentence in sentences)
 
 
 def _moved(action: str, measure: MetricFormat, paired: Paired, p_holm: float, family: int) -> Verdict:
+    """The verdict on a difference that Holm's test confirms. It may be so small as to be equivalent all the same."""
     estimate = paired.estimate
-    shown = _numbers(measure, estimate, "pair", p_holm, family, paired)
+    numbers = _numbers(measure, estimate, "pair", p_holm, family, paired)
     moved = f"{_verb(paired.mean)} {measure.label} by {measure.gap(paired.mean, _half(estimate))}"
-    said = f"{action} {moved} ({_spread(measure, estimate, shown)})"
+    sentence = f"{action} {moved} ({_spread(measure, estimate, numbers)})"
     short = _direction(measure, paired.mean)
-    if _equivalent(paired):
-        return Verdict(
-            f"{said}; the difference is {_equivalence(measure, paired)}.", f"{short}, {_within(measure, paired)}"
-        )
-    return Verdict(f"{said}.", short)
+    if not _equivalent(paired):
+        return Verdict(f"{sentence}.", short)
+    equivalence = f"the difference is {_equivalence(measure, paired)}"
+    return Verdict(f"{sentence}; {equivalence}.", f"{short}, {_within(measure, paired)}")
 
 
 def _too_few(action: str, pairs: int) -> Verdict:
@@ -128,39 +148,41 @@ def _inconclusive(estimate: Estimate, figures: str, p_holm: float, family: int) 
     if estimate.low <= 0 <= estimate.high:
         return f"inconclusive: the interval includes 0 ({figures})"
     if family == 1:
-        return f"inconclusive: p {chance(p_holm)} is not below 0.05 ({figures})"
-    what = f"over {count(family, 'comparison')} Holm p {chance(p_holm)} is not below 0.05"
-    return f"inconclusive: the interval by itself excludes 0, but {what} ({figures})"
+        return f"inconclusive: p {chance(p_holm)} is not below {ALPHA} ({figures})"
+    adjusted = f"over {count(family, 'comparison')} Holm p {chance(p_holm)} is not below {ALPHA}"
+    return f"inconclusive: the interval by itself excludes 0, but {adjusted} ({figures})"
 
 
 def _figures(measure: MetricFormat, paired: Paired, p_holm: float, family: int) -> str:
-    """The signed difference with everything that belongs to it."""
-    shown = _numbers(measure, paired.estimate, "pair", p_holm, family, paired)
-    return f"{_signed(measure, paired.mean, _half(paired.estimate))}, {shown}"
+    """The signed difference with its interval, n and p."""
+    numbers = _numbers(measure, paired.estimate, "pair", p_holm, family, paired)
+    return f"{_signed(measure, paired.mean, _half(paired.estimate))}, {numbers}"
 
 
 def _numbers(
     measure: MetricFormat, estimate: Estimate, noun: str, p_holm: float, family: int, paired: Paired | None = None
 ) -> str:
-    """ "95 % CI -0.9 to 0.3, n = 6 pairs, Holm p = 0.4"; the interval is the signed one."""
+    """Signed interval, n and p: "95 % CI -0.9 to 0.3, n = 6 pairs, Holm p = 0.4"."""
     half = _half(estimate)
     low, high = (measure.digits(end, half) for end in (estimate.low, estimate.high))
     stein = f", variance of the first {paired.first}" if paired and paired.first else ""
+    # Without variance there is no t statistic, so that p is the sign-flip test's.
     flips = " of the sign-flip test, for the differences are all equal" if estimate.sd == 0 else ""
     name = "Holm p" if family > 1 else "p"
     return f"95 % CI {low} to {high}, n = {count(estimate.n, noun)}{stein}, {name} {chance(p_holm)}{flips}"
 
 
-def _spread(measure: MetricFormat, estimate: Estimate, shown: str) -> str:
-    """The same figures for a sentence that has said the direction: the ends of the interval by their size."""
+def _spread(measure: MetricFormat, estimate: Estimate, numbers: str) -> str:
+    """The same numbers with an unsigned interval, for a sentence that names the direction: "lowered by 7.1 pp"."""
     half = _half(estimate)
     ends = sorted((abs(estimate.low), abs(estimate.high)))
     low, high = (measure.digits(end, half) for end in ends)
-    return f"95 % CI {low} to {high}, {shown.partition(', ')[2]}"
+    return f"95 % CI {low} to {high}, {numbers.partition(', ')[2]}"
 
 
 def _equivalent(paired: Paired) -> bool:
-    return paired.equivalence_p is not None and paired.equivalence_p < LEVEL
+    # Tested for each comparison by itself, as docs/evidence.md says.
+    return paired.equivalence_p is not None and paired.equivalence_p < ALPHA
 
 
 def _equivalence(measure: MetricFormat, paired: Paired) -> str:

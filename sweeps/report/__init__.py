@@ -1,4 +1,4 @@
-"""The report of a study: `write` turns its results into a page, tables, pictures and a summary."""
+"""Write the report of a study: a page, tables, pictures and a summary."""
 
 from __future__ import annotations
 
@@ -8,25 +8,33 @@ from pathlib import Path
 from sweeps.evidence.importance import Importance
 from sweeps.storage.results import Results
 
-__all__ = ["Importance", "sentences", "write"]
+__all__ = ["Importance", "evidence_sentences", "save_report"]
 
 
-def write(results: Results, importances: Sequence[Importance], folder: Path) -> Path:
-    """Write `index.html`, `README.md`, `tables/` and `figures/` into `folder`, each file atomically; the page's path.
+def save_report(results: Results, importances: Sequence[Importance], folder: Path) -> Path:
+    """Write `index.html`, `README.md`, `tables/` and `figures/` into `folder`, each file atomically.
 
-    Tables are written as CSV, Markdown and LaTeX, figures of the evidence also as SVG. `importances` are computed
-    elsewhere, one per method; there are none where there are too few trials.
+    Tables are written as CSV, Markdown and LaTeX, figures of the evidence also as SVG. Tables and figures that an
+    earlier report left and this one does not have are removed.
+
+    Args:
+        results: The results of the study.
+        importances: The importance of the searched settings, one per method; empty with too few trials.
+        folder: The folder; it is created if it is missing.
+
+    Returns:
+        The path of the page.
     """
-    # Whoever borrows the report's words must not pay for pandas, plotly and scipy.
+    # Imported here, because `sweep status` needs the sentences alone: not pandas, plotly and scipy.
     from sweeps.evidence.findings import Findings
     from sweeps.report.write import write_report
 
     return write_report(Findings.of(results), importances, folder)
 
 
-def sentences(results: Results) -> list[str]:
-    """What the stages after the search have answered, and what weakens the study; nothing before any run."""
-    if not results.stages:  # a glance at a search must not pay for the statistics either
+def evidence_sentences(results: Results) -> list[str]:
+    """Return the answers of the stages after the search and what weakens them; empty before any run."""
+    if not results.stages:  # the caveats of a search need no statistics
         from sweeps.evidence.caveats import caveats
 
         return caveats(results) if results.trials else []

@@ -1,14 +1,14 @@
-"""What a study has answered so far, in sentences and in a row of figures."""
+"""Put the answer of a study into sentences and headline figures."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sweeps.artifacts.layout import CONFIRM, RETUNE
 from sweeps.evidence.findings import Findings
-from sweeps.formatting import MetricFormat, count, hours, measure, percent, status_name
+from sweeps.formatting import MetricFormat, count, hours, percent, status_name
 from sweeps.report.sentences import evidence_answer
 from sweeps.report.tables.cost import Cost
-from sweeps.report.tables.frames import baseline_trial
 from sweeps.storage.results import Results, StageResults
 from sweeps.trial.trial import Status, Trial
 
@@ -17,36 +17,40 @@ TILED = (Status.COMPLETE, Status.PRUNED, Status.DIVERGED, Status.REJECTED, Statu
 
 @dataclass(frozen=True)
 class Tile:
-    """A headline figure, what it counts, and a remark."""
+    """A headline figure with its label and a remark."""
 
     label: str
     value: str
     note: str = ""
 
 
-def answer(results: Results) -> list[str]:
-    """One or two sentences: the best trial and how far to trust it, or why there is none."""
-    ranked = results.ranked()
+def answer(findings: Findings) -> list[str]:
+    """Return the answer of the search: the best trial and how far to trust it, or why there is none."""
+    ranked, words = findings.ranked, findings.words
     if not ranked:
-        return [_unanswered(results)]
-    words = measure(results.study.metric)
-    sentences = [_best(results, ranked[0], words)]
-    baseline = baseline_trial(results)
+        return [_no_answer(findings.results)]
+    sentences = [_best(findings.results, ranked[0], words)]
+    baseline = findings.baseline_trial
     if baseline is not None and baseline.value is not None:
         sentences.append(_against_baseline(ranked[0], baseline, baseline.value, words))
     return sentences
 
 
 def whole_answer(findings: Findings) -> list[str]:
-    """The evidence first, then what the search says by single runs; a study without a search has evidence alone."""
-    told, results = evidence_answer(findings), findings.results
+    """Return the answers of the stages after the search, then that of the search, if the study has one."""
+    evidence, results = evidence_answer(findings), findings.results
     if results.trials or not results.stages:
-        return [*told, *answer(results)]
-    return told or ["No answer yet: the stages have begun, but none has shown anything so far."]
+        return [*evidence, *answer(findings)]
+    return evidence or ["No answer yet: the stages have begun, but none has a result."]
 
 
 def tiles(results: Results, cost: Cost) -> tuple[list[Tile], list[Tile]]:
-    """The headline figures: how the trials ended; and the limits, the time taken and the epochs that ASHA saved."""
+    """Return the headline figures: how the trials of the search ended; then limits, runs per stage, cost and savings.
+
+    Args:
+        results: The results of the study.
+        cost: The cost of the study.
+    """
     counts = results.counts()
     others = [status for status in Status if status not in TILED and counts[status]]
     note = "in the search" if results.stages else ""
@@ -57,7 +61,7 @@ def tiles(results: Results, cost: Cost) -> tuple[list[Tile], list[Tile]]:
 def _spent(results: Results, cost: Cost) -> list[Tile]:
     shown = [Tile(f"limit on {limit.quantity}", f"{limit.limit:,}") for limit in results.study.constraints]
     per = f"{hours(cost.per_finished)} per completed trial" if cost.per_finished is not None else ""
-    shown += [_stage_tile(stage) for stage in results.stages.values() if not stage.name.startswith("retune-")]
+    shown += [_stage_tile(stage) for stage in results.stages.values() if not stage.name.startswith(RETUNE)]
     shown.append(Tile(cost.unit, hours(cost.total), per))
     if results.study.early_terminate is not None and results.trials and cost.epochs_saved is not None:
         share = f"{percent(cost.epochs_saved, cost.epochs_full or 0)} of {cost.epochs_full or 0:,}"
@@ -72,7 +76,7 @@ def _stage_tile(stage: StageResults) -> Tile:
 
 
 def cost_sentences(cost: Cost) -> list[str]:
-    """What the study has cost and what it was spared, in words."""
+    """Return the cost of the study and what it saved, in sentences."""
     per = f", {hours(cost.per_finished)} per completed trial" if cost.per_finished is not None else ""
     return [f"{hours(cost.total)} {cost.unit} in all{per}.", _epochs(cost), *_never_trained(cost), *_cached(cost)]
 
@@ -101,22 +105,22 @@ def _best(results: Results, best: Trial, words: MetricFormat) -> str:
     start = f"Best so far ({running} still running) of" if running else "Best of"
     extreme = "minimum" if words.goal == "minimize" else "maximum"
     trust = "a single run" if results.counted == 1 else f"a single run selected as a {extreme}, so optimistic"
-    trust += ": what confirm measured over seeds stands above" if _confirmed(results) else ": confirm it over seeds"
-    at = f"after {count(best.epochs, 'epoch')}"
+    trust += ": confirm's mean over seeds is above" if _confirmed(results) else ": confirm it over seeds"
+    when = f"after {count(best.epochs, 'epoch')}"
     if results.study.metric.at == "best":
-        at = f"at the best of {count(best.epochs, 'epoch')} (itself a {extreme} over epochs)"
+        when = f"at the best of {count(best.epochs, 'epoch')} (itself a {extreme} over epochs)"
     return (
-        f"{start} {among}: trial {best.number}, {words.label} {words.show(best.value)} {at}"
+        f"{start} {among}: trial {best.number}, {words.label} {words.show(best.value)} {when}"
         f"{_costs(results, best)}, {trust}."
     )
 
 
 def _confirmed(results: Results) -> bool:
-    return "confirm" in results.stages and bool(results.stages["confirm"].trials)
+    return CONFIRM in results.stages and bool(results.stages[CONFIRM].trials)
 
 
 def _costs(results: Results, best: Trial) -> str:
-    """with 76,202 parameters (budget 100,000) and 1,204,224 MACs"""
+    """The counts of the best trial: " with 76,202 parameters (budget 100,000) and 1,204,224 MACs"."""
     limits = {limit.quantity: limit.limit for limit in results.study.constraints}
     named = {"parameters": "parameters", "macs": "MACs"}
     texts = []
@@ -129,15 +133,15 @@ def _costs(results: Results, best: Trial) -> str:
 
 def _against_baseline(best: Trial, baseline: Trial, value: float, words: MetricFormat) -> str:
     if best is baseline:
-        return "No trial did better than the baseline, which it is."
+        return "This is the baseline: no trial did better."
     difference = words.difference((best.value or 0.0) - value)
     return (
-        f"The baseline (trial {baseline.number}) ended at {words.show(value)}: "
+        f"The baseline (trial {baseline.number}) reached {words.show(value)}: "
         f"the best differs from it by {difference}, a difference between single runs, not a test."
     )
 
 
-def _unanswered(results: Results) -> str:
+def _no_answer(results: Results) -> str:
     counts = {status: number for status, number in results.counts().items() if number}
     if not counts:
         return "No answer yet: no trial has been started."

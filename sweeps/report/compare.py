@@ -1,4 +1,4 @@
-"""Studies side by side: what differs between their files, what each found, and whether that can be compared."""
+"""Compare studies: their results, their conditions, and whether the results can be ranked."""
 
 from __future__ import annotations
 
@@ -18,67 +18,75 @@ from sweeps.io.escape import markdown_text
 from sweeps.io.files import write_atomic
 from sweeps.report.html import page_environment, policy, resource
 from sweeps.report.tables.ablation import part
-from sweeps.report.tables.catalogue import Table
 from sweeps.report.tables.cost import cost_of
 from sweeps.report.tables.frames import frame_of
 from sweeps.report.tables.interval import Interval, difference, level, probability
+from sweeps.report.tables.table import Table
 from sweeps.report.write import csv_text
 from sweeps.storage.results import Results
 from sweeps.study.study import diff
 from sweeps.trial.trial import Status
 
 NAME = "compare"
-# What a study is called and how it is worded or paid for moves no figure.
-UNTOLD = frozenset({"name", "question"})
+UNCOMPARED = frozenset({"name", "question"})  # keys of a study file that no result depends on
 
 
 def write_comparison(results: Sequence[Results], folder: Path) -> Path:
-    """Write `compare.html`, `compare.md` and `compare.csv` into `folder`, each atomically; returns the page's path.
+    """Write `compare.html`, `compare.md` and `compare.csv` into `folder`, each atomically.
 
-    Raises ValueError for fewer than two studies.
+    Args:
+        results: The results of two studies or more.
+        folder: The folder; it is created if it is missing.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        ValueError: There are fewer than two studies.
     """
     if len(results) < 2:
         raise ValueError(f"a comparison needs two studies or more but got {len(results)}")
-    found = [Findings.of(one) for one in results]
+    comparison = _comparison([Findings.of(one) for one in results])
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomic(folder / f"{NAME}.csv", csv_text(studies_table(found).data))
-    write_atomic(folder / f"{NAME}.md", _summary(found))
-    write_atomic(folder / f"{NAME}.html", _page(found))
+    write_atomic(folder / f"{NAME}.csv", csv_text(comparison.studies.data))
+    write_atomic(folder / f"{NAME}.md", _summary(comparison))
+    write_atomic(folder / f"{NAME}.html", _page(comparison))
     return folder / f"{NAME}.html"
 
 
 def compare_table(results: Sequence[Results]) -> pd.DataFrame:
-    """One row per study as text for a terminal: search, confirmed, test, cost; columns that none has are left out."""
+    """Return one row per study as text for a terminal, without the columns that are empty for every study."""
     table = studies_table([Findings.of(one) for one in results])
     grid = table.grid
     return pd.DataFrame(grid.rows, columns=pd.Index([column.title for column in grid.columns], dtype=object))
 
 
-def incomparable(found: Sequence[Findings]) -> list[str]:
-    """Why the figures of these studies must not be ranked: other data, another metric, other epochs. Empty if they may.
+def incomparable(studies: Sequence[Findings]) -> list[str]:
+    """Return why the results must not be ranked: other data, another metric or other epochs. Empty if they may.
 
-    A sentence for each, with the value of every study.
+    Each sentence has the value of every study.
     """
-    names = study_names(found)
-    kinds = {
-        "metric": [_metric(one) for one in found],
-        "data": [_fingerprint(one) for one in found],
-        "epochs": [_epochs(one) for one in found],
+    names = study_names(studies)
+    conditions = {
+        "metric": [_metric(one) for one in studies],
+        "data": [_fingerprint(one) for one in studies],
+        "epochs": [_epochs(one) for one in studies],
     }
     return [
         f"Not the same {kind}: {'; '.join(f'{name} {value}' for name, value in zip(names, values, strict=True))}."
-        for kind, values in kinds.items()
+        for kind, values in conditions.items()
         if len(set(values)) > 1
     ]
 
 
-def studies_table(found: Sequence[Findings]) -> Table:
-    """One row per study: the search's best single run, the confirmed mean, the test mean, and what it cost."""
-    rows = [_study_row(name, one) for name, one in zip(study_names(found), found, strict=True)]
+def studies_table(studies: Sequence[Findings]) -> Table:
+    """Return one row per study: the search's best single run, the confirmed mean, the test mean, and the cost."""
+    rows = [_study_row(name, one) for name, one in zip(study_names(studies), studies, strict=True)]
     columns = ["study", "trials", "search (one run)", "confirmed", "seeds", TEST, "test seeds", "openings"]
     frame = frame_of(rows, [*columns, "parameters", "hours", "metric", "epochs", "data"])
-    same = len({(one.words.label, one.words.unit) for one in found}) == 1
-    shown = level(found[0].words) if same else _number
+    # Values of different metrics stand in one column, but cannot share a unit.
+    same_unit = len({(one.words.label, one.words.unit) for one in studies}) == 1
+    shown = level(studies[0].words) if same_unit else _number
     kinds = {
         **dict.fromkeys(("search (one run)", "confirmed", TEST), shown),
         **dict.fromkeys(("trials", "parameters"), lambda number: f"{int(number):,}"),
@@ -89,49 +97,65 @@ def studies_table(found: Sequence[Findings]) -> Table:
         f"over fresh seeds, on {VALIDATION} data. Test: the mean on the sealed test set. Brackets: the 95 % interval."
     )
     unshown = ["metric", "epochs", "data"]
-    return Table("studies", "What each study found", frame, kinds, {"hours": "device-hours"}, note, unshown=unshown)
+    return Table("studies", "Results of each study", frame, kinds, {"hours": "device-hours"}, note, unshown=unshown)
 
 
-def conditions_table(found: Sequence[Findings]) -> Table:
-    """What each study was measured by and on: the metric, the epochs of completed runs, the data's fingerprint."""
+def conditions_table(studies: Sequence[Findings]) -> Table:
+    """Return the conditions of each study: metric, epochs of completed runs, fingerprint of the data."""
     rows = [
         (name, one.results.study.workload, _metric(one), _epochs(one), _fingerprint(one))
-        for name, one in zip(study_names(found), found, strict=True)
+        for name, one in zip(study_names(studies), studies, strict=True)
     ]
     frame = frame_of(rows, ["study", "workload", "metric", "epochs", "data"])
-    return Table("conditions", "What they were measured on", frame, {"data": _shortened})
+    return Table("conditions", "Conditions of each study", frame, {"data": _shortened})
 
 
-def components_table(found: Sequence[Findings]) -> Table:
-    """The ablations' differences for components of the same name, one below the other, a column pair per study."""
-    names = study_names(found)
-    known = [{_component(one): one for one in (each.ablation.comparisons if each.ablation else ())} for each in found]
-    names_of_parts = list(dict.fromkeys(name for each in known for name in each))
-    rows = [(name, *(cell for each in known for cell in _outcome(each.get(name)))) for name in names_of_parts]
+def components_table(studies: Sequence[Findings]) -> Table:
+    """Return the differences of the ablations by component, with a pair of columns per study."""
+    names = study_names(studies)
+    by_study = [
+        {_component(one): one for one in (study.ablation.comparisons if study.ablation else ())} for study in studies
+    ]
+    components = list(dict.fromkeys(name for by_component in by_study for name in by_component))
+    rows = [
+        (name, *(cell for by_component in by_study for cell in _outcome(by_component.get(name)))) for name in components
+    ]
     frame = frame_of(rows, ["component", *(cell for name in names for cell in (name, f"{name}: Holm p"))])
-    moved = [difference(one.words) for one in found]
+    moved = [difference(one.words) for one in studies]
     kinds = dict(zip(names, moved, strict=True)) | {f"{name}: Holm p": probability for name in names}
     note = f"Arm minus reference on {VALIDATION} data, each in its own study, with the paired 95 % interval."
-    return Table("components", "What the ablations say of the same parts", frame, {**kinds, "component": str}, {}, note)
+    return Table("components", "Ablations of the same components", frame, {**kinds, "component": str}, {}, note)
 
 
-def settings_table(found: Sequence[Findings]) -> Table:
-    """The settings in which the study files differ, a column per study; empty where one is not given."""
-    studies = [one.results.study for one in found]
+def settings_table(findings: Sequence[Findings]) -> Table:
+    """Return the settings in which the study files differ, a column per study; a cell is empty if it has none."""
+    studies = [one.results.study for one in findings]
     changed: dict[str, list[Any]] = {}
     for place, study in enumerate(studies):
         for change in diff(studies[0], study):
-            if change.key not in UNTOLD:
+            if change.key not in UNCOMPARED:
+                # Studies that are not named again have the value of the first one.
                 changed.setdefault(change.key, [change.old] * len(studies))[place] = change.new
     rows = [(key, *(None if value is None else setting(value) for value in values)) for key, values in changed.items()]
-    return Table("settings", "Where the study files differ", frame_of(rows, ["setting", *study_names(found)]))
+    return Table("settings", "Differences between the study files", frame_of(rows, ["setting", *study_names(findings)]))
 
 
-def study_names(found: Sequence[Findings]) -> list[str]:
-    """The studies' names, told apart where two are the same."""
-    names = [one.results.name for one in found]
+def study_names(studies: Sequence[Findings]) -> list[str]:
+    """Return the names of the studies, numbered where they repeat."""
+    names = [one.results.name for one in studies]
     seen = [names[: place + 1].count(name) for place, name in enumerate(names)]
     return [name if number == 1 else f"{name} ({number})" for name, number in zip(names, seen, strict=True)]
+
+
+def comparability(reasons: Sequence[str]) -> str:
+    """Return in a sentence whether the results may be ranked.
+
+    Args:
+        reasons: Why they must not be, from `incomparable`.
+    """
+    if reasons:
+        return "Not comparable: the figures below do not show which study is better."
+    return "Measured on the same data, by the same metric and after the same epochs. No test between studies is made."
 
 
 @dataclass(frozen=True)
@@ -140,55 +164,65 @@ class _Question:
     text: str
 
 
-def _page(found: Sequence[Findings]) -> str:
+@dataclass(frozen=True)
+class _Comparison:
+    """The content of a comparison, for the page and the summary."""
+
+    questions: list[_Question]
+    reasons: list[str]
+    studies: Table
+    others: list[Table]
+
+    @property
+    def tables(self) -> list[Table]:
+        """The tables that have a row."""
+        return [table for table in (self.studies, *self.others) if len(table.frame)]
+
+
+def _comparison(studies: Sequence[Findings]) -> _Comparison:
+    by_name = zip(study_names(studies), studies, strict=True)
+    return _Comparison(
+        questions=[_Question(name, one.results.study.question) for name, one in by_name],
+        reasons=incomparable(studies),
+        studies=studies_table(studies),
+        others=[components_table(studies), conditions_table(studies), settings_table(studies)],
+    )
+
+
+def _page(comparison: _Comparison) -> str:
     template = page_environment().get_template("compare.html.j2")
     return template.render(
-        questions=_questions(found),
-        comparable=comparability(found),
-        reasons=incomparable(found),
-        tables=_tables(found),
+        questions=comparison.questions,
+        comparable=comparability(comparison.reasons),
+        reasons=comparison.reasons,
+        tables=comparison.tables,
         policy=policy(()),
         style=Markup(resource("style.css")),
     )
 
 
-def _summary(found: Sequence[Findings]) -> str:
-    names = " and ".join(markdown_text(name) for name in study_names(found))
-    asked = "\n".join(f"- {markdown_text(one.name)}: {markdown_text(one.text)}" for one in _questions(found))
-    parts = [f"# {names}", asked, markdown_text(comparability(found)), *map(markdown_text, incomparable(found))]
-    for table in _tables(found):
+def _summary(comparison: _Comparison) -> str:
+    questions = comparison.questions
+    title = " and ".join(markdown_text(one.name) for one in questions)
+    listed = "\n".join(f"- {markdown_text(one.name)}: {markdown_text(one.text)}" for one in questions)
+    sentences = [comparability(comparison.reasons), *comparison.reasons]
+    parts = [f"# {title}", listed, *map(markdown_text, sentences)]
+    for table in comparison.tables:
         parts += [f"## {markdown_text(table.title)}", markdown_text(table.note), table.grid.markdown()]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def comparability(found: Sequence[Findings]) -> str:
-    """Whether the figures of the studies may be ranked, in a sentence."""
-    if incomparable(found):
-        return "Not comparable: the figures below stand side by side, but do not say which study is the better one."
-    return "Measured on the same data, by the same metric and after the same epochs. No test between studies is made."
-
-
-def _questions(found: Sequence[Findings]) -> list[_Question]:
-    named = zip(study_names(found), found, strict=True)
-    return [_Question(name, one.results.study.question) for name, one in named]
-
-
-def _tables(found: Sequence[Findings]) -> list[Table]:
-    tables = (studies_table(found), components_table(found), conditions_table(found), settings_table(found))
-    return [table for table in tables if len(table.frame)]
-
-
-def _study_row(name: str, found: Findings) -> tuple[Any, ...]:
-    ranked, cost = found.results.ranked(), cost_of(found.results)
-    confirmed = _first(found.confirmation.levels if found.confirmation else ())
-    tested = _first(found.final.sets[0].levels if found.final and found.final.sets else ())
-    shown = confirmed or tested
-    counts = shown.arm.cost if shown else ranked[0].cost if ranked else {}
-    opened = len(found.openings) + found.earlier_openings
+def _study_row(name: str, findings: Findings) -> tuple[Any, ...]:
+    ranked, cost = findings.ranked, cost_of(findings.results)
+    confirmed = _first(findings.confirmation.levels if findings.confirmation else ())
+    tested = _first(findings.final.sets[0].levels if findings.final and findings.final.sets else ())
+    leader = confirmed or tested
+    counts = leader.arm.cost if leader else ranked[0].cost if ranked else {}
+    openings = len(findings.openings) + findings.earlier_openings
     return (
-        *(name, found.results.counted, ranked[0].value if ranked else None),
-        *(*_spread(confirmed), *_spread(tested), opened or None),
-        *(counts.get("parameters"), cost.total, _metric(found), _epochs(found), _fingerprint(found)),
+        *(name, findings.results.counted, ranked[0].value if ranked else None),
+        *(*_spread(confirmed), *_spread(tested), openings or None),
+        *(counts.get("parameters"), cost.total, _metric(findings), _epochs(findings), _fingerprint(findings)),
     )
 
 
@@ -196,38 +230,40 @@ def _first(levels: Sequence[Level]) -> Level | None:
     return levels[0] if levels else None
 
 
-def _spread(found: Level | None) -> tuple[Interval | None, int | None]:
-    return (Interval.of(found.mean), len(found.values)) if found else (None, None)
+def _spread(level: Level | None) -> tuple[Interval | None, int | None]:
+    return (Interval.of(level.mean), len(level.values)) if level else (None, None)
 
 
-def _outcome(found: Comparison | None) -> tuple[Interval | None, float | None]:
-    if found is None or found.paired is None:
+def _outcome(one: Comparison | None) -> tuple[Interval | None, float | None]:
+    if one is None or one.paired is None:
         return None, None
-    return Interval.of(found.paired.estimate), found.p_holm
+    return Interval.of(one.paired.estimate), one.p_holm
 
 
-def _component(found: Comparison) -> str:
-    return ", ".join(part(found.arm))
+def _component(one: Comparison) -> str:
+    return ", ".join(part(one.arm))
 
 
-def _metric(found: Findings) -> str:
-    metric = found.results.study.metric
+def _metric(findings: Findings) -> str:
+    metric = findings.results.study.metric
     return f"{metric.name} ({metric.goal}, {metric.at} epoch)"
 
 
-def _fingerprint(found: Findings) -> str:
-    data = found.results.environment.get("data")
+def _fingerprint(findings: Findings) -> str:
+    data = findings.results.environment.get("data")
     return str(data.get("fingerprint", MISSING)) if isinstance(data, dict) else MISSING
 
 
 def _shortened(fingerprint: str) -> str:
-    """As much of a fingerprint as tells two of them apart at sight."""
+    """The beginning of a fingerprint, which is enough to distinguish two of them."""
     return fingerprint if len(fingerprint) <= 24 else f"{fingerprint[:23]}…"
 
 
-def _epochs(found: Findings) -> str:
-    """The epochs of completed runs, which a study may search: one number or a range."""
-    lengths = {trial.epochs for trial in found.results.everything if trial.status is Status.COMPLETE and trial.epochs}
+def _epochs(findings: Findings) -> str:
+    """The epochs of completed runs: one number, or a range where they differ."""
+    lengths = {
+        trial.epochs for trial in findings.results.everything if trial.status is Status.COMPLETE and trial.epochs
+    }
     if not lengths:
         return MISSING
     return f"{min(lengths):,}" if len(lengths) == 1 else f"{min(lengths):,}–{max(lengths):,}"

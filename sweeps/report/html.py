@@ -1,40 +1,41 @@
-"""The page: one offline file in which the answer comes first, its tables and figures after it."""
+"""Build the page: one offline file with the answer first, then tables and figures."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
+from itertools import groupby
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from sweeps.evidence.importance import Importance
 from sweeps.formatting import MetricFormat
 from sweeps.io.escape import visible
 from sweeps.report import figures
 from sweeps.report.answer import tiles
 from sweeps.report.figures import theme
-from sweeps.report.figures.compact import compact
 from sweeps.report.figures.panel import Plot, plots
-from sweeps.report.figures.search_panels import panels
+from sweeps.report.figures.search_panels import SEARCH_PANELS
 from sweeps.report.report import Report
-from sweeps.report.tables.cost import cost_of
 from sweeps.report.tables.grid import Grid, formats
 from sweeps.report.tables.grid import titles as titles_of
 from sweeps.report.tables.interval import difference, level, plain, probability
 
 ROWS_UNDER_FIGURE = 300
 NO_SCRIPT = "'none'"
+# Coordinates of a trace with more points than a screen has pixels are written with fewer digits.
+MANY_POINTS = 2_000
+DIGITS = 6
 
 
-def page(report: Report, importances: Sequence[Importance]) -> str:
-    """The page as HTML."""
-    results = report.findings.results
-    drawn, absent = plots(panels(importances), results) if report.searched else ([], [])
+def page(report: Report) -> str:
+    """Return the page as HTML."""
+    results, words = report.data.results, report.data.findings.words
+    drawn, absent = plots(SEARCH_PANELS, report.data) if report.searched else ([], [])
     scripts = [figures.bundle(), resource("page.js")]
     everything = [*(plot for section in report.sections for plot in section.plots), *drawn]
     template = page_environment().get_template("template.html.j2")
@@ -42,12 +43,12 @@ def page(report: Report, importances: Sequence[Importance]) -> str:
         report=report,
         study=results.study,
         updated=str(results.environment.get("updated", "")),
-        tiles=tiles(results, cost_of(results)),
+        tiles=tiles(results, report.data.cost),
         plots=drawn,
         absent=absent,
         drawn=everything,
         staged=bool(results.stages),
-        under=lambda plot: _under(plot, report.findings.words),
+        under=lambda plot: _under(plot, words),
         policy=policy(scripts),
         style=Markup(resource("style.css")),
         scripts=[Markup(script) for script in scripts],
@@ -56,10 +57,10 @@ def page(report: Report, importances: Sequence[Importance]) -> str:
 
 
 def page_environment() -> Environment:
-    """The rules by which every page is filled in: all foreign text is escaped."""
+    """Return the Jinja environment of the pages, which escapes all foreign text."""
     return Environment(
         autoescape=True,
-        undefined=StrictUndefined,
+        undefined=StrictUndefined,  # a misspelt name in a template raises instead of leaving a hole
         finalize=_printable,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -67,8 +68,47 @@ def page_environment() -> Environment:
     )
 
 
+def policy(scripts: Sequence[str]) -> str:
+    """Return a Content-Security-Policy that allows these scripts, by their hashes, and forbids every request.
+
+    Plotly sets styles inline and offers the download of a figure as a blob, so the policy allows both.
+    """
+    digests = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
+    allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
+    rules = [
+        "default-src 'none'",
+        f"script-src {allowed or NO_SCRIPT}",
+        "style-src 'unsafe-inline'",
+        "img-src data: blob:",
+    ]
+    return "; ".join([*rules, "base-uri 'none'", "form-action 'none'"])
+
+
+def compact(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Return plotly's figures with each hover text of a trial written once; page.js restores them.
+
+    Args:
+        figures: The figures as JSON, by name.
+
+    Returns:
+        `{"figures": ..., "texts": [...]}`. The hover texts of a trace have become `{"runs": [[place, times], ...]}`,
+        with places in `texts`.
+    """
+    places: dict[str, int] = {}
+    drawn = {
+        name: {**figure, "data": [_trace(trace, places) for trace in figure["data"]]}
+        for name, figure in figures.items()
+    }
+    return {"figures": drawn, "texts": list(places)}
+
+
+def resource(name: str) -> str:
+    """Return the text of a file in this package."""
+    return resources.files("sweeps.report").joinpath(name).read_text(encoding="utf-8")
+
+
 def _under(plot: Plot, words: MetricFormat) -> Grid:
-    """The data of a figure as they stand beneath it."""
+    """The data of a figure, for the table below it."""
     moved, shown = difference(words), level(words)
     kinds = {
         **formats(words, "value"),
@@ -82,33 +122,28 @@ def _under(plot: Plot, words: MetricFormat) -> Grid:
     return Grid.of(plot.data, kinds, titles_of(words, "value"), ROWS_UNDER_FIGURE)
 
 
-def policy(scripts: Sequence[str]) -> str:
-    """A Content-Security-Policy: nothing is fetched, and no script runs but these, known by their hashes.
-
-    Plotly styles its drawings inline and hands a figure over for download as a blob, hence the two exceptions.
-    """
-    digests = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
-    allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
-    rules = [
-        "default-src 'none'",
-        f"script-src {allowed or NO_SCRIPT}",
-        "style-src 'unsafe-inline'",
-        "img-src data: blob:",
-    ]
-    return "; ".join([*rules, "base-uri 'none'", "form-action 'none'"])
-
-
 def _figures(drawn: Sequence[Plot]) -> str:
-    """The figures as JSON that cannot end the element it stands in."""
+    """The figures as JSON. No character in it can end the script element around it."""
     data = {plot.key: json.loads(plot.figure.to_json()) for plot in drawn}
     text = json.dumps({**compact(data), "dark": theme.DARK}, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
+def _trace(trace: Mapping[str, Any], places: dict[str, int]) -> dict[str, Any]:
+    changed: dict[str, Any] = {
+        axis: [_rounded(at) for at in trace[axis]] for axis in "xy" if len(trace.get(axis) or ()) > MANY_POINTS
+    }
+    texts = trace.get("hovertext")
+    if isinstance(texts, list) and all(isinstance(text, str) for text in texts):  # a heat map has a list per row
+        runs = [[places.setdefault(text, len(places)), len(list(same))] for text, same in groupby(texts)]
+        changed["hovertext"] = {"runs": runs}
+    return {**trace, **changed}
+
+
+def _rounded(at: Any) -> Any:
+    return float(f"{at:.{DIGITS}g}") if isinstance(at, float) else at
+
+
 def _printable(value: Any) -> Any:
-    return visible(value) if type(value) is str else value  # Markup is our own and stays as it is
-
-
-def resource(name: str) -> str:
-    """A file that comes with this package."""
-    return resources.files("sweeps.report").joinpath(name).read_text(encoding="utf-8")
+    """The text of a cell without hidden characters. `Markup` is this package's own and stays as it is."""
+    return visible(value) if type(value) is str else value

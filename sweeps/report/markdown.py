@@ -1,4 +1,4 @@
-"""The report in Markdown, for git: the answer, the evidence with its pictures, the cost and the provenance."""
+"""Write the report in Markdown, for git: the answer, the evidence with its pictures, the cost and the provenance."""
 
 from __future__ import annotations
 
@@ -8,12 +8,17 @@ from sweeps.io.escape import markdown_code, markdown_text
 from sweeps.report.report import Report
 from sweeps.report.sections import Section
 from sweeps.report.static.pictures import Picture
-from sweeps.report.tables.catalogue import Table
+from sweeps.report.tables.table import Table
 
 
 def summary(report: Report, pictures: Mapping[str, Picture]) -> str:
-    """The text of README.md; `pictures` by the names of their files in `figures/`."""
-    study = report.findings.results.study
+    """Return the text of README.md.
+
+    Args:
+        report: The content of the report.
+        pictures: The pictures by the names of their files in `figures/`.
+    """
+    study = report.data.results.study
     parts = [
         f"# {markdown_text(study.name)}",
         f"> {markdown_text(study.question)}",
@@ -34,19 +39,20 @@ def summary(report: Report, pictures: Mapping[str, Picture]) -> str:
 
 
 def _paragraphs(report: Report) -> list[str]:
-    """The answer: one paragraph for a search alone, a list where the evidence has several things to say."""
-    told = [markdown_text(sentence) for sentence in report.answer]
-    return ["\n".join(f"- {sentence}" for sentence in told)] if report.sections else [" ".join(told)]
+    """The answer: one paragraph for a search alone, a list for several stages."""
+    sentences = [markdown_text(sentence) for sentence in report.answer]
+    return ["\n".join(f"- {sentence}" for sentence in sentences)] if report.sections else [" ".join(sentences)]
 
 
 def _section(section: Section, pictures: Mapping[str, Picture]) -> list[str]:
-    shown = [f"![{markdown_text(drawn.title)}](figures/{name})" for name, drawn in pictures.items()]
-    drawn = [picture for picture, one in zip(shown, pictures.values(), strict=True) if one.section == section.key]
     parts = [f"## {markdown_text(section.title)}", _listed(section.sentences)]
     for table in section.tables:
         if not table.folded:
             parts += [f"**{markdown_text(table.title)}.** {markdown_text(table.note)}".strip(), table.grid.markdown()]
-    return [part for part in (*parts, *drawn) if part]
+    for name, picture in pictures.items():
+        if picture.section == section.key:
+            parts.append(f"![{markdown_text(picture.title)}](figures/{name})")
+    return [part for part in parts if part]
 
 
 def _listed(sentences: Sequence[str]) -> str:
@@ -57,9 +63,9 @@ def _listed(sentences: Sequence[str]) -> str:
 def _search(report: Report) -> list[str]:
     if not report.searched:
         return []
-    found = report.best.grid
+    grid = report.best.grid
     lead = "One run each, on validation data; the search never sees the test set."
-    return ["## Best configurations", lead, found.markdown() if found.rows else "No trial has finished."]
+    return ["## Best configurations", lead, grid.markdown() if grid.rows else "No trial has finished."]
 
 
 def _heading(table: Table, report: Report) -> str:

@@ -1,4 +1,4 @@
-// Draws the figures, again in other colours whenever the reader's colour scheme changes or the page is printed.
+// Draw the figures, and draw them again when the reader's colour scheme changes or the page is printed.
 "use strict";
 (() => {
   const page = JSON.parse(document.getElementById("figures").textContent);
@@ -12,7 +12,7 @@
   const PRINTED_WIDTH_PX = 660;
   let printing = false;
 
-  // What is said under the pointer stands once in `texts`; a trace has runs of [its place there, how many points].
+  // `texts` has each text under the pointer once; a trace has runs of [place in `texts`, number of points].
   for (const trace of Object.values(page.figures).flatMap((figure) => figure.data)) {
     const runs = trace.hovertext?.runs;
     if (runs) trace.hovertext = runs.flatMap(([place, times]) => Array(times).fill(page.texts[place]));

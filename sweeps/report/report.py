@@ -1,4 +1,4 @@
-"""Everything that a report says, in plain text, before it is put on a page or into a summary."""
+"""The content of a report, in plain text, for the page and for the summary."""
 
 from __future__ import annotations
 
@@ -6,58 +6,89 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sweeps.evidence.findings import Findings
 from sweeps.report.answer import cost_sentences, whole_answer
+from sweeps.report.data import ReportData
 from sweeps.report.sections import Section, evidence_sections
 from sweeps.report.sentences import opened
-from sweeps.report.tables.catalogue import Table, best, cost_tables, provenance
-from sweeps.report.tables.cost import cost_of
-from sweeps.report.tables.outcomes import Ends, ends
+from sweeps.report.tables.catalogue import best, cost_tables, openings_tables, outcomes, provenance
+from sweeps.report.tables.outcomes import Ends
+from sweeps.report.tables.table import Table
 from sweeps.study.study import dump
 
 
 @dataclass(frozen=True)
 class Report:
-    """What page and summary have in common."""
+    """The content of a report.
 
-    findings: Findings
+    Attributes:
+        data: The data of the report.
+        answer: The answer, a sentence per paragraph.
+        sections: The sections of the stages after the search.
+        best: The best trials of the search.
+        outcomes: The trials that did not complete.
+        cost: The cost, in sentences.
+        cost_tables: The tables of the cost.
+        provenance: The versions, the data and the machine.
+        openings: How often the test set was opened, in a sentence.
+        openings_tables: The table of the openings, if there is one.
+        study_file: The study file with all defaults.
+        command: The command that repeats the study.
+    """
+
+    data: ReportData
     answer: list[str]
     sections: list[Section]
     best: Table
+    outcomes: Table
     cost: list[str]
     cost_tables: list[Table]
     provenance: Table
     openings: str
-    ends: list[Ends]
+    openings_tables: list[Table]
     study_file: str
     command: str
 
     @property
     def searched(self) -> bool:
-        """Whether there is a search to tell of; a study of stages alone has none."""
-        return bool(self.findings.results.trials) or not self.findings.results.stages
+        """Whether the study has a search; it may have later stages alone."""
+        return bool(self.data.results.trials) or not self.data.results.stages
+
+    @property
+    def ends(self) -> list[Ends]:
+        """The trials that did not complete, by status and reason."""
+        return self.data.ends
+
+    @property
+    def tables(self) -> list[Table]:
+        """Every table, each once."""
+        in_sections = [table for section in self.sections for table in section.tables]
+        others = [self.best, self.outcomes, *self.cost_tables, self.provenance, *self.openings_tables]
+        # The table of the openings is also in the section of the test set.
+        return list({table.name: table for table in (*in_sections, *others)}.values())
 
 
-def report_of(findings: Findings) -> Report:
-    """What a report on these findings says."""
-    results = findings.results
+def report_of(data: ReportData) -> Report:
+    """Return the content of the report on these findings."""
+    findings = data.findings
+    openings = openings_tables(findings)
     return Report(
-        findings=findings,
+        data=data,
         answer=whole_answer(findings),
-        sections=list(evidence_sections(findings)),
+        sections=list(evidence_sections(data, openings)),
         best=best(findings),
-        cost=cost_sentences(cost_of(results)),
-        cost_tables=cost_tables(findings),
+        outcomes=outcomes(data),
+        cost=cost_sentences(data.cost),
+        cost_tables=cost_tables(data),
         provenance=provenance(findings),
         openings=opened(findings),
-        ends=ends(results),
-        study_file=dump(results.study),
-        command=_command(results.environment),
+        openings_tables=openings,
+        study_file=dump(findings.results.study),
+        command=_command(findings.results.environment),
     )
 
 
 def _command(environment: Mapping[str, Any]) -> str:
-    """The command that began the study, or the general one where none was recorded."""
+    """The command that began the study, or the general one if none was recorded."""
     runs = environment.get("commands") or [{"command": environment.get("command")}]
     command = runs[0].get("command") if isinstance(runs[0], Mapping) else runs[0]
     return " ".join(map(str, command)) if isinstance(command, list | tuple) else str(command or "sweep run study.yaml")

@@ -1,32 +1,35 @@
-"""The sections of the page that tell of the evidence: what was found in words, the tables, the figures."""
+"""Build the sections of the page about the stages after the search: sentences, tables and figures."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from sweeps.artifacts.layout import ABLATION
+from sweeps.evidence import Ablation
 from sweeps.evidence.findings import Findings
 from sweeps.formatting import MISSING, setting
-from sweeps.report.figures.class_panels import class_panels
-from sweeps.report.figures.evidence_panels import ablation_panels, bands_panel, final_panels
-from sweeps.report.figures.panel import Plot, plots
+from sweeps.report.data import ReportData
+from sweeps.report.figures.class_panels import CLASS_PANELS
+from sweeps.report.figures.evidence_panels import ABLATION_PANELS, FINAL_PANELS, MEAN_LEARNING_CURVES
+from sweeps.report.figures.panel import Panel, Plot, plots
 from sweeps.report.sentences import VERDICTS_SHOWN, missing_runs, verdicts
-from sweeps.report.tables.catalogue import (
-    Table,
-    ablation_tables,
-    class_tables,
-    confirmed_tables,
-    final_tables,
-    openings_tables,
-)
-from sweeps.report.tables.classes import classes_of
+from sweeps.report.tables.catalogue import ablation_tables, class_tables, confirmed_tables, final_tables
+from sweeps.report.tables.table import Table
 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page by the name of its anchor; `nav` is its name in the contents.
+    """A section of the page.
 
-    `sentences` are what the answer at the top of the page has not said already.
+    Attributes:
+        key: The name of its anchor.
+        nav: Its name in the contents.
+        title: Its title.
+        sentences: The sentences that the answer at the top of the page does not have.
+        tables: Its tables.
+        plots: Its figures.
+        absent: A line for each figure that is missing.
     """
 
     key: str
@@ -38,54 +41,55 @@ class Section:
     absent: tuple[str, ...]
 
 
-def evidence_sections(findings: Findings) -> Iterator[Section]:
-    """Confirm, ablation and final, as far as they have begun; then the classes, where a run has left their counts."""
-    results = findings.results
+def evidence_sections(data: ReportData, openings: Sequence[Table]) -> Iterator[Section]:
+    """Yield the sections of the stages that have begun, then that of the classes, if a run has recorded them.
+
+    Args:
+        data: The data of the report.
+        openings: The table of the openings of the test set, if there is one.
+    """
+    findings = data.findings
     if findings.confirmation is not None:
-        panels = [] if findings.ablation is not None else [bands_panel(findings)]
-        drawn, absent = plots(panels, results)
-        tables = tuple(confirmed_tables(findings))
-        yield Section("confirmed", "Confirmed", "Confirmed on fresh seeds", (), tables, tuple(drawn), tuple(absent))
+        # The ablation shows the same figure of its own runs.
+        panels = [] if findings.ablation is not None else [MEAN_LEARNING_CURVES]
+        yield _section(data, "confirmed", "Confirmed on fresh seeds", (), confirmed_tables(findings), panels)
     if findings.ablation is not None:
-        drawn, absent = plots(ablation_panels(findings), results)
-        yield Section(
-            "ablation",
-            "Ablation",
-            "Ablation",
-            (*_design(findings), *_verdicts(findings), *missing_runs(findings)),
-            tuple(ablation_tables(findings)),
-            tuple(drawn),
-            tuple(absent),
-        )
+        sentences = _ablation_sentences(findings, findings.ablation)
+        yield _section(data, "ablation", "Ablation", sentences, ablation_tables(data), ABLATION_PANELS)
     if findings.final is not None:
-        drawn, absent = plots(final_panels(findings), results)
-        tables = (*final_tables(findings), *openings_tables(findings))
-        sentences = tuple(one.verdict for one in (findings.final.sets[0].comparisons if findings.final.sets else ()))
-        yield Section("test", "Test", "The sealed test set", sentences, tables, tuple(drawn), tuple(absent))
-    if (found := classes_of(findings)) is not None:
-        drawn, _ = plots(class_panels(found), results)
-        yield Section("classes", "Classes", "Classes", (), tuple(class_tables(found)), tuple(drawn), found.broken)
+        sentences = [one.verdict for labelled in findings.final.sets[:1] for one in labelled.comparisons]
+        tables = [*final_tables(data), *openings]
+        yield _section(data, "test", "The sealed test set", sentences, tables, FINAL_PANELS)
+    if data.classes is not None:
+        # No figure is missing here: both come from the same matrix.
+        drawn, _ = plots(CLASS_PANELS, data)
+        tables = class_tables(data)
+        yield Section("classes", "Classes", "Classes", (), tuple(tables), tuple(drawn), data.classes.broken)
 
 
-def _design(findings: Findings) -> list[str]:
-    """How the arms were listed, how many seeds were asked for and why."""
-    found, facts = findings.ablation, findings.facts("ablation")
-    if found is None:
-        return []
-    text = f"Design: {found.design.replace('_', ' ')}."
+def _section(
+    data: ReportData, key: str, title: str, sentences: Sequence[str], tables: Sequence[Table], panels: Sequence[Panel]
+) -> Section:
+    drawn, absent = plots(panels, data)
+    return Section(key, key.capitalize(), title, tuple(sentences), tuple(tables), tuple(drawn), tuple(absent))
+
+
+def _ablation_sentences(findings: Findings, ablation: Ablation) -> list[str]:
+    """The design, the verdicts that the answer does not show, those after re-tuning, and the runs left out."""
+    more = verdicts(ablation)[VERDICTS_SHOWN:]
+    return [_design(findings, ablation), *more, *(one.verdict for one in ablation.retuned), *missing_runs(ablation)]
+
+
+def _design(findings: Findings, ablation: Ablation) -> str:
+    """How the arms were listed, and how the number of seeds was decided."""
+    facts = findings.facts(ABLATION)
+    text = f"Design: {ablation.design.replace('_', ' ')}."
     if path := facts.get("path"):
-        text += f" The steps in their order: {', '.join(map(setting, path))}."
+        text += f" Steps, in order: {', '.join(map(setting, path))}."
     if aliases := facts.get("aliases"):
-        listed = "; ".join(f"{effect} = {', '.join(map(setting, others))}" for effect, others in aliases.items())
-        text += f" A fraction of the factorial, in which these share an estimate: {listed}."
+        shared = "; ".join(f"{effect} = {', '.join(map(setting, others))}" for effect, others in aliases.items())
+        text += f" A fraction of the factorial. These effects share an estimate: {shared}."
     if first := facts.get("first"):
-        wanted = facts.get("wanted", {})
-        asked = ", ".join(f"{name} {number}" for name, number in wanted.items()) or MISSING
-        text += f" Seeds by Stein's procedure: {first} first, whose variance asked for, in all: {asked}."
-    return [text]
-
-
-def _verdicts(findings: Findings) -> list[str]:
-    """The verdicts for which the answer had no room, and those on arms that were tuned again."""
-    found = findings.ablation
-    return [*verdicts(found)[VERDICTS_SHOWN:], *(one.verdict for one in found.retuned)] if found else []
+        seeds = ", ".join(f"{name} {number}" for name, number in facts.get("wanted", {}).items()) or MISSING
+        text += f" Seeds by Stein's procedure, from the variance of the first {first}: {seeds}."
+    return text

@@ -1,7 +1,10 @@
-"""The figures, drawn: each function takes the data computed elsewhere and returns a plotly figure.
+"""The figures of a study. `registry` lists them by name.
 
-Text reaches a figure only through `plotly_text`, as plotly reads tags in any text, and never in a template, where it
-reads `%{...}`. A new figure is a function that computes its data, one here that draws it, and an entry in the panels.
+Each figure has a function that computes its data (in `*_data`), one that draws them (in `draw_*`), and an entry in
+`*_panels`.
+
+Text reaches a figure only through `plotly_text`, because plotly reads tags in any text, and never in a template, where
+it reads `%{...}`.
 """
 
 from sweeps.report.figures.base import Figure, bundle

@@ -1,43 +1,37 @@
-"""The figures of the section on classes."""
+"""The figures of the classes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import partial
-
 import pandas as pd
 
-from sweeps.report.figures import draw_classes as figures
+from sweeps.report.data import ReportData
+from sweeps.report.figures import draw_classes as draw
 from sweeps.report.figures.panel import Panel
-from sweeps.report.tables.classes import Classes, classes_table, matrix
 from sweeps.report.tables.interval import expanded
-from sweeps.storage.results import Results
+
+NO_MATRIX = "no run has recorded a confusion matrix"
 
 
-def class_panels(found: Classes) -> Iterator[Panel]:
-    """What is drawn of the classes."""
-    yield Panel(
-        "classes",
-        "Accuracy of each class",
-        lambda results: expanded(classes_table(found)),
-        figures.draw_classes,
-        partial(_classes, found),
-        "",
-    )
-    yield Panel(
-        "confusion",
-        "What is taken for what",
-        lambda results: matrix(found),
-        partial(figures.draw_matrix, found.confusion.names),
-        partial(_matrix, found),
-        "",
-    )
+def _accuracy_data(data: ReportData) -> pd.DataFrame:
+    return pd.DataFrame() if data.class_accuracies is None else expanded(data.class_accuracies)
 
 
-def _classes(found: Classes, data: pd.DataFrame, results: Results) -> str:
-    return f"{found.evidence}. The lowest at the top. Whiskers: the exact 95 % interval for the images of one run."
+def _confusion_data(data: ReportData) -> pd.DataFrame:
+    return pd.DataFrame() if data.confusion is None else data.confusion
 
 
-def _matrix(found: Classes, data: pd.DataFrame, results: Results) -> str:
-    added = "; all runs added up" if found.runs > 1 else ""
-    return f"{found.evidence}{added}. Row: the true class; column: what was predicted. In percent of the row."
+def _per_class(rows: pd.DataFrame, data: ReportData) -> str:
+    evidence = data.classes.evidence if data.classes else ""
+    return f"{evidence}. Lowest accuracy at the top. Whiskers: the exact 95 % interval for the images of one run."
+
+
+def _confusion(rows: pd.DataFrame, data: ReportData) -> str:
+    evidence = data.classes.evidence if data.classes else ""
+    added = ", summed over the runs" if data.classes and data.classes.runs > 1 else ""
+    return f"{evidence}{added}. Row: the true class. Column: the predicted class. In percent of the row."
+
+
+CLASS_PANELS = (
+    Panel("per_class", "Accuracy of each class", _accuracy_data, draw.draw_per_class, _per_class, NO_MATRIX),
+    Panel("confusion", "Confusion matrix", _confusion_data, draw.draw_confusion, _confusion, NO_MATRIX),
+)

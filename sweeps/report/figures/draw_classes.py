@@ -1,4 +1,4 @@
-"""The figures of the classes: the accuracy of each, and what each is taken for."""
+"""Draw the figures of the classes: the accuracy of each, and the confusion matrix."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from sweeps.io.escape import plotly_text
+from sweeps.report.data import ReportData
 from sweeps.report.figures import theme
 from sweeps.report.figures.base import column, whiskers
 from sweeps.report.figures.theme import axis, layout
-from sweeps.storage.results import Results
 
 ROW_PX, CELL_PX, MOST_PX = 22, 24, 900
-LABEL = 24
-LABELLED = 60  # so many classes have room for their names beside the matrix; the pointer tells all
+LABEL = 24  # characters
+LABELLED = 60  # of more classes the names have no room beside the matrix, and appear under the pointer alone
 
 
-def draw_classes(data: pd.DataFrame, results: Results) -> go.Figure:
-    """The accuracy of each class with its interval, in the order given from the top."""
-    rows = data.rename(columns={"accuracy low": "low", "accuracy high": "high"})
-    names = _labels(list(data["class"]))
+def draw_per_class(rows: pd.DataFrame, data: ReportData) -> go.Figure:
+    """Draw the accuracy of each class with its interval, in the order of the rows from the top."""
+    rows = rows.rename(columns={"accuracy low": "low", "accuracy high": "high"})
+    names = _labels(list(rows["class"]))
     figure = go.Figure()
     figure.add_bar(
         y=names,
@@ -36,29 +36,27 @@ def draw_classes(data: pd.DataFrame, results: Results) -> go.Figure:
         hoverinfo="text",
     )
     return figure.update_layout(
-        layout(100 + ROW_PX * len(data)),
+        layout(100 + ROW_PX * len(rows)),
         xaxis=axis("accuracy (%)", range=[0, 101]),
         yaxis={**axis(""), "type": "category", "autorange": "reversed", "dtick": 1, "showgrid": False},
         bargap=0.35,
     )
 
 
-def draw_matrix(names: Sequence[str], data: pd.DataFrame, results: Results) -> go.Figure:
-    """The share of each class (row) that was taken for each class (column), in percent; `names` are all the classes."""
-    labels, place = _labels(names), {name: index for index, name in enumerate(names)}
-    shares: list[list[float | None]] = [[None] * len(names) for _ in names]
-    for row in data.itertuples():
-        shares[place[row[1]]][place[row.predicted]] = round(row[4], 1)
+def draw_confusion(rows: pd.DataFrame, data: ReportData) -> go.Figure:
+    """Draw the share of each true class (row) that was predicted as each class (column), in percent."""
+    names = data.classes.confusion.names if data.classes else ()
+    labels = _labels(names)
     figure = go.Figure()
     figure.add_heatmap(
         x=labels,
         y=labels,
-        z=shares,
+        z=_matrix(names, rows),
         zmin=0,
         zmax=100,
         hoverongaps=False,
         hovertemplate="%{y} taken for %{x}: %{z:.1f} %<extra></extra>",
-        # Square-root-like steps: what is rare is what one looks for beside the diagonal.
+        # Colours change fast near 0, because rare confusions are what one looks for beside the diagonal.
         colorscale=[[0, theme.PAPER], [0.02, "#dbe9f6"], [0.1, "#8fc1e8"], [0.4, theme.SKY], [1, theme.BLUE]],
         colorbar={"title": {"text": "% of the class", "side": "right"}, "thickness": 12, "outlinewidth": 0},
     )
@@ -73,7 +71,16 @@ def draw_matrix(names: Sequence[str], data: pd.DataFrame, results: Results) -> g
     )
 
 
+def _matrix(names: Sequence[str], rows: pd.DataFrame) -> list[list[float | None]]:
+    """The shares as a matrix, with None for pairs that did not occur."""
+    place = {name: index for index, name in enumerate(names)}
+    shares: list[list[float | None]] = [[None] * len(names) for _ in names]
+    for row in rows.itertuples():
+        shares[place[row[1]]][place[row.predicted]] = round(row[4], 1)
+    return shares
+
+
 def _labels(names: Sequence[str]) -> list[str]:
-    """The names as a figure may show them; plotly would lay equal ones on each other."""
+    """The names cut for a figure. Equal ones are numbered, because plotly would draw them as one category."""
     short = [plotly_text(name, LABEL) for name in names]
     return [text if short.count(text) == 1 else f"{text} ({place})" for place, text in enumerate(short)]

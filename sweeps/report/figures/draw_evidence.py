@@ -1,84 +1,78 @@
-"""The figures of the evidence: differences, pairs, interactions, the path, curves with bands, shifted test sets."""
+"""Draw the figures of the stages after the search from the data of `evidence_data`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 
-from sweeps.formatting import MetricFormat, measure
+from sweeps.formatting import MetricFormat
 from sweeps.io.escape import plotly_text
+from sweeps.report.data import ReportData
 from sweeps.report.figures import theme
-from sweeps.report.figures.base import column, whiskers
+from sweeps.report.figures.base import column, two_lines, whiskers
+from sweeps.report.figures.evidence_data import family_centres, set_places, with_gaps
 from sweeps.report.figures.theme import ARM_MARKS, Mark, axis, epoch_axis, layout
 from sweeps.report.tables.frames import missing
 from sweeps.report.tables.interval import probability
-from sweeps.storage.results import Results
+from sweeps.stats import ALPHA
 
-UP, DOWN, OPEN = Mark(theme.BLUE, "circle", "solid", 11), Mark(theme.VERMILLION, "diamond", "dash", 12), "-open"
+UP, DOWN = Mark(theme.BLUE, "circle", "solid", 11), Mark(theme.VERMILLION, "diamond", "dash", 12)
+OPEN = Mark(theme.INK, "circle-open", "solid", 11)
 ROW_PX = 46
-LEVEL = 0.05
 
 
-def draw_forest(data: pd.DataFrame, results: Results) -> go.Figure:
-    """Differences with their intervals: thick 95 %, thin simultaneous; filled where Holm's p is below 0.05."""
-    words = measure(results.study.metric)
+def draw_forest(rows: pd.DataFrame, data: ReportData) -> go.Figure:
+    """Draw differences with their intervals: thick 95 %, thin simultaneous; filled where Holm's p is below 0.05."""
+    words = data.findings.words
     figure = go.Figure()
-    across = data.assign(y=[-place for place in range(len(data))])
-    wide = across.assign(low=data["simultaneous low"], high=data["simultaneous high"])
-    for rows, name, width, cap in ((wide, "simultaneous interval", 1.5, 9), (across, "95 % interval", 5, 0)):
-        bars = whiskers(rows, "difference", theme.GREY, width, cap)
-        figure.add_scatter(x=column(rows, "difference"), y=column(rows, "y"), error_x=bars, name=name)
+    across = rows.assign(y=[-place for place in range(len(rows))])
+    wide = across.assign(low=rows["simultaneous low"], high=rows["simultaneous high"])
+    for intervals, name, width, cap in ((wide, "simultaneous interval", 1.5, 9), (across, "95 % interval", 5, 0)):
+        # The markers of these traces are a pixel wide: they only carry the intervals as error bars.
+        bars = whiskers(intervals, "difference", theme.GREY, width, cap)
+        figure.add_scatter(x=column(intervals, "difference"), y=column(intervals, "y"), error_x=bars, name=name)
         figure.data[-1].update(
             mode="markers", marker={"size": 1, "color": theme.GREY}, hoverinfo="skip", showlegend=False
         )
-    for rows, name, mark, symbol in _decided(across):
-        figure.add_scatter(x=column(rows, "difference"), y=column(rows, "y"), mode="markers", name=name)
+    for group, name, mark in _by_result(across):
+        figure.add_scatter(x=column(group, "difference"), y=column(group, "y"), mode="markers", name=name)
         outline = {"color": mark.colour, "width": 2}
         figure.data[-1].update(
-            marker={"color": mark.colour, "symbol": symbol, "size": mark.size, "line": outline},
-            hovertext=[_spoken(row, words) for _, row in rows.iterrows()],
+            marker={"color": mark.colour, "symbol": mark.symbol, "size": mark.size, "line": outline},
+            hovertext=[_difference_text(row, words) for row in group.to_dict("records")],
             hoverinfo="text",
         )
-    ticks = [plotly_text(name, 34) for name in data["arm"]]
+    ticks = [plotly_text(name, 34) for name in rows["arm"]]
     figure.update_layout(
-        layout(120 + ROW_PX * len(data)),
+        layout(120 + ROW_PX * len(rows)),
         showlegend=True,
-        xaxis=axis(plotly_text(_difference(words)), zeroline=True, zerolinecolor=theme.INK, zerolinewidth=1.5),
-        yaxis=_rows(ticks, [-len(data) + 0.4, 0.6]),
+        xaxis=axis(plotly_text(_difference_title(words)), zeroline=True, zerolinecolor=theme.INK, zerolinewidth=1.5),
+        yaxis=_row_axis(ticks),
     )
-    _margin(figure, results)
+    _add_margin(figure, data)
     return figure
 
 
-def draw_pairs(data: pd.DataFrame, results: Results) -> go.Figure:
-    """One line per seed from the reference to each arm: where all lines lean one way, the seeds agree."""
-    words = measure(results.study.metric)
+def draw_paired_seeds(rows: pd.DataFrame, data: ReportData) -> go.Figure:
+    """Draw one line per seed from the reference to each arm. If all lines rise, or all fall, the seeds agree."""
+    words = data.findings.words
     figure = go.Figure()
-    arms = list(dict.fromkeys(data["arm"]))
+    arms = list(dict.fromkeys(rows["arm"]))
     for better, name, mark in ((True, "higher than its reference", UP), (False, "lower than its reference", DOWN)):
-        rows = data[(data["difference"] > 0) == better]
-        x: list[float | None] = []
-        y: list[float | None] = []
-        texts: list[str] = []
-        for row in rows.itertuples():
-            at = arms.index(row.arm)
-            x += [at - 0.26, at + 0.26, None]
-            y += [row.reference, row.value, None]
-            told = f"{row.arm}, replicate {row.replicate}<br>{words.difference(row.difference)} against {row.against}"
-            texts += ["<br>".join(plotly_text(line) for line in told.split("<br>"))] * 3
-        figure.add_scatter(x=x, y=y, mode="lines+markers", name=name, hovertext=texts, hoverinfo="text")
+        pairs = rows[(rows["difference"] > 0) == better]
+        figure.add_scatter(**_pair_lines(pairs, arms, words), mode="lines+markers", name=name, hoverinfo="text")
         line = {"color": mark.colour, "width": 1.6, "dash": mark.dash}
-        symbols = ["circle-open", mark.symbol, "circle"] * len(rows)
+        symbols = ["circle-open", mark.symbol, "circle"] * len(pairs)
         figure.data[-1].update(line=line, marker={"color": mark.colour, "size": 8, "symbol": symbols})
     return figure.update_layout(
         layout(430),
         xaxis={
             **axis(""),
             "tickvals": [*range(len(arms))],
-            "ticktext": [_two_lines(arm) for arm in arms],
+            "ticktext": [two_lines(arm) for arm in arms],
             "range": [-0.6, len(arms) - 0.4],
             "showgrid": False,
         },
@@ -86,25 +80,26 @@ def draw_pairs(data: pd.DataFrame, results: Results) -> go.Figure:
     )
 
 
-def draw_interactions(data: pd.DataFrame, results: Results) -> go.Figure:
-    """Main effects on the diagonal, interactions beside it; each cell says its figure."""
-    words = measure(results.study.metric)
-    names = list(dict.fromkeys(data["row"]))
-    known = {(row["row"], row["column"]): row for row in data.to_dict("records")}
-    cells = [[known.get((one, other)) for other in names] for one in names]
-    most = max(abs(value) for value in data["estimate"]) or 1.0
+def draw_interactions(rows: pd.DataFrame, data: ReportData) -> go.Figure:
+    """Draw main effects on the diagonal and interactions beside it, each cell with its estimate and p."""
+    words = data.findings.words
+    names = list(dict.fromkeys(rows["row"]))
+    by_cell = {(row["row"], row["column"]): row for row in rows.to_dict("records")}
+    cells = [[by_cell.get((one, other)) for other in names] for one in names]
+    largest = max(abs(value) for value in rows["estimate"]) or 1.0
     figure = go.Figure()
     figure.add_heatmap(
         x=[plotly_text(name, 18) for name in names],
         y=[plotly_text(name, 18) for name in names],
         z=[[cell["estimate"] if cell else None for cell in row] for row in cells],
-        text=[[_cell(cell, words) if cell else "" for cell in row] for row in cells],
+        text=[[_cell_text(cell, words) if cell else "" for cell in row] for row in cells],
         texttemplate="%{text}",
         hovertext=[[plotly_text(cell["effect"]) if cell else "" for cell in row] for row in cells],
         hoverinfo="text",
         colorscale=[[0, theme.VERMILLION], [0.5, theme.PAPER], [1, theme.BLUE]],
-        zmin=-1.6 * most,
-        zmax=1.6 * most,
+        # Wider than the values, so that the text stays readable on the darkest cell.
+        zmin=-1.6 * largest,
+        zmax=1.6 * largest,
         xgap=3,
         ygap=3,
         showscale=False,
@@ -115,179 +110,165 @@ def draw_interactions(data: pd.DataFrame, results: Results) -> go.Figure:
     )
 
 
-def draw_path(data: pd.DataFrame, results: Results) -> go.Figure:
-    """A waterfall: each bar spans a step's difference, its whisker the 95 % interval of that difference."""
-    words = measure(results.study.metric)
+def draw_path(rows: pd.DataFrame, data: ReportData) -> go.Figure:
+    """Draw a waterfall: a bar per step with the 95 % interval of its difference."""
+    words = data.findings.words
     figure = go.Figure()
     for better, name, mark, pattern in ((True, "up", UP, ""), (False, "down", DOWN, "/")):
-        rows = data[(data["difference"] > 0) == better]
-        places = [place for place, kept in enumerate(data["difference"] > 0) if kept == better]
-        bars = whiskers(rows, "difference", theme.INK)
+        steps = rows[(rows["difference"] > 0) == better]
+        places = [place for place, rises in enumerate(rows["difference"] > 0) if rises == better]
+        bars = whiskers(steps, "difference", theme.INK)
         hatch = {"shape": pattern, "bgcolor": mark.colour, "fgcolor": theme.PAPER, "solidity": 0.15, "size": 9}
-        figure.add_bar(x=places, base=column(rows, "from"), y=column(rows, "difference"), name=name, error_y=bars)
+        figure.add_bar(x=places, base=column(steps, "from"), y=column(steps, "difference"), name=name, error_y=bars)
         figure.data[-1].update(
             marker={"color": mark.colour, "pattern": hatch},
-            hovertext=[f"{plotly_text(row.step)}<br>{words.difference(row.difference)}" for row in rows.itertuples()],
+            hovertext=[f"{plotly_text(row.step)}<br>{words.difference(row.difference)}" for row in steps.itertuples()],
             hoverinfo="text",
             width=0.56,
         )
-    joints = [(place, row.to) for place, row in enumerate(data.itertuples())]
-    for place, height in joints[:-1]:
+    for place, height in enumerate(list(rows["to"])[:-1]):
         joint = {"color": theme.GREY, "width": 1, "dash": "dot"}
         figure.add_shape(type="line", x0=place - 0.28, x1=place + 1.28, y0=height, y1=height, line=joint)
-    ends = [*data["from"], *data["to"]]
+    # The axis does not begin at 0, where the steps of an accuracy would be too small to see.
+    ends = [*rows["from"], *rows["to"]]
     room = (max(ends) - min(ends)) or 1.0
     return figure.update_layout(
         layout(420),
         showlegend=True,
-        xaxis={**axis(""), "tickvals": [*range(len(data))], "ticktext": [_two_lines(step) for step in data["step"]]},
+        xaxis={**axis(""), "tickvals": [*range(len(rows))], "ticktext": [two_lines(step) for step in rows["step"]]},
         yaxis=axis(plotly_text(words.axis), range=[min(ends) - 0.5 * room, max(ends) + 0.5 * room]),
     )
 
 
-def draw_bands(data: pd.DataFrame, results: Results) -> go.Figure:
-    """The mean curve of each arm over its seeds, in the band of its 95 % interval."""
-    words = measure(results.study.metric)
+def draw_mean_curves(rows: pd.DataFrame, data: ReportData) -> go.Figure:
+    """Draw the mean curve of each arm over its seeds in the band of its 95 % interval."""
+    words = data.findings.words
     figure = go.Figure()
-    for place, arm in enumerate(dict.fromkeys(data["arm"])):
-        rows, mark = data[data["arm"] == arm], ARM_MARKS[place % len(ARM_MARKS)]
-        epochs = column(rows, "epoch")
-        band = [*column(rows, "high"), *reversed(column(rows, "low"))]
+    for place, arm in enumerate(dict.fromkeys(rows["arm"])):
+        means, mark = rows[rows["arm"] == arm], ARM_MARKS[place % len(ARM_MARKS)]
+        epochs = column(means, "epoch")
+        # The outline of the band: along its upper edge, and back along the lower one.
+        band = [*column(means, "high"), *reversed(column(means, "low"))]
         figure.add_scatter(x=[*epochs, *reversed(epochs)], y=band, fill="toself", mode="lines", line={"width": 0})
         group = {"legendgroup": str(place), "hoverinfo": "skip"}
         figure.data[-1].update(fillcolor=mark.colour, opacity=0.16, showlegend=False, **group)
-        figure.add_scatter(x=epochs, y=column(rows, "mean"), mode="lines+markers", name=plotly_text(arm, 30))
+        figure.add_scatter(x=epochs, y=column(means, "mean"), mode="lines+markers", name=plotly_text(arm, 30))
         figure.data[-1].update(
             line={"color": mark.colour, "width": 2.4, "dash": mark.dash},
-            marker={"color": mark.colour, "symbol": mark.symbol, "size": 6 if len(rows) < 40 else 1},
+            marker={"color": mark.colour, "symbol": mark.symbol, "size": 6 if len(means) < 40 else 1},
             legendgroup=str(place),
-            hovertext=[_at(row, words, f"epoch {row['epoch']}") for _, row in rows.iterrows()],
+            hovertext=[_mean_text(row, words, f"epoch {row['epoch']}") for row in means.to_dict("records")],
             hoverinfo="text",
         )
     return figure.update_layout(
-        layout(440), showlegend=True, xaxis=epoch_axis(int(data["epoch"].max())), yaxis=axis(plotly_text(words.axis))
+        layout(440), showlegend=True, xaxis=epoch_axis(int(rows["epoch"].max())), yaxis=axis(plotly_text(words.axis))
     )
 
 
-def draw_shifts(data: pd.DataFrame, results: Results) -> go.Figure:
-    """The arms on every labelled set, the severities of a corruption joined by a line."""
-    words = measure(results.study.metric)
-    names = list(dict.fromkeys(data["set"]))
-    family = dict(zip(data["set"], data["family"], strict=True))
-    place = _places(names, family)
-    arms = list(dict.fromkeys(data["arm"]))
+def draw_labelled_sets(rows: pd.DataFrame, data: ReportData) -> go.Figure:
+    """Draw the means of the arms on every labelled set, the severities of a corruption joined by a line."""
+    words = data.findings.words
+    names = list(dict.fromkeys(rows["set"]))
+    family = dict(zip(rows["set"], rows["family"], strict=True))
+    place = set_places(names, family)
+    arms = list(dict.fromkeys(rows["arm"]))
     figure = go.Figure()
     for index, arm in enumerate(arms):
-        mark, rows = ARM_MARKS[index % len(ARM_MARKS)], data[data["arm"] == arm]
-        step = (index - (len(arms) - 1) / 2) * min(0.16, 0.6 / len(arms))
-        drawn = _with_gaps(rows)
-        figure.add_scatter(
-            x=[None if name is None else place[name] + step for name in drawn["set"]],
-            y=column(drawn, "mean"),
-            mode="lines+markers",
-            name=plotly_text(arm, 30),
-            line={"color": mark.colour, "width": 1.4, "dash": mark.dash},
-            marker={"color": mark.colour, "symbol": mark.symbol, "size": 9},
-            error_y=whiskers(drawn, "mean", mark.colour, 1.4, 3),
-            connectgaps=False,
-            hovertext=["" if row["set"] is None else _at(row, words, row["set"]) for _, row in drawn.iterrows()],
-            hoverinfo="text",
-        )
-    severity = dict(zip(data["set"], data["severity"], strict=True))
+        # Arms stand side by side at a set, and closer together the more there are.
+        offset = (index - (len(arms) - 1) / 2) * min(0.16, 0.6 / len(arms))
+        means, mark = with_gaps(rows[rows["arm"] == arm]), ARM_MARKS[index % len(ARM_MARKS)]
+        x = [None if name is None else place[name] + offset for name in means["set"]]
+        figure.add_trace(_set_means(arm, means, x, mark, words))
+    severity = dict(zip(rows["set"], rows["severity"], strict=True))
     ticks = [plotly_text(name, 16) if missing(severity[name]) else str(severity[name]) for name in names]
     figure.update_layout(
         layout(450, margin={"l": 12, "r": 16, "t": 44, "b": 60}),
         showlegend=True,
         xaxis={**axis(""), "tickvals": [place[name] for name in names], "ticktext": ticks, "showgrid": False},
         yaxis=axis(plotly_text(words.on("").axis.strip())),
-        annotations=[_family(text, at) for text, at in _centres(names, family, place)],
+        annotations=[_family_label(text, at) for text, at in family_centres(names, family, place)],
     )
     return figure
 
 
-def _decided(rows: pd.DataFrame) -> list[tuple[pd.DataFrame, str, Mark, str]]:
-    """The rows by what Holm's p says of them, each group with its name, mark and symbol."""
-    clear = rows["Holm p"].map(lambda p: not missing(p) and p < LEVEL)
+def _by_result(rows: pd.DataFrame) -> list[tuple[pd.DataFrame, str, Mark]]:
+    """The rows by the result of Holm's test, each group with its name and mark."""
+    clear = rows["Holm p"].map(lambda p: not missing(p) and p < ALPHA)
     up = rows["difference"] > 0
     groups = [
-        (rows[clear & up], "higher (Holm p < 0.05)", UP, UP.symbol),
-        (rows[clear & ~up], "lower (Holm p < 0.05)", DOWN, DOWN.symbol),
-        (rows[~clear], "Holm p ≥ 0.05", Mark(theme.INK, "circle-open", "solid", 11), "circle-open"),
+        (rows[clear & up], f"higher (Holm p < {ALPHA})", UP),
+        (rows[clear & ~up], f"lower (Holm p < {ALPHA})", DOWN),
+        (rows[~clear], f"Holm p ≥ {ALPHA}", OPEN),
     ]
     return [group for group in groups if len(group[0])]
 
 
-def _margin(figure: go.Figure, results: Results) -> None:
-    asked = results.study.ablation
-    if asked is not None and asked.margin is not None:
+def _add_margin(figure: go.Figure, data: ReportData) -> None:
+    section = data.results.study.ablation
+    if section is not None and section.margin is not None:
         band = {"fillcolor": theme.GREEN, "opacity": 0.13, "line_width": 0, "layer": "below"}
-        figure.add_vrect(x0=-asked.margin, x1=asked.margin, **band)
+        figure.add_vrect(x0=-section.margin, x1=section.margin, **band)
 
 
-def _spoken(row: pd.Series[Any], words: MetricFormat) -> str:
+def _difference_text(row: Mapping[Hashable, Any], words: MetricFormat) -> str:
     ends = f"[{words.difference(row['low'])}, {words.difference(row['high'])}]"
-    found = f"{words.difference(row['difference'])} {ends}"
-    lines = (row["arm"], found, f"n = {row['pairs']}", f"Holm p {probability(row['Holm p'])}", row["verdict"])
+    difference = f"{words.difference(row['difference'])} {ends}"
+    lines = (row["arm"], difference, f"n = {row['pairs']}", f"Holm p {probability(row['Holm p'])}", row["verdict"])
     return "<br>".join(plotly_text(line, 70) for line in lines)
 
 
-def _at(row: pd.Series[Any], words: MetricFormat, where: str) -> str:
+def _mean_text(row: Mapping[Hashable, Any], words: MetricFormat, where: str) -> str:
     spread = f"{words.show(row['mean'])} [{words.show(row['low'])}, {words.show(row['high'])}], n = {row['runs']}"
     return "<br>".join(plotly_text(line, 70) for line in (f"{row['arm']}, {where}", spread))
 
 
-def _cell(cell: dict[Any, Any], words: MetricFormat) -> str:
-    chance = f"Holm p {probability(cell['Holm p'])}"
-    return f"{plotly_text(words.difference(cell['estimate']))}<br>{plotly_text(chance)}"
+def _cell_text(cell: Mapping[Hashable, Any], words: MetricFormat) -> str:
+    p = f"Holm p {probability(cell['Holm p'])}"
+    return f"{plotly_text(words.difference(cell['estimate']))}<br>{plotly_text(p)}"
 
 
-def _difference(words: MetricFormat) -> str:
+def _difference_title(words: MetricFormat) -> str:
     return f"difference in {words.label}" + (" (pp)" if words.unit else "")
 
 
-def _rows(ticks: Sequence[str], span: list[float]) -> dict[str, Any]:
-    at = [-place for place in range(len(ticks))]
+def _row_axis(ticks: Sequence[str]) -> dict[str, Any]:
+    """The vertical axis of a forest plot: a label per row."""
+    places = [-place for place in range(len(ticks))]
     quiet = {"showgrid": False, "zeroline": False, "automargin": True}
-    return {**quiet, "tickvals": at, "ticktext": list(ticks), "range": span}
+    return {**quiet, "tickvals": places, "ticktext": list(ticks), "range": [-len(ticks) + 0.4, 0.6]}
 
 
-def _two_lines(text: str) -> str:
-    """A label for a narrow place, broken at the blank nearest to its middle."""
-    words = text.split()
-    if len(text) <= 12 or len(words) < 2:
-        return plotly_text(text, 24)
-    cut = min(range(1, len(words)), key=lambda at: abs(len(" ".join(words[:at])) - len(text) / 2))
-    return f"{plotly_text(' '.join(words[:cut]), 22)}<br>{plotly_text(' '.join(words[cut:]), 22)}"
+def _pair_lines(rows: pd.DataFrame, arms: Sequence[str], words: MetricFormat) -> dict[str, list[Any]]:
+    """The lines from reference to arm with a gap after each, and the texts under the pointer."""
+    x: list[float | None] = []
+    y: list[float | None] = []
+    texts: list[str] = []
+    for row in rows.itertuples():
+        at = arms.index(row.arm)
+        x += [at - 0.26, at + 0.26, None]
+        y += [row.reference, row.value, None]
+        lines = (f"{row.arm}, replicate {row.replicate}", f"{words.difference(row.difference)} against {row.against}")
+        texts += ["<br>".join(map(plotly_text, lines))] * 3
+    return {"x": x, "y": y, "hovertext": texts}
 
 
-def _places(names: Sequence[str], family: dict[str, Any]) -> dict[str, float]:
-    """Where each set stands: a step apart, and another half before each family and each set without one."""
-    places: dict[str, float] = {}
-    at, before = 0.0, None
-    for name in names:
-        at += 0.0 if not places else 1.0 if family[name] == before and family[name] is not None else 1.6
-        places[name], before = at, family[name]
-    return places
+def _set_means(arm: str, rows: pd.DataFrame, x: Sequence[float | None], mark: Mark, words: MetricFormat) -> go.Scatter:
+    """The means of one arm on the sets."""
+    return go.Scatter(
+        x=x,
+        y=column(rows, "mean"),
+        mode="lines+markers",
+        name=plotly_text(arm, 30),
+        line={"color": mark.colour, "width": 1.4, "dash": mark.dash},
+        marker={"color": mark.colour, "symbol": mark.symbol, "size": 9},
+        error_y=whiskers(rows, "mean", mark.colour, 1.4, 3),
+        connectgaps=False,
+        hovertext=["" if row["set"] is None else _mean_text(row, words, row["set"]) for row in rows.to_dict("records")],
+        hoverinfo="text",
+    )
 
 
-def _with_gaps(rows: pd.DataFrame) -> pd.DataFrame:
-    """An empty row wherever the family changes, and between sets that have none."""
-    empty = dict.fromkeys(rows.columns)
-    out: list[dict[str, Any]] = []
-    for row in rows.to_dict("records"):
-        if out and (row["family"] is None or row["family"] != out[-1]["family"]):
-            out.append(empty)
-        out.append(row)
-    return pd.DataFrame(out, columns=rows.columns, dtype=object)
-
-
-def _centres(names: Sequence[str], family: dict[str, Any], place: dict[str, float]) -> list[tuple[str, float]]:
-    stems = dict.fromkeys(family[name] for name in names if family[name] is not None)
-    members = {stem: [place[name] for name in names if family[name] == stem] for stem in stems}
-    return [(stem, (min(at) + max(at)) / 2) for stem, at in members.items()]
-
-
-def _family(text: str, at: float) -> dict[str, Any]:
+def _family_label(text: str, at: float) -> dict[str, Any]:
     font = {"size": 12, "color": theme.MUTED}
     place = {"x": at, "y": 0, "yref": "paper", "yshift": -34, "showarrow": False}
     return {**place, "text": plotly_text(text, 20), "font": font}

@@ -1,18 +1,19 @@
-"""The data of the evidence's figures, as data frames. Their columns are what the page shows beneath each figure."""
+"""Compute the data of the figures of later stages, as data frames. The page shows them below each figure."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
 import pandas as pd
 
 from sweeps import stats
-from sweeps.artifacts.layout import VALIDATION
+from sweeps.artifacts.layout import ABLATION, CONFIRM, VALIDATION
 from sweeps.evidence import Comparison, Effect, Level
 from sweeps.evidence.findings import Findings
+from sweeps.evidence.verdict import PATH
 from sweeps.report.figures.search_data import thinned
 from sweeps.report.tables.ablation import effect_name, label, part
 from sweeps.report.tables.frames import frame_of
@@ -21,82 +22,87 @@ from sweeps.stats import Paired
 from sweeps.trial.arm import Arm
 from sweeps.trial.trial import Status
 
+# A name that ends with a number: the severity of a corruption.
 _SEVERITY = re.compile(r"(.*\D)\s*(\d+)")
+DIFFERENCES = (
+    "arm",
+    "pairs",
+    "difference",
+    "low",
+    "high",
+    "simultaneous low",
+    "simultaneous high",
+    "Holm p",
+    "verdict",
+)
 
 
 def differences(findings: Findings) -> pd.DataFrame:
-    """Each comparison of the ablation with both intervals, re-tuned ones below their twins; a factorial's effects.
+    """Return the comparisons of the ablation or the effects of a factorial, with both intervals.
 
-    Columns: arm, pairs, difference, low, high, simultaneous low, simultaneous high, Holm p, verdict. Comparisons below
-    two pairs have no interval and are left out.
+    Returns:
+        The columns DIFFERENCES. A re-tuned arm follows its twin. Comparisons below two pairs have no interval and are
+        left out.
     """
-    found = findings.ablation
-    columns = [
-        "arm",
-        "pairs",
-        "difference",
-        "low",
-        "high",
-        "simultaneous low",
-        "simultaneous high",
-        "Holm p",
-        "verdict",
-    ]
-    if found is None:
-        return frame_of([], columns)
-    order = [part(one.arm) for one in found.comparisons]
-    both = sorted([*found.comparisons, *found.retuned], key=lambda one: [*order, part(one.arm)].index(part(one.arm)))
-    compared = [_difference(one, one.paired) for one in both if one.paired]
-    return frame_of([*map(_effect, found.effects), *compared], columns)
+    ablation = findings.ablation
+    if ablation is None:
+        return frame_of([], DIFFERENCES)
+    order = [part(one.arm) for one in ablation.comparisons]
+    twins_together = sorted(
+        [*ablation.comparisons, *ablation.retuned], key=lambda one: [*order, part(one.arm)].index(part(one.arm))
+    )
+    compared = [_difference(one, one.paired) for one in twins_together if one.paired]
+    return frame_of([*map(_effect, ablation.effects), *compared], DIFFERENCES)
 
 
 def pairs(findings: Findings) -> pd.DataFrame:
-    """Every pair of the ablation. Columns: arm, against, replicate, reference, value, difference."""
-    found = findings.ablation
+    """Return every pair of the ablation: columns arm, against, replicate, reference, value, difference."""
     rows = [
         (label(one.arm), label(one.reference), pair.replicate, pair.reference, pair.value, pair.value - pair.reference)
-        for one in (found.comparisons if found else ())
+        for one in (findings.ablation.comparisons if findings.ablation else ())
         for pair in one.pairs
     ]
     return frame_of(rows, ["arm", "against", "replicate", "reference", "value", "difference"])
 
 
 def interactions(findings: Findings) -> pd.DataFrame:
-    """The effects of a factorial as a matrix: main effects on its diagonal, two-way interactions beside it.
+    """Return the effects of a factorial as a symmetric matrix: main effects on the diagonal, interactions beside it.
 
-    Columns: row, column, effect, estimate, low, high, Holm p. Both halves are listed. Empty for other designs.
+    Returns:
+        The columns row, column, effect, estimate, low, high, Holm p. Empty for other designs.
     """
     rows = []
     for effect in findings.ablation.effects if findings.ablation else ():
         first, last = effect.components[0], effect.components[-1]
-        figures = (effect.estimate.mean, effect.estimate.low, effect.estimate.high, effect.p_holm)
-        rows += [(*cell, effect_name(effect), *figures) for cell in dict.fromkeys([(first, last), (last, first)])]
+        values = (effect.estimate.mean, effect.estimate.low, effect.estimate.high, effect.p_holm)
+        rows += [(*cell, effect_name(effect), *values) for cell in dict.fromkeys([(first, last), (last, first)])]
     return frame_of(rows, ["row", "column", "effect", "estimate", "low", "high", "Holm p"])
 
 
 def path(findings: Findings) -> pd.DataFrame:
-    """The steps of a path from the baseline to the incumbent, measured again on fresh seeds.
+    """Return the steps of a path from the baseline to the incumbent, measured on fresh seeds.
 
-    Columns: step, from, to, difference, low, high, pairs, verdict; `from` and `to` are levels of the metric, each step
-    beginning where the one before ended. Empty for other designs.
+    Returns:
+        The columns step, from, to, difference, low, high, pairs, verdict. `from` and `to` are values of the metric; a
+        step begins where the one before it ended. Empty for other designs.
     """
     rows: list[tuple[Any, ...]] = []
     columns = ["step", "from", "to", "difference", "low", "high", "pairs", "verdict"]
-    if findings.ablation is None or findings.ablation.design != "path":
+    if findings.ablation is None or findings.ablation.design != PATH:
         return frame_of([], columns)
-    at: float | None = None
+    end: float | None = None
     for one in steps(findings.ablation.comparisons):
         paired = one.paired
         if paired is None:
             break
-        begin = fmean(pair.reference for pair in one.pairs) if at is None else at
-        at = begin + paired.mean
-        rows.append((label(one.arm), begin, at, paired.mean, paired.low, paired.high, paired.n, one.short))
+        begin = fmean(pair.reference for pair in one.pairs) if end is None else end
+        end = begin + paired.mean
+        rows.append((label(one.arm), begin, end, paired.mean, paired.low, paired.high, paired.n, one.short))
     return frame_of(rows, columns)
 
 
 def steps(comparisons: Iterable[Comparison]) -> list[Comparison]:
-    """The comparisons of each arm with the one before it, as far as they follow one another."""
+    """Return the comparisons that form a chain, each arm being the reference of the next."""
     chain: list[Comparison] = []
     for one in comparisons:
         if one.arm.reference == one.reference.name and (not chain or one.reference.name == chain[-1].arm.name):
@@ -104,34 +110,39 @@ def steps(comparisons: Iterable[Comparison]) -> list[Comparison]:
     return chain
 
 
-def bands(findings: Findings) -> pd.DataFrame:
-    """The metric by epoch and arm over the seeds: of the ablation or, without one, of confirm.
+def mean_curves(findings: Findings) -> pd.DataFrame:
+    """Return the mean metric over the seeds by arm and epoch, of the ablation or, without one, of confirm.
 
-    Columns: arm, epoch, mean, low, high, runs; low and high bound the mean's 95 % t interval. Completed runs alone, up
-    to the epoch that all of an arm's have reached; at most `series.MOST_POINTS` epochs.
+    Returns:
+        The columns arm, epoch, mean, low, high, runs, with the mean's 95 % t interval. The runs are the completed ones,
+        up to the last epoch that all of an arm's have. At most `search_data.MOST_POINTS` epochs.
     """
-    stage = next((name for name in ("ablation", "confirm") if name in findings.results.stages), None)
+    stages = findings.results.stages
+    stage = next((stages[name] for name in (ABLATION, CONFIRM) if name in stages), None)
     rows = []
-    for arm in findings.results.stages[stage].arms if stage else ():
-        rows += _band(findings, str(stage), arm)
+    for arm in stage.arms if stage else ():
+        runs = stage.replicates(arm).values() if stage else ()
+        rows += _mean_curve(arm, [run.curve for run in runs if run.status is Status.COMPLETE and run.curve])
     return frame_of(rows, ["arm", "epoch", "mean", "low", "high", "runs"])
 
 
-def shifts(findings: Findings) -> pd.DataFrame:
-    """The arms on every labelled set, validation first. Columns: set, family, severity, arm, mean, low, high, runs.
+def labelled_sets(findings: Findings) -> pd.DataFrame:
+    """Return the means of the arms on every labelled set, validation first.
 
-    Sets that share a name up to a final number ("noise 1", "noise 5") are a family by severity; others have neither.
+    Returns:
+        The columns set, family, severity, arm, mean, low, high, runs. Sets whose names differ in a final number only
+        ("noise 1", "noise 5") are a family by severity; others have neither.
     """
     columns = ["set", "family", "severity", "arm", "mean", "low", "high", "runs"]
-    found = findings.final
-    if found is None:
+    final = findings.final
+    if final is None:
         return frame_of([], columns)
-    arms = [level.arm for level in found.sets[0].levels]
-    named: list[tuple[str, Sequence[Level]]] = [(VALIDATION, found.validation)]
-    named += [(shift.name, shift.levels) for shift in found.sets]
-    families = _families([name for name, _ in named])
+    arms = [level.arm for level in final.sets[0].levels]
+    by_set: list[tuple[str, Sequence[Level]]] = [(VALIDATION, final.validation)]
+    by_set += [(labelled.name, labelled.levels) for labelled in final.sets]
+    families = _families([name for name, _ in by_set])
     rows = []
-    for name, levels in named:
+    for name, levels in by_set:
         for arm in arms:
             level = same_arm(arm, levels)
             if level is not None and level.mean is not None:
@@ -140,13 +151,46 @@ def shifts(findings: Findings) -> pd.DataFrame:
     return frame_of(rows, columns)
 
 
+def set_places(names: Sequence[str], family: dict[str, Any]) -> dict[str, float]:
+    """Return the place of each labelled set: a step apart, and more before each family and each set without one.
+
+    Args:
+        names: The sets in their order.
+        family: The family of each set; None for a set without one.
+    """
+    places: dict[str, float] = {}
+    at, before = 0.0, None
+    for name in names:
+        at += 0.0 if not places else 1.0 if family[name] == before and family[name] is not None else 1.6
+        places[name], before = at, family[name]
+    return places
+
+
+def family_centres(names: Sequence[str], family: dict[str, Any], place: dict[str, float]) -> list[tuple[str, float]]:
+    """Return each family with the middle of the places of its sets."""
+    stems = dict.fromkeys(family[name] for name in names if family[name] is not None)
+    members = {stem: [place[name] for name in names if family[name] == stem] for stem in stems}
+    return [(stem, (min(at) + max(at)) / 2) for stem, at in members.items()]
+
+
+def with_gaps(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows with an empty one wherever the family changes, at which a line is interrupted."""
+    empty: dict[Hashable, Any] = dict.fromkeys(rows.columns)
+    spaced: list[dict[Hashable, Any]] = []
+    for row in rows.to_dict("records"):
+        if spaced and (row["family"] is None or row["family"] != spaced[-1]["family"]):
+            spaced.append(empty)
+        spaced.append(row)
+    return pd.DataFrame(spaced, columns=rows.columns, dtype=object)
+
+
 def _families(names: Sequence[str]) -> dict[str, tuple[str | None, int | None]]:
-    """The family and the severity of each set; a name that stands alone has neither."""
+    """The family and the severity of each set; a set without another of its family has neither."""
     split = {name: match for name in names if (match := _SEVERITY.fullmatch(name))}
     stems = [match[1].strip() for match in split.values()]
-    known: dict[str, tuple[str | None, int | None]] = dict.fromkeys(names, (None, None))
+    families: dict[str, tuple[str | None, int | None]] = dict.fromkeys(names, (None, None))
     several = {name: match for name, match in split.items() if stems.count(match[1].strip()) > 1}
-    return known | {name: (match[1].strip(), int(match[2])) for name, match in several.items()}
+    return families | {name: (match[1].strip(), int(match[2])) for name, match in several.items()}
 
 
 def _difference(one: Comparison, paired: Paired) -> tuple[Any, ...]:
@@ -159,9 +203,7 @@ def _effect(one: Effect) -> tuple[Any, ...]:
     return (effect_name(one), *spread, one.p_holm, one.short)
 
 
-def _band(findings: Findings, stage: str, arm: Arm) -> list[tuple[Any, ...]]:
-    runs = findings.results.stages[stage].replicates(arm).values()
-    curves = [run.curve for run in runs if run.status is Status.COMPLETE and run.curve]
+def _mean_curve(arm: Arm, curves: Sequence[Mapping[int, float]]) -> list[tuple[Any, ...]]:
     shared = sorted(set.intersection(*(set(curve) for curve in curves))) if curves else []
     rows = []
     for epoch in thinned(shared):

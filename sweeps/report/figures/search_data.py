@@ -1,70 +1,78 @@
-"""The data of the figures, as data frames. Their columns are what the page shows beneath each figure."""
+"""Compute the data of the figures of the search, as data frames. The page shows them below each figure."""
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import pandas as pd
 
+from sweeps.evidence.findings import Findings
 from sweeps.evidence.importance import Importance
 from sweeps.formatting import measure, setting
 from sweeps.pruners.factory import rule_of
-from sweeps.report.tables.frames import baseline_trial, last_value
+from sweeps.report.tables.frames import last_value
 from sweeps.space.space import Categorical, Dimension, Numeric
 from sweeps.storage.results import Results
+from sweeps.trial.arm import BASELINE
 from sweeps.trial.trial import Status, Trial
 
 MOST_POINTS = 200  # of one curve
-MOST_OF_ALL = 80_000  # of all curves together
-BEST, BASELINE, COMPLETE, FRONT, REJECTED = "best", "baseline", "complete", "Pareto front", "rejected"
+MOST_OF_ALL = 80_000  # points of all curves together, so that the page stays small
+BEST, COMPLETE, FRONT, REJECTED = "best", "complete", "Pareto front", "rejected"
 UPPER = "best quarter"
+TRAINED = frozenset({status for status in Status if status.counted} | {Status.FAILED, Status.RUNNING})
 
 
-def tradeoff(results: Results) -> pd.DataFrame:
-    """Completed trials by parameters and value, and the rejected ones by parameters alone.
+def pareto_front(findings: Findings, groups: Mapping[int, str]) -> pd.DataFrame:
+    """Return the completed trials by parameters and value, and the rejected ones by parameters alone.
 
-    Columns: trial, parameters, value, group (best, baseline, complete, rejected) and front, whether no completed trial
-    is at least as good with fewer parameters.
+    Args:
+        findings: The findings of the study.
+        groups: The group of each trial, by number.
+
+    Returns:
+        The columns trial, parameters, value, group (best, baseline, complete, rejected) and front: whether no completed
+        trial is at least as good with fewer parameters.
     """
-    ranked = [trial for trial in results.ranked() if "parameters" in trial.cost]
+    ranked = [trial for trial in findings.ranked if "parameters" in trial.cost]
     front = {trial.number for trial in _front(ranked)}
-    group = groups(results)
     rows = [
-        (trial.number, trial.cost["parameters"], trial.value, group[trial.number], trial.number in front)
+        (trial.number, trial.cost["parameters"], trial.value, groups[trial.number], trial.number in front)
         for trial in ranked
     ]
-    rejected = [trial for trial in results.trials if trial.status is Status.REJECTED and "parameters" in trial.cost]
+    trials = findings.results.trials
+    rejected = [trial for trial in trials if trial.status is Status.REJECTED and "parameters" in trial.cost]
     rows += [(trial.number, trial.cost["parameters"], None, REJECTED, False) for trial in rejected]
     return _frame(rows, ["trial", "parameters", "value", "group", "front"])
 
 
-def curves(results: Results) -> pd.DataFrame:
-    """The metric by epoch, of every trial: MOST_POINTS epochs at most, fewer where all together would be too many.
+def learning_curves(results: Results, groups: Mapping[int, str]) -> pd.DataFrame:
+    """Return the metric by trial and epoch: columns trial, group, epoch, value.
 
-    Columns: trial, group, epoch, value.
+    A curve has at most MOST_POINTS epochs, and fewer where all curves together would have more than MOST_OF_ALL.
     """
-    group, recorded = groups(results), sum(len(trial.curve) for trial in results.trials)
+    recorded = sum(len(trial.curve) for trial in results.trials)
     share = min(1.0, MOST_OF_ALL / max(1, recorded))
     rows = [
-        (trial.number, group[trial.number], epoch, trial.curve[epoch])
+        (trial.number, groups[trial.number], epoch, trial.curve[epoch])
         for trial in results.trials
         for epoch in thinned(sorted(trial.curve), most=min(MOST_POINTS, max(2, round(share * len(trial.curve)))))
     ]
     return _frame(rows, ["trial", "group", "epoch", "value"])
 
 
-def history(results: Results) -> pd.DataFrame:
-    """What each trial ended with, in the order of numbers. Columns: trial, group, value, best so far.
+def history(results: Results, groups: Mapping[int, str]) -> pd.DataFrame:
+    """Return the last value of each trial, by number: columns trial, group, value, best so far.
 
-    Only completed trials move `best so far`. Trials that never recorded a value are left out.
+    Only completed trials change `best so far`. Trials that recorded no value are left out.
     """
     better = max if results.study.metric.goal == "maximize" else min
     best: float | None = None
-    group = groups(results)
     rows = []
     for trial in results.trials:
         value = last_value(trial)
@@ -72,39 +80,42 @@ def history(results: Results) -> pd.DataFrame:
             continue
         if trial.status is Status.COMPLETE:
             best = value if best is None else better(best, value)
-        rows.append((trial.number, group[trial.number], value, best))
+        rows.append((trial.number, groups[trial.number], value, best))
     return _frame(rows, ["trial", "group", "value", "best so far"])
 
 
-def coordinates(results: Results) -> pd.DataFrame:
-    """Where each completed trial lies on each searched setting. Columns: trial, group, value, setting, at, position.
+def parallel_coordinates(findings: Findings) -> pd.DataFrame:
+    """Return the position of each completed trial on the axis of each searched setting.
 
-    `position` runs from 0 to 1 over the searched range (on a log scale where it was searched so) or the list of
-    values; trials in which a conditional setting is absent have no row for it. The metric's own rows
-    come first. Empty where nothing is searched.
+    Returns:
+        The columns trial, group, value, setting, at (the setting as text) and position: from 0 to 1 over the searched
+        range, on a log scale if it was searched so, or over the list of values. The first row of each trial is on the
+        metric's axis. A conditional setting that a trial lacks has no row. Empty where nothing is searched.
     """
-    ranked = results.ranked() if results.study.space.dimensions else []
+    dimensions = findings.results.study.space.dimensions
+    ranked = findings.ranked if dimensions else ()
+    # The best quarter is coloured, which shows the ranges in which good trials lie.
     upper = {trial.number for trial in ranked[: max(1, len(ranked) // 4)]}
-    words, dimensions = measure(results.study.metric), results.study.space.dimensions
+    words, axis = findings.words, metric_row(findings.results)
     rows: list[tuple[Any, ...]] = []
     for trial, position in zip(ranked, _spread([trial.value or 0.0 for trial in ranked]), strict=True):
-        group = _rank_group(trial, ranked, upper)
-        rows.append((trial.number, group, trial.value, metric_row(results), words.show(trial.value), position))
+        about = (trial.number, _rank_group(trial, ranked[0], upper), trial.value)
+        rows.append((*about, axis, words.show(trial.value), position))
         for dimension in dimensions:
             if dimension.key in trial.parameters:
                 at = trial.parameters[dimension.key]
-                rows.append((trial.number, group, trial.value, dimension.key, setting(at), position_of(dimension, at)))
+                rows.append((*about, dimension.key, setting(at), position_of(dimension, at)))
     return _frame(rows, ["trial", "group", "value", "setting", "at", "position"])
 
 
 def metric_row(results: Results) -> str:
-    """The name of the metric's axis among those of the settings, one of which may be called the same."""
+    """Return the name of the metric's axis, marked if a setting has the same name."""
     name = measure(results.study.metric).axis
     return f"{name} (metric)" if name in results.study.parameters else name
 
 
 def ticks(dimension: Dimension) -> list[tuple[float, str]]:
-    """The marks along a setting's axis: every value of a list, or the ends and the middle of a range."""
+    """Return the marks of a setting's axis as (position, text): the values of a list, or ends and middle of a range."""
     if isinstance(dimension, Categorical):
         return [(position_of(dimension, value) or 0.0, setting(value)) for value in dimension.values]
     assert isinstance(dimension, Numeric)
@@ -115,7 +126,7 @@ def ticks(dimension: Dimension) -> list[tuple[float, str]]:
 
 
 def position_of(dimension: Dimension, value: Any) -> float | None:
-    """Where a value lies on its axis, from 0 to 1; None outside the searched range."""
+    """Return the position of a value on its axis, from 0 to 1; None outside the searched range."""
     if isinstance(dimension, Categorical):
         names = [setting(choice) for choice in dimension.values]
         return (names.index(setting(value)) + 0.5) / len(names) if setting(value) in names else None
@@ -130,85 +141,87 @@ def position_of(dimension: Dimension, value: Any) -> float | None:
     return (at - low) / (high - low)
 
 
-def importance(found: Sequence[Importance]) -> pd.DataFrame:
-    """The searched settings by method, most important by the first method first.
+def importance(estimates: Sequence[Importance]) -> pd.DataFrame:
+    """Return the searched settings by method, in the order of importance by the first method.
 
-    Columns: method, setting, importance, low, high. The ends are the 95 % bootstrap interval or, where that was not
-    computed, one standard deviation to either side.
+    Returns:
+        The columns method, setting, importance, low and high. These are the ends of the 95 % bootstrap interval or,
+        where it was not computed, one standard deviation to either side.
     """
     columns = ["method", "setting", "importance", "low", "high"]
-    first = found[0].means if found else {}
+    first = estimates[0].means if estimates else {}
     rows = []
-    for one in found:
-        ends = [(key, mean, *_ends(one, key, mean)) for key, mean in one.means.items()]
-        ends.sort(key=lambda row: (-first.get(row[0], 0.0), row[0]))
-        rows += [(one.method, *row) for row in ends]
+    for estimate in estimates:
+        shares = [(key, mean, *_ends(estimate, key, mean)) for key, mean in estimate.means.items()]
+        shares.sort(key=lambda row: (-first.get(row[0], 0.0), row[0]))
+        rows += [(estimate.method, *row) for row in shares]
     return _frame(rows, columns)
 
 
-def survivors(results: Results) -> pd.DataFrame:
-    """How many trials were trained up to each epoch, and how many early termination stopped there.
+def rungs(results: Results) -> pd.DataFrame:
+    """Return how many trials reached each epoch, and how many early termination stopped there.
 
-    Columns: epoch, reached, stopped, rung (whether trials were judged at it). Empty without early termination.
+    Returns:
+        The columns epoch, reached, stopped and rung: whether trials were judged at the epoch. Empty without early
+        termination.
     """
-    stop = results.study.early_terminate
+    section = results.study.early_terminate
     lengths = sorted(trial.epochs for trial in results.trials if trial.epochs)
-    if stop is None or not lengths:
+    if section is None or not lengths:
         return _frame([], ["epoch", "reached", "stopped", "rung"])
-    rungs = {*rule_of(stop, lengths[-1], results.study.metric.goal).judged(stop.max_iter or lengths[-1])}
-    pruned = [trial.epochs for trial in results.trials if trial.status is Status.PRUNED]
-    epochs = thinned(sorted({*range(1, lengths[-1] + 1)}), keep=rungs)
+    rule = rule_of(section, lengths[-1], results.study.metric.goal)
+    judged = {*rule.judged(section.max_iter or lengths[-1])}
+    pruned = Counter(trial.epochs for trial in results.trials if trial.status is Status.PRUNED)
+    epochs = thinned(range(1, lengths[-1] + 1), keep=judged)
     reached = [len(lengths) - bisect_right(lengths, epoch - 1) for epoch in epochs]
-    rows = [(epoch, number, pruned.count(epoch), epoch in rungs) for epoch, number in zip(epochs, reached, strict=True)]
+    rows = [(epoch, number, pruned[epoch], epoch in judged) for epoch, number in zip(epochs, reached, strict=True)]
     return _frame(rows, ["epoch", "reached", "stopped", "rung"])
 
 
-def timeline(results: Results) -> pd.DataFrame:
-    """When each trial held a device, in minutes since the first began. Columns: trial, group, start, finish.
+def timeline(results: Results, groups: Mapping[int, str]) -> pd.DataFrame:
+    """Return when each trial held a device, in minutes since the first began: columns trial, group, start, finish.
 
-    Trials that never began are left out; a running one lasts until the latest moment known.
+    Trials that were never trained are left out. A running trial ends at the latest time in the study.
     """
     begun = [(trial, trial.started) for trial in results.trials if trial.started and trial.status in TRAINED]
     if not begun:
         return _frame([], ["trial", "group", "start", "finish"])
-    group = groups(results)
     origin = min(started for _, started in begun)
     latest = max([started for _, started in begun] + [trial.finished for trial, _ in begun if trial.finished])
     rows = [
         (
             trial.number,
-            group[trial.number],
+            groups[trial.number],
             _minutes(origin, started),
-            _minutes(origin, max(started, trial.finished or latest)),  # a clock that was set back draws no length
+            # A machine's clock may be set back during a trial.
+            _minutes(origin, max(started, trial.finished or latest)),
         )
         for trial, started in begun
     ]
     return _frame(rows, ["trial", "group", "start", "finish"])
 
 
-TRAINED = frozenset({status for status in Status if status.counted} | {Status.FAILED, Status.RUNNING})
-
-
-def groups(results: Results) -> dict[int, str]:
-    """How the figures set each trial off, by number: best, baseline, or its status."""
-    named = {trial.number: trial.status.value for trial in results.trials}
-    baseline = baseline_trial(results)
+def groups(findings: Findings) -> dict[int, str]:
+    """Return the group in which figures show each trial, by number: best, baseline, or its status."""
+    by_number = {trial.number: trial.status.value for trial in findings.results.trials}
+    baseline = findings.baseline_trial
     if baseline is not None and baseline.status is Status.COMPLETE:
-        named[baseline.number] = BASELINE
-    return named | {trial.number: BEST for trial in results.ranked()[:1]}
+        by_number[baseline.number] = BASELINE
+    return by_number | {trial.number: BEST for trial in findings.ranked[:1]}
 
 
 def thinned(epochs: Sequence[int], keep: Collection[int] = (), most: int = MOST_POINTS) -> list[int]:
-    """At most `most` of ascending `epochs`, evenly spaced, first and last included; and those in `keep`."""
+    """Return at most `most` of ascending epochs, evenly spaced, with the first, the last and those in `keep`."""
     if len(epochs) <= most:
         return list(epochs)
+    # By place in the list, because epochs may be missing.
     step = (len(epochs) - 1) / (most - 1)
-    chosen = {epochs[round(step * place)] for place in range(most)}
-    return sorted(chosen | set(keep) & set(epochs))
+    spaced = {epochs[round(step * place)] for place in range(most)}
+    return sorted(spaced | set(keep) & set(epochs))
 
 
 def _front(ranked: list[Trial]) -> list[Trial]:
-    """The trials that none at least as good undercuts; `ranked` is best first."""
+    """The trials for which no trial is at least as good with fewer parameters; `ranked` is best first."""
     front: list[Trial] = []
     for trial in ranked:
         if not front or trial.cost["parameters"] < front[-1].cost["parameters"]:
@@ -216,21 +229,21 @@ def _front(ranked: list[Trial]) -> list[Trial]:
     return front
 
 
-def _rank_group(trial: Trial, ranked: list[Trial], upper: set[int]) -> str:
-    if trial is ranked[0]:
+def _rank_group(trial: Trial, best: Trial, upper: set[int]) -> str:
+    if trial is best:
         return BEST
     return UPPER if trial.number in upper else COMPLETE
 
 
-def _ends(found: Importance, key: str, mean: float) -> tuple[float, float]:
-    if key in found.lows and key in found.highs:
-        return found.lows[key], found.highs[key]
-    deviation = found.deviations.get(key, 0.0)
+def _ends(estimate: Importance, key: str, mean: float) -> tuple[float, float]:
+    if key in estimate.lows and key in estimate.highs:
+        return estimate.lows[key], estimate.highs[key]
+    deviation = estimate.deviations.get(key, 0.0)
     return mean - deviation, mean + deviation
 
 
 def _spread(values: list[float]) -> list[float]:
-    """Values moved onto 0 to 1; all in the middle where they are equal."""
+    """Values scaled to 0 to 1; all in the middle if they are equal."""
     low, high = min(values, default=0.0), max(values, default=0.0)
     return [(value - low) / (high - low) if high > low else 0.5 for value in values]
 

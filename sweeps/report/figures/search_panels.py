@@ -1,122 +1,139 @@
-"""The figures of the search in the order of the page."""
+"""The figures of the search, in the order of the page."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-
 import pandas as pd
 
-from sweeps.evidence.importance import Importance
 from sweeps.formatting import count
-from sweeps.report.figures import draw_search as search
+from sweeps.report.data import ReportData
+from sweeps.report.figures import draw_search as draw
 from sweeps.report.figures import search_data as series
 from sweeps.report.figures.panel import Panel
-from sweeps.storage.results import Results
 
-LEFT_OUT = (
-    "Pruned trials are left out: they were measured after fewer epochs than the completed ones, with which they "
-    "cannot be compared."
+PRUNED_LEFT_OUT = (
+    "Pruned trials are left out: they trained for fewer epochs than the completed ones, so their values cannot be "
+    "compared."
 )
 
 
-def panels(importances: Sequence[Importance]) -> Iterator[Panel]:
-    """The figures in the order of the page."""
-    yield Panel(
-        "tradeoff",
-        "The metric against parameters",
-        series.tradeoff,
-        search.draw_tradeoff,
-        _tradeoff,
-        "no trial has a count of parameters",
-    )
-    yield Panel("curves", "Learning curves", series.curves, search.draw_curves, _curves, "no epoch was recorded")
-    yield Panel("history", "Search history", series.history, search.draw_history, _history, "no value was recorded")
-    yield Panel(
-        "coordinates",
-        "Settings of the completed trials",
-        series.coordinates,
-        search.draw_coordinates,
-        _coordinates,
-        "no trial has completed, or nothing is searched",
-    )
-    yield Panel(
-        "importance",
-        "Importance of the settings (exploratory)",
-        lambda results: series.importance(importances),
-        search.draw_importance,
-        lambda data, results: _importance(importances),
-        "too few comparable trials",
-    )
-    yield Panel(
-        "survivors",
-        "Trials left at each epoch",
-        series.survivors,
-        search.draw_survivors,
-        _survivors,
-        "the study does not terminate trials early, or none has begun",
-    )
-    yield Panel("timeline", "Timeline", series.timeline, search.draw_timeline, _timeline, "no trial has begun")
-
-
-def _evidence(results: Results, number: int, noun: str = "trial") -> str:
-    """How much evidence a figure shows, and on which data it was measured."""
+def _evidence(number: int, noun: str = "trial") -> str:
+    """The number of trials in a figure, and the data on which they were measured."""
     return f"n = {count(number, noun)}, one run each, on validation data; the search never sees the test set."
 
 
-def _tradeoff(data: pd.DataFrame, results: Results) -> str:
-    rejected = int((data["group"] == series.REJECTED).sum())
-    limits = search.limits(results, "parameters")
-    text = _evidence(results, len(data) - rejected, "completed trial")
-    text += " Dashed: the Pareto front, on which fewer parameters cost some of the metric."
+def _pareto_front(rows: pd.DataFrame, data: ReportData) -> str:
+    rejected = int((rows["group"] == series.REJECTED).sum())
+    limits = draw.limits(data.results, "parameters")
+    text = _evidence(len(rows) - rejected, "completed trial")
+    text += " Dashed: the Pareto front, on which no trial is at least as good with fewer parameters."
     text += f" Dotted: the budget, {limits[0]:,} parameters." if limits else ""
     if rejected:
-        text += f" Marks at the top: {count(rejected, 'configuration')} rejected untrained, so without a metric."
-    return f"{text} {LEFT_OUT}"
+        text += f" Marks at the top: {count(rejected, 'configuration')}, rejected without training."
+    return f"{text} {PRUNED_LEFT_OUT}"
 
 
-def _curves(data: pd.DataFrame, results: Results) -> str:
-    text = f"{_evidence(results, data['trial'].nunique())} One line per trial; grey: pruned."
-    recorded = sum(len(trial.curve) for trial in results.trials)
-    if len(data) == recorded:
+def _learning_curves(rows: pd.DataFrame, data: ReportData) -> str:
+    text = f"{_evidence(rows['trial'].nunique())} One line per trial; grey: pruned."
+    recorded = sum(len(trial.curve) for trial in data.results.trials)
+    if len(rows) == recorded:
         return text
-    return f"{text} Drawn are {len(data):,} of {recorded:,} values: of each curve its ends and some between."
+    return f"{text} Drawn are {len(rows):,} of {recorded:,} values, with both ends of each curve."
 
 
-def _history(data: pd.DataFrame, results: Results) -> str:
+def _history(rows: pd.DataFrame, data: ReportData) -> str:
     return (
-        f"{_evidence(results, len(data))} Filled: completed; open: stopped, at the last value recorded, "
-        "which comes from fewer epochs. The line is the best completed so far."
+        f"{_evidence(len(rows))} Filled: completed trials. Open: stopped trials, at their last value, which is from "
+        "fewer epochs. Line: the best completed trial so far."
     )
 
 
-def _coordinates(data: pd.DataFrame, results: Results) -> str:
+def _parallel_coordinates(rows: pd.DataFrame, data: ReportData) -> str:
     return (
-        f"{_evidence(results, data['trial'].nunique(), 'completed trial')} One line per trial, one axis per setting, "
-        "each over the range that was searched (logarithmic where the search was). "
-        "Lines that share a choice are set a little apart."
+        f"{_evidence(rows['trial'].nunique(), 'completed trial')} One line per trial, one axis per setting over its "
+        "searched range (logarithmic if it was searched so). Lines through the same choice are drawn slightly apart."
     )
 
 
-def _importance(found: Sequence[Importance]) -> str:
-    methods = "; ".join(f"{one.method} over n = {count(one.trials, 'trial')}" for one in found)
-    bootstrapped = all(one.lows for one in found)
+def _importance(rows: pd.DataFrame, data: ReportData) -> str:
+    methods = "; ".join(f"{one.method} over n = {count(one.trials, 'trial')}" for one in data.importances)
+    bootstrapped = all(one.lows for one in data.importances)
     whiskers = "the 95 % bootstrap interval over trials" if bootstrapped else "one standard deviation to either side"
     return (
         f"Exploratory: {methods}, on validation data; the search never sees the test set. Whiskers: {whiskers}. "
-        "It describes where the search went, not what a setting causes: an ablation answers that."
+        "It describes the trials of this search, not the effect of a setting, which an ablation measures."
     )
 
 
-def _survivors(data: pd.DataFrame, results: Results) -> str:
-    rule = results.study.early_terminate
+def _rungs(rows: pd.DataFrame, data: ReportData) -> str:
+    section = data.results.study.early_terminate
     return (
-        f"{_evidence(results, int(data['reached'].max()))} Trials that trained up to each epoch; diamonds: the rungs, "
-        f"where early termination ({rule.type if rule else ''}) let the better ones go on by their validation metric."
+        f"{_evidence(int(rows['reached'].max()))} Line: the trials that reached each epoch. Diamonds: the rungs, where "
+        f"early termination ({section.type if section else ''}) kept the better trials by their validation metric."
     )
 
 
-def _timeline(data: pd.DataFrame, results: Results) -> str:
+def _timeline(rows: pd.DataFrame, data: ReportData) -> str:
     return (
-        f"n = {count(len(data), 'trial')} of the search, judged on validation data. From the start to the end of each, "
-        "by the clock of the machine; a trial that was resumed spans its interruption."
+        f"n = {count(len(rows), 'trial')} of the search, measured on validation data. One bar per trial, by the "
+        "machine's clock; that of a resumed trial includes the interruption."
     )
+
+
+SEARCH_PANELS = (
+    Panel(
+        "pareto_front",
+        "Metric against parameters",
+        lambda data: series.pareto_front(data.findings, data.groups),
+        draw.draw_pareto_front,
+        _pareto_front,
+        "no trial has a count of parameters",
+    ),
+    Panel(
+        "learning_curves",
+        "Learning curves",
+        lambda data: series.learning_curves(data.results, data.groups),
+        draw.draw_learning_curves,
+        _learning_curves,
+        "no epoch was recorded",
+    ),
+    Panel(
+        "history",
+        "Search history",
+        lambda data: series.history(data.results, data.groups),
+        draw.draw_history,
+        _history,
+        "no value was recorded",
+    ),
+    Panel(
+        "parallel_coordinates",
+        "Settings of the completed trials",
+        lambda data: series.parallel_coordinates(data.findings),
+        draw.draw_parallel_coordinates,
+        _parallel_coordinates,
+        "no trial has completed, or nothing is searched",
+    ),
+    Panel(
+        "importance",
+        "Importance of the settings (exploratory)",
+        lambda data: series.importance(data.importances),
+        draw.draw_importance,
+        _importance,
+        "too few comparable trials",
+    ),
+    Panel(
+        "rungs",
+        "Trials that reached each epoch",
+        lambda data: series.rungs(data.results),
+        draw.draw_rungs,
+        _rungs,
+        "the study does not terminate trials early, or none has begun",
+    ),
+    Panel(
+        "timeline",
+        "Timeline",
+        lambda data: series.timeline(data.results, data.groups),
+        draw.draw_timeline,
+        _timeline,
+        "no trial has begun",
+    ),
+)

@@ -1,16 +1,18 @@
-"""The look of the figures: colours that colour-blind readers tell apart (Okabe and Ito), symbols, dashes, layout."""
+"""The look of the figures. Colour-blind readers can distinguish the colours (Okabe and Ito)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
+from sweeps.trial.arm import BASELINE
+
 INK, MUTED, GRID, PAPER = "#1c2128", "#59636e", "#e4e7eb", "#ffffff"
 GREY = "#8c959f"
 FEW_EPOCHS = 12
 BLUE, ORANGE, VERMILLION, GREEN, PURPLE, SKY = "#0072b2", "#e69f00", "#d55e00", "#009e73", "#b8578f", "#56b4e9"
 
-# Figures are drawn in the light colours; in dark mode the page puts these in their place.
+# Figures are drawn in the light colours; page.js replaces them by these in dark mode.
 DARK = {
     INK: "#e6eaef",
     MUTED: "#9ba5b0",
@@ -28,7 +30,7 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, s
 
 @dataclass(frozen=True)
 class Mark:
-    """How one group of trials is drawn: never by colour alone."""
+    """The look of one group of trials, which differs from others in more than its colour."""
 
     colour: str
     symbol: str
@@ -45,11 +47,11 @@ MARKS: dict[str, Mark] = {
     "failed": Mark(INK, "cross-thin-open", "longdash", 9),
     "running": Mark(SKY, "triangle-right", "solid"),
     "rejected": Mark(ORANGE, "line-ns-open", "dot", 10),
-    "baseline": Mark(GREEN, "diamond", "dash", 11),
+    BASELINE: Mark(GREEN, "diamond", "dash", 11),
     "best": Mark(VERMILLION, "star", "solid", 14),
 }
 
-# Arms of a stage, told apart by symbol and dash as well; more of them begin again.
+# The looks of arms, which differ in symbol and dash as well. With more arms they repeat.
 ARM_MARKS: tuple[Mark, ...] = (
     Mark(BLUE, "circle", "solid"),
     Mark(VERMILLION, "diamond", "dash"),
@@ -62,19 +64,20 @@ ARM_MARKS: tuple[Mark, ...] = (
 )
 
 
-def axis(title: str, **rest: Any) -> dict[str, Any]:
-    """An axis with a quiet grid."""
+def axis(title: str, **changes: Any) -> dict[str, Any]:
+    """Return an axis with a faint grid; `changes` are further properties."""
     quiet = {"gridcolor": GRID, "linecolor": GRID, "zeroline": False, "ticks": "", "automargin": True}
-    return {**quiet, "title": {"text": title, "standoff": 10, "font": {"color": MUTED, "size": 12}}, **rest}
+    return {**quiet, "title": {"text": title, "standoff": 10, "font": {"color": MUTED, "size": 12}}, **changes}
 
 
 def epoch_axis(last: int) -> dict[str, Any]:
-    """An axis of epochs up to `last`, labelled at whole ones: between few, plotly would set marks and round them."""
+    """Return an axis of epochs up to `last`."""
+    # With few epochs plotly puts marks between them, whose rounded labels repeat.
     return axis("epoch", tickformat=",d", **({"dtick": 1} if last <= FEW_EPOCHS else {}))
 
 
-def layout(height: int, **rest: Any) -> dict[str, Any]:
-    """The layout that all figures share; the page's own background shows through."""
+def layout(height: int, **changes: Any) -> dict[str, Any]:
+    """Return the layout of a figure `height` pixels high, with a transparent background; `changes` are properties."""
     return {
         "template": None,
         "height": height,
@@ -86,5 +89,5 @@ def layout(height: int, **rest: Any) -> dict[str, Any]:
         "hovermode": "closest",
         "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": GREY, "activecolor": INK},
         "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"},
-        **rest,
+        **changes,
     }

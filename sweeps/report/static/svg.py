@@ -1,4 +1,4 @@
-"""Small pictures for a report that is kept in git: plain SVG without scripts, in the light colours on white."""
+"""Draw small pictures for a report in git: plain SVG without scripts, in the light colours on white."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from sweeps.io.escape import one_line
 from sweeps.report.figures import theme
 from sweeps.report.tables.frames import missing
 from sweeps.report.tables.interval import probability
+from sweeps.stats import ALPHA
 
 WIDTH, LABEL, RIGHT, ROW = 760, 210, 190, 34
 HEIGHT = 330
-MOST_ARMS, MOST_LINES = 24, 400
+MOST_ARMS, MOST_LINES = 24, 400  # a picture in git stays small; the page shows them all
 TICKS = 6
-LEVEL = 0.05
 UP, DOWN = theme.BLUE, theme.VERMILLION
 
 
 @dataclass
 class Canvas:
-    """A picture under way: shapes in pixels, the origin at the top left."""
+    """A picture in progress: shapes in pixels, with the origin at the top left."""
 
     width: int
     height: int
@@ -34,19 +34,19 @@ class Canvas:
     shapes: list[str] = field(default_factory=list)
 
     def line(self, ends: tuple[float, float, float, float], colour: str, width: float = 1.0, dash: str = "") -> None:
-        """A line from (x, y) to (x, y)."""
+        """Add a line with the ends (x, y, x, y)."""
         x, y, to_x, to_y = ends
         dashed = f' stroke-dasharray="{dash}"' if dash else ""
         at = f'x1="{x:.1f}" y1="{y:.1f}" x2="{to_x:.1f}" y2="{to_y:.1f}"'
         self.shapes.append(f'<line {at} stroke="{colour}" stroke-width="{width}"{dashed}/>')
 
     def box(self, at: tuple[float, float], size: tuple[float, float], colour: str, opacity: float = 1.0) -> None:
-        """A filled rectangle by its upper left corner."""
+        """Add a filled rectangle with its upper left corner at `at`."""
         place = f'x="{at[0]:.1f}" y="{at[1]:.1f}" width="{size[0]:.1f}" height="{size[1]:.1f}"'
         self.shapes.append(f'<rect {place} fill="{colour}" fill-opacity="{opacity}"/>')
 
     def dot(self, x: float, y: float, colour: str, filled: bool = True, radius: float = 5) -> None:
-        """A circle, filled or open."""
+        """Add a circle, filled or open."""
         inside = colour if filled else theme.PAPER
         place = f'cx="{x:.1f}" cy="{y:.1f}" r="{radius}"'
         self.shapes.append(f'<circle {place} fill="{inside}" stroke="{colour}" stroke-width="2"/>')
@@ -54,7 +54,7 @@ class Canvas:
     def text(
         self, at: tuple[float, float], words: str, anchor: str = "start", colour: str = theme.INK, longest: int = 40
     ) -> None:
-        """A line of text, cut at `longest` characters."""
+        """Add a line of text, cut at `longest` characters."""
         line = one_line(words)
         short = html.escape(line if len(line) <= longest else f"{line[: longest - 1]}…")
         self.shapes.append(
@@ -62,7 +62,7 @@ class Canvas:
         )
 
     def svg(self) -> str:
-        """The document."""
+        """Return the document."""
         size = f'width="{self.width}" height="{self.height}" viewBox="0 0 {self.width} {self.height}"'
         font = 'font-family="system-ui, sans-serif" font-size="13"'
         named = f'role="img"><title>{html.escape(one_line(self.title))}</title>'
@@ -74,7 +74,7 @@ class Canvas:
 
 @dataclass(frozen=True)
 class Scale:
-    """Values from `low` to `high` laid on the pixels from `start` to `end`."""
+    """A linear scale that maps the values from `low` to `high` to the pixels from `start` to `end`."""
 
     low: float
     high: float
@@ -82,23 +82,32 @@ class Scale:
     end: float
 
     def at(self, value: float) -> float:
-        """The pixel of a value."""
+        """Return the pixel of a value."""
         return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
 
     def ticks(self) -> list[float]:
-        """Round values inside the range, at most about `TICKS` of them."""
+        """Return round values inside the range, about `TICKS` of them at most."""
         rough = (self.high - self.low) / TICKS
         power = 10 ** math.floor(math.log10(rough))
         step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough)
         first = math.ceil(self.low / step)
+        # Rounded, so that 3 * 0.1 is written as 0.3.
         return [round(place * step, 12) for place in range(first, math.floor(self.high / step) + 1)]
 
 
 def forest(data: pd.DataFrame, words: MetricFormat, margin: float | None, title: str) -> str:
-    """Differences with both intervals, from `contrasts.differences`: filled where Holm's p is below 0.05."""
+    """Return a forest plot: differences with both intervals, filled where Holm's p is below 0.05.
+
+    Args:
+        data: The data of `evidence_data.differences`.
+        words: The format of the metric.
+        margin: The largest difference that does not matter, in the metric's units; it is shaded.
+        title: The title for screen readers.
+    """
     rows = data.head(MOST_ARMS).to_dict("records")
+    # The scale holds every interval, so that no whisker leaves the picture.
     ends = [row[name] for row in rows for name in ("low", "high", "simultaneous low", "simultaneous high")]
-    around = [0.0, margin or 0.0, -(margin or 0.0)]
+    around = [0.0, margin or 0.0, -(margin or 0.0)]  # always shown
     scale = _scale([*(end for end in ends if not missing(end)), *around], LABEL, WIDTH - RIGHT)
     bottom = 24 + ROW * len(rows)
     canvas = Canvas(WIDTH, bottom + 52, title)
@@ -114,7 +123,7 @@ def forest(data: pd.DataFrame, words: MetricFormat, margin: float | None, title:
 
 
 def paired_seeds(data: pd.DataFrame, words: MetricFormat, title: str) -> str:
-    """One line per seed from the reference (open) to each arm (filled), from `contrasts.pairs`."""
+    """Return one line per seed from the reference (open) to each arm (filled), from `evidence_data.pairs`."""
     arms = list(dict.fromkeys(data["arm"]))[:MOST_ARMS]
     rows = [row for row in data.to_dict("records") if row["arm"] in arms][:MOST_LINES]
     scale = _scale([row[name] for row in rows for name in ("reference", "value")], HEIGHT - 52, 18)
@@ -134,7 +143,7 @@ def paired_seeds(data: pd.DataFrame, words: MetricFormat, title: str) -> str:
 
 
 def waterfall(data: pd.DataFrame, words: MetricFormat, title: str) -> str:
-    """A bar per step from where the one before ended, from `contrasts.path`, with the interval of its difference."""
+    """Return a waterfall, from `evidence_data.path`: each bar begins where the one before it ended."""
     rows = data.head(MOST_ARMS).to_dict("records")
     whiskers = [(row["from"] + row["low"], row["from"] + row["high"]) for row in rows]
     scale = _scale([*data["from"], *data["to"], *(end for ends in whiskers for end in ends)], HEIGHT - 52, 18)
@@ -143,6 +152,7 @@ def waterfall(data: pd.DataFrame, words: MetricFormat, title: str) -> str:
     step = (WIDTH - 90) / len(rows)
     for place, row in enumerate(rows):
         middle, top = 74 + step * (place + 0.5), min(scale.at(row["from"]), scale.at(row["to"]))
+        # A step without a difference is drawn as a line of one pixel.
         height = max(1.0, abs(scale.at(row["from"]) - scale.at(row["to"])))
         canvas.box((middle - step * 0.28, top), (step * 0.56, height), UP if row["difference"] > 0 else DOWN)
         low, high = whiskers[place]
@@ -156,30 +166,33 @@ def waterfall(data: pd.DataFrame, words: MetricFormat, title: str) -> str:
 
 
 def _forest_row(canvas: Canvas, scale: Scale, y: float, row: Mapping[Any, Any], words: MetricFormat) -> None:
-    clear = not missing(row["Holm p"]) and row["Holm p"] < LEVEL
+    clear = not missing(row["Holm p"]) and row["Holm p"] < ALPHA
     colour = (UP if row["difference"] > 0 else DOWN) if clear else theme.INK
     if not missing(row["simultaneous low"]):
         canvas.line((scale.at(row["simultaneous low"]), y, scale.at(row["simultaneous high"]), y), theme.GREY, 1.3)
     canvas.line((scale.at(row["low"]), y, scale.at(row["high"]), y), theme.GREY, 4.5)
     canvas.dot(scale.at(row["difference"]), y, colour, filled=clear)
     canvas.text((LABEL - 12, y + 4), row["arm"], "end", longest=29)
-    said = f"{words.difference(row['difference'])}, Holm p {probability(row['Holm p'])}"
-    canvas.text((WIDTH - RIGHT + 12, y + 4), said, longest=30)
+    result = f"{words.difference(row['difference'])}, Holm p {probability(row['Holm p'])}"
+    canvas.text((WIDTH - RIGHT + 12, y + 4), result, longest=30)
 
 
 def _scale(values: Sequence[float], start: float, end: float) -> Scale:
     low, high = min(values), max(values)
+    # Equal values have no range, and 0 has no size: either would give a scale of length 0.
     room = (high - low or abs(high) or 1.0) * 0.06
     return Scale(low - room, high + room, start, end)
 
 
 def _across(canvas: Canvas, scale: Scale, bottom: float) -> None:
+    """Add the grid of a horizontal scale."""
     for value in scale.ticks():
         canvas.line((scale.at(value), 12, scale.at(value), bottom), theme.GRID)
         canvas.text((scale.at(value), bottom + 20), f"{value:g}", "middle", theme.MUTED)
 
 
 def _upwards(canvas: Canvas, scale: Scale, words: MetricFormat) -> None:
+    """Add the grid of a vertical scale, with the metric as its title."""
     for value in scale.ticks():
         canvas.line((74, scale.at(value), WIDTH - 16, scale.at(value)), theme.GRID)
         canvas.text((66, scale.at(value) + 4), f"{value:g}", "end", theme.MUTED)

@@ -1,1 +1,1 @@
-"""The tables of a report."""
+"""The tables of a report, and the results of a study as data frames."""

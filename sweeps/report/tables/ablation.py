@@ -1,4 +1,4 @@
-"""The ablation as data frames: every arm against its reference, and the effects of a factorial."""
+"""Build the data frames of the ablation: each arm against its reference, and the effects of a factorial."""
 
 from __future__ import annotations
 
@@ -38,49 +38,51 @@ CHECKS = [
 
 
 def comparison_table(comparisons: Sequence[Comparison]) -> pd.DataFrame:
-    """One row per arm: what was changed, the pairs, both means, the difference with its interval, Holm's p, verdict.
+    """Return one row per arm: its change, the pairs, both means, the difference with its interval, p and the verdict.
 
-    Differences are arm minus reference in the metric's units; the means are those of the runs in the pairs.
+    Differences are arm minus reference, in the metric's units. The means are those of the runs in the pairs.
     """
     rows = []
-    for found in comparisons:
-        reference, value = _means(found)
-        spread = Interval.of(found.paired.estimate) if found.paired else None
-        about = (found.arm.name, change(found.arm) or None, found.reference.name, len(found.pairs))
-        rows.append((*about, reference, value, spread, found.p_holm, found.short))
+    for one in comparisons:
+        difference = Interval.of(one.paired.estimate) if one.paired else None
+        about = (one.arm.name, change(one.arm) or None, one.reference.name, len(one.pairs))
+        rows.append((*about, *means(one), difference, one.p_holm, one.short))
     return frame_of(rows, MAIN)
 
 
 def checks_table(comparisons: Sequence[Comparison]) -> pd.DataFrame:
-    """One row per arm with what stands behind its verdict: the adjusted interval, the checks, what was left out."""
-    return frame_of([_checks(found) for found in comparisons], CHECKS)
+    """Return one row per arm: the adjusted interval, the other tests, and the pairs that were left out."""
+    return frame_of([_checks(one) for one in comparisons], CHECKS)
 
 
 def retuned_table(
-    fixed: Sequence[Comparison], retuned: Sequence[Comparison], chosen: Mapping[str, Mapping[str, Any]]
+    fixed: Sequence[Comparison], retuned: Sequence[Comparison], tuned: Mapping[str, Mapping[str, Any]]
 ) -> pd.DataFrame:
-    """The differences with the settings as they were and with each arm tuned again, side by side.
+    """Return the differences at the reference's settings beside those of arms that were each tuned again.
 
-    `chosen` holds the settings that re-tuning chose, by arm.
+    Args:
+        fixed: The comparisons of the arms with the settings of the reference.
+        retuned: The comparisons of the arms that were tuned again.
+        tuned: The settings that re-tuning chose, by arm.
     """
-    before = {part(found.arm): found for found in fixed}
+    fixed_by_part = {part(one.arm): one for one in fixed}
     rows = []
-    for found in retuned:
-        old = before.get(part(found.arm))
-        settings = chosen.get(found.arm.name) or (chosen.get(old.arm.name) if old else None) or {}
-        told = ", ".join(f"{key}: {setting(value)}" for key, value in settings.items())
-        rows.append(((old or found).arm.name, *_outcome(old), *_outcome(found), told or None))
-    kinds = [f"{kind} {what}" for kind in ("fixed", "re-tuned") for what in ("difference", "Holm p", "verdict")]
+    for one in retuned:
+        twin = fixed_by_part.get(part(one.arm))
+        settings = tuned.get(one.arm.name) or (tuned.get(twin.arm.name) if twin else None) or {}
+        text = ", ".join(f"{key}: {setting(value)}" for key, value in settings.items())
+        rows.append(((twin or one).arm.name, *_outcome(twin), *_outcome(one), text or None))
+    kinds = [f"{kind} {figure}" for kind in ("fixed", "re-tuned") for figure in ("difference", "Holm p", "verdict")]
     return frame_of(rows, ["arm", *kinds, "re-tuned settings"])
 
 
 def not_applicable_table(arms: Sequence[Arm]) -> pd.DataFrame:
-    """The arms that were never trained, each with its reason."""
+    """Return the arms that are never trained, each with its reason."""
     return frame_of([(arm.name, change(arm) or None, arm.reason) for arm in arms], ["arm", "change", "reason"])
 
 
 def effects_table(effects: Sequence[Effect]) -> pd.DataFrame:
-    """The main effects and two-way interactions of a factorial, with what else shares their estimate."""
+    """Return the main effects and two-way interactions of a factorial, with the effects that share their estimate."""
     rows = [
         (
             effect_name(effect),
@@ -101,43 +103,55 @@ def effects_table(effects: Sequence[Effect]) -> pd.DataFrame:
 
 
 def effect_name(effect: Effect) -> str:
-    """A component, or two with the sign of an interaction between them."""
+    """Return the component of a main effect, or both of an interaction: "relu × norm"."""
     return " × ".join(effect.components)
 
 
 def label(arm: Arm) -> str:
-    """An arm's name for a figure: one that is named after the part that it lacks says so."""
+    """Return the name of an arm in figures and sentences: an arm named after the part that it lacks has "without"."""
     return f"without {arm.name}" if arm.removed == (arm.name.removesuffix(RETUNED),) else arm.name
 
 
 def change(arm: Arm) -> str:
-    """What sets an arm off: the components that it is without and the settings that differ."""
+    """Return how an arm differs from its reference: the components that it lacks and the settings that differ."""
     edits = [f"{key}: {setting(value)}" for key, value in arm.edits.items()]
-    told = ", ".join(edits[:EDITS_SHOWN])
+    text = ", ".join(edits[:EDITS_SHOWN])
     if len(edits) > EDITS_SHOWN:
-        told += f" and {count(len(edits) - EDITS_SHOWN, 'more setting')}"
+        text += f" and {count(len(edits) - EDITS_SHOWN, 'more setting')}"
     if not arm.removed:
-        return told
+        return text
     without = f"without {', '.join(arm.removed)}"
-    return f"{without} ({told})" if told else without
+    return f"{without} ({text})" if text else without
+
+
+def part(arm: Arm) -> tuple[str, ...]:
+    """Return the components that an arm lacks, else its name: what it has in common with its re-tuned twin."""
+    return arm.removed or (arm.name.removesuffix(RETUNED),)
+
+
+def means(one: Comparison) -> tuple[float | None, float | None]:
+    """Return the means of the reference and of the arm over their pairs; None without a pair."""
+    if not one.pairs:
+        return None, None
+    return fmean(pair.reference for pair in one.pairs), fmean(pair.value for pair in one.pairs)
 
 
 def left_out(missing: Sequence[Missing]) -> str:
-    """The pairs that a lost run cost, each with why."""
+    """Return the replicates that are left out, each with its reason."""
     return "; ".join(f"replicate {lost.replicate}: {lost.why}" for lost in missing)
 
 
-def _checks(found: Comparison) -> tuple[Any, ...]:
-    paired, arm = found.paired, found.arm
-    tested: tuple[Any, ...] = (None,) * 7
+def _checks(one: Comparison) -> tuple[Any, ...]:
+    paired, arm = one.paired, one.arm
+    tests: tuple[Any, ...] = (None,) * 7
     if paired is not None:
         better = Interval(paired.p_superior, paired.p_superior_low, paired.p_superior_high)
         flips = (paired.sign_flip_p, paired.smallest_sign_flip_p)
-        tested = (*flips, _d_z(paired), better, paired.detectable, paired.equivalence_p, paired.correlation)
-    simultaneous = Interval(None, *found.simultaneous) if found.simultaneous else None
-    lost = (found.diverged, len(found.missing), left_out(found.missing) or None)
+        tests = (*flips, _d_z(paired), better, paired.detectable, paired.equivalence_p, paired.correlation)
+    simultaneous = Interval(None, *one.simultaneous) if one.simultaneous else None
+    lost = (one.diverged, len(one.missing), left_out(one.missing) or None)
     counts = (arm.cost.get("parameters"), arm.cost.get("macs"))
-    return (arm.name, simultaneous, *tested, *lost, *counts, arm.note or None)
+    return (arm.name, simultaneous, *tests, *lost, *counts, arm.note or None)
 
 
 def _d_z(paired: Paired) -> Interval | None:
@@ -146,18 +160,7 @@ def _d_z(paired: Paired) -> Interval | None:
     return Interval(paired.d_z, paired.d_z_low, paired.d_z_high)
 
 
-def _means(found: Comparison) -> tuple[float | None, float | None]:
-    if not found.pairs:
-        return None, None
-    return fmean(pair.reference for pair in found.pairs), fmean(pair.value for pair in found.pairs)
-
-
-def _outcome(found: Comparison | None) -> tuple[Interval | None, float | None, str | None]:
-    if found is None:
+def _outcome(one: Comparison | None) -> tuple[Interval | None, float | None, str | None]:
+    if one is None:
         return None, None, None
-    return Interval.of(found.paired.estimate) if found.paired else None, found.p_holm, found.short
-
-
-def part(arm: Arm) -> tuple[str, ...]:
-    """What an arm is about, which it shares with its re-tuned twin."""
-    return arm.removed or (arm.name.removesuffix(RETUNED),)
+    return Interval.of(one.paired.estimate) if one.paired else None, one.p_holm, one.short

@@ -1,13 +1,14 @@
-"""What a study has cost, and what early termination and the budget gate spared it."""
+"""Compute what a study has cost, and what early termination and the budget gate saved."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
+from sweeps.artifacts.layout import RETUNE
 from sweeps.report.tables.frames import frame_of
 from sweeps.storage.results import Results
 from sweeps.study.resources import device_share, with_share
@@ -16,19 +17,24 @@ from sweeps.trial.trial import Status, Trial
 
 @dataclass(frozen=True)
 class Cost:
-    """Device-hours are the time that the trials of all stages held their device times the share that each was given.
+    """The cost of trials in device-hours: the time that they held a device, times the share of it that each had.
 
-    `unit` is "GPU-hours" when the trials trained on a GPU, else "CPU-hours".
-    `epochs_full` is what the trained trials would have come to had early termination stopped none; None while that
-    is not known. `never_trained` counts the configurations that the budget gate turned away, `cached` the runs whose
-    figures the result cache supplied: they held no device here. `stopped_hours` is what the rest of the pruned trials
-    would have taken at each one's own pace, `gate_hours` what the refused configurations would have taken to the end,
-    at the completed trials' pace per MAC; None where that is not known.
+    Attributes:
+        unit: "GPU-hours" if the trials trained on a GPU, else "CPU-hours".
+        total: The hours of all trials.
+        by_status: The trials, epochs and hours of each status that occurs.
+        epochs: The epochs trained.
+        epochs_full: The epochs without early termination; None if the length of a full trial is not known.
+        never_trained: The configurations that the budget gate rejected.
+        cached: The runs from the result cache, which held no device here.
+        stopped_hours: The hours that the missing epochs of pruned trials would have taken, at each trial's own pace.
+        gate_hours: The hours that the rejected configurations would have taken, at the completed trials' pace per MAC;
+            None if that is not known.
     """
 
     unit: str
     total: float
-    by_status: dict[Status, tuple[int, int, float]]  # trials, epochs, hours
+    by_status: dict[Status, tuple[int, int, float]]
     epochs: int
     epochs_full: int | None
     never_trained: int
@@ -38,39 +44,44 @@ class Cost:
 
     @property
     def epochs_saved(self) -> int | None:
-        """Epochs that early termination spared."""
+        """The epochs that early termination saved; None if that is not known."""
         return None if self.epochs_full is None else self.epochs_full - self.epochs
 
     @property
     def per_finished(self) -> float | None:
-        """Hours of everything per completed run; None without one."""
+        """The hours of all trials per completed run; None without one."""
         finished = self.by_status.get(Status.COMPLETE, (0, 0, 0.0))[0]
         return self.total / finished if finished else None
 
 
 def cost_of(results: Results) -> Cost:
-    """The cost of a study so far, every stage included."""
+    """Return the cost of a study so far, over all stages."""
     return _cost(results, results.everything)
 
 
 def stage_costs(results: Results) -> dict[str, Cost]:
-    """The cost of each stage that has begun, by its name; re-tuning is one stage over all arms."""
-    names = dict.fromkeys(_stage(trial) for trial in results.everything)
-    return {name: _cost(results, [trial for trial in results.everything if _stage(trial) == name]) for name in names}
+    """Return the cost of each stage that has begun, by its name; the re-tuning of all arms is one stage."""
+    by_stage: dict[str, list[Trial]] = {}
+    for trial in results.everything:
+        by_stage.setdefault(_stage(trial), []).append(trial)
+    return {name: _cost(results, trials) for name, trials in by_stage.items()}
 
 
-def stages_table(results: Results) -> pd.DataFrame:
-    """One row per stage and one for all: runs, complete ones, hours in all and per completed run, what was saved."""
-    costs = stage_costs(results)
-    whole = cost_of(results)
-    rows = [_stage_row(name, cost, whole) for name, cost in (*costs.items(), ("all", whole))]
+def stages_table(by_stage: Mapping[str, Cost], whole: Cost) -> pd.DataFrame:
+    """Return one row per stage and one for all: runs, epochs, hours in all and per completed run, and the savings.
+
+    Args:
+        by_stage: The cost of each stage.
+        whole: The cost of the study.
+    """
+    rows = [_stage_row(name, cost, whole) for name, cost in (*by_stage.items(), ("all", whole))]
     saved = ["epochs saved by stopping early", "turned away by the budget gate", "from the result cache"]
     columns = ["stage", "runs", "complete", "epochs", whole.unit, "share", "per completed run", *saved]
     return frame_of(rows, columns)
 
 
 def cost_table(cost: Cost) -> pd.DataFrame:
-    """One row per status that occurs and one for all: trials, epochs, hours and the share of the hours in percent."""
+    """Return one row per status that occurs and one for all: trials, epochs, hours and their share in percent."""
     rows = [(status.value, *sums) for status, sums in cost.by_status.items()]
     rows.append(("all", sum(row[1] for row in rows), cost.epochs, cost.total))
     frame = pd.DataFrame(rows, columns=["status", "trials", "epochs", cost.unit])
@@ -83,10 +94,7 @@ def _cost(results: Results, trials: Sequence[Trial]) -> Cost:
     share = device_share(with_share(results.study, results.environment), "cuda" if on_gpu else "cpu")
     present = {trial.status for trial in trials}
     by_status = {status: _sums(trials, status, share) for status in Status if status in present}
-    epochs = sum(_trained(trial) for trial in trials)
-    pace = _pace(results.trials)
-    length = _full_length(results)
-    refused = [trial for trial in trials if trial.status is Status.REJECTED and trial.cost.get("macs")]
+    epochs, length = sum(_trained(trial) for trial in trials), _full_length(results)
     return Cost(
         unit="GPU-hours" if on_gpu else "CPU-hours",
         total=sum(hours for _, _, hours in by_status.values()),
@@ -96,28 +104,35 @@ def _cost(results: Results, trials: Sequence[Trial]) -> Cost:
         never_trained=sum(trial.status is Status.REJECTED for trial in trials),
         cached=sum(bool(trial.source) for trial in trials),
         stopped_hours=sum(_stopped_seconds(trial, length or 0) for trial in trials) * share / 3600,
-        gate_hours=pace and pace * sum(trial.cost["macs"] for trial in refused) * share / 3600,
+        gate_hours=_gate_hours(results, trials, share),
     )
 
 
+def _gate_hours(results: Results, trials: Sequence[Trial], share: float) -> float | None:
+    """The hours that the rejected configurations would have taken; None without a pace."""
+    pace = _pace(results.trials)
+    rejected = [trial for trial in trials if trial.status is Status.REJECTED and trial.cost.get("macs")]
+    return pace and pace * sum(trial.cost["macs"] for trial in rejected) * share / 3600
+
+
 def _stopped_seconds(trial: Trial, length: int) -> float:
-    """What a pruned trial's missing epochs would have taken at its own pace."""
+    """The time that a pruned trial's missing epochs would have taken at its own pace."""
     if trial.status is not Status.PRUNED or not trial.epochs:
         return 0.0
-    return trial.seconds / trial.epochs * _rest(trial, length)
+    return trial.seconds / trial.epochs * _missing_epochs(trial, length)
 
 
 def _pace(trials: Sequence[Trial]) -> float | None:
-    """Seconds per MAC of a trial that was trained to the end; None where none says."""
-    whole = [
+    """Seconds per MAC of completed trials; None if no trial has both."""
+    timed = [
         trial for trial in trials if trial.status is Status.COMPLETE and trial.cost.get("macs") and not trial.source
     ]
-    macs = sum(trial.cost["macs"] for trial in whole)
-    return sum(trial.seconds for trial in whole) / macs if macs else None
+    macs = sum(trial.cost["macs"] for trial in timed)
+    return sum(trial.seconds for trial in timed) / macs if macs else None
 
 
 def _stage(trial: Trial) -> str:
-    return "retune" if trial.stage.startswith("retune-") else trial.stage
+    return RETUNE.rstrip("-") if trial.stage.startswith(RETUNE) else trial.stage
 
 
 def _stage_row(name: str, cost: Cost, whole: Cost) -> tuple[Any, ...]:
@@ -129,13 +144,15 @@ def _stage_row(name: str, cost: Cost, whole: Cost) -> tuple[Any, ...]:
 
 
 def _sums(trials: Sequence[Trial], status: Status, share: float) -> tuple[int, int, float]:
-    chosen = [trial for trial in trials if trial.status is status]
-    hours = sum(trial.seconds for trial in chosen if not trial.source) * share / 3600
-    return len(chosen), sum(_trained(trial) for trial in chosen), hours
+    """The trials of one status, their epochs and their hours."""
+    ended = [trial for trial in trials if trial.status is status]
+    # The seconds of a run from the cache were spent in another study.
+    hours = sum(trial.seconds for trial in ended if not trial.source) * share / 3600
+    return len(ended), sum(_trained(trial) for trial in ended), hours
 
 
 def _trained(trial: Trial) -> int:
-    """Epochs trained here: those of a cached run were trained elsewhere."""
+    """The epochs trained in this study: those of a run from the cache were trained in another."""
     return 0 if trial.source else trial.epochs
 
 
@@ -143,19 +160,19 @@ def _epochs_full(trials: Sequence[Trial], epochs: int, length: int | None) -> in
     pruned = [trial for trial in trials if trial.status is Status.PRUNED]
     if pruned and length is None:
         return None
-    return epochs + sum(_rest(trial, length or 0) for trial in pruned)
+    return epochs + sum(_missing_epochs(trial, length or 0) for trial in pruned)
 
 
-def _rest(trial: Trial, length: int) -> int:
+def _missing_epochs(trial: Trial, length: int) -> int:
     return max(0, length - trial.epochs)
 
 
 def _full_length(results: Results) -> int | None:
-    """Epochs of a trial that nothing stops: those of completed ones or, before there are any, those written down."""
+    """The epochs of a trial that is not stopped: those of completed ones or, before any, those in the study file."""
     complete = [trial.epochs for trial in results.trials if trial.status is Status.COMPLETE and trial.epochs]
     if complete:
         return max(complete)
-    last, written = results.study.early_terminate, results.study.baseline.get("epochs")
-    if last is not None and last.max_iter:
-        return int(last.max_iter)
-    return written if isinstance(written, int) else None
+    section, epochs = results.study.early_terminate, results.study.baseline.get("epochs")
+    if section is not None and section.max_iter:
+        return int(section.max_iter)
+    return epochs if isinstance(epochs, int) else None

@@ -1,4 +1,4 @@
-"""Tables as text: what the page and the Markdown file show of a data frame."""
+"""Turn a data frame into text, for the page, Markdown and LaTeX."""
 
 from __future__ import annotations
 
@@ -13,16 +13,22 @@ from sweeps.io.escape import latex_text, markdown_text
 from sweeps.report.tables.frames import COSTS, missing
 from sweeps.report.tables.interval import Interval
 
-# Plain text for a cell of each column; a column without an entry is shown as a setting would be.
+# How the cells of a column become text; a column without an entry is written like a setting.
 Formats = Mapping[str, Callable[[Any], str]]
-# What a column is called on paper where its name in the CSV file is not the clearest.
+# The title of a column, where its name in the CSV file is not clear enough.
 Titles = Mapping[str, str]
-LONGEST = 36
+WIDEST = 36
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column's title, whether it holds numbers, which are aligned to the right, and whether its text needs lines."""
+    """A column.
+
+    Attributes:
+        title: Its title.
+        numeric: Whether it holds numbers, which are aligned to the right.
+        wide: Whether some text is so long that it is broken into lines.
+    """
 
     title: str
     numeric: bool
@@ -31,7 +37,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Grid:
-    """A table of text cells. `left_off` rows of the data are not shown."""
+    """A table of text cells, without the last `left_off` rows of the data."""
 
     columns: tuple[Column, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -39,7 +45,15 @@ class Grid:
 
     @classmethod
     def of(cls, frame: pd.DataFrame, formats: Formats, titles: Titles, most: int | None = None) -> Grid:
-        """The first `most` rows of `frame` as text; columns without any value are left out."""
+        """Return `frame` as text, without the columns that have no value.
+
+        Args:
+            frame: The data.
+            formats: How the cells of a column become text.
+            titles: The titles of columns.
+            most: The most rows; None for all.
+        """
+        # Most studies have no value in some column, such as a limit that was not set.
         names = [name for name in frame.columns if not frame.empty and not frame[name].map(missing).all()]
         shown = frame[names].head(most) if most is not None else frame[names]
         rows = tuple(
@@ -47,20 +61,20 @@ class Grid:
             for row in shown.itertuples(index=False, name=None)
         )
         columns = tuple(
-            Column(titles.get(name, str(name)), _numeric(frame[name]), any(len(row[place]) > LONGEST for row in rows))
+            Column(titles.get(name, str(name)), _numeric(frame[name]), any(len(row[place]) > WIDEST for row in rows))
             for place, name in enumerate(names)
         )
         return cls(columns, rows, len(frame) - len(shown))
 
     def markdown(self) -> str:
-        """A Markdown table, numbers aligned to the right."""
+        """Return a Markdown table."""
         titles = " | ".join(markdown_text(column.title) for column in self.columns)
         rule = " | ".join("---:" if column.numeric else "---" for column in self.columns)
         lines = [titles, rule, *(" | ".join(map(markdown_text, row)) for row in self.rows)]
         return "\n".join(f"| {line} |" for line in lines)
 
     def latex(self) -> str:
-        """A LaTeX tabular with the rules of booktabs, numbers aligned to the right; it compiles with any engine."""
+        """Return a LaTeX tabular with the rules of booktabs, which compiles with any engine."""
         kinds = "".join("r" if column.numeric else "l" for column in self.columns)
         titles = " & ".join(latex_text(column.title) for column in self.columns)
         body = [" & ".join(map(latex_text, row)) + r" \\" for row in self.rows]
@@ -69,14 +83,14 @@ class Grid:
 
 
 def formats(words: MetricFormat, metric: str) -> Formats:
-    """How the columns of facts are written."""
+    """Return the formats of the columns of facts; `metric` is the name of the metric's column."""
     counts = dict.fromkeys((*COSTS, "trials", "epochs"), _count)
     times = {"seconds": lambda seconds: duration(float(seconds))}
     return {metric: words.show, **counts, **times}
 
 
 def titles(words: MetricFormat, metric: str) -> Titles:
-    """What the columns of facts are called on paper."""
+    """Return the titles of the columns of facts."""
     return {metric: words.label, "trainable_parameters": "trainable parameters", "macs": "MACs", "seconds": "time"}
 
 

@@ -1,4 +1,4 @@
-"""Figures with their intervals, and how they and p-values are written."""
+"""Cells with an interval, and how they and p-values become text."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sweeps.stats import Estimate
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure (None where only the interval is meant) and its interval, in the metric's units."""
+    """A cell of a table: a value with its interval, in the metric's units. `value` is None for an interval alone."""
 
     value: float | None
     low: float
@@ -23,12 +23,12 @@ class Interval:
 
     @classmethod
     def of(cls, estimate: Estimate | None) -> Interval | None:
-        """An estimate's mean and interval."""
+        """Return the mean and the interval of an estimate; None for None."""
         return None if estimate is None else cls(estimate.mean, estimate.low, estimate.high)
 
 
 def expanded(frame: pd.DataFrame) -> pd.DataFrame:
-    """`frame` with three columns for each column of intervals: NAME, NAME low, NAME high."""
+    """Return `frame` with three columns for each column of intervals: NAME, NAME low, NAME high."""
     columns: dict[str, list[Any]] = {}
     for name in frame.columns:
         cells = list(frame[name])
@@ -43,22 +43,22 @@ def expanded(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def level(words: MetricFormat) -> Callable[[Any], str]:
-    """How a level of the metric is written: "91.20 % [90.75, 91.65]"."""
+    """Return the format of a value of the metric: "91.20 % [90.75, 91.65]"."""
     return _writer(words.show)
 
 
 def difference(words: MetricFormat) -> Callable[[Any], str]:
-    """How a difference is written: "-7.10 pp [-8.00, -6.20]"."""
+    """Return the format of a difference of the metric: "-7.10 pp [-8.00, -6.20]"."""
     return _writer(words.difference)
 
 
 def plain(value: Any) -> str:
-    """A number without a unit, or such a number with its interval: "1.52 [0.31, 2.70]"."""
+    """Return a number without a unit, with its interval if it has one: "1.52 [0.31, 2.70]"."""
     return _writer(lambda number: f"{number:.2f}")(value)
 
 
 def probability(p: Any) -> str:
-    """A p-value with two digits, never 0 and never rounded across 0.05: "0.033", "< 0.0001"."""
+    """Return a p-value with two digits: "0.033", "< 0.0001". It is never rounded to 0, nor across 0.05."""
     return MISSING if missing(p) else chance(float(p)).removeprefix("= ")
 
 

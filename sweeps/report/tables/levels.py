@@ -1,4 +1,4 @@
-"""Arms over their seeds as data frames: the confirmed configurations, the test set, and the sets beside it."""
+"""Build the data frames of arms over their seeds: the confirmed configurations, the test set and further sets."""
 
 from __future__ import annotations
 
@@ -20,28 +20,25 @@ LEVEL = ["arm", "mean", "runs", "diverged", "lost"]
 
 
 def confirmed_table(findings: Findings) -> pd.DataFrame:
-    """The confirmed configurations, best mean first: the search's one run, the mean over seeds, then the test set.
+    """Return the confirmed configurations, best mean first; empty before confirm has begun.
 
-    Empty before confirm has begun.
+    Each row has the value of the one run of the search, the mean over the seeds of confirm, and that on the test set.
     """
-    found = findings.confirmation
-    columns = ["rank", "arm", "search (one run)", "confirmed", "seeds", "diverged", "test", "test seeds"]
-    if found is None:
-        return frame_of([], [*columns, "change", "parameters", "macs"])
+    confirmation = findings.confirmation
     rows = []
-    for rank, level in enumerate(found.levels, 1):
+    for rank, level in enumerate(confirmation.levels if confirmation else (), 1):
         test = same_arm(level.arm, _test_levels(findings))
-        about = (rank, level.arm.name, found.searched.get(level.arm.name), Interval.of(level.mean), len(level.values))
+        searched = confirmation.searched.get(level.arm.name) if confirmation else None
+        about = (rank, level.arm.name, searched, Interval.of(level.mean), len(level.values))
         opened = (Interval.of(test.mean), len(test.values)) if test else (None, None)
-        cost = level.arm.cost
-        rows.append(
-            (*about, level.diverged, *opened, change(level.arm) or None, cost.get("parameters"), cost.get("macs"))
-        )
+        counts = (level.arm.cost.get("parameters"), level.arm.cost.get("macs"))
+        rows.append((*about, level.diverged, *opened, change(level.arm) or None, *counts))
+    columns = ["rank", "arm", "search (one run)", "confirmed", "seeds", "diverged", "test", "test seeds"]
     return frame_of(rows, [*columns, "change", "parameters", "macs"])
 
 
 def levels_table(levels: Sequence[Level]) -> pd.DataFrame:
-    """Each arm by itself: its mean over seeds with the interval, runs, how many diverged, how many a machine lost."""
+    """Return the mean of each arm over its seeds, with the runs, those that diverged and those without a value."""
     rows = [
         (level.arm.name, Interval.of(level.mean), len(level.values), level.diverged, len(level.missing))
         for level in levels
@@ -50,7 +47,7 @@ def levels_table(levels: Sequence[Level]) -> pd.DataFrame:
 
 
 def test_table(findings: Findings) -> pd.DataFrame:
-    """The arms on the sealed test set beside what validation had said of them, and how far apart the two means are.
+    """Return the arms on the test set beside the same arms on validation data, with the difference of the means.
 
     Empty while the test set is sealed.
     """
@@ -63,27 +60,31 @@ def test_table(findings: Findings) -> pd.DataFrame:
 
 
 def shift_table(findings: Findings) -> pd.DataFrame:
-    """Each labelled set, validation first, by arm: the mean with its interval, and how far that is from validation.
+    """Return the means of the arms on every labelled set, validation first, with their differences from validation.
 
-    A row per set, two columns per arm. Empty where the test set alone was measured.
+    A row per set and two columns per arm. Empty where the test set is the only set.
     """
-    found = findings.final
-    if found is None or len(found.sets) < 2:
+    final = findings.final
+    if final is None or len(final.sets) < 2:
         return frame_of([], ["set"])
-    arms = [level.arm for level in found.sets[0].levels]
-    rows = [_shift_row(VALIDATION, arms, (), found.validation)]
-    rows += [_shift_row(shift.name, arms, found.validation, shift.levels) for shift in found.sets]
+    arms = [level.arm for level in final.sets[0].levels]
+    rows = [_shift_row(VALIDATION, arms, (), final.validation)]
+    rows += [_shift_row(labelled.name, arms, final.validation, labelled.levels) for labelled in final.sets]
     return frame_of(rows, ["set", *(name for arm in arms for name in (label(arm), f"{label(arm)}: {MOVED}"))])
 
 
 def same_arm(arm: Arm, levels: Sequence[Level]) -> Level | None:
-    """The level of the same recipe, else of the same name: early stopping's epochs are settled before the test set."""
+    """Return the level of the same recipe, else of the arm of the same name; None if there is neither.
+
+    The recipe of a final model may differ: it has no validation data, so that early stopping is replaced by a number of
+    epochs.
+    """
     by_recipe = (level for level in levels if level.arm.recipe == arm.recipe)
     return next(by_recipe, next((level for level in levels if level.arm.name == arm.name), None))
 
 
 def moved(before: Level | None, after: Level | None) -> float | None:
-    """The mean of an arm minus what it was before, in the metric's units: negative for a drop."""
+    """Return the difference of two means, in the metric's units: negative for a drop. None without both."""
     if before is None or after is None or before.mean is None or after.mean is None:
         return None
     return after.mean.mean - before.mean.mean

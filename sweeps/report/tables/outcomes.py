@@ -1,4 +1,4 @@
-"""Why trials did not complete: by status, and within it by reason."""
+"""List why trials did not complete, by status and reason."""
 
 from __future__ import annotations
 
@@ -18,21 +18,29 @@ OPEN_UP_TO = 8
 
 @dataclass(frozen=True)
 class Reason:
-    """A reason, the stage and the trials that ended so, and the epochs they had trained."""
+    """The trials of one stage that ended for the same reason.
+
+    Attributes:
+        text: The reason.
+        stage: The stage.
+        numbers: The numbers of the trials.
+        epochs: The fewest and the most epochs that they trained.
+        arms: The arm and replicate of each, in the order of `numbers`; empty for the search.
+    """
 
     text: str
     stage: str
     numbers: tuple[int, ...]
     epochs: tuple[int, int]
-    arms: tuple[str, ...] = ()  # by number, for replicates
+    arms: tuple[str, ...] = ()
 
     @property
     def trials(self) -> str:
-        """The trials' numbers, the first few of many; replicates with their arm."""
+        """The numbers as text, with the arms of replicates; of many, the first few."""
         named = [f"{number} ({arm})" for number, arm in zip(self.numbers, self.arms, strict=True)] if self.arms else ()
         shown = ", ".join(list(named or map(str, self.numbers))[:NUMBERS_SHOWN])
-        rest = len(self.numbers) - NUMBERS_SHOWN
-        return f"{shown} and {rest:,} more" if rest > 0 else shown
+        more = len(self.numbers) - NUMBERS_SHOWN
+        return f"{shown} and {more:,} more" if more > 0 else shown
 
     @property
     def span(self) -> str:
@@ -43,7 +51,7 @@ class Reason:
 
 @dataclass(frozen=True)
 class Ends:
-    """The trials of one status."""
+    """The trials that ended with one status, by reason, and the status in words."""
 
     status: str
     meaning: str
@@ -52,21 +60,21 @@ class Ends:
 
     @property
     def short(self) -> bool:
-        """Whether the list is short enough to stand open."""
+        """Whether the list is short enough to be shown unfolded."""
         return len(self.reasons) <= OPEN_UP_TO
 
 
 def ends(results: Results) -> list[Ends]:
-    """The trials of all stages that ended otherwise than complete, by status, the most frequent reasons first."""
+    """Return the trials of all stages that ended otherwise than complete, with the most frequent reasons first."""
     grouped = {status: [trial for trial in results.everything if trial.status is status] for status in NEVER_COMPLETED}
     return [_end(status, trials) for status, trials in grouped.items() if trials]
 
 
-def ends_table(results: Results) -> pd.DataFrame:
-    """One row per status, stage and reason: how many trials, the epochs they had trained, and which they are."""
+def ends_table(groups: Sequence[Ends]) -> pd.DataFrame:
+    """Return one row per status, stage and reason: the number of trials, the epochs trained, and which trials."""
     rows = [
         (end.status, reason.stage, reason.text, len(reason.numbers), reason.span, reason.trials)
-        for end in ends(results)
+        for end in groups
         for reason in end.reasons
     ]
     columns = ["status", "stage", "reason", "trials", "epochs trained", "which"]
@@ -74,15 +82,16 @@ def ends_table(results: Results) -> pd.DataFrame:
 
 
 def _end(status: Status, trials: list[Trial]) -> Ends:
-    kinds = dict.fromkeys((trial.stage, trial.reason) for trial in trials)
-    reasons = [_reason(kind, [trial for trial in trials if (trial.stage, trial.reason) == kind]) for kind in kinds]
+    by_reason: dict[tuple[str, str], list[Trial]] = {}
+    for trial in trials:
+        by_reason.setdefault((trial.stage, trial.reason), []).append(trial)
+    reasons = [_reason(stage, text, group) for (stage, text), group in by_reason.items()]
     reasons.sort(key=lambda reason: (-len(reason.numbers), reason.numbers))
     return Ends(status_name(status), MEANING[status], len(trials), tuple(reasons))
 
 
-def _reason(kind: tuple[str, str], chosen: Sequence[Trial]) -> Reason:
-    stage, text = kind
-    epochs = [trial.epochs for trial in chosen]
-    arms = tuple(f"{trial.variant}, replicate {trial.replicate}" for trial in chosen if trial.variant)
-    numbers = tuple(trial.number for trial in chosen)
+def _reason(stage: str, text: str, trials: Sequence[Trial]) -> Reason:
+    epochs = [trial.epochs for trial in trials]
+    arms = tuple(f"{trial.variant}, replicate {trial.replicate}" for trial in trials if trial.variant)
+    numbers = tuple(trial.number for trial in trials)
     return Reason(text or "no reason recorded", stage, numbers, (min(epochs), max(epochs)), arms)

@@ -1,4 +1,4 @@
-"""Evidence from recorded runs: what counts as a figure, what is paired with what, and over what it is corrected."""
+"""Evidence from recorded runs: the values of runs, their pairs, and the families of corrections."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def run(arm: Arm, replicate: int, value: float | Status, stage: str = "ablation"
 
 
 def stage(name: str, *arms: tuple[Arm, Values], **facts: Any) -> StageResults:
-    """None in place of a value is a replicate that has not begun."""
+    """Return a stage; None in place of a value is a replicate that has not begun."""
     trials = [
         run(arm, place, value, name) for arm, values in arms for place, value in enumerate(values) if value is not None
     ]
@@ -96,7 +96,7 @@ def test_family_is_what_can_be_tested(tmp_path: Path) -> None:
     assert (third.paired, third.p_holm, third.simultaneous, third.short) == (None, None, None, "one pair")
 
 
-def test_diverged_run_counts_as_guessing_and_is_named(tmp_path: Path) -> None:
+def test_diverged_run_counts_at_chance_level_and_is_named(tmp_path: Path) -> None:
     values: list[Any] = less(0.1, 0.2, 0.3, 0.1, 0.2, 0.3)
     values[2] = Status.DIVERGED
     found = ablated(tmp_path, (BASE, BASELINE_VALUES), (NO_A, values))
@@ -105,7 +105,7 @@ def test_diverged_run_counts_as_guessing_and_is_named(tmp_path: Path) -> None:
     [one] = found.comparisons
     assert one.paired is not None
     assert (one.paired.n, one.diverged, one.missing) == (6, 1, ())
-    assert "1 of its 6 runs diverged and counts as guessing." in one.verdict
+    assert "1 of its 6 runs diverged and counts at chance level." in one.verdict
 
 
 def test_divergence_without_a_chance_figure_is_missing(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_divergence_without_a_chance_figure_is_missing(tmp_path: Path) -> None:
     found = ablation(results(tmp_path, replace(kept, trials=(*kept.trials, lost))))
     assert found is not None
     [one] = found.comparisons
-    assert one.missing[0].why == "a: diverged, and the workload does not say what guessing reaches"
+    assert one.missing[0].why == "a: diverged, and the workload defines no chance level"
     assert one.short == "no pair"
 
 
@@ -186,7 +186,7 @@ def test_path_compares_each_step_with_the_one_before(tmp_path: Path) -> None:
 
 
 def factorial(names: str, cells: Sequence[tuple[str, Values]]) -> list[tuple[Arm, Values]]:
-    """One arm per cell; each cell by the letters of what it lacks."""
+    """Return one arm per cell; a cell is named by the letters of the components that it lacks."""
     return [
         (Arm(f"no {lacks}", {name: int(name not in lacks) for name in names}, removed=tuple(lacks)), values)
         for lacks, values in cells

@@ -1,4 +1,4 @@
-"""Importance: what matters ranks first, too few trials give none, and trials are compared at one epoch."""
+"""Importance: the setting that matters ranks first, and trials are compared at one epoch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def results(trials: list[Trial], folder: Path) -> Results:
 
 
 def made(count: int) -> list[Trial]:
-    """Trials whose metric follows lr alone; two thirds stop after epoch 2."""
+    """Return trials whose metric depends on lr alone; two thirds stop after epoch 2."""
     generator = random.Random(0)
     trials = []
     for number in range(count):

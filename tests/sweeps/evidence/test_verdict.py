@@ -1,4 +1,4 @@
-"""Verdicts: the sentence follows the Holm-adjusted p, says what the interval and n say, and claims no more."""
+"""Verdicts: the sentence follows the Holm-adjusted p, with the interval and n, and claims no more."""
 
 from __future__ import annotations
 
@@ -187,8 +187,8 @@ def test_open_effect_is_inconclusive() -> None:
 def test_remarks_name_divergence_and_what_was_left_out() -> None:
     found = remarks("replicate", "widths scaled by 0.84 to fit", 2, 6, 1, [(3, "baseline: failed: the node died")])
     assert found == (
-        " Widths scaled by 0.84 to fit. 2 of its 6 runs diverged and count as guessing. 1 run of the reference "
-        "diverged and counts as guessing. Left out: replicate 3 (baseline: failed: the node died)."
+        " Widths scaled by 0.84 to fit. 2 of its 6 runs diverged and count at chance level. 1 run of the reference "
+        "diverged and counts at chance level. Left out: replicate 3 (baseline: failed: the node died)."
     )
     assert remarks("replicate", "", 0, 6, 0, []) == ""
 

@@ -1,4 +1,4 @@
-"""Studies and their results, built from frozen trials: nothing is trained here."""
+"""Studies and results built from frozen trials, without training."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ENVIRONMENT = {
 
 
 def study_of(**changes: Any) -> Study:
-    """The study of these tests with some sections replaced; None leaves one out."""
+    """Return the study of these tests with changed sections; None removes a section."""
     data: dict[str, Any] = {
         "name": "budget_demo",
         "question": "Which small net under 100,000 parameters is best on digits?",
@@ -54,7 +54,7 @@ def study_of(**changes: Any) -> Study:
 
 
 def trial_of(number: int, status: Status = Status.COMPLETE, **facts: Any) -> Trial:
-    """A trial that took a minute per epoch."""
+    """Return a trial that took a minute per epoch."""
     curve: Mapping[int, float] = facts.pop("curve", {1: 50.0, 2: 60.0})
     began = BEGAN + timedelta(minutes=3 * number)
     never = status in (Status.REJECTED, Status.DUPLICATE, Status.ABANDONED)
@@ -73,7 +73,7 @@ def trial_of(number: int, status: Status = Status.COMPLETE, **facts: Any) -> Tri
 
 
 def search() -> tuple[Trial, ...]:
-    """A whole search: the baseline first, then 40 trials of every kind, the same at every call."""
+    """Return the trials of a search: the baseline, then 40 trials of every status, the same at every call."""
     draw = random.Random(5)
     kinds = [Status.COMPLETE] * 3 + [Status.PRUNED] * 4 + [Status.REJECTED] * 2 + [Status.DIVERGED]
     first = {"optimizer.lr": 0.05, "optimizer.name": "sgd", "optimizer.momentum": 0.9, "model.blocks": [1, 1]}
@@ -111,7 +111,7 @@ def _cost(blocks: list[int]) -> dict[str, int]:
 
 @pytest.fixture
 def make_results(tmp_path: Path) -> Callable[..., Results]:
-    """Results of the given trials, of `study_of` with the given changes."""
+    """A function that returns results of trials, for `study_of` with changes."""
 
     def make(*trials: Trial, environment: Mapping[str, Any] = ENVIRONMENT, **changes: Any) -> Results:
         return Results(study_of(**changes), trials, environment, tmp_path)
@@ -121,7 +121,7 @@ def make_results(tmp_path: Path) -> Callable[..., Results]:
 
 @pytest.fixture
 def results(make_results: Callable[..., Results]) -> Results:
-    """A whole search."""
+    """The results of a complete search."""
     return make_results(*search())
 
 

@@ -1,4 +1,4 @@
-"""Reading a page back: its text, its tables and what it would fetch."""
+"""Parse a page: its elements, text and tables."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 @dataclass
 class Element:
-    """An element with its attributes and the text in it, scripts and styles excepted."""
+    """An element with its attributes and all text inside it."""
 
     tag: str
     attributes: dict[str, str | None]
@@ -17,7 +17,7 @@ class Element:
     children: list[Element] = field(default_factory=list)
 
     def find(self, tag: str, **attributes: str) -> list[Element]:
-        """The elements below this one with the tag and attributes, in the order of the document."""
+        """Return the elements below this one with a tag and attributes, in the order of the document."""
         found = []
         for child in self.children:
             if child.tag == tag and all(child.attributes.get(name) == value for name, value in attributes.items()):
@@ -26,12 +26,12 @@ class Element:
         return found
 
     def rows(self) -> list[list[str]]:
-        """The body of the first table, cell by cell."""
+        """Return the cells of the first table's body."""
         body = self.find("tbody")[0]
         return [[cell.text.strip() for cell in row.find("td")] for row in body.find("tr")]
 
     def titles(self) -> list[str]:
-        """The titles of the first table's columns."""
+        """Return the titles of the first table's columns."""
         return [cell.text.strip() for cell in self.find("thead")[0].find("th")]
 
 
@@ -63,7 +63,7 @@ class _Builder(HTMLParser):
 
 
 def read_page(path: Path) -> Element:
-    """The document at `path`. Raises AssertionError where its elements are not nested."""
+    """Return the document at `path`. Raises AssertionError if its elements are not nested."""
     builder = _Builder()
     builder.feed(path.read_text(encoding="utf-8"))
     builder.close()

@@ -1,4 +1,4 @@
-"""Studies with every stage, built from runs by hand; the evidence is worked out from them as it is for any study."""
+"""Studies with every stage, built from made-up runs; the evidence is computed as for any study."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ Outcome = float | Status
 
 
 def arm_of(name: str, recipe: str = "", **facts: Any) -> Arm:
-    """An arm whose recipe is its own unless named."""
+    """Return an arm; its recipe is its own unless `recipe` names another."""
     cost = facts.pop("cost", {"parameters": 76_202, "trainable_parameters": 76_202, "macs": 3_048_080})
     return Arm(name, {"epochs": EPOCHS, "arm": recipe or name}, cost=cost, **facts)
 
 
 def without(name: str, **facts: Any) -> Arm:
-    """The arm of a component that is left out."""
+    """Return the arm without a component."""
     return arm_of(name, edits=PARTS.get(name, {}), removed=(name,), **{"reference": BASELINE} | facts)
 
 
 def stage_of(
     name: str, rows: Sequence[tuple[Arm, Sequence[Outcome]]], extra: Sequence[Arm] = (), **facts: Any
 ) -> StageResults:
-    """A stage with a run for each value: one that completed with it, or one that ended otherwise."""
+    """Return a stage with a run for each value or status."""
     runs = [_run(name, arm, place, value) for arm, values in rows for place, value in enumerate(values)]
     numbered = tuple(replace(run, number=number) for number, run in enumerate(runs))
     return StageResults(name, (*(arm for arm, _ in rows), *extra), numbered, facts)
@@ -66,19 +66,19 @@ def _run(stage: str, arm: Arm, place: int, value: Outcome) -> Trial:
 
 
 def _shifted(value: float, name: str) -> float:
-    """A test figure lies under the validation one, a corrupted one lower with its severity."""
+    """The value on a labelled set: below that on validation data, and lower the more severe the corruption."""
     loss = 2.4 * int(name[-1]) if name[-1].isdigit() else 12.0 if name == "usps" else 0.0
     return value - 1.6 - loss * (1 + 0.05 * (95.1 - value))
 
 
 def draws(mean: float, count: int = SEEDS, spread: float = 0.4) -> list[Outcome]:
-    """Values around a mean that share their seeds' luck."""
+    """Return values around a mean. The same seed deviates alike for every mean."""
     luck, own = random.Random(7), random.Random(f"{mean}")
     return [mean + luck.gauss(0, spread) + own.gauss(0, spread / 3) for _ in range(count)]
 
 
 def ablation_stage() -> StageResults:
-    """Three parts left out over six seeds, one run lost, two arms tuned again, one arm not applicable."""
+    """Return three components left out over six seeds, with a lost run, two re-tuned arms and one not applicable."""
     rows = [(arm, draws(MEANS[arm.name])) for arm in (arm_of(BASELINE, "best"), *(without(name) for name in PARTS))]
     rows[2][1][3] = Status.FAILED
     tuned = arm_of("baseline (re-tuned)", tuned=True)
@@ -91,7 +91,7 @@ def ablation_stage() -> StageResults:
 
 
 def confirm_stage() -> StageResults:
-    """Three candidates over five seeds; the first run came from the result cache."""
+    """Return three candidates over five seeds; the first run is from the result cache."""
     rows = [(arm_of("trial 30", "best"), 95.0), (arm_of("trial 33"), 94.7), (arm_of("trial 39"), 94.1)]
     stage = stage_of("confirm", [(arm, draws(mean, 5)) for arm, mean in rows])
     cached = replace(stage.trials[0], source="other/confirm/4")
@@ -99,25 +99,25 @@ def confirm_stage() -> StageResults:
 
 
 def final_stage() -> StageResults:
-    """The ablation's arms over three seeds on the opened test set, which two other studies had opened before."""
+    """Return the ablation's arms over three seeds on a test set that two other studies opened before."""
     arms = (arm_of(BASELINE, "best"), *(without(name) for name in PARTS))
     rows = [(arm, draws(MEANS[arm.name], 3)) for arm in arms]
     return stage_of("final", rows, sets=list(SETS), openings=[OPENING], earlier_openings=2)
 
 
 def findings_of(folder: Path, stages: Sequence[StageResults], trials: Sequence[Trial] = (), **changes: Any) -> Findings:
-    """What the runs of these stages show, after a search of `trials`."""
+    """Return the findings of these stages after a search of `trials`."""
     named = {stage.name: stage for stage in stages}
     return Findings.of(Results(study_of(**(STAGES | changes)), tuple(trials), ENVIRONMENT, folder, named))
 
 
 def staged(folder: Path, **changes: Any) -> Findings:
-    """Search, confirm, ablation and an opened test set."""
+    """Return a study with search, confirm, ablation and an opened test set."""
     return findings_of(folder, [confirm_stage(), ablation_stage(), final_stage()], search(), **changes)
 
 
 def factorial(folder: Path) -> Findings:
-    """All four combinations of two components."""
+    """Return a factorial of two components."""
     arms = [arm_of(BASELINE), without("relu"), without("batch_norm")]
     both = arm_of("no relu, batch_norm", removed=("relu", "batch_norm"), reference=BASELINE)
     rows = list(zip([*arms, both], map(draws, (95.0, 88.0, 94.6, 84.0)), strict=True))
@@ -128,7 +128,7 @@ def factorial(folder: Path) -> Findings:
 
 
 def stepped(folder: Path) -> Findings:
-    """A path of three steps from the baseline to the incumbent, the second one downwards."""
+    """Return a path of three steps from the baseline to the incumbent; the second one lowers the metric."""
     arms = [arm_of(BASELINE)]
     for name in ("optimizer.lr", "model.blocks", "optimizer.name"):
         arms.append(arm_of(name, reference=arms[-1].name, edits={name: 1}))

@@ -1,4 +1,4 @@
-"""The evidence as data: what the tables and figures hold is what the comparisons found."""
+"""The tables and the data of figures have the values of the comparisons."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sweeps.report.data import ReportData
 from sweeps.report.figures import evidence_data as contrasts
 from sweeps.report.tables import ablation as effects
 from sweeps.report.tables import levels
@@ -71,7 +72,7 @@ def test_fixed_and_retuned_differences_of_a_part_stand_in_one_row(tmp_path: Path
 
 
 def test_an_arm_that_is_not_applicable_stands_with_its_reason(tmp_path: Path) -> None:
-    tables = {table.name: table for table in ablation_tables(staged(tmp_path))}
+    tables = {table.name: table for table in ablation_tables(ReportData(staged(tmp_path)))}
     (row,) = tables["not_applicable"].frame.to_dict("records")
     assert row["reason"] == "breaks parameters <= 100,000: it has 1,204,000"
 
@@ -123,7 +124,7 @@ def test_each_step_of_a_path_begins_where_the_one_before_ended(tmp_path: Path) -
 
 
 def test_bands_are_over_the_completed_runs_of_each_arm(tmp_path: Path) -> None:
-    data = contrasts.bands(staged(tmp_path))
+    data = contrasts.mean_curves(staged(tmp_path))
     runs = data.groupby("arm", sort=False)["runs"].first().to_dict()
     assert runs == {
         "baseline": 6,
@@ -140,12 +141,12 @@ def test_bands_are_over_the_completed_runs_of_each_arm(tmp_path: Path) -> None:
 
 
 def test_without_an_ablation_the_bands_are_those_of_confirm(tmp_path: Path) -> None:
-    data = contrasts.bands(findings_of(tmp_path, [confirm_stage()]))
+    data = contrasts.mean_curves(findings_of(tmp_path, [confirm_stage()]))
     assert list(dict.fromkeys(data["arm"])) == ["trial 30", "trial 33", "trial 39"]
 
 
 def test_sets_that_differ_in_a_number_alone_are_one_corruption_by_severity(tmp_path: Path) -> None:
-    data = contrasts.shifts(findings_of(tmp_path, [ablation_stage(), final_stage()]))
+    data = contrasts.labelled_sets(findings_of(tmp_path, [ablation_stage(), final_stage()]))
     known = {row["set"]: (row["family"], row["severity"]) for row in data.to_dict("records")}
     assert known["noise 5"] == ("noise", 5)
     assert known["usps"] == known["test"] == known["validation"] == (None, None)
@@ -154,7 +155,7 @@ def test_sets_that_differ_in_a_number_alone_are_one_corruption_by_severity(tmp_p
 def test_a_lone_numbered_set_is_no_family(tmp_path: Path) -> None:
     stage = final_stage()
     alone = replace(stage, facts={**stage.facts, "sets": ["test", "noise 5"]})
-    data = contrasts.shifts(findings_of(tmp_path, [ablation_stage(), alone]))
+    data = contrasts.labelled_sets(findings_of(tmp_path, [ablation_stage(), alone]))
     assert data["family"].isna().all()
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from sweeps.evidence.findings import Findings
 from sweeps.report.answer import answer, cost_sentences, tiles
 from sweeps.report.tables.cost import cost_of
 from sweeps.storage.results import Results
@@ -15,10 +16,14 @@ from .conftest import trial_of
 Make = Callable[..., Results]
 
 
+def answer_of(results: Results) -> list[str]:
+    return answer(Findings.of(results))
+
+
 def test_the_best_is_named_with_its_count_value_epochs_size_and_doubt(make_results: Make) -> None:
     best = trial_of(7, curve={1: 90.0, 8: 97.8}, cost={"parameters": 76_202})
     results = make_results(*(trial_of(number) for number in range(1, 7)), best)
-    assert answer(results) == [
+    assert answer_of(results) == [
         "Best of 7 trials: trial 7, validation accuracy 97.80 % after 8 epochs with 76,202 parameters (budget "
         "100,000), a single run selected as a maximum, so optimistic: confirm it over seeds."
     ]
@@ -26,29 +31,29 @@ def test_the_best_is_named_with_its_count_value_epochs_size_and_doubt(make_resul
 
 def test_rejected_and_failed_trials_are_not_among_those_the_best_is_of(make_results: Make) -> None:
     results = make_results(trial_of(0), trial_of(1), trial_of(2, Status.REJECTED), trial_of(3, Status.FAILED))
-    assert answer(results)[0].startswith("Best of 2 trials: trial 0,")
+    assert answer_of(results)[0].startswith("Best of 2 trials: trial 0,")
 
 
 def test_a_single_trial_is_no_maximum(make_results: Make) -> None:
-    assert "the only trial" in answer(make_results(trial_of(1)))[0]
-    assert "maximum" not in answer(make_results(trial_of(1)))[0]
+    assert "the only trial" in answer_of(make_results(trial_of(1)))[0]
+    assert "maximum" not in answer_of(make_results(trial_of(1)))[0]
 
 
 def test_an_unfinished_study_says_so_far(make_results: Make) -> None:
     results = make_results(trial_of(0), trial_of(1), trial_of(2, Status.RUNNING))
-    assert answer(results)[0].startswith("Best so far (1 still running) of 2 trials")
+    assert answer_of(results)[0].startswith("Best so far (1 still running) of 2 trials")
 
 
 def test_minimising_selects_a_minimum_and_the_metric_goes_by_its_name(make_results: Make) -> None:
     trials = [trial_of(1, curve={1: 0.51239}), trial_of(2, curve={1: 0.7})]
-    text = answer(make_results(*trials, metric={"name": "val_loss", "goal": "minimize"}))[0]
+    text = answer_of(make_results(*trials, metric={"name": "val_loss", "goal": "minimize"}))[0]
     assert "trial 1, val_loss 0.5124 after 1 epoch" in text
     assert "selected as a minimum" in text
 
 
 def test_a_maximum_over_epochs_is_labelled(make_results: Make) -> None:
     metric = {"name": "val_accuracy", "goal": "maximize", "at": "best"}
-    text = answer(make_results(trial_of(1), trial_of(2), metric=metric))[0]
+    text = answer_of(make_results(trial_of(1), trial_of(2), metric=metric))[0]
     assert "at the best of 2 epochs (itself a maximum over epochs)" in text
 
 
@@ -57,14 +62,17 @@ def test_the_baseline_is_compared_in_points_and_not_called_a_test(results: Resul
     assert best.value is not None
     assert baseline.value is not None
     assert (
-        f"by {best.value - baseline.value:+.2f} pp, a difference between single runs, not a test" in answer(results)[1]
+        f"by {best.value - baseline.value:+.2f} pp, a difference between single runs, not a test"
+        in answer_of(results)[1]
     )
 
 
 def test_without_a_finished_trial_the_counts_are_the_answer(make_results: Make) -> None:
     trials = [trial_of(n, Status.PRUNED) for n in range(3)] + [trial_of(n, Status.DIVERGED) for n in (3, 4)]
-    assert answer(make_results(*trials)) == ["No answer yet: none of 5 trials has finished (3 pruned and 2 diverged)."]
-    assert answer(make_results()) == ["No answer yet: no trial has been started."]
+    assert answer_of(make_results(*trials)) == [
+        "No answer yet: none of 5 trials has finished (3 pruned and 2 diverged)."
+    ]
+    assert answer_of(make_results()) == ["No answer yet: no trial has been started."]
 
 
 def test_cost_counts_hours_and_what_pruning_saved(make_results: Make) -> None:

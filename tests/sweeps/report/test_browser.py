@@ -1,4 +1,4 @@
-"""The page in a real browser: its figures are drawn under its own policy, and foreign strings stay text."""
+"""The page in a browser: its policy allows its figures, and foreign strings stay text."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 import pytest
 
 from sweeps.evidence.findings import Findings
-from sweeps.report import Importance, write
+from sweeps.report import Importance, save_report
 from sweeps.report.compare import write_comparison
 from sweeps.report.figures import theme
 from sweeps.report.write import write_report
@@ -52,7 +52,7 @@ CALLING = [
 
 
 class Listener(socketserver.ThreadingTCPServer):
-    """Hears the first bytes of whatever calls: a request, or the greeting of an encrypted one, which names the host."""
+    """Records the first bytes of each connection: a request, or a TLS greeting, which names the host."""
 
     daemon_threads = True
     heard: list[bytes]
@@ -67,7 +67,7 @@ class Listener(socketserver.ThreadingTCPServer):
 
     @property
     def flag(self) -> str:
-        """What makes a browser find every host here."""
+        """The browser option that resolves every host to this listener."""
         return f"--host-resolver-rules=MAP * 127.0.0.1:{self.server_address[1]}"
 
     def was_called(self) -> bool:
@@ -85,7 +85,7 @@ def listener() -> Iterator[Listener]:
 
 
 def _rendered(page: Path, profile: Path, *more: str) -> Element:
-    """The document after its scripts ran, in a browser with `more` flags."""
+    """The document after its scripts have run, in a browser with `more` flags."""
     done = subprocess.run(_words(page, profile, *more), capture_output=True, text=True, timeout=60, check=True)
     target = profile / "rendered.html"
     target.write_text(done.stdout, encoding="utf-8")
@@ -93,7 +93,7 @@ def _rendered(page: Path, profile: Path, *more: str) -> Element:
 
 
 def _words(page: Path, profile: Path, *more: str) -> list[str]:
-    """The command that opens a page and prints what becomes of it."""
+    """The command that opens a page and prints the resulting document."""
     assert BROWSER is not None
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--dump-dom"]
     limits = ["--virtual-time-budget=10000", "--window-size=1200,900", f"--user-data-dir={profile}"]
@@ -109,7 +109,7 @@ def _drawn(page: Element) -> list[Element]:
 
 
 def test_the_policy_lets_every_figure_be_drawn(results: Results, importance: Importance, tmp_path: Path) -> None:
-    page = _rendered(write(results, (importance,), tmp_path / "report"), tmp_path)
+    page = _rendered(save_report(results, (importance,), tmp_path / "report"), tmp_path)
     assert len(_drawn(page)) == len(page.find("figure")) == 7
 
 
@@ -117,7 +117,7 @@ def test_the_policy_lets_every_figure_be_drawn(results: Results, importance: Imp
 def test_figures_take_the_colours_of_the_readers_scheme(
     scheme: str, colour: str, make_results: Callable[..., Results], tmp_path: Path
 ) -> None:
-    written = write(make_results(trial_of(0)), (), tmp_path / "report")
+    written = save_report(make_results(trial_of(0)), (), tmp_path / "report")
     page = _rendered(written, tmp_path, f"--blink-settings=preferredColorScheme={scheme}")
     red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
     styles = [path.attributes.get("style") or "" for path in _drawn(page)[1].find("path")]
@@ -145,7 +145,7 @@ def test_hostile_strings_stay_text_everywhere(make_results: Callable[..., Result
         environment={"command": HOSTILE[0], HOSTILE[1]: {"classes": HOSTILE}},
     )
     importance = Importance(HOSTILE[0], dict.fromkeys(HOSTILE, 0.2), dict.fromkeys(HOSTILE, 0.1), trials=3)
-    page = _rendered(write(results, (importance,), tmp_path / "report"), tmp_path)
+    page = _rendered(save_report(results, (importance,), tmp_path / "report"), tmp_path)
     assert page.find("title")[0].text == "budget_demo: report of a study"
     assert page.find("p", **{"class": "question"})[0].text == " ".join(HOSTILE)
     assert len(_drawn(page)) == 7
@@ -158,7 +158,7 @@ def test_hostile_strings_stay_text_everywhere(make_results: Callable[..., Result
 
 
 def _hostile_findings(folder: Path) -> Findings:
-    """Every stage, with a hostile text wherever a file or a workload may have put one."""
+    """Every stage, with a hostile text wherever a file or a workload may put text."""
     texts = [*HOSTILE, *CALLING]
     components = {text: {"model.x": text} for text in texts}
     arms = [arm_of(BASELINE, "best"), *(arm_of(text, removed=(text,), reference=BASELINE) for text in texts)]
@@ -229,7 +229,7 @@ def test_the_listener_hears_a_page_without_our_guards(listener: Listener, tmp_pa
 def test_the_policy_keeps_a_request_that_got_in_from_leaving(
     listener: Listener, make_results: Callable[..., Results], tmp_path: Path
 ) -> None:
-    page = write(make_results(trial_of(0)), (), tmp_path / "report")
+    page = save_report(make_results(trial_of(0)), (), tmp_path / "report")
     text = page.read_text(encoding="utf-8")
     page.write_text(text.replace("</main>", "".join(CALLING[:3]) + "</main>"), "utf-8")
     subprocess.run(_words(page, tmp_path, listener.flag), capture_output=True, timeout=60, check=True)
@@ -237,7 +237,7 @@ def test_the_policy_keeps_a_request_that_got_in_from_leaving(
 
 
 def test_the_policy_stops_a_script_that_got_in(make_results: Callable[..., Results], tmp_path: Path) -> None:
-    page = write(make_results(trial_of(0)), (), tmp_path / "report")
+    page = save_report(make_results(trial_of(0)), (), tmp_path / "report")
     text = page.read_text(encoding="utf-8")
     page.write_text(text.replace("</main>", f"<script>{SPELL}</script><img src=x onerror={SPELL}></main>"), "utf-8")
     assert _rendered(page, tmp_path).find("title")[0].text == "budget_demo: report of a study"

@@ -1,4 +1,4 @@
-"""The section on classes: which runs it is about, what it counts, and that no name of a class does anything."""
+"""The section on classes: its runs, its counts, and hostile names of classes."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from sweeps.artifacts.confusion import Confusion, confusion_file, write_confusion
-from sweeps.artifacts.curves import append_curve
+from sweeps.artifacts.curves import CurveFile
 from sweeps.artifacts.layout import CURVES, trial_folder
 from sweeps.evidence.findings import Findings
+from sweeps.report.data import ReportData
 from sweeps.report.tables.catalogue import class_tables
 from sweeps.report.tables.classes import classes_of, classes_table, pairs_table
 from sweeps.report.tables.other_metrics import further_table
@@ -31,7 +32,7 @@ FIRST, SECOND = ([6, 3, 1], [4, 5, 1], [0, 0, 10]), ([8, 2, 0], [3, 7, 0], [1, 0
 def leave(
     folder: Path, stage: str, number: int, set_name: str, counts: Sequence[Sequence[int]], names: Sequence[str] = PETS
 ) -> None:
-    """What a run would leave."""
+    """Write the confusion matrix of a run."""
     where = trial_folder(folder, number, stage)
     where.mkdir(parents=True, exist_ok=True)
     write_confusion(where, set_name, Confusion.of(names, counts))
@@ -78,7 +79,7 @@ def test_a_run_from_the_result_cache_is_counted_by_the_files_of_its_source(tmp_p
 
 @pytest.fixture
 def findings(tmp_path: Path) -> Findings:
-    """A study whose final model's first two runs left counts of the test set."""
+    """A study in which two runs of the final model have a confusion matrix of the test set."""
     for number, counts in enumerate((FIRST, SECOND)):
         leave(tmp_path, "final", number, "test", counts)
     return staged(tmp_path)
@@ -110,7 +111,7 @@ def test_the_page_shows_tables_and_both_figures_and_says_which_runs(findings: Fi
     shown = section(findings, tmp_path)
     assert "n = 2 runs of the baseline, 30 images in each, on test data" in shown.text
     assert [div.attributes["id"] for div in shown.find("div", **{"class": "plot"})] == [
-        "plot-classes",
+        "plot-per_class",
         "plot-confusion",
     ]
     assert shown.rows()[0][:4] == ["dog", "cat", "7", "46.7 %"]
@@ -161,7 +162,7 @@ def test_classes_of_one_short_name_stay_apart_and_a_hundred_are_small(tmp_path: 
     assert len(set(figure["data"][0]["x"])) == 100
     assert len(json.dumps(figure)) < 120_000
     assert len(read_page(path).find("section", id="classes")[0].rows()) == 15
-    assert next(table for table in class_tables(classes_of(findings)) if table.name == "classes").folded
+    assert next(table for table in class_tables(ReportData(findings)) if table.name == "classes").folded
 
 
 def test_further_accuracies_of_training_and_of_every_labelled_set(tmp_path: Path) -> None:
@@ -173,12 +174,12 @@ def test_further_accuracies_of_training_and_of_every_labelled_set(tmp_path: Path
         folder = trial_folder(tmp_path, number, "ablation")
         folder.mkdir(parents=True)
         for epoch, value in ((1, 10.0), (2, 98.0 + number)):
-            append_curve(folder / CURVES, epoch, {"val_accuracy": 1.0, "train_accuracy": value, "lr": 1.0}, 1.0)
+            CurveFile(folder / CURVES).append(epoch, {"val_accuracy": 1.0, "train_accuracy": value, "lr": 1.0}, 1.0)
     findings = findings_of(tmp_path, [ablation, replace(final, trials=tuple(runs))])
-    first = further_table(findings, "final").to_dict("records")[0]
+    first = further_table(findings.results, "final").to_dict("records")[0]
     assert (first["arm"], first["data"], first["figure"], first["runs"]) == ("baseline", "test", "coarse accuracy", 3)
     assert first["mean"].value == pytest.approx(96)
-    (trained,) = further_table(findings, "ablation").to_dict("records")
+    (trained,) = further_table(findings.results, "ablation").to_dict("records")
     assert (trained["arm"], trained["data"], trained["figure"]) == ("baseline", "training", "accuracy")
     assert trained["mean"].value == pytest.approx(98.5)
     page = read_page(write_report(findings, (), tmp_path / "report"))

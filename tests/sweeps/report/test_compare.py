@@ -1,4 +1,4 @@
-"""Studies side by side."""
+"""The comparison of studies."""
 
 from __future__ import annotations
 

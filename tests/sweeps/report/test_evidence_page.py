@@ -36,7 +36,7 @@ from .staged import (
     without,
 )
 
-SEARCH = ["tradeoff", "curves", "history", "coordinates", "survivors", "timeline"]
+SEARCH = ["pareto_front", "learning_curves", "history", "parallel_coordinates", "rungs", "timeline"]
 HOSTILE = "</script><svg onload=alert(1)>%{x} & \\end{tabular} $x_1$ [a] | `b` \u202e"
 
 
@@ -60,7 +60,7 @@ def test_the_answer_is_incumbent_then_ablation_then_test_then_the_single_run(tmp
     told = whole_answer(findings)
     assert told[0].startswith("The incumbent is trial 30: validation accuracy ")
     assert "n = 5 seeds" in told[0]
-    assert "The search had chosen it at 97.93 %, a maximum of single runs" in told[0]
+    assert "Its value in the search was 97.93 %, a maximum of single runs" in told[0]
     assert told[1:4] == [one.verdict for one in findings.ablation.comparisons]
     assert re.match(r"On the sealed test set the incumbent reaches test accuracy .* n = 3 seeds", told[4])
     assert told[5].startswith("This test set has been opened 3 times: once by this study, twice by others")
@@ -76,7 +76,7 @@ def test_an_unfinished_confirm_names_no_incumbent(tmp_path: Path) -> None:
 
 def test_stages_that_have_shown_nothing_yet_say_so(tmp_path: Path) -> None:
     findings = findings_of(tmp_path, [stage_of("final", [(without("relu"), [95.0])])])
-    assert whole_answer(findings) == ["No answer yet: the stages have begun, but none has shown anything so far."]
+    assert whole_answer(findings) == ["No answer yet: the stages have begun, but none has a result."]
     write_report(findings, (), tmp_path / "report")
 
 
@@ -110,9 +110,9 @@ def test_stages_without_a_search_leave_its_sections_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("build", "drawn"),
     [
-        (staged, ["forest", "pairs", "bands", "shifts", *SEARCH]),
-        (factorial, ["forest", "interactions", "bands"]),
-        (stepped, ["forest", "path", "pairs", "bands", *SEARCH]),
+        (staged, ["forest", "paired_seeds", "mean_learning_curves", "labelled_sets", *SEARCH]),
+        (factorial, ["forest", "interactions", "mean_learning_curves"]),
+        (stepped, ["forest", "path", "paired_seeds", "mean_learning_curves", *SEARCH]),
     ],
 )
 def test_each_design_has_its_figures(build: Callable[[Path], Findings], drawn: list[str], tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_the_forest_draws_the_margin_and_what_holm_decided(page: Element) -> Non
 
 
 def test_the_pairs_are_one_line_per_seed(page: Element) -> None:
-    lines = [value for trace in _figures(page)["pairs"]["data"] for value in trace["y"]]
+    lines = [value for trace in _figures(page)["paired_seeds"]["data"] for value in trace["y"]]
     assert lines.count(None) == 6 + 5 + 6
 
 
@@ -245,5 +245,5 @@ def test_diverged_runs_are_told_beside_the_test_figure(tmp_path: Path) -> None:
     rows = [(arm, [95.0, 94.0, Status.DIVERGED]) for arm in final_stage().arms[:1]]
     stage = stage_of("final", rows, sets=["test"], openings=[{}], earlier_openings=0)
     told = whole_answer(findings_of(tmp_path, [stage]))
-    assert "1 of 3 runs diverged and count as guessing" in told[0]
+    assert "1 of 3 runs diverged and count at chance level" in told[0]
     assert told[1] == "This test set has been opened once, by this study."

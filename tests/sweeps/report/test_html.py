@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sweeps.report import Importance, write
+from sweeps.report import Importance, save_report
 from sweeps.storage.results import Results
 from sweeps.trial.trial import Status
 
@@ -17,12 +17,12 @@ from .conftest import ENVIRONMENT, search, trial_of
 from .reading import Element, read_page
 
 Make = Callable[..., Results]
-FIGURES = ["tradeoff", "curves", "history", "coordinates", "importance", "survivors", "timeline"]
+FIGURES = ["pareto_front", "learning_curves", "history", "parallel_coordinates", "importance", "rungs", "timeline"]
 
 
 @pytest.fixture
 def page(results: Results, importance: Importance, tmp_path: Path) -> Element:
-    return read_page(write(results, (importance,), tmp_path / "report"))
+    return read_page(save_report(results, (importance,), tmp_path / "report"))
 
 
 def _section(page: Element, name: str) -> Element:
@@ -75,12 +75,12 @@ def test_the_figures_draw_what_the_trials_recorded(page: Element, results: Resul
     drawn = _figures(page)
     assert list(drawn) == FIGURES
     assert "<" not in page.find("script", id="figures")[0].text
-    points = {trace["name"]: trace for trace in drawn["tradeoff"]["data"]}
+    points = {trace["name"]: trace for trace in drawn["pareto_front"]["data"]}
     best = results.ranked()[0]
     assert (points["best"]["x"], points["best"]["y"]) == ([best.cost["parameters"]], [best.value])
     assert len(points["rejected"]["x"]) == results.counts()[Status.REJECTED]
-    assert [shape["x0"] for shape in drawn["tradeoff"]["layout"]["shapes"]] == [100_000]
-    curve = next(trace for trace in drawn["curves"]["data"] if trace["name"] == "best")
+    assert [shape["x0"] for shape in drawn["pareto_front"]["layout"]["shapes"]] == [100_000]
+    curve = next(trace for trace in drawn["learning_curves"]["data"] if trace["name"] == "best")
     assert curve["y"] == [*best.curve.values(), None]
 
 
@@ -94,7 +94,7 @@ def test_trials_that_did_not_complete_are_listed_by_reason(page: Element, result
 
 def test_a_long_list_of_reasons_is_collapsed(make_results: Make, tmp_path: Path) -> None:
     failed = [trial_of(number, Status.FAILED, reason=f"reason {number}") for number in range(9)]
-    page = read_page(write(make_results(*failed, trial_of(9, Status.PRUNED)), (), tmp_path))
+    page = read_page(save_report(make_results(*failed, trial_of(9, Status.PRUNED)), (), tmp_path))
     assert ["open" in details.attributes for details in _section(page, "ends").find("details")] == [True, False]
 
 
@@ -122,7 +122,7 @@ def test_the_page_fetches_nothing_and_forbids_fetching(page: Element) -> None:
 
 
 def test_tables_hold_every_trial_and_epoch(results: Results, tmp_path: Path) -> None:
-    write(results, (), tmp_path)
+    save_report(results, (), tmp_path)
     rows = {path.stem: _csv(path) for path in (tmp_path / "tables").glob("*.csv")}
     assert set(rows) == {"best", "trials", "not_completed", "curves", "ends", "cost", "provenance"}
     assert [int(row["trial"]) for row in rows["trials"]] == [trial.number for trial in results.trials]
@@ -136,14 +136,14 @@ def test_tables_hold_every_trial_and_epoch(results: Results, tmp_path: Path) -> 
 def test_a_formula_in_a_trial_reaches_no_spreadsheet(make_results: Make, tmp_path: Path) -> None:
     key, value = "=HYPERLINK(1)", "@SUM(A1)"
     trial = trial_of(0, Status.FAILED, parameters={key: value}, reason="+cmd|' /C calc'!A0")
-    write(make_results(trial, parameters={key: {"values": [value, "b"]}}), (), tmp_path)
+    save_report(make_results(trial, parameters={key: {"values": [value, "b"]}}), (), tmp_path)
     (row,) = _csv(tmp_path / "tables" / "not_completed.csv")
     assert row[f"'{key}"] == f"'{value}"
     assert row["reason"] == "'+cmd|' /C calc'!A0"
 
 
 def test_the_summary_for_git_says_answer_best_cost_and_provenance(results: Results, tmp_path: Path) -> None:
-    write(results, (), tmp_path)
+    save_report(results, (), tmp_path)
     text = (tmp_path / "README.md").read_text(encoding="utf-8")
     best = results.ranked()[0]
     assert f"trial {best.number}, validation accuracy {best.value:.2f} %" in text
@@ -155,9 +155,9 @@ def test_the_summary_for_git_says_answer_best_cost_and_provenance(results: Resul
 def test_nothing_half_written_is_left_and_a_second_report_replaces_the_first(
     make_results: Make, tmp_path: Path
 ) -> None:
-    first = write(make_results(trial_of(0)), (), tmp_path / "report")
+    first = save_report(make_results(trial_of(0)), (), tmp_path / "report")
     before = {path.name for path in first.parent.rglob("*")}
-    assert write(make_results(trial_of(0), trial_of(1, curve={1: 99.0})), (), tmp_path / "report") == first
+    assert save_report(make_results(trial_of(0), trial_of(1, curve={1: 99.0})), (), tmp_path / "report") == first
     assert {path.name for path in first.parent.rglob("*")} == before
     assert "99.00 %" in read_page(first).find("section", id="answer")[0].text
 
@@ -166,36 +166,44 @@ def test_the_page_is_written_from_any_folder(
     make_results: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert write(make_results(trial_of(0)), (), tmp_path / "report").exists()
+    assert save_report(make_results(trial_of(0)), (), tmp_path / "report").exists()
 
 
 LISTS = {"model.widths": {"values": [[8, 16], [16, 32]]}, "model.norm": {"values": ["batch", None]}}
 ABLATION = {"baseline": "given", "components": {"norm": {"model.norm": "none"}}, "seeds": 2}
 EDGES: dict[str, tuple[list[Any], dict[str, Any], list[str]]] = {
     "no trial": ([], {}, []),
-    "one trial": ([trial_of(0)], {}, ["tradeoff", "curves", "history", "coordinates", "survivors", "timeline"]),
-    "only pruned": ([trial_of(n, Status.PRUNED) for n in range(4)], {}, ["curves", "history", "survivors", "timeline"]),
-    "only rejected": ([trial_of(0, Status.REJECTED)], {}, ["tradeoff"]),
+    "one trial": (
+        [trial_of(0)],
+        {},
+        ["pareto_front", "learning_curves", "history", "parallel_coordinates", "rungs", "timeline"],
+    ),
+    "only pruned": (
+        [trial_of(n, Status.PRUNED) for n in range(4)],
+        {},
+        ["learning_curves", "history", "rungs", "timeline"],
+    ),
+    "only rejected": ([trial_of(0, Status.REJECTED)], {}, ["pareto_front"]),
     "only diverged at once": (
         [trial_of(0, Status.DIVERGED, curve={1: float("nan")})],
         {"early_terminate": None},
-        ["curves", "timeline"],
+        ["learning_curves", "timeline"],
     ),
     "running": ([trial_of(0, Status.RUNNING, curve={})], {}, ["timeline"]),
     "only choices, some of lists": (
         [trial_of(n, parameters={"model.widths": [8, 16], "model.norm": None}) for n in range(3)],
         {"parameters": LISTS},
-        ["tradeoff", "curves", "history", "coordinates", "survivors", "timeline"],
+        ["pareto_front", "learning_curves", "history", "parallel_coordinates", "rungs", "timeline"],
     ),
     "minimised, without limits, costs and early termination": (
         [trial_of(n, curve={1: 1 / (n + 1)}, cost={}) for n in range(3)],
         {"metric": {"name": "val_loss", "goal": "minimize"}, "constraints": None, "early_terminate": None},
-        ["curves", "history", "coordinates", "timeline"],
+        ["learning_curves", "history", "parallel_coordinates", "timeline"],
     ),
     "nothing searched": (
         [trial_of(0, parameters={})],
         {"parameters": {}, "run_cap": None, "early_terminate": None, "ablation": ABLATION},
-        ["tradeoff", "curves", "history", "timeline"],
+        ["pareto_front", "learning_curves", "history", "timeline"],
     ),
 }
 
@@ -203,7 +211,7 @@ EDGES: dict[str, tuple[list[Any], dict[str, Any], list[str]]] = {
 @pytest.mark.parametrize("name", EDGES)
 def test_unusual_studies_have_a_page_too(name: str, make_results: Make, tmp_path: Path) -> None:
     trials, changes, figures = EDGES[name]
-    page = read_page(write(make_results(*trials, environment={}, **changes), (), tmp_path / "report"))
+    page = read_page(save_report(make_results(*trials, environment={}, **changes), (), tmp_path / "report"))
     drawn = list(_figures(page)) if page.find("script", id="figures") else []
     assert drawn == figures
     assert _section(page, "answer").find("p")
@@ -211,12 +219,12 @@ def test_unusual_studies_have_a_page_too(name: str, make_results: Make, tmp_path
 
 def test_a_large_study_stays_a_light_page(make_results: Make, tmp_path: Path) -> None:
     curve = {epoch: 90.0 + epoch / 100 for epoch in range(1, 401)}
-    page = write(make_results(*(trial_of(number, curve=curve) for number in range(60))), (), tmp_path)
+    page = save_report(make_results(*(trial_of(number, curve=curve) for number in range(60))), (), tmp_path)
     assert page.stat().st_size < 12e6
     rows = read_page(page).find("figure")[1].find("tbody")[0].find("tr")
     assert len(rows) == 300
 
 
 def test_the_same_results_give_the_same_page(importance: Importance, make_results: Make, tmp_path: Path) -> None:
-    pages = [write(make_results(*search()), (importance,), tmp_path / name).read_bytes() for name in ("a", "b")]
+    pages = [save_report(make_results(*search()), (importance,), tmp_path / name).read_bytes() for name in ("a", "b")]
     assert pages[0] == pages[1]

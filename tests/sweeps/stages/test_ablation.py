@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from sweeps import evidence
+from sweeps.artifacts.layout import RETUNE
 from sweeps.stages.ablation.path_race import standing
 from sweeps.stats import stein_total
-from sweeps.storage.study_storage import RETUNE
 from sweeps.trial.arm import Arm
 from sweeps.trial.trial import Status
 from tests.sweeps.stages.test_schedule import ablation

@@ -52,7 +52,7 @@ def budgeted(seconds: float, shares: Mapping[str, float] | None = None, **settin
     return toy_study(**{"baseline": {"epochs": EPOCHS}, "budget": budget, **settings})
 
 
-def run(study: Study, folder: Path, events: Events | None = None) -> engine.StudyOutcome:
+def run(study: Study, folder: Path, events: Events | None = None) -> engine.RunResult:
     plan = settle(study, load(study.workload), folder / "data", {})
     wish = RunRequest(stages_of(study))
     return engine.run(plan, folder / study.name, Metered, events or Events(), wish, cache=False)

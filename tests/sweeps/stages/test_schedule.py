@@ -210,7 +210,7 @@ def test_diverged_run_of_a_workload_without_chance_is_missing_and_named(tmp_path
     found = evidence.ablation(run_inline(study, tmp_path).results)
     assert found is not None
     assert not found.comparisons[0].pairs
-    assert "does not say what guessing reaches" in found.comparisons[0].missing[0].why
+    assert "defines no chance level" in found.comparisons[0].missing[0].why
 
 
 def test_abandoned_run_is_made_again(tmp_path: Path) -> None:
