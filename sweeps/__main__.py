@@ -1,4 +1,4 @@
-"""`python -m sweeps`."""
+"""Run the command line with `python -m sweeps`."""
 
 from sweeps.cli import main
 

@@ -150,7 +150,7 @@ def test_modules_do_not_import_in_circles() -> None:
     ("words", "absent"),
     [
         (["--help"], {"optuna", "ray", "torch", "plotly", "pandas", "pydantic", "numpy"}),
-        (["validate", "studies/quickstart.yaml"], {"optuna", "ray", "torch", "plotly", "pandas"}),
+        (["validate", "studies/quickstart.yaml"], {"optuna", "ray", "torch", "plotly", "pandas", "scipy"}),
         (["toggles"], {"optuna", "ray", "torch", "plotly", "pandas"}),
     ],
 )

@@ -1,4 +1,4 @@
-"""Commands about study files: validate, schema, toggles, new."""
+"""Commands that check and write study files: validate, schema, toggles, new."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ app = typer.Typer()
 
 @app.command()
 def validate(study: StudyFile, sets: Sets = None) -> None:
-    """Check a study file against its workload: every mistake at once, or "ok"."""
+    """Check a study file and list every mistake in it."""
     from sweeps.validation.loading import Edits, load_study
     from sweeps.validation.warnings import warnings
 
     loaded, _ = load_study(study, Edits(sets or ()))
-    typer.echo(f"ok: {study}: {'; '.join(_stages_in_words(loaded))}")
+    typer.echo(f"ok: {study}: {'; '.join(_stage_summaries(loaded))}")
     for warning in warnings(loaded):
         typer.echo(f"warning: {warning}", err=True)
 
@@ -32,7 +32,7 @@ def validate(study: StudyFile, sets: Sets = None) -> None:
 @app.command()
 def schema(
     workload: WorkloadName = "cifar_sweep",
-    out: Annotated[Path | None, typer.Option("--out", help="Write it to a file.  [default: stdout]")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="The file to write.  [default: stdout]")] = None,
 ) -> None:
     """Print the JSON Schema of study files, for editors."""
     from sweeps.validation.authoring import schema_text
@@ -61,13 +61,13 @@ def toggles(workload: WorkloadName = "cifar_sweep", as_json: Json = False) -> No
 @app.command()
 def new(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The study's name.", show_default=False)],
-    data: Annotated[str, typer.Option("--data", help="The data set: digits, cifar10, cifar100, …")] = "cifar10",
+    data: Annotated[str, typer.Option("--data", help="The dataset: digits, cifar10, cifar100, …")] = "cifar10",
     search: Searches = None,
     toggle: Toggles = None,
     budget: Budget = None,
-    trials: Annotated[int, typer.Option("--trials", min=1, help="How many trials.")] = 60,
+    trials: Annotated[int, typer.Option("--trials", min=1, help="How many trials the search has.")] = 60,
     workload: WorkloadName = "cifar_sweep",
-    out: Annotated[Path | None, typer.Option("--out", help="The file.  [default: studies/NAME.yaml]")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="The file to write.  [default: studies/NAME.yaml]")] = None,
 ) -> None:
     """Write a commented study file that validates."""
     from sweeps.validation.authoring import write_new
@@ -76,15 +76,18 @@ def new(
     typer.echo(f"{path}\nNext: sweep run {path}")
 
 
-def _stages_in_words(study: Study) -> list[str]:
+def _stage_summaries(study: Study) -> list[str]:
+    """Each stage of a study in a few words, in the order in which they run."""
     size, confirm, ablation, final = study.space.size, study.confirm, study.ablation, study.final
     configurations = "infinitely many" if size is None else f"{size:,}"
-    said = [f"{study.method} over {configurations} configurations, {study.run_cap} trials"]
-    if not study.space.dimensions:
-        said.clear()
+    stages = []
+    if study.space.dimensions:
+        stages.append(f"{study.method} over {configurations} configurations, {study.run_cap} trials")
     if confirm is not None:
-        said.append(f"confirm the best {confirm.top} on {confirm.seeds} seeds")
+        stages.append(f"confirm the best {confirm.top} on {confirm.seeds} seeds")
     if ablation is not None:
         seeds = ablation.seeds if isinstance(ablation.seeds, int) else f"{ablation.seeds.min} to {ablation.seeds.max}"
-        said.append(f"ablation ({ablation.design}) on {seeds} seeds")
-    return [*said, f"final on {final.seeds} seeds"] if final is not None else said
+        stages.append(f"ablation ({ablation.design}) on {seeds} seeds")
+    if final is not None:
+        stages.append(f"final on {final.seeds} seeds")
+    return stages

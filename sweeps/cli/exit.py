@@ -1,4 +1,8 @@
-"""How a command ends: what is printed, and the exit code."""
+"""Carry out a study for a command: run it, print its results, and end with the matching exit code.
+
+Exit codes: 0 complete, 1 failed, 2 bad input, 75 stopped by a signal or out of budget (EX_TEMPFAIL: the study can be
+continued), 130 stopped at once by a second signal.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from sweeps.artifacts.layout import SEARCH
+
 if TYPE_CHECKING:
-    from sweeps.engine.launch import Options, RunResult
+    from sweeps.engine.execute import RunResult
+    from sweeps.engine.launch import Options
     from sweeps.storage.results import Results
     from sweeps.study.study import Study
     from sweeps.workload import Workload
@@ -20,57 +27,60 @@ GO_ON = "run the same command again to go on"
 
 
 def carry_out(study: Study, workload: Workload, options: Options, as_json: bool, name: str | None = None) -> None:
-    """Run a study, print what it found, and end with the exit code that says how it went."""
+    """Run or continue a study and print its results.
+
+    Args:
+        study: The study.
+        workload: Its workload.
+        options: How it is run.
+        as_json: Whether to print JSON instead of text.
+        name: The study's folder, if it is not named after the study.
+
+    Raises:
+        typer.Exit: The study is not complete; with the exit code.
+    """
     from sweeps.engine.launch import Stopped, launch
-    from sweeps.io.errors import visible
     from sweeps.validation.warnings import warnings
 
     for warning in warnings(study):
         typer.echo(f"warning: {warning}", err=True)
     try:
-        launched = launch(study, workload, options, name)
+        result = launch(study, workload, options, name)
     except KeyboardInterrupt:
         typer.echo(f"stopped at once; {GO_ON}", err=True)
         raise typer.Exit(INTERRUPTED) from None
     except Stopped as stopped:
         typer.echo(f"stopped by {stopped}; {GO_ON}", err=True)
         raise typer.Exit(RESUMABLE) from None
-    results, finish = launched.finish.results, launched.finish
-    if finish.signal is not None:
-        typer.echo(f"stopped by {finish.signal.name}; {GO_ON}", err=True)
+    if result.signal is not None:
+        typer.echo(f"stopped by {result.signal.name}; {GO_ON}", err=True)
         raise typer.Exit(RESUMABLE)
     if as_json:
-        print_json({**summary(results), "report": str(launched.report), "complete": finish.complete})
+        print_json({**summary(result.results), "report": str(result.report), "complete": result.complete})
     else:
-        _conclude(launched)
-    if finish.failure:
-        typer.echo(f"error: {visible(finish.failure)}", err=True)
-        raise typer.Exit(FAILED)
-    if finish.exhausted:
-        limit = f"budget.gpu_hours is {results.study.budget.gpu_hours:g}"
-        why = f"the stage {finish.exhausted} has no budget left for another run ({limit}, {finish.spent:.3g} spent)"
-        typer.echo(f"stopped: {why}; raise it to go on", err=True)
-        raise typer.Exit(RESUMABLE)
+        _print_results(result)
+    _exit_unless_complete(result)
 
 
 def show_best(results: Results) -> None:
-    """Print what a study has found so far: the evidence, then the best of the search."""
-    from sweeps.cli import tables as terminal
+    """Print the results of a study so far: its conclusions, then the best trials of the search."""
+    from sweeps.cli.lines import best_line
+    from sweeps.cli.tables import best_table, console
     from sweeps.io.errors import visible
-    from sweeps.report import sentences
+    from sweeps.report import evidence_sentences
 
-    for sentence in sentences(results):
+    for sentence in evidence_sentences(results):
         typer.echo(visible(sentence))
     if results.study.space.dimensions:
-        typer.echo(visible(terminal.answer(results)))
+        typer.echo(visible(best_line(results)))
     if results.ranked():
-        terminal.console().print(terminal.best_table(results))
+        console().print(best_table(results))
 
 
 def summary(results: Results) -> dict[str, Any]:
-    """What a study has found so far, for JSON."""
+    """Return the results of a study so far as plain data, for JSON."""
     from sweeps.artifacts.record import plain
-    from sweeps.report import sentences
+    from sweeps.report import evidence_sentences
 
     ranked = results.ranked()
     return {
@@ -82,30 +92,44 @@ def summary(results: Results) -> dict[str, Any]:
         "counts": {status.value: n for status, n in results.counts().items()},
         "best": plain(ranked[0]) if ranked else None,
         "stages": {name: len(stage.trials) for name, stage in results.stages.items()},
-        "answer": sentences(results),
+        "answer": evidence_sentences(results),
     }
 
 
 def print_json(content: Any) -> None:
-    """Print plain data as JSON, null for what JSON does not have."""
+    """Print plain data as JSON, with null for NaN and infinity."""
     json.dump(_finite(content), sys.stdout, indent=2, allow_nan=False)
     sys.stdout.write("\n")
 
 
-def _conclude(launched: RunResult) -> None:
+def _exit_unless_complete(result: RunResult) -> None:
+    """Print why a study is not complete. Raises typer.Exit where it is not."""
+    from sweeps.io.errors import visible
+
+    if result.failure:
+        typer.echo(f"error: {visible(result.failure)}", err=True)
+        raise typer.Exit(FAILED)
+    if result.exhausted:
+        limit = f"budget.gpu_hours is {result.results.study.budget.gpu_hours:g}"
+        why = f"the stage {result.exhausted} has no budget left for another run ({limit}, {result.spent:.3g} spent)"
+        typer.echo(f"stopped: {why}; raise it to go on", err=True)
+        raise typer.Exit(RESUMABLE)
+
+
+def _print_results(result: RunResult) -> None:
     from sweeps.trial.trial import Status
 
-    results, finish = launched.finish.results, launched.finish
+    results, study = result.results, result.results.study
     ended = sum(trial.status is not Status.RUNNING for trial in results.everything)
-    if finish.complete and launched.ended_before == ended:
+    if result.complete and result.ended_before == ended:
         typer.echo(f"{results.name}: nothing was left to run.")
     show_best(results)
-    for stage in finish.cut:
+    for stage in result.cut:
         typer.echo(f"The stage {stage} ended at its share of the budget; not all of its runs were made.")
-    whole = finish.complete and "search" not in finish.cut
-    if launched.searched and whole and 0 < results.counted < results.study.run_cap:
-        typer.echo(f"No configuration is left to try after {results.counted} of {results.study.run_cap} trials.")
-    typer.echo(f"Report: {launched.report}")
+    search_ended = result.searched and result.complete and SEARCH not in result.cut
+    if search_ended and 0 < results.counted < study.run_cap:
+        typer.echo(f"No configuration is left to try after {results.counted} of {study.run_cap} trials.")
+    typer.echo(f"Report: {result.report}")
 
 
 def _finite(content: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Commands that show what studies have found: status, ls, show, report, compare."""
+"""Commands that show a study's progress and results: status, ls, show, report, compare."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from sweeps.artifacts.layout import SEARCH
 from sweeps.cli.exit import print_json, show_best, summary
 from sweeps.cli.options import REPORTS, RUNS, Json, Name, ReportsDir, RunsDir
 
@@ -14,46 +15,47 @@ app = typer.Typer()
 
 @app.command()
 def status(name: Name, runs_dir: RunsDir = RUNS, as_json: Json = False) -> None:
-    """How far a study is."""
-    from sweeps.cli import tables as terminal
+    """Show a study's progress and its best trials."""
+    from sweeps.cli.lines import stage_lines, tally
+    from sweeps.cli.tables import console
     from sweeps.io.errors import visible
     from sweeps.io.lock import holder
-    from sweeps.storage.runs import glance_at
+    from sweeps.storage.runs import open_snapshot
 
-    results = glance_at(runs_dir, name)
+    results = open_snapshot(runs_dir, name)
     driver = holder(results.folder)
     if as_json:
         print_json({**summary(results), "driver": driver})
         return
-    out = terminal.console()
-    by = f"run by process {driver.get('pid')} on {driver.get('host')}" if driver else "not running"
-    searched = bool(results.study.space.dimensions)
-    trials = f"{results.counted}/{results.study.run_cap} trials, " if searched else ""
-    out.print(f"{results.name}: {trials}{visible(by)}", markup=False, highlight=False)
-    if searched:
-        out.print(terminal.tally(results), highlight=False)
-    for line in terminal.stage_lines(results):
+    out = console()
+    state = f"run by process {driver.get('pid')} on {driver.get('host')}" if driver else "not running"
+    has_search = bool(results.study.space.dimensions)
+    trials = f"{results.counted}/{results.study.run_cap} trials, " if has_search else ""
+    out.print(f"{results.name}: {trials}{visible(state)}", markup=False, highlight=False)
+    if has_search:
+        out.print(tally(results), highlight=False)
+    for line in stage_lines(results):
         out.print(line, highlight=False)
     show_best(results)
 
 
 @app.command("ls")
 def list_studies(runs_dir: RunsDir = RUNS, as_json: Json = False) -> None:
-    """The studies of the runs folder."""
-    from sweeps.cli import tables as terminal
+    """List the studies of the runs folder."""
+    from sweeps.cli.tables import console, studies_table
     from sweeps.io.errors import UserError
-    from sweeps.storage.runs import glance_at, names
+    from sweeps.storage.runs import names, open_snapshot
 
-    found, unreadable = [], {}
-    for name in names(runs_dir):
+    studies, unreadable = [], {}
+    for name in names(runs_dir):  # one study that cannot be read must not hide the others
         try:
-            found.append(glance_at(runs_dir, name))
+            studies.append(open_snapshot(runs_dir, name))
         except UserError as error:
             unreadable[name] = str(error)
     if as_json:
-        print_json([summary(results) for results in found])
-    elif found:
-        terminal.console().print(terminal.studies_table(found))
+        print_json([summary(results) for results in studies])
+    elif studies:
+        console().print(studies_table(studies))
     elif not unreadable:
         typer.echo(f"no studies in {runs_dir}")
     for name, reason in unreadable.items():
@@ -64,30 +66,31 @@ def list_studies(runs_dir: RunsDir = RUNS, as_json: Json = False) -> None:
 def show(
     name: Name,
     trial: Annotated[int, typer.Argument(metavar="TRIAL", help="The trial's number.", show_default=False)],
-    stage: Annotated[str, typer.Option("--stage", metavar="NAME", help="The stage that the trial is of.")] = "search",
+    stage: Annotated[str, typer.Option("--stage", metavar="NAME", help="The trial's stage.")] = SEARCH,
     runs_dir: RunsDir = RUNS,
     as_json: Json = False,
 ) -> None:
-    """One trial: its recipe, how it ended, and its learning curve."""
+    """Show a trial's recipe, outcome and learning curve."""
     from sweeps.artifacts.record import plain
-    from sweeps.cli import tables as terminal
+    from sweeps.cli.tables import console, curve_table, trial_table
     from sweeps.storage.runs import find_trial, open_results, recipe_of
 
     results = open_results(runs_dir, name)
-    found = find_trial(results, trial, stage)
-    rows, recipe = results.rows(trial, stage), recipe_of(results, trial, stage) or dict(found.parameters)
+    record = find_trial(results, trial, stage)
+    # A trial that never started, such as a rejected one, has no recipe file.
+    rows, recipe = results.rows(trial, stage), recipe_of(results, trial, stage) or dict(record.parameters)
     if as_json:
-        print_json({**plain(found), "recipe": recipe, "curves": rows})
+        print_json({**plain(record), "recipe": recipe, "curves": rows})
         return
-    out = terminal.console()
-    out.print(terminal.trial_table(found, results.study.metric, recipe))
+    out = console()
+    out.print(trial_table(record, results.study.metric, recipe))
     if rows:
-        out.print(terminal.curve_table(rows))
+        out.print(curve_table(rows))
 
 
 @app.command()
 def report(name: Name, runs_dir: RunsDir = RUNS, reports_dir: ReportsDir = REPORTS) -> None:
-    """Write the report of a study as it stands."""
+    """Write the report of a study in its current state."""
     from sweeps.engine.launch import write_report
     from sweeps.storage.runs import open_results
 
@@ -96,19 +99,20 @@ def report(name: Name, runs_dir: RunsDir = RUNS, reports_dir: ReportsDir = REPOR
 
 @app.command()
 def compare(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Studies in the runs folder.")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Two or more studies of the runs folder.")],
     runs_dir: RunsDir = RUNS,
     reports_dir: ReportsDir = REPORTS,
 ) -> None:
-    """Set studies side by side: what differs between them, and what they found."""
-    from sweeps.cli import tables as terminal
+    """Compare studies: their differences and their results."""
+    from sweeps.cli.tables import console, text_table
     from sweeps.report.compare import compare_table, write_comparison
     from sweeps.storage.runs import open_results
 
     if len(set(names)) < 2:
         raise typer.BadParameter("name two studies or more that differ", param_hint="NAME...")
-    found = [open_results(runs_dir, name) for name in dict.fromkeys(names)]
-    page = write_comparison(found, reports_dir / "-vs-".join(results.name for results in found)[:120])
-    table = compare_table(found)
-    terminal.console().print(terminal.text_table(table.columns, table.itertuples(index=False)))
+    studies = [open_results(runs_dir, name) for name in dict.fromkeys(names)]
+    # File systems limit a name to 255 bytes.
+    page = write_comparison(studies, reports_dir / "-vs-".join(results.name for results in studies)[:120])
+    table = compare_table(studies)
+    console().print(text_table(table.columns, table.itertuples(index=False)))
     typer.echo(f"Comparison: {page}")

@@ -1,4 +1,4 @@
-"""Commands that hand out what a study has trained: predict, export."""
+"""Commands that use the trained models of a study: predict, export."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Model = Annotated[
     str,
     typer.Argument(
         metavar="STUDY[:TRIAL]",
-        help="A study: its final model, else its incumbent or best trial. Or a run of it: digits:7, digits:final/0.",
+        help="A study: its final model, else its incumbent or best trial. Or one run: digits:7, digits:final/0.",
         show_default=False,
     ),
 ]
@@ -38,37 +38,43 @@ def predict(
         Path, typer.Argument(metavar="DATA", help="Unlabelled examples: a pickle, .npz or folder.", show_default=False)
     ],
     out: Annotated[Path, typer.Option("--out", help="The CSV file to write.")] = Path("submission.csv"),
-    header: Annotated[str, typer.Option("--header", metavar="ID,LABEL", help="The two titles.")] = "ID,Labels",
+    header: Annotated[
+        str, typer.Option("--header", metavar="ID,LABEL", help="The titles of the two columns.")
+    ] = "ID,Labels",
     tta: Annotated[
-        str, typer.Option("--tta", help="Test-time augmentation: none, mirror, mirror_translate; recipe: the recipe's.")
+        str,
+        typer.Option("--tta", help="Test-time augmentation: none, mirror, mirror_translate, or recipe: the recipe's."),
     ] = "recipe",
     ensemble: Annotated[
         bool, typer.Option("--ensemble", help="Average the probabilities over all runs of the recipe.")
     ] = False,
-    names: Annotated[bool, typer.Option("--names", help="Write names of classes instead of their indices.")] = False,
+    names: Annotated[bool, typer.Option("--names", help="Write class names instead of indices.")] = False,
     data_dir: DataDir = None,
     runs_dir: RunsDir = RUNS,
     as_json: Json = False,
 ) -> None:
-    """Predict the classes of unlabelled examples, and warn where they are unlike those of training."""
+    """Predict the classes of unlabelled examples.
+
+    Writes a CSV file, and warns if the examples differ from the training data.
+    """
     from sweeps.io.escape import visible
     from sweeps.models.trained import deliver, in_words
 
     titles = _titles(header)
-    delivery = deliver(runs_dir, model, ensemble)
-    workload, site = _where(delivery, data_dir)
-    recipe = workload.schema.validate(delivery.settings)
+    trained = deliver(runs_dir, model, ensemble)
+    workload, site = _workload_and_site(trained, data_dir)
+    recipe = workload.schema.validate(trained.settings)
     with _refusals():
-        found = workload.predict(recipe, delivery.folders, site, source, tta)
-    write_predictions(out, titles, found, names)
-    for warning in found.warnings:
+        predictions = workload.predict(recipe, trained.folders, site, source, tta)
+    write_predictions(out, titles, predictions, names)
+    for warning in predictions.warnings:
         typer.echo(f"warning: {visible(warning)}", err=True)
     if as_json:
-        runs = [f"{run.stage}/{run.number}" for run in delivery.runs]
-        told = {"study": delivery.results.name, "runs": runs, "predictions": len(found.labels)}
-        print_json({**told, "out": str(out), "classes": _histogram(found), "warnings": list(found.warnings)})
+        content = {"study": trained.results.name, "runs": _run_names(trained), "predictions": len(predictions.labels)}
+        counts, warnings = _class_counts(predictions), list(predictions.warnings)
+        print_json({**content, "out": str(out), "classes": counts, "warnings": warnings})
         return
-    typer.echo(f"{out}: {len(found.labels):,} predictions by {in_words(delivery)}")
+    typer.echo(f"{out}: {len(predictions.labels):,} predictions by {in_words(trained)}")
 
 
 @app.command()
@@ -82,28 +88,31 @@ def export(
     runs_dir: RunsDir = RUNS,
     as_json: Json = False,
 ) -> None:
-    """Write a trained model for other programs, with a card that says what it is, and check what was written."""
+    """Export a trained model in a format for other programs.
+
+    Writes the model, its recipe, the class names and a model card, and checks that the file gives the model's outputs.
+    """
     from sweeps.io.escape import one_line
     from sweeps.io.files import write_atomic
     from sweeps.models.card import card, recipe_text
     from sweeps.models.trained import deliver
 
-    delivery = deliver(runs_dir, model)
-    workload, site = _where(delivery, data_dir)
-    recipe = workload.schema.validate(delivery.settings)
+    trained = deliver(runs_dir, model)
+    workload, site = _workload_and_site(trained, data_dir)
+    recipe = workload.schema.validate(trained.settings)
     out.mkdir(parents=True, exist_ok=True)
     with _refusals():
-        exported = workload.export(recipe, delivery.folders[0], site, form, out)
-    write_atomic(out / "recipe.yaml", recipe_text(delivery.settings))
+        exported = workload.export(recipe, trained.folders[0], site, form, out)
+    write_atomic(out / "recipe.yaml", recipe_text(trained.settings))
     write_atomic(out / "classes.txt", "".join(f"{one_line(name)}\n" for name in exported.names))
-    write_atomic(out / "README.md", card(delivery, exported))
+    write_atomic(out / "README.md", card(trained, exported))
     if as_json:
-        told = {"difference": exported.difference, "tolerance": exported.tolerance, "file": str(exported.file)}
-        print_json({"study": delivery.results.name, "runs": [f"{r.stage}/{r.number}" for r in delivery.runs], **told})
+        check = {"difference": exported.difference, "tolerance": exported.tolerance, "file": str(exported.file)}
+        print_json({"study": trained.results.name, "runs": _run_names(trained), **check})
         return
-    typer.echo(f"{exported.file}: {delivery.origin}")
-    same = f"largest difference {exported.difference:.2g}, allowed {exported.tolerance:.2g}"
-    typer.echo(f"Loaded again, it gives the same {exported.unit}: {same}. What it is: {out / 'README.md'}")
+    typer.echo(f"{exported.file}: {trained.origin}")
+    difference = f"largest difference {exported.difference:.2g}, allowed {exported.tolerance:.2g}"
+    typer.echo(f"Loaded again, it gives the same {exported.unit}: {difference}. Model card: {out / 'README.md'}")
 
 
 def _titles(header: str) -> list[str]:
@@ -113,19 +122,19 @@ def _titles(header: str) -> list[str]:
     return titles
 
 
-def _where(delivery: TrainedModels, data_dir: Path | None) -> tuple[Workload, Site]:
-    """The workload of a study and the machine that is here."""
-    from sweeps.prepare import environment as sites
+def _workload_and_site(trained: TrainedModels, data_dir: Path | None) -> tuple[Workload, Site]:
+    """The workload of a study, and this machine, on which its models were not necessarily trained."""
+    from sweeps.prepare import environment
     from sweeps.workload import Site, load
 
-    study = delivery.results.study
-    device = "cuda" if study.resources.gpu != 0 and sites.gpu_count() else "cpu"
-    return load(study.workload), Site(sites.data_dir(data_dir), device)
+    study = trained.results.study
+    device = "cuda" if study.resources.gpu != 0 and environment.gpu_count() else "cpu"
+    return load(study.workload), Site(environment.data_dir(data_dir), device)
 
 
 @contextmanager
 def _refusals() -> Iterator[None]:
-    """What a workload cannot do with what it was given is told as any mistake is."""
+    """Turn a workload's ValueError, for data or a format that it cannot handle, into an error of the user's."""
     from sweeps.models.trained import Refused
 
     try:
@@ -134,20 +143,32 @@ def _refusals() -> Iterator[None]:
         raise Refused(str(error)) from error
 
 
-def write_predictions(out: Path, titles: list[str], found: Predictions, names: bool) -> None:
-    """The predictions as CSV, in the order of the examples; no cell is taken for a formula."""
+def write_predictions(out: Path, titles: list[str], predictions: Predictions, names: bool) -> None:
+    """Write predictions as CSV, in the order of the examples.
+
+    Args:
+        out: The file; missing folders are created.
+        titles: The titles of the two columns.
+        predictions: The predictions.
+        names: Whether to write class names instead of indices.
+    """
     from sweeps.io.escape import csv_cell
     from sweeps.io.files import write_atomic
 
-    labels = [csv_cell(found.names[label]) if names else label for label in found.labels]
+    # File names and class names are foreign text: `csv_cell` keeps spreadsheets from taking them for formulas.
+    labels = [csv_cell(predictions.names[label]) if names else label for label in predictions.labels]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(map(csv_cell, titles))
-    writer.writerows(zip(map(csv_cell, found.ids), labels, strict=True))
+    writer.writerows(zip(map(csv_cell, predictions.ids), labels, strict=True))
     out.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(out, text.getvalue())
 
 
-def _histogram(found: Predictions) -> dict[str, int]:
-    counts = Counter(found.labels)
-    return {name: counts[label] for label, name in enumerate(found.names)}
+def _run_names(trained: TrainedModels) -> list[str]:
+    return [f"{run.stage}/{run.number}" for run in trained.runs]
+
+
+def _class_counts(predictions: Predictions) -> dict[str, int]:
+    counts = Counter(predictions.labels)
+    return {name: counts[label] for label, name in enumerate(predictions.names)}

@@ -1,4 +1,4 @@
-"""The arguments and options that commands share."""
+"""Arguments and options that several commands share."""
 
 from __future__ import annotations
 
@@ -21,13 +21,17 @@ Searches = Annotated[
 ]
 Toggles = Annotated[
     list[str] | None,
-    typer.Option("--toggle", metavar="NAME", help="Search a part on and off; `sweep toggles` lists the parts."),
+    typer.Option("--toggle", metavar="NAME", help="Search with a part on and off; `sweep toggles` lists the parts."),
 ]
-Budget = Annotated[str | None, typer.Option("--budget", metavar="N", help="Limit of the parameters: 5M, 250_000.")]
+Budget = Annotated[
+    str | None, typer.Option("--budget", metavar="N", help="Limit on the number of parameters: 5M, 250_000.")
+]
 RunnerKind = Annotated[str, typer.Option("--runner", metavar="ray|inline", help="Ray Tune, or this process alone.")]
-Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Trials at once.  [default: as many as fit]")]
+Workers = Annotated[
+    int | None, typer.Option("--workers", min=1, help="How many trials run at once.  [default: as many as fit]")
+]
 Address = Annotated[
-    str | None, typer.Option("--ray-address", help="A running Ray cluster.  [default: a Ray of our own]")
+    str | None, typer.Option("--ray-address", help="A running Ray cluster.  [default: start Ray on this machine]")
 ]
 DataDir = Annotated[
     Path | None,
@@ -35,23 +39,28 @@ DataDir = Annotated[
 ]
 RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Where studies are kept.")]
 ReportsDir = Annotated[Path, typer.Option("--reports-dir", help="Where reports are written.")]
-Fresh = Annotated[bool, typer.Option("--fresh", help="Start anew; the old folder is kept under another name.")]
+Fresh = Annotated[
+    bool, typer.Option("--fresh", help="Start again from nothing; the old folder is kept under another name.")
+]
 Smoke = Annotated[
-    bool, typer.Option("--smoke", help="Two trials of one epoch on few images, in a folder of their own.")
+    bool, typer.Option("--smoke", help="Try the study: two trials of one epoch on few images, in a separate folder.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
 StageName = Annotated[
     str | None,
     typer.Option("--stage", metavar="NAME", help="Run one stage only: search, confirm, ablation or final."),
 ]
-NoCache = Annotated[bool, typer.Option("--no-cache", help="Train also what the runs folder has from another study.")]
-OpenAgain = Annotated[
-    bool, typer.Option("--open-again", help="Open the test set although this study has opened it before.")
+NoCache = Annotated[
+    bool, typer.Option("--no-cache", help="Train every run, even if another study in the runs folder has it.")
 ]
+OpenAgain = Annotated[bool, typer.Option("--open-again", help="Allow this study to open its test set again.")]
 AcceptDrift = Annotated[
     bool,
-    typer.Option("--accept-drift", help="Go on although code, data, library or file has changed; it is written down."),
+    typer.Option(
+        "--accept-drift",
+        help="Continue although code, data, a library or the study file changed; the change is recorded.",
+    ),
 ]
-WorkloadName = Annotated[str, typer.Option("--workload", help="What is trained.")]
+WorkloadName = Annotated[str, typer.Option("--workload", help="The workload's name, as in a study file.")]
 RUNS, REPORTS = Path("runs"), Path("reports")

@@ -1,4 +1,4 @@
-"""Commands that run studies: run, resume, final, plan."""
+"""Commands that run and plan studies: run, resume, final, repair, plan."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sweeps.artifacts.layout import FINAL
 from sweeps.cli.exit import carry_out, print_json
 from sweeps.cli.options import (
     REPORTS,
@@ -62,7 +63,7 @@ def run(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Run a study, or continue it where it was interrupted; then write its report."""
+    """Run or continue a study, then write its report."""
     from sweeps.validation.loading import Edits, load_study
 
     loaded, workload = load_study(study, Edits(sets or (), search or (), toggle or (), budget))
@@ -87,7 +88,7 @@ def resume(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Continue a study by its name."""
+    """Continue a study by its name, then write its report."""
     options = _options(runs_dir, reports_dir, data_dir, runner, workers, ray_address, quiet)
     _resume(name, replace(options, stage=stage, open_again=open_again, accept_drift=accept_drift), as_json)
 
@@ -106,23 +107,26 @@ def final(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train a study's incumbent on all but the test set, then open that once."""
+    """Train the final models and evaluate them on the test set.
+
+    They are trained on everything but the test set, which a study opens once.
+    """
     options = _options(runs_dir, reports_dir, data_dir, runner, workers, ray_address, quiet)
-    _resume(name, replace(options, stage="final", open_again=open_again, accept_drift=accept_drift), as_json)
+    _resume(name, replace(options, stage=FINAL, open_again=open_again, accept_drift=accept_drift), as_json)
 
 
 @app.command()
 def repair(name: Name, runs_dir: RunsDir = RUNS) -> None:
-    """Build the storage of a damaged study anew, from the records of its trials."""
+    """Rebuild a damaged study's storage from its trial records."""
     from sweeps.engine.repair import in_words
     from sweeps.engine.repair import repair as rebuild
 
-    done = rebuild(runs_dir, name)
-    if done is None:
-        typer.echo(f"{name}: the storage and all records agree; nothing is to be repaired.")
+    repaired = rebuild(runs_dir, name)
+    if repaired is None:
+        typer.echo(f"{name}: the storage and all records agree; nothing to repair.")
         return
-    typer.echo(in_words(done))
-    typer.echo(f"`sweep resume {name}` goes on.")
+    typer.echo(in_words(repaired))
+    typer.echo(f"`sweep resume {name}` continues the study.")
 
 
 @app.command()
@@ -134,22 +138,27 @@ def plan(
     budget: Budget = None,
     workers: Workers = None,
     data_dir: DataDir = None,
-    no_probe: Annotated[bool, typer.Option("--no-probe", help="Train no epoch to see how long it takes.")] = False,
+    no_probe: Annotated[
+        bool, typer.Option("--no-probe", help="Do not train two epochs to measure their time.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """What a study will take and what it could show, before anything is spent."""
+    """Forecast a study's runs, time, cost and statistical power.
+
+    Trains two epochs of the baseline to measure their time, and keeps nothing.
+    """
     from sweeps.cli.tables import console
-    from sweeps.forecast import plan as planned
+    from sweeps.forecast import plan as forecast
     from sweeps.forecast import render
     from sweeps.prepare.environment import data_dir as data_folder
     from sweeps.validation.loading import Edits, load_study
 
     loaded, workload = load_study(study, Edits(sets or (), search or (), toggle or (), budget))
-    found = planned(loaded, workload, data_folder(data_dir), probing=not no_probe, workers=workers)
+    study_plan = forecast(loaded, workload, data_folder(data_dir), probing=not no_probe, workers=workers)
     if as_json:
-        print_json(found.plain())
+        print_json(study_plan.plain())
     else:
-        console().print(render(found))
+        console().print(render(study_plan))
 
 
 def _resume(name: str, options: Options, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""Commands that look for a setting to begin a study with: tune-batch, tune-lr."""
+"""Commands that find settings for a study's baseline: tune-batch, tune-lr."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ app = typer.Typer()
 def tune_batch(
     study: StudyFile, sets: Sets = None, data_dir: DataDir = None, runs_dir: RunsDir = RUNS, as_json: Json = False
 ) -> None:
-    """The largest batch that the baseline of a study trains with on this machine, and how fast batches are."""
+    """Find the largest batch size that fits on this machine.
+
+    Trains the study's baseline with growing batches and shows how fast they are.
+    """
     workload, recipe, site = _baseline(study, sets or (), data_dir, runs_dir)
     _show(workload.tune_batch(recipe, site), as_json)
 
@@ -34,13 +37,20 @@ def tune_batch(
 def tune_lr(
     study: StudyFile, sets: Sets = None, data_dir: DataDir = None, runs_dir: RunsDir = RUNS, as_json: Json = False
 ) -> None:
-    """A learning rate for the baseline of a study: a short training in which the rate grows until the loss explodes."""
+    """Find a learning rate for a study's baseline.
+
+    Trains for a short time, in which the rate grows until the loss explodes.
+    """
     workload, recipe, site = _baseline(study, sets or (), data_dir, runs_dir)
     _show(workload.tune_lr(recipe, site), as_json)
 
 
 def study_line(settings: dict[str, Any]) -> str:
-    """Settings by dotted key as one line of a study file: "batch_size: 512", "optimizer: {lr: 0.12}"."""
+    """Return settings as a line of a study file: "batch_size: 512", "optimizer: {lr: 0.12}".
+
+    Args:
+        settings: The settings by dotted key.
+    """
     return ", ".join(_nested(key.split("."), value) for key, value in settings.items())
 
 
@@ -51,19 +61,19 @@ def _nested(path: list[str], value: Any) -> str:
 
 
 def _baseline(path: Path, sets: Any, data_dir: Path | None, runs_dir: Path) -> tuple[Workload, Any, Site]:
-    """The workload of a study, its baseline's recipe as settled for this machine, and where a trial of it runs."""
+    """The workload of a study, its baseline's recipe resolved for this machine, and the site of one of its trials."""
     from sweeps.prepare.environment import data_dir as data_folder
     from sweeps.prepare.prepared import settle
     from sweeps.validation.loading import Edits, load_study
 
     study, workload = load_study(path, Edits(sets))
-    settled = settle(study, workload, data_folder(data_dir), {}, runs_dir, measuring=False)
-    recipe = workload.schema.validate(settled.gate.baseline().settings)
-    return workload, recipe, replace(settled.site, share=_memory_share(study, settled.site.device))
+    prepared = settle(study, workload, data_folder(data_dir), {}, runs_dir, measuring=False)
+    recipe = workload.schema.validate(prepared.gate.baseline().settings)
+    return workload, recipe, replace(prepared.site, share=_memory_share(study, prepared.site.device))
 
 
 def _memory_share(study: Study, device: str) -> float:
-    """The part of the device's memory that one trial of `study` gets: of a GPU what it asks for, else by its cores."""
+    """The part of the device's memory for one trial: its share of the GPU, or on the CPU its share of the cores."""
     from sweeps.study.resources import device_share
 
     share = device_share(study, device)
@@ -71,18 +81,16 @@ def _memory_share(study: Study, device: str) -> float:
 
 
 def _show(tuned: Tuned, as_json: bool) -> None:
-    from sweeps.cli import tables as terminal
+    from sweeps.cli.tables import console, text_table
 
     if as_json:
-        rows = [dict(row) for row in tuned.rows]
-        print_json({"settings": dict(tuned.settings), "note": tuned.note, "rows": rows})
+        print_json({"settings": dict(tuned.settings), "note": tuned.note, "rows": [dict(row) for row in tuned.rows]})
         return
     if tuned.rows:
-        shown = tuned.rows[:: -(-len(tuned.rows) // ROWS_SHOWN)]
-        columns = [name.replace("_", " ") for name in shown[0]]
-        terminal.console().print(
-            terminal.text_table(columns, [[_cell(value) for value in row.values()] for row in shown])
-        )
+        step = -(-len(tuned.rows) // ROWS_SHOWN)  # rounded up: at most ROWS_SHOWN rows
+        rows = tuned.rows[::step]
+        columns = [name.replace("_", " ") for name in rows[0]]
+        console().print(text_table(columns, [[_cell(value) for value in row.values()] for row in rows]))
     typer.echo(tuned.note)
     if tuned.settings:
         typer.echo(f"Into the baseline of the study file: {study_line(dict(tuned.settings))}")

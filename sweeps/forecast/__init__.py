@@ -1,4 +1,4 @@
-"""What a study will take and what it can show, before anything is spent."""
+"""Forecast what a study will cost and what it can show, before it runs."""
 
 from sweeps.forecast.forecast import StagePlan, StudyPlan, plan
 from sweeps.forecast.render import render

@@ -1,4 +1,4 @@
-"""The plan of a study: its stages with their cost in time, and what they can show."""
+"""Plan a study: forecast the cost of its stages in time, and the power of its comparisons."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sweeps.forecast.outline import Fitting, StudyOutline, sketch
-from sweeps.forecast.power import PowerForecast, foresee
-from sweeps.forecast.ranges import Range, total, wall
-from sweeps.forecast.stage_work import StageWork, loads
+from sweeps.forecast.outline import Fitting, StudyOutline, outline_study
+from sweeps.forecast.power import PowerForecast, forecast_power
+from sweeps.forecast.ranges import Range, total, wall_time
+from sweeps.forecast.stage_work import StageWork, work_by_stage
 from sweeps.formatting import duration, hours
 from sweeps.prepare.prepared import PreparedStudy, settle
 from sweeps.runners.probe import Probe, probe
@@ -30,10 +30,16 @@ MIB = 2**20
 
 @dataclass(frozen=True)
 class StagePlan:
-    """One stage: its `runs`, and the `work` that they are, in epochs of the baseline. `wanted` says what runs.
+    """The forecast of one stage.
 
-    With a probe that worked there are `device_hours` and `wall_s`; with a budget, the device-hours at which the stage
-    starts nothing more, those of the stages before it included.
+    Attributes:
+        name: The stage.
+        wanted: What runs, in words.
+        runs: The number of runs.
+        work: Their work in epochs of the baseline.
+        device_hours: Their device time; None unless a probe worked.
+        wall_s: Seconds until the stage has ended; None unless a probe worked.
+        budget_hours: The stage starts no more runs once the study has used these device-hours; None without a budget.
     """
 
     name: str
@@ -47,10 +53,25 @@ class StagePlan:
 
 @dataclass(frozen=True)
 class StudyPlan:
-    """The whole plan; `arms` are those of the ablation, or the baseline alone, `work` theirs in runs of the baseline.
+    """The forecast of a study.
 
-    `device_hours` and `wall_s` are None without a probe that worked. `notes` say what was assumed, `cautions` what the
-    study as written cannot show or finish.
+    Attributes:
+        study: The study's name.
+        question: Its question.
+        device: "cpu" or "cuda".
+        at_once: How many trials run at once.
+        epochs: The epochs of the baseline.
+        budget_hours: The budget in device-hours; None if there is none.
+        fitting: The share of the space that fits the constraints; None if nothing is searched.
+        arms: The arms of the ablation; the baseline alone if there is none.
+        work: The work of each arm that can be trained, in runs of the baseline.
+        stages: The forecast of each stage.
+        device_hours: The device time of all stages; None unless a probe worked.
+        wall_s: Seconds until the study has ended; None unless a probe worked.
+        probe: The probe of the baseline; None if none was asked for.
+        foresight: The power of the ablation; None if there is none.
+        notes: What the forecast assumes.
+        cautions: What the study as written cannot show or finish.
     """
 
     study: str
@@ -71,7 +92,7 @@ class StudyPlan:
     cautions: tuple[str, ...]
 
     def plain(self) -> dict[str, Any]:
-        """The plan as plain data for JSON, without the arms' whole recipes."""
+        """Return the plan as plain data for JSON, without the recipes of the arms."""
         content = asdict(self)
         for arm in content["arms"]:
             del arm["settings"]
@@ -85,95 +106,109 @@ def plan(
     *,
     probing: bool = True,
     workers: int | None = None,
-    known: Results | None = None,
+    previous: Results | None = None,
 ) -> StudyPlan:
-    """Plan `study` on this machine, `workers` trials at once if given; `known` is what earlier runs of it have found.
+    """Plan `study` on this machine, as if none of it had been run. Nothing is kept.
 
-    The plan is of the whole study, whatever of it has been run. Raises what `settle` raises, and Unplannable.
-    Nothing is kept; probing trains the baseline for two epochs.
+    Args:
+        study: The study.
+        workload: Its workload.
+        data_dir: The data folder.
+        probing: Whether to train the baseline for two epochs, to measure their time.
+        workers: The most trials that run at once; None: as many as the machine holds.
+        previous: The results of earlier runs: settings that were measured then, and the deviation between runs.
+
+    Raises:
+        Unavailable: Data or models are missing.
+        Infeasible: The baseline cannot be trained, or nothing satisfies the constraints.
+        Unplannable: The ablation's design cannot be built.
     """
-    settled = settle(study, workload, data_dir, known.environment if known else {}, measuring=probing)
-    outline = sketch(settled, workers)
-    found = probe(_job(settled), threads=max(1, int(study.resources.cpu))) if probing else None
-    stages = tuple(_stage(outline, name, load, found) for name, load in loads(outline).items())
-    spent = [stage.device_hours for stage in stages if stage.device_hours is not None]
-    device_hours = total(spent) if spent else None
+    prepared = settle(study, workload, data_dir, previous.environment if previous else {}, measuring=probing)
+    outline = outline_study(prepared, workers)
+    probed = probe(_probe_job(prepared), threads=max(1, int(study.resources.cpu))) if probing else None
+    stages = tuple(_stage(outline, name, work, probed) for name, work in work_by_stage(outline).items())
+    hours_of_stages = [stage.device_hours for stage in stages if stage.device_hours is not None]
+    device_hours = total(hours_of_stages) if hours_of_stages else None
     return StudyPlan(
         study=study.name,
         question=study.question,
-        device=settled.site.device,
+        device=prepared.site.device,
         at_once=outline.at_once,
         epochs=outline.epochs,
         budget_hours=study.budget.gpu_hours,
         fitting=outline.fitting,
         arms=outline.arms,
-        work={arm.name: outline.work(arm) for arm in outline.trained},
+        work={arm.name: outline.work(arm) for arm in outline.applicable_arms},
         stages=stages,
         device_hours=device_hours,
-        wall_s=total([stage.wall_s for stage in stages if stage.wall_s is not None]) if spent else None,
-        probe=found,
-        foresight=foresee(study, known),
-        notes=tuple(_notes(outline, found)),
-        cautions=(*warnings(study), *_cautions(outline, device_hours, found)),
+        wall_s=total([stage.wall_s for stage in stages if stage.wall_s is not None]) if hours_of_stages else None,
+        probe=probed,
+        foresight=forecast_power(study, previous),
+        notes=tuple(_notes(outline, probed)),
+        cautions=(*warnings(study), *_cautions(outline, device_hours, probed)),
     )
 
 
-def _job(settled: PreparedStudy) -> Job:
+def _probe_job(prepared: PreparedStudy) -> Job:
+    """A job that trains the baseline; the probe gives it a folder of its own."""
     return Job(
         stage=SEARCH.name,
         number=0,
-        workload=settled.workload.name,
-        settings=settled.gate.baseline().settings,
-        seed=stream(settled.study.seed, "probe"),
+        workload=prepared.workload.name,
+        settings=prepared.gate.baseline().settings,
+        seed=stream(prepared.study.seed, "probe"),
         split_seed=0,
-        device=settled.site.device,
-        data_dir=settled.site.data_dir,
+        device=prepared.site.device,
+        data_dir=prepared.site.data_dir,
         folder=Path(),
         access=SEARCH.access,
     )
 
 
-def _stage(outline: StudyOutline, name: str, load: StageWork, found: Probe | None) -> StagePlan:
-    reached = limits(outline.study).get(name)
-    budget_hours = None if reached is None else reached / 3600
-    epoch_s = found.epoch_s if found is not None else None
+def _stage(outline: StudyOutline, name: str, work: StageWork, probed: Probe | None) -> StagePlan:
+    limit_s = limits(outline.study).get(name)
+    budget_hours = None if limit_s is None else limit_s / 3600
+    epoch_s = probed.epoch_s if probed is not None else None
     if epoch_s is None:
-        return StagePlan(name, load.wanted, load.runs, load.work, None, None, budget_hours)
-    share = device_share(outline.study, outline.settled.site.device)
-    device_hours = load.work.scaled(epoch_s * share / 3600)
-    return StagePlan(name, load.wanted, load.runs, load.work, device_hours, _wall(outline, load, epoch_s), budget_hours)
+        return StagePlan(name, work.wanted, work.runs, work.work, None, None, budget_hours)
+    share = device_share(outline.study, outline.prepared.site.device)
+    device_hours = work.work.scaled(epoch_s * share / 3600)
+    return StagePlan(name, work.wanted, work.runs, work.work, device_hours, _wall(outline, work, epoch_s), budget_hours)
 
 
-def _wall(outline: StudyOutline, load: StageWork, epoch_s: float) -> Range:
+def _wall(outline: StudyOutline, stage: StageWork, epoch_s: float) -> Range:
+    """The seconds until a stage has ended."""
+
     def at(runs: float, work: float) -> float:
-        longest = load.longest * min(1.0, work / load.work.likely)
-        return epoch_s * wall(runs, work, longest, outline.at_once)
+        # At the lower bound of the work every run is shorter, the longest one included.
+        longest = stage.longest * min(1.0, work / stage.work.likely)
+        return epoch_s * wall_time(runs, work, longest, outline.at_once)
 
-    runs, work = load.runs, load.work
+    runs, work = stage.runs, stage.work
     return Range(at(runs.low, work.low), at(runs.likely, work.likely), at(runs.high, work.high))
 
 
-def _notes(outline: StudyOutline, found: Probe | None) -> Iterator[str]:
-    """What was assumed."""
+def _notes(outline: StudyOutline, probed: Probe | None) -> Iterator[str]:
+    """What the forecast assumes, a line each."""
     study = outline.study
-    yield from outline.settled.notes
-    if found is not None and found.first_s is not None and found.epoch_s is not None:
-        start = duration(max(0.0, found.first_s - found.epoch_s))
+    yield from outline.prepared.notes
+    if probed is not None and probed.first_s is not None and probed.epoch_s is not None:
+        start = duration(max(0.0, probed.first_s - probed.epoch_s))
         yield f"not counted: the start of the workers, about {start} each for imports and data"
     if outline.baseline.cost.get("macs"):
-        yield "time per epoch is taken to be proportional to MACs, as the probe of the baseline has it"
+        yield "time per epoch is taken to be proportional to MACs, starting from the probe of the baseline"
     else:
         yield "the workload counts no MACs: every recipe is taken to need the baseline's time per epoch"
     if outline.best_unknown and (study.ablation is not None or study.final is not None):
         yield "the best recipe is not known yet: the given baseline stands in for it"
     if outline.fitting is not None:
         sampled = "10th to 90th percentile" if study.method == "bayes" else "95 % interval of the mean"
-        yield f"a full trial takes {_times(outline.tried)} times as long as the baseline ({sampled} of what fits)"
+        yield f"a full trial takes {_times(outline.trial_work)} times as long as the baseline ({sampled} of what fits)"
     if study.early_terminate is not None and study.early_terminate.type == "one_epoch":
-        yield "early termination: as many go on as early_terminate.top says, unless trials break before"
+        yield "early termination: early_terminate.top trials continue after the first round, unless some break before"
     elif study.early_terminate is not None:
-        yield "early termination: from as many stopped as the rule is meant to stop, to none"
-    if outline.settled.site.device == "cuda" and study.resources.gpu_share < 1:
+        yield "early termination: from as many stops as the rule aims at, to none"
+    if outline.prepared.site.device == "cuda" and study.resources.gpu_share < 1:
         yield "trials that share a GPU are taken not to slow each other down; the probe had it to itself"
     if study.final is not None:
         yield "final: the validation images that are trained on too, and the evaluation itself, are not counted"
@@ -183,9 +218,10 @@ def _times(work: Range) -> str:
     return f"{work.low:.2f} to {work.high:.2f}" if work.low != work.high else f"{work.likely:.2f}"
 
 
-def _cautions(outline: StudyOutline, device_hours: Range | None, found: Probe | None) -> Iterator[str]:
-    if found is not None and found.error:
-        yield f"the probe failed, so times are unknown: {found.error}"
+def _cautions(outline: StudyOutline, device_hours: Range | None, probed: Probe | None) -> Iterator[str]:
+    """What cannot be trained or finished, a line each."""
+    if probed is not None and probed.error:
+        yield f"the probe failed, so times are unknown: {probed.error}"
     if outline.fitting is not None and not outline.fitting.fit:
         yield f"none of {outline.fitting.drawn} random configurations fits: the sampler will mostly be refused"
     for arm in outline.arms:
@@ -193,16 +229,17 @@ def _cautions(outline: StudyOutline, device_hours: Range | None, found: Probe | 
             yield f"{arm.name} is not applicable: {arm.reason}"
     budget = outline.study.budget.gpu_hours
     if budget is not None and device_hours is not None and device_hours.likely > budget:
-        whole = f"the study, which takes about {hours(device_hours.likely)}"
-        yield f"the budget of {hours(budget)} device-hours ends before {whole}"
-    yield from _memory(outline, found)
+        needed = f"the study, which takes about {hours(device_hours.likely)}"
+        yield f"the budget of {hours(budget)} device-hours ends before {needed}"
+    yield from _memory(outline, probed)
 
 
-def _memory(outline: StudyOutline, found: Probe | None) -> Iterator[str]:
-    if found is None or found.memory_mib is None:
+def _memory(outline: StudyOutline, probed: Probe | None) -> Iterator[str]:
+    """Whether the trials that run at once fit the machine's memory."""
+    if probed is None or probed.memory_mib is None:
         return
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / MIB
-    needed = found.memory_mib * outline.at_once
-    if needed > there:
-        many = f"{outline.at_once} trials at once need about {needed:,.0f} MiB"
-        yield f"{many}, but the machine has {there:,.0f}: give fewer --workers"
+    available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / MIB
+    needed = probed.memory_mib * outline.at_once
+    if needed > available:
+        trials = f"{outline.at_once} trials at once need about {needed:,.0f} MiB"
+        yield f"{trials}, but the machine has {available:,.0f}: give fewer --workers"

@@ -1,4 +1,7 @@
-"""What is known of a study before any of it is run: what fits, and how much more or less than the baseline it takes."""
+"""Outline a study before it runs: its arms, the share of the space that fits, and the work of a trial.
+
+Work is device time in multiples of one run of the baseline.
+"""
 
 from __future__ import annotations
 
@@ -19,21 +22,27 @@ from sweeps.study.study import Study
 from sweeps.trial.arm import BASELINE, Arm
 from sweeps.trial.assessment import Feasibility
 from sweeps.trial.seeds import stream
-from sweeps.validation.warnings import fewest
+from sweeps.validation.warnings import min_seeds
 
-DRAWS = 400
+DRAWS = 400  # random configurations of a space that is too large to try all
 
 
 class Unplannable(UserError):
-    """The ablation's design cannot be made of the baseline and these components."""
+    """The ablation's design cannot be built from the baseline and these components."""
 
 
 @dataclass(frozen=True)
 class Fitting:
-    """How much of the space fits the constraints: `fit` of `drawn` configurations, the share with a 95 % interval.
+    """How much of the space satisfies the constraints.
 
-    `exact` when the configurations are all there are. `work` is the device time of one that fits, in runs of the
-    baseline.
+    Attributes:
+        fit: The configurations that fit.
+        drawn: The configurations that were tried.
+        share: `fit / drawn`.
+        low: The lower bound of the share's 95 % interval.
+        high: The upper bound.
+        exact: Whether `drawn` are all configurations of the space; then both bounds are the share itself.
+        work: The work of a configuration that fits, in runs of the baseline.
     """
 
     fit: int
@@ -47,13 +56,19 @@ class Fitting:
 
 @dataclass(frozen=True)
 class StudyOutline:
-    """A settled study, weighed: the baseline and its `epochs`, the trials `at_once`, the ablation's `arms`.
+    """What a forecast needs to know of a study.
 
-    Without an ablation, or for a path, whose steps only the search will show, `arms` is the baseline alone. Where
-    nothing is searched, `fitting` is None.
+    Attributes:
+        prepared: The study, prepared for this machine.
+        baseline: The baseline's recipe and cost.
+        epochs: The epochs of the baseline.
+        at_once: How many trials run at once.
+        fitting: The share of the space that fits; None if nothing is searched.
+        arms: The arms of the ablation. The baseline alone without an ablation, and for a path, whose steps only the
+            search will show.
     """
 
-    settled: PreparedStudy
+    prepared: PreparedStudy
     baseline: Feasibility
     epochs: int
     at_once: int
@@ -62,21 +77,21 @@ class StudyOutline:
 
     @property
     def study(self) -> Study:
-        """The study itself."""
-        return self.settled.study
+        """The study as it will run."""
+        return self.prepared.study
 
     @property
-    def trained(self) -> list[Arm]:
+    def applicable_arms(self) -> list[Arm]:
         """The arms that can be trained."""
         return [arm for arm in self.arms if arm.applicable]
 
     def work(self, arm: Arm) -> float:
-        """The device time of a run of `arm`, in runs of the baseline."""
+        """Return the work of a run of `arm`, in runs of the baseline."""
         return relative_work(arm.settings, arm.cost, self.baseline.cost, self.epochs)
 
     @property
-    def tried(self) -> Range:
-        """The device time of a recipe of the search when trained to the end, in runs of the baseline."""
+    def trial_work(self) -> Range:
+        """The work of a trial of the search that trains to its end, in runs of the baseline."""
         return self.fitting.work if self.fitting is not None else Range.of(1)
 
     @property
@@ -86,40 +101,48 @@ class StudyOutline:
         return self.fitting is not None and (ablation is None or ablation.baseline == "best")
 
     @property
-    def incumbent(self) -> Range:
-        """The device time of the recipe that the later stages start from, in runs of the baseline."""
-        return self.tried if self.best_unknown else Range.of(1)
+    def incumbent_work(self) -> Range:
+        """The work of the recipe that the later stages start from, in runs of the baseline."""
+        return self.trial_work if self.best_unknown else Range.of(1)
 
 
-def sketch(settled: PreparedStudy, workers: int | None) -> StudyOutline:
-    """Weigh the baseline, a sample of the space and the ablation's arms. Raises Unplannable."""
-    study, baseline = settled.study, settled.gate.baseline()
-    epochs = epochs_of(study, settled.workload) or 1
-    fitting = _fitting(settled, baseline, epochs) if study.space.dimensions else None
+def outline_study(prepared: PreparedStudy, workers: int | None) -> StudyOutline:
+    """Check the baseline, a sample of the space and the ablation's arms.
+
+    Args:
+        prepared: The study, prepared for this machine.
+        workers: The most trials that run at once; None: as many as the machine holds.
+
+    Raises:
+        Unplannable: The ablation's design cannot be built.
+    """
+    study, baseline = prepared.study, prepared.gate.baseline()
+    epochs = epochs_of(study, prepared.workload) or 1
+    fitting = _fitting(prepared, baseline, epochs) if study.space.dimensions else None
     cores = len(os.sched_getaffinity(0))
-    at_once = slots(study, settled.site.device, cores, gpu_count(), workers)
-    return StudyOutline(settled, baseline, epochs, at_once, fitting, _arms(settled, baseline))
+    at_once = slots(study, prepared.site.device, cores, gpu_count(), workers)
+    return StudyOutline(prepared, baseline, epochs, at_once, fitting, _arms(prepared, baseline))
 
 
-def _fitting(settled: PreparedStudy, baseline: Feasibility, epochs: int) -> Fitting:
-    study, space = settled.study, settled.study.space
+def _fitting(prepared: PreparedStudy, baseline: Feasibility, epochs: int) -> Fitting:
+    study, space = prepared.study, prepared.study.space
     exact = space.size is not None and space.size <= DRAWS
     generator = random.Random(stream(study.seed, "plan"))
-    drawn = list(space.grid()) if exact else [space.draw(generator) for _ in range(DRAWS)]
-    fit = [found for found in map(settled.gate.assess, drawn) if found.accepted]
-    works = [relative_work(found.settings, found.cost, baseline.cost, epochs) for found in fit]
-    share = len(fit) / len(drawn)
-    low, high = (share, share) if exact else share_interval(len(fit), len(drawn))
-    return Fitting(len(fit), len(drawn), share, low, high, exact, spread(works, study.run_cap, study.method))
+    configurations = list(space.grid()) if exact else [space.draw(generator) for _ in range(DRAWS)]
+    accepted = [result for result in map(prepared.gate.assess, configurations) if result.accepted]
+    works = [relative_work(result.settings, result.cost, baseline.cost, epochs) for result in accepted]
+    fit, drawn = len(accepted), len(configurations)
+    low, high = (fit / drawn, fit / drawn) if exact else share_interval(fit, drawn)
+    return Fitting(fit, drawn, fit / drawn, low, high, exact, spread(works, study.run_cap, study.method))
 
 
-def _arms(settled: PreparedStudy, baseline: Feasibility) -> tuple[Arm, ...]:
-    study, gate, ablation = settled.study, settled.gate, settled.study.ablation
+def _arms(prepared: PreparedStudy, baseline: Feasibility) -> tuple[Arm, ...]:
+    study, gate, ablation = prepared.study, prepared.gate, prepared.study.ablation
     if ablation is None or ablation.design == "path":
         return (Arm(BASELINE, baseline.settings, cost=baseline.cost),)
-    fit = partial(fitted, settled.workload, gate.weigh) if ablation.over_budget == "shrink" else None
+    fit = partial(fitted, prepared.workload, gate.weigh) if ablation.over_budget == "shrink" else None
     try:
-        components = components_of(ablation.components or (), settled.workload.toggles())
-        return arms(ablation.design, baseline.settings, components, gate.weigh, fit=fit, seeds=fewest(ablation)).arms
+        components = components_of(ablation.components or (), prepared.workload.toggles())
+        return arms(ablation.design, baseline.settings, components, gate.weigh, fit=fit, seeds=min_seeds(ablation)).arms
     except ValueError as error:
         raise Unplannable(f"{study.name}: {error}") from None

@@ -1,4 +1,4 @@
-"""What the ablation of a study will be able to show with the seeds that it has."""
+"""Forecast the statistical power of a study's ablation with the seeds that it has."""
 
 from __future__ import annotations
 
@@ -6,23 +6,31 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sweeps.stats import detectable, expected_n
+from sweeps.artifacts.layout import ABLATION
+from sweeps.stats import detectable, expected_n, seeds_for_sign_flip, smallest_p
 from sweeps.storage.results import Results, StageResults
 from sweeps.study.sections import Seeds
 from sweeps.study.study import Study
-from sweeps.validation.warnings import comparisons, fewest, pairs_needed, smallest_p
+from sweeps.validation.warnings import comparisons, min_seeds
 
-RATIOS = (0.5, 1.0, 2.0)  # deviations in units of the precision
+RATIOS = (0.5, 1.0, 2.0)  # deviations for which the pairs are forecast, in multiples of the precision
 
 
 @dataclass(frozen=True)
 class PowerForecast:
-    """The reach of `comparisons` comparisons over `pairs` paired seeds (with a precision, the fewest).
+    """The power of an ablation's comparisons.
 
-    `smallest_p` and `smallest_p_holm` bound the exact sign-flip check, which needs `pairs_needed` pairs to reach 0.05
-    after Holm. `detectable_sd` is the difference that is found with 80 % power (paired t, 5 %, one comparison), in
-    deviations of the paired difference; with that `deviation` from earlier runs, `detectable` is the same in the
-    metric's units. `expected` are (deviation, expected pairs) under a precision.
+    Attributes:
+        comparisons: How many comparisons are made, over which Holm adjusts.
+        pairs: Paired seeds of each comparison; with a precision, the fewest.
+        smallest_p: The smallest p that the exact sign-flip check can reach with these pairs.
+        smallest_p_holm: The same, adjusted over all comparisons.
+        pairs_needed: The pairs with which the adjusted p can reach 0.05.
+        detectable_sd: The difference that a paired t test (5 %, one comparison) finds with 80 % power, in standard
+            deviations of the paired difference.
+        deviation: That standard deviation in earlier runs, in the metric's units; None if there are too few.
+        detectable: `detectable_sd` in the metric's units; None without `deviation`.
+        expected: With a precision, pairs of a standard deviation and the pairs expected under it.
     """
 
     comparisons: int
@@ -36,43 +44,57 @@ class PowerForecast:
     expected: tuple[tuple[float, float], ...] = ()
 
 
-def foresee(study: Study, known: Results | None) -> PowerForecast | None:
-    """What the ablation of `study` can show; None without one. `known` are the results of earlier runs."""
+def forecast_power(study: Study, previous: Results | None) -> PowerForecast | None:
+    """Forecast the power of the ablation of `study`; None if it has none.
+
+    Args:
+        study: The study.
+        previous: The results of earlier runs, from which the deviation is taken.
+    """
     if study.ablation is None:
         return None
-    rule, family, pairs = study.ablation.seeds, comparisons(study), fewest(study.ablation)
-    deviation = deviation_of(known.stages.get("ablation")) if known is not None else None
-    deviations = [ratio * rule.precision for ratio in RATIOS] if isinstance(rule, Seeds) else []
+    rule, family, pairs = study.ablation.seeds, comparisons(study), min_seeds(study.ablation)
+    deviation = deviation_of(previous.stages.get(ABLATION)) if previous is not None else None
     return PowerForecast(
         comparisons=family,
         pairs=pairs,
         smallest_p=smallest_p(pairs),
         smallest_p_holm=smallest_p(pairs, family),
-        pairs_needed=pairs_needed(family),
+        pairs_needed=seeds_for_sign_flip(family),
         detectable_sd=detectable(1.0, pairs),
         deviation=deviation,
         detectable=None if deviation is None else detectable(deviation, pairs),
-        expected=tuple(
-            (sd, expected_n(sd, rule.precision, rule.min, rule.max)) for sd in deviations if isinstance(rule, Seeds)
-        ),
+        expected=tuple(_expected_pairs(rule)) if isinstance(rule, Seeds) else (),
     )
 
 
 def deviation_of(stage: StageResults | None) -> float | None:
-    """The deviation of the paired differences in the metric, pooled over the comparisons; None below two pairs."""
+    """Return the standard deviation of the paired differences in the metric, pooled over the comparisons.
+
+    None if no comparison has two pairs yet.
+    """
     samples = [differences for differences in _differences(stage) if len(differences) > 1] if stage else []
     freedom = sum(len(differences) - 1 for differences in samples)
     return math.sqrt(sum(map(_squares, samples)) / freedom) if freedom else None
 
 
+def _expected_pairs(rule: Seeds) -> Iterator[tuple[float, float]]:
+    for ratio in RATIOS:
+        deviation = ratio * rule.precision
+        yield deviation, expected_n(deviation, rule.precision, rule.min, rule.max)
+
+
 def _differences(stage: StageResults) -> Iterator[list[float]]:
+    """The paired differences of each arm to its reference, by seed."""
     for arm in stage.arms:
         if (reference := stage.arm(arm.reference)) is not None:
-            ours, theirs = stage.replicates(arm), stage.replicates(reference)
-            values = [(ours[seed].figure, theirs[seed].figure) for seed in sorted(ours.keys() & theirs.keys())]
-            yield [one - other for one, other in values if one is not None and other is not None]
+            runs, reference_runs = stage.replicates(arm), stage.replicates(reference)
+            seeds = sorted(runs.keys() & reference_runs.keys())
+            values = [(runs[seed].figure, reference_runs[seed].figure) for seed in seeds]
+            yield [value - other for value, other in values if value is not None and other is not None]
 
 
 def _squares(values: Sequence[float]) -> float:
+    """The sum of squared deviations from the mean."""
     mean = math.fsum(values) / len(values)
     return math.fsum((value - mean) ** 2 for value in values)

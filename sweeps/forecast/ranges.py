@@ -1,4 +1,4 @@
-"""What a study will take, in multiples of one epoch of the baseline, as ranges."""
+"""Ranges of what a study takes: a likely value between two bounds, in multiples of an epoch of the baseline."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MIDDLE = (10, 90)  # percentiles
 
 @dataclass(frozen=True)
 class Range:
-    """A quantity that is known roughly: its likely value, and bounds."""
+    """A quantity with a likely value and bounds."""
 
     low: float
     likely: float
@@ -32,7 +32,7 @@ class Range:
 
     @classmethod
     def of(cls, value: float) -> Range:
-        """A quantity that is known."""
+        """Return the range of a quantity that is known exactly."""
         return cls(value, value, value)
 
     def __add__(self, other: Range) -> Range:
@@ -42,34 +42,57 @@ class Range:
         return Range(self.low * other.low, self.likely * other.likely, self.high * other.high)
 
     def scaled(self, factor: float) -> Range:
-        """The range in other units."""
+        """Return the range times `factor`."""
         return self * Range.of(factor)
 
 
 def total(ranges: Sequence[Range]) -> Range:
-    """The sum of `ranges`."""
+    """Return the sum of `ranges`."""
     return sum(ranges, Range.of(0))
 
 
 def slots(study: Study, device: str, cores: int, gpus: int, workers: int | None) -> int:
-    """How many trials run at once: as many as cores and GPUs hold, at most `workers`; at least one."""
+    """Return how many trials run at once, at least one.
+
+    Args:
+        study: The study, for the resources of a trial.
+        device: "cpu" or "cuda".
+        cores: CPU cores of the machine.
+        gpus: GPUs of the machine.
+        workers: The most trials that run at once; None: as many as the machine holds.
+    """
     fitting = math.floor(cores / study.resources.cpu)
     if device == "cuda":
         share = study.resources.gpu_share
+        # Shares are not split over two GPUs: with 0.3 each, one GPU holds 3 trials and two hold 6.
         fitting = min(fitting, math.floor(gpus / share) if share >= 1 else gpus * math.floor(1 / share))
     return max(1, min(fitting, workers or fitting))
 
 
-def wall(runs: float, work: float, longest: float, at_once: int) -> float:
-    """Time to the end of `runs` runs that take `work` in all, the longest one `longest`, `at_once` side by side."""
+def wall_time(runs: float, work: float, longest: float, at_once: int) -> float:
+    """Return the time until all runs have ended, in the unit of `work`.
+
+    The runs are taken to be equally long and to start in rounds of `at_once`.
+
+    Args:
+        runs: The number of runs.
+        work: The work of all runs.
+        longest: The work of the longest run, which bounds the time from below.
+        at_once: How many runs train side by side.
+    """
     return max(longest, work / runs * math.ceil(runs / at_once)) if runs else 0.0
 
 
 def epochs_per_trial(rule: Rule | None, epochs: int, trials: int) -> Range:
-    """The epochs that a search trial trains for, of `epochs` at most.
+    """Return the mean number of epochs that a trial of the search trains for.
 
-    From what the rule is meant to let through to no trial stopped; with one_epoch it is known. The likely value is
-    simulated over `trials` trials whose order never changes; the first ones have nobody to fall behind.
+    From as many stops as the rule aims at, to none. The likely value is simulated with trials that come one after
+    another and whose order never changes; the first ones have nobody to fall behind. With one_epoch it is exact.
+
+    Args:
+        rule: The rule of early termination; None if there is none.
+        epochs: The epochs of a trial that is not stopped.
+        trials: The number of trials.
     """
     if rule is None or not trials:
         return Range.of(epochs)
@@ -90,62 +113,84 @@ def epochs_per_trial(rule: Rule | None, epochs: int, trials: int) -> Range:
 
 
 def _halved(asha: Asha, epochs: int, trials: int) -> Range:
+    """The mean epochs of a trial under successive halving."""
     rungs = [rung for rung in asha.rungs if rung < asha.max_iter]
     if not rungs or not trials:
         return Range.of(epochs)
     steps = zip(rungs, [*rungs[1:], epochs], strict=True)
-    meant = rungs[0] + sum((end - rung) / asha.eta ** (k + 1) for k, (rung, end) in enumerate(steps))
+    # A part 1/eta of the trials continues at each rung.
+    intended = rungs[0] + sum((end - rung) / asha.eta ** (k + 1) for k, (rung, end) in enumerate(steps))
     likely = _simulated(trials, lambda values: _halved_epochs(asha, rungs, values, epochs))
-    return Range(min(meant, likely), likely, epochs)
+    return Range(min(intended, likely), likely, epochs)
 
 
-def _simulated(trials: int, spend: Callable[[Sequence[float]], float]) -> float:
-    """The mean epochs per trial where `spend` says what trials of constant values take in all, coming one by one."""
+def _simulated(trials: int, total_epochs: Callable[[Sequence[float]], float]) -> float:
+    """The mean epochs per trial in simulated searches.
+
+    `total_epochs` returns the epochs of a search in which trials of these constant values come one after another.
+    """
     generator, repeats = random.Random(0), max(1, SIMULATED_TRIALS // trials)
-    spent = sum(spend([generator.random() for _ in range(trials)]) for _ in range(repeats))
-    return spent / (repeats * trials)
+    epochs = sum(total_epochs([generator.random() for _ in range(trials)]) for _ in range(repeats))
+    return epochs / (repeats * trials)
 
 
 def _halved_epochs(asha: Asha, rungs: Sequence[float], values: Sequence[float], epochs: int) -> float:
+    """The epochs of all trials under successive halving."""
     recorded: Mapping[float, list[float]] = {rung: [] for rung in rungs}
-    spent = 0.0
+    trained = 0.0
     for value in values:
-        stopped = None
+        stopped_at = None
         for rung in rungs:
             behind = asha.below_cutoff(value, recorded[rung])
             recorded[rung].append(value)
             if behind:
-                stopped = rung
+                stopped_at = rung
                 break
-        spent += math.ceil(epochs if stopped is None else stopped)
-    return spent
+        trained += math.ceil(epochs if stopped_at is None else stopped_at)
+    return trained
 
 
 def _median_epochs(rule: Median, values: Sequence[float], epochs: int) -> float:
-    """Who is below the median of those before stops at the first look, where all of them have been."""
+    """The epochs of all trials under the median rule.
+
+    A trial below the median of those before it stops at its first check.
+    """
     ordered: list[float] = []
-    spent = 0.0
+    trained = 0.0
     for number, value in enumerate(values):
         behind = number >= rule.min_trials and value < (ordered[(number - 1) // 2] + ordered[number // 2]) / 2
-        spent += rule.min_iter if behind else epochs
+        trained += rule.min_iter if behind else epochs
         insort(ordered, value)
-    return spent
+    return trained
 
 
 def relative_work(
     settings: Mapping[str, Any], cost: Mapping[str, int], baseline: Mapping[str, int], epochs: int
 ) -> float:
-    """The device time of a run in units of the baseline's: MACs of one example times epochs; 1 where uncounted."""
+    """Return the work of a run in runs of the baseline: MACs of one example times epochs.
+
+    Args:
+        settings: The recipe of the run.
+        cost: Its cost.
+        baseline: The baseline's cost. If either cost has no `macs`, both are taken to be equal.
+        epochs: The baseline's epochs.
+    """
     macs = cost["macs"] / baseline["macs"] if cost.get("macs") and baseline.get("macs") else 1.0
-    own = settings.get("epochs", epochs)
-    return float(macs * (own / epochs if isinstance(own, int) else 1.0))
+    run_epochs = settings.get("epochs", epochs)
+    return float(macs * (run_epochs / epochs if isinstance(run_epochs, int) else 1.0))
 
 
 def spread(works: Sequence[float], trials: int, method: str) -> Range:
-    """The mean work of `trials` configurations, given that of some that a uniform draw gave.
+    """Return the mean work of the configurations that a search will try.
 
-    A sampler that learns may settle anywhere: the 10th to the 90th percentile. Random draws and grids: mean ± 1.96
-    standard errors. Exactly 1 where nothing is known.
+    Args:
+        works: The work of configurations drawn uniformly from the space.
+        trials: The number of trials.
+        method: The search method. "bayes" may settle anywhere in the space: the 10th to the 90th percentile of `works`.
+            Random draws and grids: the mean ± 1.96 standard errors.
+
+    Returns:
+        The range; exactly 1 without any `works`.
     """
     if not works:
         return Range.of(1.0)

@@ -1,4 +1,4 @@
-"""The plan of a study on a terminal: the answer first, then compact tables."""
+"""Render the plan of a study for the terminal: a headline, then compact tables."""
 
 from __future__ import annotations
 
@@ -9,24 +9,26 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from sweeps.artifacts.layout import SEARCH
 from sweeps.forecast.forecast import StagePlan, StudyPlan
 from sweeps.forecast.outline import Fitting
 from sweeps.forecast.power import PowerForecast
 from sweeps.forecast.ranges import Range
 from sweeps.formatting import MISSING, count, duration, hours
 from sweeps.runners.probe import Probe
+from sweeps.stats import ALPHA
 
 UNKNOWN = "unknown"
 
 
 def render(plan: StudyPlan) -> RenderableType:
-    """The whole plan, to be printed."""
+    """Return the plan as something that rich can print."""
     parts: list[RenderableType] = [Text(headline(plan), style="bold"), *_cautions(plan), _stages(plan), _arms(plan)]
     return Group(*parts, *map(Text, _facts(plan)))
 
 
 def headline(plan: StudyPlan) -> str:
-    """The answer in one line: "12 trials + 9 confirm runs: about 3 min (2 to 5), 2 at once on the CPU; …"."""
+    """Return the plan in one line: "12 trials + 9 confirm runs: about 3 min (2 to 5), 2 at once on the CPU; …"."""
     parts = [_runs(stage) for stage in plan.stages]
     at_once = f"{plan.at_once} at once on {'the CPU' if plan.device == 'cpu' else 'the GPU'}"
     if plan.wall_s is None or plan.device_hours is None:
@@ -36,7 +38,7 @@ def headline(plan: StudyPlan) -> str:
 
 
 def _runs(stage: StagePlan) -> str:
-    if stage.name == "search":
+    if stage.name == SEARCH:
         return count(round(stage.runs.likely), "trial")
     return f"{_range(stage.runs, lambda runs: f'{runs:,.0f}')} {stage.name} run{'' if stage.runs.high == 1 else 's'}"
 
@@ -82,46 +84,43 @@ def _arms(plan: StudyPlan) -> Table:
 
 def _facts(plan: StudyPlan) -> Iterator[str]:
     if plan.fitting is not None:
-        yield f"space: {_fits(plan.fitting)}"
+        yield f"space: {_fitting_line(plan.fitting)}"
     if plan.probe is not None:
-        yield f"probe: {_probed(plan.probe)}"
+        yield f"probe: {_probe_line(plan.probe)}"
     if plan.foresight is not None:
-        yield from (f"evidence: {line}" for line in _foreseen(plan.foresight))
+        yield from (f"evidence: {line}" for line in _power_lines(plan.foresight))
     yield from (f"note: {note}" for note in plan.notes)
 
 
-def _fits(fitting: Fitting) -> str:
+def _fitting_line(fitting: Fitting) -> str:
     if fitting.exact:
         return f"{fitting.fit:,} of {count(fitting.drawn, 'configuration')} fit the constraints"
     interval = f"95 % interval {100 * fitting.low:.1f} to {100 * fitting.high:.1f} %"
     return f"{100 * fitting.share:.1f} % fits the constraints ({interval}; {fitting.fit} of {fitting.drawn} draws)"
 
 
-def _probed(probe: Probe) -> str:
+def _probe_line(probe: Probe) -> str:
     if probe.epoch_s is None or probe.first_s is None:
         return UNKNOWN
     memory = f"{probe.memory_mib:,.0f} MiB of memory" if probe.memory_mib is not None else ""
     gpu = f"{probe.gpu_memory_mib:,.0f} MiB on the GPU" if probe.gpu_memory_mib is not None else ""
+    epoch = duration(probe.epoch_s) if probe.epoch_s >= 1 else f"{1000 * probe.epoch_s:.0f} ms"
     first = f"the first one {duration(probe.first_s)}, loading included"
-    return "; ".join(filter(None, [f"an epoch of the baseline takes {_lap(probe.epoch_s)}, {first}", memory, gpu]))
+    return "; ".join(filter(None, [f"an epoch of the baseline takes {epoch}, {first}", memory, gpu]))
 
 
-def _lap(seconds: float) -> str:
-    return duration(seconds) if seconds >= 1 else f"{1000 * seconds:.0f} ms"
-
-
-def _foreseen(seen: PowerForecast) -> Iterator[str]:
-    found = f"{seen.detectable_sd:.2f} deviations of the paired difference"
-    if seen.detectable is not None and seen.deviation is not None:
-        found = f"{seen.detectable:.3g} (at the deviation of {seen.deviation:.3g} seen so far)"
-    yield f"{seen.pairs} pairs find a difference of {found} with 80 % power"
+def _power_lines(power: PowerForecast) -> Iterator[str]:
+    difference = f"{power.detectable_sd:.2f} standard deviations of the paired difference"
+    if power.detectable is not None and power.deviation is not None:
+        difference = f"{power.detectable:.3g} (at the standard deviation of earlier runs, {power.deviation:.3g})"
+    yield f"{power.pairs} pairs find a difference of {difference} with 80 % power"
     yield (
-        f"the sign-flip check reaches p = {seen.smallest_p:.2g}, over {count(seen.comparisons, 'comparison')} "
-        f"(Holm) {seen.smallest_p_holm:.2g}; {seen.pairs_needed} pairs bring that to 0.05"
+        f"the sign-flip check reaches p = {power.smallest_p:.2g}, over {count(power.comparisons, 'comparison')} "
+        f"(Holm) {power.smallest_p_holm:.2g}; {power.pairs_needed} pairs bring that to {ALPHA}"
     )
-    if seen.expected:
-        shown = ", ".join(f"{pairs:.1f} at a deviation of {deviation:.3g}" for deviation, pairs in seen.expected)
-        yield f"expected pairs for the precision: {shown}"
+    if power.expected:
+        pairs = ", ".join(f"{pairs:.1f} at a deviation of {deviation:.3g}" for deviation, pairs in power.expected)
+        yield f"expected pairs for the precision: {pairs}"
 
 
 def _table(*columns: str, numbers: tuple[str, ...]) -> Table:

@@ -1,10 +1,11 @@
-"""How much each stage will train."""
+"""Forecast the work of each stage, in epochs of the baseline."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from sweeps.artifacts.layout import ABLATION, CONFIRM, FINAL, SEARCH
 from sweeps.designs.path import FIRST
 from sweeps.forecast.outline import StudyOutline
 from sweeps.forecast.ranges import Range, epochs_per_trial
@@ -12,14 +13,18 @@ from sweeps.pruners.factory import stopping_rule
 from sweeps.stats import expected_n
 from sweeps.study.sections import Ablation, Seeds
 from sweeps.study.stages import stages_of
-from sweeps.validation.warnings import fewest
+from sweeps.validation.warnings import min_seeds
 
 
 @dataclass(frozen=True)
 class StageWork:
-    """The runs of a stage, and their `work` and the `longest` of them, both in epochs of the baseline.
+    """The runs of a stage and their work.
 
-    `wanted` says in words what runs.
+    Attributes:
+        wanted: What runs, in words.
+        runs: The number of runs.
+        work: The work of all runs, in epochs of the baseline.
+        longest: The work of the longest run, in epochs of the baseline.
     """
 
     wanted: str
@@ -28,76 +33,85 @@ class StageWork:
     longest: float
 
 
-def loads(sketch: StudyOutline) -> Mapping[str, StageWork]:
-    """The load of each stage that the study asks for, in their order."""
-    makers = {"search": _search, "confirm": _confirm, "ablation": _ablation, "final": _final}
-    return {stage.name: makers[stage.name](sketch) for stage in stages_of(sketch.study)}
+def work_by_stage(outline: StudyOutline) -> Mapping[str, StageWork]:
+    """Return the work of each stage of a study, in the order in which they run."""
+    forecasts = {SEARCH: _search, CONFIRM: _confirm, ABLATION: _ablation, FINAL: _final}
+    return {stage.name: forecasts[stage.name](outline) for stage in stages_of(outline.study)}
 
 
-def _search(sketch: StudyOutline) -> StageWork:
-    study, size = sketch.study, sketch.study.space.size
+def _search(outline: StudyOutline) -> StageWork:
+    study, size = outline.study, outline.study.space.size
     trials = study.run_cap if size is None else min(study.run_cap, size)
-    each = epochs_per_trial(stopping_rule(study, sketch.settled.workload), sketch.epochs, trials) * sketch.tried
+    epochs = epochs_per_trial(stopping_rule(study, outline.prepared.workload), outline.epochs, trials)
+    trial = epochs * outline.trial_work
     words = study.method + (f", early termination ({study.early_terminate.type})" if study.early_terminate else "")
-    return StageWork(words, Range.of(trials), each.scaled(trials), sketch.tried.scaled(sketch.epochs).likely)
+    longest = outline.trial_work.scaled(outline.epochs).likely
+    return StageWork(words, Range.of(trials), trial.scaled(trials), longest)
 
 
-def _confirm(sketch: StudyOutline) -> StageWork:
-    rule = sketch.study.confirm
+def _confirm(outline: StudyOutline) -> StageWork:
+    rule = outline.study.confirm
     assert rule is not None
-    each, runs = sketch.tried.scaled(sketch.epochs), rule.top * rule.seeds
-    return StageWork(f"the best {rule.top} × {rule.seeds} seeds", Range.of(runs), each.scaled(runs), each.likely)
+    run, runs = outline.trial_work.scaled(outline.epochs), rule.top * rule.seeds
+    return StageWork(f"the best {rule.top} × {rule.seeds} seeds", Range.of(runs), run.scaled(runs), run.likely)
 
 
-def _ablation(sketch: StudyOutline) -> StageWork:
-    ablation = sketch.study.ablation
+def _ablation(outline: StudyOutline) -> StageWork:
+    ablation = outline.study.ablation
     assert ablation is not None
     if ablation.design == "path":
-        return _path(sketch, ablation)
-    arms, seeds = sketch.trained, _seeds(ablation)
-    works = [sketch.work(arm) for arm in arms]
-    each = sketch.incumbent.scaled(sketch.epochs)
-    words = f"{ablation.design}: {len(arms)} arms × {_in_words(ablation)}"
-    load = StageWork(words, seeds.scaled(len(arms)), seeds * each.scaled(sum(works)), each.likely * max(works))
-    return load if ablation.retune is None else _retuned(sketch, load, ablation.retune.trials, sum(works))
+        return _path(outline, ablation)
+    arms, seeds = outline.applicable_arms, _seeds(ablation)
+    works = [outline.work(arm) for arm in arms]
+    run = outline.incumbent_work.scaled(outline.epochs)
+    words = f"{ablation.design}: {len(arms)} arms × {_seeds_in_words(ablation)}"
+    work = StageWork(words, seeds.scaled(len(arms)), seeds * run.scaled(sum(works)), run.likely * max(works))
+    return work if ablation.retune is None else _retuned(outline, work, ablation.retune.trials, sum(works))
 
 
-def _retuned(sketch: StudyOutline, load: StageWork, trials: int, works: float) -> StageWork:
-    """Each arm is tuned in a small search without early termination, then measured at both settings."""
-    tuning = sketch.incumbent.scaled(sketch.epochs * trials * works)
-    runs = load.runs.scaled(2) + Range.of(trials * len(sketch.trained))
-    words = f"{load.wanted}, each again after tuning it in {trials} trials"
-    return StageWork(words, runs, load.work.scaled(2) + tuning, load.longest)
+def _retuned(outline: StudyOutline, plain: StageWork, trials: int, works: float) -> StageWork:
+    """The ablation when each arm is also tuned in a small search without early termination, and measured again.
+
+    `plain` is the ablation without re-tuning, `works` the work of one run of every arm, in runs of the incumbent.
+    """
+    tuning = outline.incumbent_work.scaled(outline.epochs * trials * works)
+    runs = plain.runs.scaled(2) + Range.of(trials * len(outline.applicable_arms))
+    words = f"{plain.wanted}, each again after tuning it in {trials} trials"
+    return StageWork(words, runs, plain.work.scaled(2) + tuning, plain.longest)
 
 
-def _path(sketch: StudyOutline, ablation: Ablation) -> StageWork:
-    """At most every dimension differs; each step but the last is raced among those left, and all are measured again."""
-    most, seeds = len(sketch.study.space.dimensions), _seeds(ablation)
-    candidates, longest = most * (most + 1) // 2 - 1, fewest(ablation)
-    raced = Range(0, candidates * min(FIRST, longest), candidates * longest)
-    runs = Range(2, most + 1, most + 1) * seeds + raced
-    each = Range(min(1, sketch.tried.low), sketch.tried.likely, max(1, sketch.tried.high)).scaled(sketch.epochs)
-    return StageWork(f"path: at most {most} steps × {_in_words(ablation)}", runs, runs * each, each.likely)
+def _path(outline: StudyOutline, ablation: Ablation) -> StageWork:
+    """The race for the order of the steps, and the measurement of each step.
+
+    Every dimension is a step at most. The race tries at each position all remaining steps, except at the last one.
+    """
+    steps, seeds = len(outline.study.space.dimensions), _seeds(ablation)
+    candidates, most_seeds = steps * (steps + 1) // 2 - 1, min_seeds(ablation)
+    raced = Range(0, candidates * min(FIRST, most_seeds), candidates * most_seeds)
+    runs = Range(2, steps + 1, steps + 1) * seeds + raced
+    trial = outline.trial_work
+    run = Range(min(1, trial.low), trial.likely, max(1, trial.high)).scaled(outline.epochs)
+    return StageWork(f"path: at most {steps} steps × {_seeds_in_words(ablation)}", runs, runs * run, run.likely)
 
 
-def _final(sketch: StudyOutline) -> StageWork:
-    final = sketch.study.final
+def _final(outline: StudyOutline) -> StageWork:
+    final = outline.study.final
     assert final is not None
-    works = [sketch.work(arm) for arm in sketch.trained] if final.arms == "all" else [1.0]
-    each = sketch.incumbent.scaled(sketch.epochs)
+    works = [outline.work(arm) for arm in outline.applicable_arms] if final.arms == "all" else [1.0]
+    run = outline.incumbent_work.scaled(outline.epochs)
     words = f"{len(works)} arm{'s' if len(works) > 1 else ''} × {final.seeds} seeds, validation images included"
     runs = Range.of(len(works) * final.seeds)
-    return StageWork(words, runs, each.scaled(final.seeds * sum(works)), each.likely * max(works))
+    return StageWork(words, runs, run.scaled(final.seeds * sum(works)), run.likely * max(works))
 
 
 def _seeds(ablation: Ablation) -> Range:
-    """The replicates per arm; likely, those that a deviation equal to the precision asks for."""
+    """The replicates per arm; likely are those for a standard deviation equal to the precision."""
     rule = ablation.seeds
     if not isinstance(rule, Seeds):
         return Range.of(rule)
     return Range(rule.min, expected_n(rule.precision, rule.precision, rule.min, rule.max), rule.max)
 
 
-def _in_words(ablation: Ablation) -> str:
+def _seeds_in_words(ablation: Ablation) -> str:
     rule = ablation.seeds
     return f"{rule.min} to {rule.max} seeds" if isinstance(rule, Seeds) else f"{rule} seeds"

@@ -1,1 +1,1 @@
-"""Trained models of a study: which one is delivered, and its model card."""
+"""The trained models of a study: which of them to use, and their model card."""

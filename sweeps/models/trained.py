@@ -1,4 +1,4 @@
-"""The models that a study can hand out: which one is meant, what it was trained with, and where it was saved."""
+"""Select the trained models of a study: one run, or all runs of a recipe, with their checkpoints."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sweeps.artifacts.layout import SEARCH
+from sweeps.artifacts.layout import ABLATION, SEARCH
 from sweeps.artifacts.references import Reference, Saved, find
-from sweeps.evidence.selection import ABLATION, ModelSelection, choices, completed
+from sweeps.evidence.selection import ModelSelection, choices, completed
 from sweeps.formatting import count, status_name
 from sweeps.io.errors import UserError
 from sweeps.storage.results import Results
@@ -18,18 +18,23 @@ from sweeps.trial.trial import Status, Trial
 
 
 class NoModel(UserError):
-    """What is asked for has left no model."""
+    """There is no trained model of the requested name."""
 
 
 class Refused(UserError):
-    """A workload cannot do with a model what is asked."""
+    """A workload cannot predict from these examples, or export in this format."""
 
 
 @dataclass(frozen=True)
 class TrainedModels:
-    """Models of one recipe: `folders` are the checkpoints of `runs`, `settings` the recipe that all were trained with.
+    """Trained models of one recipe.
 
-    `called` says in words what they are: "the incumbent".
+    Attributes:
+        results: The results of the study.
+        called: What they are, in words: "the incumbent".
+        runs: The runs that trained them.
+        folders: The checkpoint folder of each run.
+        settings: The recipe that all were trained with, as nested settings.
     """
 
     results: Results
@@ -45,76 +50,97 @@ class TrainedModels:
         return f"{self.results.name}, {self.called} ({places})"
 
 
-def deliver(runs_dir: Path, wanted: str, ensemble: bool = False) -> TrainedModels:
-    """The model that `wanted` names: "STUDY", "STUDY:7" (trial 7 of the search) or "STUDY:final/0" (stage, number).
+def deliver(runs_dir: Path, name: str, ensemble: bool = False) -> TrainedModels:
+    """Select the trained model, or models, of a study.
 
-    A study alone stands for its final model; before that for the incumbent, or the best trial of the search. One run of
-    that recipe; with `ensemble` all that completed. Raises NotFound, NoModel.
+    Args:
+        runs_dir: The runs folder.
+        name: "STUDY:7" for trial 7 of the search, "STUDY:final/0" for a run of another stage. "STUDY" stands for the
+            final model; before there is one for the incumbent, or the best trial of the search.
+        ensemble: Whether to select all completed runs of the recipe instead of one.
+
+    Raises:
+        NotFound: There is no such study or trial.
+        NoModel: The run has not completed, or an ensemble has one run only.
+        Unavailable: The checkpoint is missing or damaged.
+
+    Example:
+        >>> deliver(Path("runs"), "digits").origin
+        'digits, the incumbent (final/0)'
     """
-    name, colon, place = wanted.partition(":")
-    results = open_results(runs_dir, name)
-    choice = _named(results, place, ensemble) if colon else _best(results)
-    if ensemble and len(choice.runs) < 2:
-        one = f"{choice.called} of {name} is one run"
-        raise NoModel(f"{one}, and an ensemble needs two or more: `confirm` or `final` makes them")
-    runs = choice.runs if ensemble else choice.runs[:1]
-    saved = [_saved(results, run) for run in runs]
-    return TrainedModels(results, choice.called, runs, tuple(each.folder for each in saved), saved[0].settings)
+    study, colon, run = name.partition(":")
+    results = open_results(runs_dir, study)
+    selection = _run_selection(results, run, ensemble) if colon else _best_selection(results)
+    if ensemble and len(selection.runs) < 2:
+        single = f"{selection.called} of {study} is one run"
+        raise NoModel(f"{single}, and an ensemble needs two or more: `confirm` or `final` makes them")
+    runs = selection.runs if ensemble else selection.runs[:1]
+    models = [_saved(results, run) for run in runs]
+    return TrainedModels(results, selection.called, runs, tuple(model.folder for model in models), models[0].settings)
 
 
-def _best(results: Results) -> ModelSelection:
-    """What stands for the whole study; the ablation's baseline, which may have been given, only for want of better."""
-    found = sorted((choice for choice in choices(results) if choice.runs), key=lambda choice: choice.stage == ABLATION)
-    if not found:
+def _best_selection(results: Results) -> ModelSelection:
+    """The runs that stand for the whole study."""
+    completed_selections = [selection for selection in choices(results) if selection.runs]
+    if not completed_selections:
         raise NoModel(f"{results.name} has no model yet: none of its runs has completed")
-    return found[0]
+    # The ablation's baseline comes last, although it has more runs than the best trial: it may be the baseline of the
+    # study file, which the search has improved upon.
+    return min(completed_selections, key=lambda selection: selection.stage == ABLATION)
 
 
-def _named(results: Results, place: str, ensemble: bool) -> ModelSelection:
-    stage, slash, number = place.rpartition("/")
+def _run_selection(results: Results, name: str, ensemble: bool) -> ModelSelection:
+    """The run that `name` ("7" or "final/0") stands for; for an ensemble, all runs of its recipe in its stage."""
+    stage, slash, number = name.rpartition("/")
     if not number.isdecimal() or len(number) > 9:
-        raise NoModel(f"{place!r} names no run: write a number of the search, as 7, or stage and number, as final/0")
+        raise NoModel(f"{name!r} names no run: write a number of the search, as 7, or stage and number, as final/0")
     trial = find_trial(results, int(number), stage if slash else SEARCH)
     called = f"{trial.variant}, replicate {trial.replicate}" if trial.variant else f"trial {trial.number}"
     if not ensemble or trial.stage not in results.stages:
         return ModelSelection(trial.stage, "", called, (trial,))
-    found = results.stages[trial.stage]
-    arm = next((arm for arm in found.arms if arm.recipe == trial.recipe), None)
-    return ModelSelection(trial.stage, "", trial.variant, completed(found, arm) if arm else (trial,))
+    replicates = results.stages[trial.stage]
+    arm = next((arm for arm in replicates.arms if arm.recipe == trial.recipe), None)
+    return ModelSelection(trial.stage, "", trial.variant, completed(replicates, arm) if arm else (trial,))
 
 
 def _saved(results: Results, run: Trial) -> Saved:
-    about = f"{run.stage}/{run.number} of {results.name}"
+    """The checkpoint and the recipe of a run. Raises NoModel if it has not completed."""
     if run.status is not Status.COMPLETE:
         why = f": {run.reason}" if run.reason else ""
-        raise NoModel(f"{about} has no model to hand out: it is {status_name(run.status)}{why}")
+        name = f"{run.stage}/{run.number} of {results.name}"
+        raise NoModel(f"{name} has no trained model: it is {status_name(run.status)}{why}")
     return find(results.folder.parent, str(Reference(results.name, run.number, run.stage)))
 
 
-def figures(delivery: TrainedModels) -> list[tuple[str, str, float, int]]:
-    """What is known of the recipe: (part of the data, metric, mean over the completed runs, how many there are)."""
-    results, recipe = delivery.results, delivery.runs[0].recipe
-    metric, found = results.study.metric.name, dict[tuple[str, str], list[float]]()
-    for run in _runs_of(delivery, recipe):
+def figures(trained: TrainedModels) -> list[tuple[str, str, float, int]]:
+    """Return the figures of the recipe: part of the data, metric, mean over the completed runs, number of runs."""
+    metric = trained.results.study.metric.name
+    values = dict[tuple[str, str], list[float]]()
+    for run in _completed_runs(trained):
         for part, metrics in run.metrics.items():
             for name, value in metrics.items():
-                found.setdefault((part, name), []).append(value)
+                values.setdefault((part, name), []).append(value)
         if not run.metrics and run.value is not None:
-            found.setdefault(("validation", metric.removeprefix("val_")), []).append(run.value)
-    return [(part, name, sum(values) / len(values), len(values)) for (part, name), values in found.items()]
+            values.setdefault(("validation", metric.removeprefix("val_")), []).append(run.value)
+    return [(part, name, sum(of_runs) / len(of_runs), len(of_runs)) for (part, name), of_runs in values.items()]
 
 
-def _runs_of(delivery: TrainedModels, recipe: str) -> list[Trial]:
-    """The completed runs of a recipe: those of the stages and, where these held no images out, the search's best."""
-    results, own = delivery.results, list(delivery.runs)
-    everything = [run for stage in results.stages.values() for run in stage.trials]
-    same = [run for run in everything if recipe and run.recipe == recipe and run.status is Status.COMPLETE] or own
+def _completed_runs(trained: TrainedModels) -> list[Trial]:
+    """The completed runs of the recipe in all later stages, or the selected ones if there are none.
+
+    Final runs hold no images out, so they have no validation figure: the search's best trial is added for it, if it has
+    the same recipe.
+    """
+    results, recipe = trained.results, trained.runs[0].recipe
+    runs = [run for stage in results.stages.values() for run in stage.trials]
+    same = [run for run in runs if recipe and run.recipe == recipe and run.status is Status.COMPLETE]
+    same = same or list(trained.runs)
     best = results.ranked()[:1]
-    if best and all(run.metrics for run in same) and _saved(results, best[0]).settings == delivery.settings:
+    if best and all(run.metrics for run in same) and _saved(results, best[0]).settings == trained.settings:
         return [*same, *best]
     return same
 
 
-def in_words(delivery: TrainedModels) -> str:
-    """How many models there are, and which: "1 model: digits, the incumbent (final/0)"."""
-    return f"{count(len(delivery.runs), 'model')}: {delivery.origin}"
+def in_words(trained: TrainedModels) -> str:
+    """Return how many models there are, and which: "1 model: digits, the incumbent (final/0)"."""
+    return f"{count(len(trained.runs), 'model')}: {trained.origin}"

@@ -1,1 +1,1 @@
-"""Settle a study before it runs: device, data, GPU share, smoke sizes."""
+"""Prepare a study for this machine before it runs: device, data, GPU share, smoke sizes."""

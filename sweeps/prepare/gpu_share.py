@@ -1,4 +1,7 @@
-"""`resources: {gpu: auto}`: how many trials share a GPU, found once for a study and kept in its environment."""
+"""Resolve `resources: {gpu: auto}`: how many trials share a GPU.
+
+The number is measured once for a study and kept in its environment.
+"""
 
 from __future__ import annotations
 
@@ -11,34 +14,45 @@ from sweeps.study.sections import AUTO
 from sweeps.study.study import Study
 from sweeps.workload import Site, Workload
 
-FINEST = 10_000  # Ray counts devices in such parts
+FINEST = 10_000  # Ray counts GPUs in parts of 1/10,000
 
 
 def share_of(copies: int) -> float:
-    """The share of a GPU of each of so many trials: the largest of which so many fit."""
+    """Return the largest share of a GPU of which `copies` fit."""
+    # Rounded down to Ray's precision: three shares of 0.33334 would not fit.
     return FINEST // copies / FINEST
 
 
 def settle_share(
-    study: Study, workload: Workload, recipe: Any, site: Site, machine: tuple[int, int], known: Mapping[str, Any]
+    study: Study, workload: Workload, recipe: Any, site: Site, machine: tuple[int, int], previous: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What `gpu: auto` stands for at `site`, on a `machine` of so many cores and GPUs: `gpu`, a share, and the `note`.
+    """Find the share of a GPU that `gpu: auto` stands for.
 
-    What the environment `known` has of it stays. Empty where the study gives a number, and where trials run on the CPU.
+    Args:
+        study: The study.
+        workload: Its workload, which measures with copies of the baseline.
+        recipe: The baseline's recipe.
+        site: Where the study runs; without `site.measure` nothing is measured.
+        machine: The machine's cores and GPUs.
+        previous: The environment of an earlier run; a share in it is kept.
+
+    Returns:
+        The share as `gpu`, a line for the user as `note`, and the measurements as `rows` if there are any. Empty where
+        the study gives a number, and on the CPU.
     """
     if study.resources.gpu != AUTO or site.device != "cuda":
         return {}
-    if SHARING in known:
-        return dict(known[SHARING])
+    if SHARING in previous:
+        return dict(previous[SHARING])
     cores, gpus = machine
     most = max(1, math.floor(cores / study.resources.cpu / max(1, gpus)))
     if most == 1 or not site.measure:
         why = "not measured" if most > 1 else f"{cores} cores allow no more"
         return {"gpu": 1.0, "note": f"resources.gpu: auto is 1 trial on each GPU: {why}"}
-    found = workload.gpu_share(recipe, site, most)
-    share = share_of(max(1, min(found.copies, most)))
+    sharing = workload.gpu_share(recipe, site, most)
+    share = share_of(max(1, min(sharing.copies, most)))
     return {
         "gpu": share,
-        "note": f"resources.gpu: auto is {share:g}: {found.note}",
-        "rows": [dict(r) for r in found.rows],
+        "note": f"resources.gpu: auto is {share:g}: {sharing.note}",
+        "rows": [dict(row) for row in sharing.rows],
     }

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sweeps.artifacts.layout import SEARCH
+from sweeps.artifacts.layout import SEARCH, STUDY_NAME_LENGTH
 from sweeps.artifacts.references import Reference, find, models
 from sweeps.designs import components_of
 from sweeps.io.errors import Unavailable, UserError
@@ -20,7 +20,6 @@ from sweeps.workload import Workload
 TRIALS = 2
 SEEDS = 2
 SUFFIX = "-smoke"
-NAME_LENGTH = 64
 
 
 class NothingLeft(UserError):
@@ -29,7 +28,7 @@ class NothingLeft(UserError):
 
 def smoke_name(study: str) -> str:
     """Return the name of the smoke run of a study: the study's name with a suffix, cut to the length of a name."""
-    return study[: NAME_LENGTH - len(SUFFIX)] + SUFFIX
+    return study[: STUDY_NAME_LENGTH - len(SUFFIX)] + SUFFIX
 
 
 def shrink(study: Study, workload: Workload) -> Study:

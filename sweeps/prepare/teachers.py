@@ -1,4 +1,4 @@
-"""sweeps.prepare.teachers."""
+"""Find the trials of other studies whose models a study uses, as teachers or as initial weights."""
 
 from __future__ import annotations
 
@@ -15,30 +15,39 @@ from sweeps.study.study import Study
 from sweeps.workload import Workload
 
 
-def named(study: Study, workload: Workload) -> set[str]:
-    """The trials of other studies that the baseline, the searched values and the components name."""
-    found: set[str] = set()
+def referenced_trials(study: Study, workload: Workload) -> set[str]:
+    """Return the references, such as "r7:3", of the baseline, the searched values and the components of a study."""
+    references: set[str] = set()
     schema = workload.schema
     if not workload.has("references"):
-        return found
-    for edit in ({}, *_values(study), *_components(study, workload)):
-        with suppress(BadRecipe):  # a value that goes with others only: the combinations have been checked
+        return references
+    for edit in ({}, *_searched_values(study), *_components(study, workload)):
+        # A value that is valid only together with others is skipped: the study's combinations were checked before.
+        with suppress(BadRecipe):
             recipe = schema.validate(schema.merge(study.settings(schema), edit))
-            found |= set(workload.references(recipe).values())
-    return found
+            references |= set(workload.references(recipe).values())
+    return references
 
 
-def taught_by_the_same(study: Study, workload: Workload, runs: Path, fingerprint: str | None) -> list[str]:
-    """The trials that `study` names and that were trained on the data of this `fingerprint`, in order.
+def trained_on_same_data(study: Study, workload: Workload, runs: Path, fingerprint: str | None) -> list[str]:
+    """Return the references of a study to trials that were trained on the study's own data, sorted.
 
-    Where their split was another one they have seen images that runs of `study` validate on.
+    With another split these trials have seen images that the study validates on, which makes its figures optimistic.
+
+    Args:
+        study: The study.
+        workload: Its workload.
+        runs: The runs folder.
+        fingerprint: The fingerprint of the study's data; None if the workload gives none.
     """
     if fingerprint is None:
         return []
-    return sorted(each for each in named(study, workload) if data_of(runs, each) == fingerprint)
+    references = sorted(referenced_trials(study, workload))
+    return [reference for reference in references if data_of(runs, reference) == fingerprint]
 
 
-def _values(study: Study) -> Iterator[dict[str, Any]]:
+def _searched_values(study: Study) -> Iterator[dict[str, Any]]:
+    """Each value of each searched setting, with a value of the setting on which it depends."""
     for key, item in study.parameters.items():
         conditions = {parent: values[0] for parent, values in item.when.items() if not parent.startswith(TOGGLE)}
         yield from ({**conditions, key: value} for value in item.values or ())

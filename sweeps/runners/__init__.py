@@ -1,1 +1,1 @@
-"""Where trials run: in this process or through Ray."""
+"""Runners: where trials are trained, in this process or in Ray's workers."""

@@ -1,4 +1,7 @@
-"""A probe: two epochs of a recipe in a process of their own, for what an epoch takes in time and memory."""
+"""Probe a recipe: train two epochs in a separate process and measure their time and memory.
+
+The process reads a pickled job from stdin and writes the measurements to stdout as one line of JSON.
+"""
 
 from __future__ import annotations
 
@@ -18,15 +21,19 @@ from sweeps.runners.worker import execute
 EPOCHS = 2  # the first one pays for imports, data and warm-up
 TIMEOUT_S = 900.0
 GPU_MEMORY = "gpu_memory_mib"
-"""The metric by which a workload tells of its peak of GPU memory."""
+"""The metric by which a workload reports its peak GPU memory, in MiB."""
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What the epochs of a probe took; `error` says why there is nothing to tell.
+    """The measurements of a probe; all are None where it failed.
 
-    `first_s` is the time to the end of the first epoch, imports included, `epoch_s` that of the second. `memory_mib` is
-    the peak resident memory of the process, `gpu_memory_mib` what the workload itself reports, if it does.
+    Attributes:
+        epoch_s: Seconds of the second epoch.
+        first_s: Seconds to the end of the first epoch, imports and data loading included.
+        memory_mib: Peak resident memory of the process.
+        gpu_memory_mib: Peak GPU memory; None unless the workload reports it.
+        error: Why the probe failed; empty where it worked.
     """
 
     epoch_s: float | None = None
@@ -37,14 +44,22 @@ class Probe:
 
 
 def probe(job: Job, threads: int = 1, timeout_s: float = TIMEOUT_S) -> Probe:
-    """Train `job` for two epochs in a fresh process of `threads` threads and a folder that is thrown away.
+    """Train `job` for two epochs in a new process and a temporary folder.
 
-    A recipe of one epoch is trained twice. Whatever goes wrong is in `error`.
+    A recipe of one epoch is trained twice.
+
+    Args:
+        job: The job to train; its folder is not used.
+        threads: Threads of the process (`OMP_NUM_THREADS`).
+        timeout_s: Seconds after which the probe is killed.
+
+    Returns:
+        The measurements. A failure is never raised: `Probe.error` says what went wrong.
     """
     with tempfile.TemporaryDirectory(prefix="sweep-probe-") as scratch:
         job = replace(job, folder=Path(scratch))
         try:
-            done = subprocess.run(
+            process = subprocess.run(
                 [sys.executable, "-m", "sweeps.runners.probe"],
                 input=pickle.dumps(job),
                 capture_output=True,
@@ -52,52 +67,52 @@ def probe(job: Job, threads: int = 1, timeout_s: float = TIMEOUT_S) -> Probe:
                 env={
                     **os.environ,
                     "OMP_NUM_THREADS": str(threads),
+                    # A workload may have been found through a path that only this process knows.
                     "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
                 },
             )
         except subprocess.TimeoutExpired:
             return Probe(error=f"the probe did not finish {EPOCHS} epochs within {timeout_s:g} s")
-    if done.returncode:
-        return Probe(error=_died(done.returncode, done.stderr.decode(errors="replace")))
-    return Probe(**json.loads(done.stdout.splitlines()[-1]))
+    if process.returncode:
+        return Probe(error=_exit_reason(process.returncode, process.stderr.decode(errors="replace")))
+    return Probe(**json.loads(process.stdout.splitlines()[-1]))  # a workload may have printed before it
 
 
 def measure(job: Job) -> Probe:
-    """Train `job` in this process until two epochs have ended."""
-    laps: list[Epoch] = []
+    """Train `job` in this process until two epochs have ended, and return the measurements."""
+    epochs: list[Epoch] = []
     for attempt in range(EPOCHS):
-        folder = job.folder / str(attempt)
+        folder = job.folder / str(attempt)  # a second attempt must not resume from the first one's checkpoint
         folder.mkdir()
         for event in execute(replace(job, folder=folder)):
             if isinstance(event, Epoch):
-                laps.append(event)
-            elif reason := _why_not(event):
+                epochs.append(event)
+            elif reason := _failure_reason(event):
                 return Probe(error=reason)
-            if len(laps) == EPOCHS:
-                return told(laps)
+            if len(epochs) == EPOCHS:
+                return summarize(epochs)
     return Probe(error="the workload yielded no epoch")
 
 
-def _why_not(event: Event) -> str:
-    """Why there is no epoch to measure, if so."""
+def _failure_reason(event: Event) -> str:
     if isinstance(event, End):
         return event.outcome.reason
     return event.reason if isinstance(event, Preemption) else ""
 
 
-def told(laps: list[Epoch]) -> Probe:
-    """What two epochs in this process say: the second is the measure, for the first one pays for the start."""
-    first, second = laps
+def summarize(epochs: list[Epoch]) -> Probe:
+    """Return the measurements of two epochs that were trained in this process."""
+    first, second = epochs
     peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return Probe(second.seconds, first.seconds, peak_kib / 1024, second.metrics.get(GPU_MEMORY))
 
 
-def _died(code: int, stderr: str) -> str:
-    last = next((line for line in reversed(stderr.splitlines()) if line.strip()), "")
-    how = f"was ended by signal {-code}" if code < 0 else f"ended with status {code}"
-    return f"the process of the probe {how}" + (f": {last}" if last else "")
+def _exit_reason(code: int, stderr: str) -> str:
+    last_line = next((line for line in reversed(stderr.splitlines()) if line.strip()), "")
+    cause = f"was ended by signal {-code}" if code < 0 else f"ended with status {code}"
+    return f"the process of the probe {cause}" + (f": {last_line}" if last_line else "")
 
 
 if __name__ == "__main__":
-    asked = pickle.loads(sys.stdin.buffer.read())
-    sys.stdout.write("\n" + json.dumps(asdict(measure(asked))) + "\n")
+    requested_job = pickle.loads(sys.stdin.buffer.read())
+    sys.stdout.write("\n" + json.dumps(asdict(measure(requested_job))) + "\n")  # on a line of its own

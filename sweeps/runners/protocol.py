@@ -1,4 +1,7 @@
-"""What a runner is: it asks a scheduler for jobs, trains them somewhere, and brings back what happened."""
+"""The protocol between schedulers and runners.
+
+A runner asks a scheduler for jobs, trains them in this process or in workers, and passes back the events of each job.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +14,15 @@ from typing import Any, Protocol
 from sweeps.io.errors import UserError
 from sweeps.trial.trial import Outcome
 
-DEATHS_ALLOWED = 3  # so often a job goes on from its checkpoint after its process died
+MAX_WORKER_DEATHS = 3  # a trial continues from its checkpoint after so many deaths of its process; one more fails it
 
 
 class RunnerError(UserError):
-    """The place where trials run cannot be had as asked; the text says why and the way out."""
+    """The runner cannot be started, or cannot provide the requested resources."""
 
 
 class Decision(Enum):
-    """What a scheduler says after an epoch."""
+    """The scheduler's answer to an event."""
 
     CONTINUE = "continue"
     STOP = "stop"
@@ -27,7 +30,13 @@ class Decision(Enum):
 
 @dataclass(frozen=True)
 class TrialResources:
-    """What one trial takes of the machine, and how many may run at once (None: as many as fit)."""
+    """The resources of one trial.
+
+    Attributes:
+        cpu: CPU cores per trial; may be a fraction.
+        gpu: GPUs per trial; a fraction where trials share a GPU, 0 on the CPU.
+        workers: The most trials that run at once. None: as many as the machine holds.
+    """
 
     cpu: float
     gpu: float
@@ -36,25 +45,48 @@ class TrialResources:
 
 @dataclass(frozen=True)
 class Job:
-    """One trial to train: plain data, so that it travels to another process. `settings` is the resolved recipe.
+    """One trial to train or evaluate: plain data, so that it can be pickled for another process.
 
-    `final` trains on all but the test set. With `evaluate`, nothing is trained: the trial's latest checkpoint is
-    measured on the test set and on the labelled sets that these entries of the study stand for. `runs_dir` is the
-    folder of all studies. Where `stop_file` exists, the job leaves as soon as it has saved its state, and so it does
-    after epoch `until`: one that saves nothing leaves before another epoch counts. It is given up after `timeout_s`
-    seconds without progress: without an epoch's end or a checkpoint.
+    A sampler or a stage fills in what is trained; the stage's scheduler fills in where, when it starts the trial.
+
+    Attributes:
+        stage: The name under which the trial is stored.
+        number: The trial's number within its stage.
+        settings: The resolved recipe as nested settings.
+        cost: Counts known before training, such as `parameters` and `macs`.
+        parameters: The searched settings, by dotted key; empty for a replicate.
+        seed: Seeds initialisation, data order, augmentation and dropout.
+        split_seed: Seeds the split into training and validation data.
+        label: What distinguishes the trial from others, for the user.
+        key: The trial's key in the result cache.
+        workload: The name that the workload is loaded by.
+        device: "cpu" or "cuda".
+        data_dir: The data folder.
+        folder: The trial's own folder.
+        access: The parts of the data that may be read: "train", "validation", "test".
+        final: Whether the trial trains on everything but the test set.
+        evaluate: None to train. Otherwise nothing is trained: the latest checkpoint is evaluated on the test set and on
+            the labelled sets of these entries of the study file.
+        runs_dir: The folder of all studies.
+        stop_file: Where this file exists, the job ends as soon as it has saved its state.
+        until: The epoch after which the job pauses. A workload that saves no state is stopped before its next epoch.
+        timeout_s: Seconds without progress (the end of an epoch, or a checkpoint) after which the job fails.
     """
 
     stage: str
     number: int
-    workload: str
     settings: Mapping[str, Any]
-    seed: int
-    split_seed: int
-    device: str
-    data_dir: Path
-    folder: Path
-    access: frozenset[str]
+    cost: Mapping[str, int] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    split_seed: int = 0
+    label: str = ""
+    key: str = ""
+    workload: str = ""
+    device: str = "cpu"
+    data_dir: Path = Path()
+    folder: Path = Path()
+    access: frozenset[str] = frozenset()
     final: bool = False
     evaluate: tuple[Any, ...] | None = None
     runs_dir: Path | None = None
@@ -65,7 +97,13 @@ class Job:
 
 @dataclass(frozen=True)
 class Epoch:
-    """A finished epoch: its number from 1, what the workload yielded, and the device time since the last event."""
+    """A finished epoch.
+
+    Attributes:
+        number: The epoch, from 1.
+        metrics: The metrics that the workload yielded.
+        seconds: Device time since the job's previous event.
+    """
 
     number: int
     metrics: Mapping[str, float]
@@ -74,7 +112,13 @@ class Epoch:
 
 @dataclass(frozen=True)
 class End:
-    """The end of a job, the device time since the last event, and what each labelled set gave where it was measured."""
+    """The end of a job.
+
+    Attributes:
+        outcome: The status, with the reason where it did not complete.
+        seconds: Device time since the job's previous event.
+        metrics: The metrics of each labelled set, by the set's name; empty unless the job evaluated.
+    """
 
     outcome: Outcome
     seconds: float
@@ -83,14 +127,18 @@ class End:
 
 @dataclass(frozen=True)
 class Preemption:
-    """A job that left before its end, its state saved as far as it was; with a `reason` the study cannot go on."""
+    """A job that stopped before its end and can be resumed from its latest checkpoint.
+
+    Attributes:
+        reason: Why the study cannot continue, for example a full disk; empty after an ordinary pause or stop.
+    """
 
     reason: str = ""
 
 
 @dataclass(frozen=True)
 class Note:
-    """Something about a job that a person is to know."""
+    """A message about a job for the user."""
 
     text: str
 
@@ -99,33 +147,52 @@ Event = Epoch | End | Preemption | Note
 
 
 class Scheduler(Protocol):
-    """What next: hands out jobs and decides after each epoch. All calls come from one thread."""
+    """Chooses jobs and handles their events: a study, one of its stages, or a part of one.
+
+    A runner makes all calls from one thread.
+    """
+
+    @property
+    def failure(self) -> str:
+        """Why it gave up; empty while it has not."""
+
+    @property
+    def cut(self) -> bool:
+        """Whether the budget keeps it from going on."""
+
+    @property
+    def done(self) -> bool:
+        """Whether no job runs and none is left that may be started."""
 
     @property
     def stopping(self) -> bool:
-        """Whether a signal or a failure asks for an early end: running jobs are to be left as they are."""
+        """Whether the runner must stop now and abandon the running jobs; they resume at the next start."""
 
     def suggest(self) -> Job | None:
-        """A job to start now, or None: there is none unless a running one fails."""
+        """Return a job to start now, or None when there is none until a running job ends or fails."""
 
     def on_epoch(self, job: Job, epoch: Epoch) -> Decision:
-        """Record an epoch of a job; STOP means that its trial has been ended and the job is to leave."""
+        """Record an epoch of a job; after STOP the trial is over and the job must be stopped."""
 
     def on_end(self, job: Job, end: End) -> None:
-        """Record how a job ended."""
+        """Record the end of a job."""
 
-    def on_left(self, job: Job, left: Preemption) -> None:
-        """A job has left before its end: it goes on when it is handed out again, in this run or at a later start."""
+    def on_preempted(self, job: Job, preemption: Preemption) -> None:
+        """Handle a job that stopped before its end; a later call of `suggest`, or the next start, resumes it."""
 
     def on_note(self, job: Job, note: Note) -> None:
-        """Tell of a job."""
+        """Show a message about a job."""
 
     def on_death(self, job: Job) -> Decision:
-        """The process that a job was in has died; STOP where it is not to be begun again."""
+        """Handle the death of a job's process; after CONTINUE the runner must start the job again."""
 
 
 def dispatch(event: Event, job: Job, scheduler: Scheduler) -> Decision:
-    """Tell the scheduler what happened; STOP where the job is to leave, or has."""
+    """Pass an event of `job` to the scheduler.
+
+    Returns:
+        CONTINUE while the job is to continue; STOP where the scheduler stopped it, or it has ended or was preempted.
+    """
     match event:
         case Epoch():
             return scheduler.on_epoch(job, event)
@@ -133,20 +200,20 @@ def dispatch(event: Event, job: Job, scheduler: Scheduler) -> Decision:
             scheduler.on_note(job, event)
             return Decision.CONTINUE
         case Preemption():
-            scheduler.on_left(job, event)
+            scheduler.on_preempted(job, event)
         case End():
             scheduler.on_end(job, event)
     return Decision.STOP
 
 
 class Runner(Protocol):
-    """Where trials run."""
+    """Trains the jobs of a scheduler."""
 
     def run(self, scheduler: Scheduler) -> None:
-        """Train jobs until the scheduler has none left and none runs, or it is stopping."""
+        """Train jobs until the scheduler has none and none is running, or until it is stopping."""
 
     def interrupt(self, grace_s: float) -> None:
-        """The scheduler will be stopping within so many seconds; called from a signal's handler."""
+        """Prepare for `scheduler.stopping` to become true within `grace_s` seconds; called from a signal handler."""
 
     def close(self) -> None:
-        """Give back what the runner holds."""
+        """Release the runner's resources."""

@@ -1,4 +1,7 @@
-"""sweeps.runners.startup."""
+"""Start a runner in a background thread while the driver checks the study.
+
+Ray takes about ten seconds to import and start, which the driver spends on preparing the study.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,11 @@ from collections.abc import Callable
 from sweeps.runners.protocol import Runner, TrialResources
 
 
-class Starting:
-    """A runner on its way up in a thread of its own, while the driver checks the study.
+class RunnerStartup:
+    """A runner that is being started in a thread of its own.
 
-    The thread lives until `close`: Linux ends the processes of a Ray together with the thread that started them.
+    The thread lives until `close`: Linux kills Ray's processes together with the thread that started them
+    (parent-death signal), and the driver would then wait a minute for a server that is gone.
     """
 
     def __init__(self, start: Callable[[], Runner]) -> None:
@@ -24,7 +28,11 @@ class Starting:
         self._thread.start()
 
     def ready(self) -> Runner:
-        """The runner, once it is up. Raises what kept it from starting."""
+        """Wait until the runner has started and return it.
+
+        Raises:
+            RunnerError: Ray could not be started.
+        """
         self._up.wait()
         if self._failure:
             raise self._failure
@@ -32,14 +40,14 @@ class Starting:
         return self._runner
 
     def close(self) -> None:
-        """Give back what the runner holds, as soon as it holds it."""
+        """Close the runner, waiting for its start to finish first."""
         self._over.set()
         self._thread.join()
 
     def _work(self) -> None:
         try:
             self._runner = self._start()
-        except Exception as error:  # noqa: BLE001  (raised in the thread that waits)
+        except Exception as error:  # noqa: BLE001  (raised again by `ready`, in the thread that waits)
             self._failure = error
         finally:
             self._up.set()
@@ -48,9 +56,15 @@ class Starting:
             self._runner.close()
 
 
-def starting(kind: str, share: TrialResources, address: str | None) -> Starting:
-    """Begin to start the runner called `kind`: "ray" or "inline"."""
-    return Starting(_inline if kind == "inline" else lambda: _ray(share, address))
+def start_runner(kind: str, share: TrialResources, address: str | None) -> RunnerStartup:
+    """Begin to start a runner and return at once.
+
+    Args:
+        kind: "ray" or "inline".
+        share: The resources of one trial; the inline runner ignores them.
+        address: A running Ray cluster; None starts Ray on this machine.
+    """
+    return RunnerStartup(_inline if kind == "inline" else lambda: _ray(share, address))
 
 
 def _inline() -> Runner:

@@ -1,4 +1,4 @@
-"""One job from its checkpoint to its end, in whichever process it was put."""
+"""Execute one job from its latest checkpoint to its end, as a stream of events, in whichever process calls it."""
 
 from __future__ import annotations
 
@@ -18,61 +18,73 @@ from sweeps.workload.run import Preempted, Run
 
 
 def execute(job: Job, watch: Watch | None = None) -> Iterator[Event]:
-    """Train or evaluate `job`, yielding its epochs as they end and, last, an End or that it has Left.
+    """Train or evaluate a job.
 
-    An error of the workload is an outcome, not an exception: the worker stays fit for the next job. `watch` ends the
-    job where it makes no progress.
+    Args:
+        job: The job; it resumes from its latest intact checkpoint.
+        watch: The watchdog to notify of progress; it is closed at the end.
+
+    Yields:
+        An Epoch as each epoch ends, a Note where a checkpoint is damaged, and at last an End or a Preemption. An error
+        of the workload becomes an End with the reason, never an exception, so that the worker can take the next job.
     """
     clock = _Stopwatch()
-    measured: dict[str, dict[str, float]] = {}
+    metrics_of_sets: dict[str, dict[str, float]] = {}
     watch = watch or Watch()
-    stuck = hung(job.folder)
-    if stuck:  # in a process that has been ended for it
-        yield End(timed_out(job, stuck), clock.lap())
+    # The watchdog ends a process without running Python, so the timeout is reported here, by the next process of the
+    # trial, instead of training until the same place hangs again.
+    if stacks := hung(job.folder):
+        yield End(timed_out(job, stacks), clock.lap())
         return
     try:
         run = open_run(job, watch)
-        if note := _refused(run):
+        if note := _note_on_damage(run):
             yield Note(note)
-        watch.progress()
+        watch.progress()  # starts the timer; before it nothing of the workload's own has run
         if job.evaluate is None:
             for epoch, metrics in _epochs(job, run):
                 watch.progress()
                 yield Epoch(epoch, metrics, clock.lap())
         else:
-            measured = _evaluated(job, run, job.evaluate)
+            metrics_of_sets = _evaluated(job, run, job.evaluate)
+    # Preempted and Hung are no `Exception`s, so that a workload's own `except Exception` lets them through.
     except Preempted:
         yield Preemption()
-    except Unwritable as error:
+    except Unwritable as error:  # a full disk is not the trial's fault: it stays unfinished and the study ends
         yield Preemption(str(error))
     except Hung as error:
         yield End(timed_out(job, "".join(traceback.format_exception(error))), clock.lap())
-    except (Exception, SystemExit) as error:  # noqa: BLE001  (whatever a foreign workload raises is its trial's outcome)
+    except (Exception, SystemExit) as error:  # noqa: BLE001  (whatever a workload raises is its trial's outcome)
         yield End(failure(error), clock.lap())
     else:
-        yield End(Outcome(Status.COMPLETE), clock.lap(), measured)
+        yield End(Outcome(Status.COMPLETE), clock.lap(), metrics_of_sets)
     finally:
         watch.close()
 
 
 def failure(error: BaseException) -> Outcome:
-    """The outcome that an exception of a workload stands for."""
+    """Return the outcome of a trial whose workload raised `error`: failed, or out of memory."""
     status = Status.OUT_OF_MEMORY if _out_of_memory(error) else Status.FAILED
     first_line = (str(error).splitlines() or [""])[0]
     return Outcome(status, f"{type(error).__name__}: {first_line}", "".join(traceback.format_exception(error)))
 
 
 def _epochs(job: Job, run: Run) -> Iterator[tuple[int, dict[str, float]]]:
+    """Train and yield the number and the metrics of each epoch."""
     workload = load(job.workload)
     for metrics in workload.train(workload.schema.validate(job.settings), run):
-        if job.until is not None and run.epoch >= job.until:  # nothing was saved, or it would have left
+        # A workload that saves checkpoints has been preempted in `Run.checkpoint`. One that saves none would train on
+        # past the pause: its next epoch has been trained, but is not recorded.
+        if job.until is not None and run.epoch >= job.until:
             raise Preempted
         run.epoch += 1
         yield run.epoch, _numbers(metrics)
 
 
 def _evaluated(job: Job, run: Run, entries: tuple[Any, ...]) -> dict[str, dict[str, float]]:
+    """Evaluate the trained model and return the metrics of each labelled set."""
     workload = load(job.workload)
+    # An older checkpoint may be intact where the last one is damaged, but it is not the model that was trained.
     if run.restored is None or run.refused:
         raise FileNotFoundError(
             f"no intact checkpoint of its last epoch in {job.folder}: there is no model to evaluate"
@@ -82,8 +94,11 @@ def _evaluated(job: Job, run: Run, entries: tuple[Any, ...]) -> dict[str, dict[s
 
 
 def open_run(job: Job, watch: Watch | None = None) -> Run:
-    """The handle that the workload of `job` trains with, at its latest intact checkpoint."""
-    saved = CheckpointFolder(job.folder / "checkpoint").restore()
+    """Return the Run that the workload of `job` trains with, at the latest intact checkpoint.
+
+    Each checkpoint that it saves counts as progress for `watch`.
+    """
+    checkpoint = CheckpointFolder(job.folder / "checkpoint").restore()
     return Run(
         seed=job.seed,
         split_seed=job.split_seed,
@@ -92,9 +107,9 @@ def open_run(job: Job, watch: Watch | None = None) -> Run:
         folder=job.folder,
         access=job.access,
         final=job.final,
-        restored=saved.folder if saved else None,
-        epoch=saved.epoch if saved else 0,
-        refused=saved.refused if saved else (),
+        restored=checkpoint.folder if checkpoint else None,
+        epoch=checkpoint.epoch if checkpoint else 0,
+        refused=checkpoint.refused if checkpoint else (),
         runs_dir=job.runs_dir,
         stop_file=job.stop_file,
         until=job.until,
@@ -102,8 +117,8 @@ def open_run(job: Job, watch: Watch | None = None) -> Run:
     )
 
 
-def _refused(run: Run) -> str:
-    """What to say, and to write into the trial's log, of checkpoints that are damaged."""
+def _note_on_damage(run: Run) -> str:
+    """Log and return a note on damaged checkpoints; "" where there are none."""
     if not run.refused:
         return ""
     epochs = " and ".join(map(str, run.refused))
@@ -115,6 +130,7 @@ def _refused(run: Run) -> str:
 
 
 def _numbers(metrics: Any) -> dict[str, float]:
+    """Return metrics as floats. Raises TypeError for anything but a mapping of numbers."""
     if not isinstance(metrics, Mapping):
         raise TypeError(f"train must yield a mapping of metrics, but yielded {metrics!r}")
     for name, value in metrics.items():
@@ -124,16 +140,18 @@ def _numbers(metrics: Any) -> dict[str, float]:
 
 
 def _out_of_memory(error: BaseException) -> bool:
-    # By name: the engine imports no torch, whose error this is.
+    # By name: the engine does not import torch, which defines this error.
     return any(base.__name__ in ("MemoryError", "OutOfMemoryError") for base in type(error).__mro__)
 
 
 class _Stopwatch:
+    """Measures the device time between events, by the monotonic clock: the time of day may jump."""
+
     def __init__(self) -> None:
         self._last = time.monotonic()
 
     def lap(self) -> float:
-        """Seconds since the last lap."""
+        """Return the seconds since the previous call."""
         now = time.monotonic()
         elapsed, self._last = now - self._last, now
         return elapsed

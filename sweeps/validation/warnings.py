@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sweeps.artifacts.layout import ABLATION, FINAL
 from sweeps.designs.fractional import fraction
 from sweeps.formatting import count
 from sweeps.stats import ALPHA, seeds_for_sign_flip, smallest_p
@@ -15,9 +16,9 @@ def warnings(study: Study) -> list[str]:
     family = comparisons(study)
     if study.ablation is not None:
         words = "its first " if isinstance(study.ablation.seeds, Seeds) else ""
-        messages += _sign_flip("ablation", min_seeds(study.ablation), family, words)
+        messages += _sign_flip(ABLATION, min_seeds(study.ablation), family, words)
     if study.final is not None and study.final.arms == "all":
-        messages += _sign_flip("final", study.final.seeds, family)
+        messages += _sign_flip(FINAL, study.final.seeds, family)
     if study.ablation is not None and study.ablation.baseline == "best" and study.confirm is None:
         messages.append(
             "ablation.baseline is best but there is no confirm: the best of the search is a single run, and its value "

@@ -44,7 +44,7 @@ def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         os.environ["OMP_NUM_THREADS"] = threads
 
 
-def run_ray(runner: Any, folder: Path, events: Events | None = None, **settings: Any) -> engine.StudyOutcome:
+def run_ray(runner: Any, folder: Path, events: Events | None = None, **settings: Any) -> engine.RunResult:
     study = toy_study(**settings)
     plan = settle(study, load(study.workload), folder / "data", {})
     wish = RunRequest(stages_of(study))

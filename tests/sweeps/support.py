@@ -17,7 +17,7 @@ from sweeps.runners.inline import InlineRunner
 from sweeps.samplers.feasibility import ConstraintGate
 from sweeps.stages.schedule import RunRequest
 from sweeps.study.document import from_text
-from sweeps.study.stages import asked
+from sweeps.study.stages import requested_stages
 from sweeps.study.study import Study, parse
 from sweeps.trial.trial import Trial
 from sweeps.validation.checks import check
@@ -53,7 +53,7 @@ def toy_study(**settings: Any) -> Study:
 
 def toy_gate(study: Study) -> ConstraintGate:
     """The budget gate of a toy study."""
-    return ConstraintGate(study, load(study.workload), {})
+    return ConstraintGate(study, load(study.workload))
 
 
 class Events:
@@ -124,12 +124,12 @@ def run_inline(
     *,
     cache: bool = False,
     open_again: bool = False,
-) -> engine.StudyOutcome:
+) -> engine.RunResult:
     """Run or continue `study` in this process; `folder` is the runs folder and holds the toy's data too."""
     known = folder / study.name / "environment.json"
     environment = json.loads(known.read_text()) if known.exists() else {}
     plan = settle(study, load(study.workload), folder / "data", environment)
-    wish = RunRequest(asked(study, stage), open_again)
+    wish = RunRequest(requested_stages(study, stage), open_again)
     return engine.run(plan, folder / study.name, InlineRunner, events or Events(), wish, cache)
 
 

@@ -422,7 +422,7 @@ def test_interrupted_inline_run_goes_on(tmp_path: Path) -> None:
         assert driver.stderr.readline() == "search: 3 runs\n"
         assert "trial 0 starts" in driver.stderr.readline()
         driver.send_signal(signal.SIGINT)
-        assert "SIGINT: no run is started any more" in driver.stderr.readline()
+        assert "SIGINT: no new trials" in driver.stderr.readline()
         driver.send_signal(signal.SIGINT)  # the second one does not wait for the epoch
         assert "run the same command again to go on" in driver.communicate(timeout=60)[1]
         assert driver.returncode == 130

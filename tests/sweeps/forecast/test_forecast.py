@@ -1,4 +1,4 @@
-"""`sweep plan`: stages, costs and what n can show, before anything is spent."""
+"""The forecast of a study: its stages, their cost, and the power of its comparisons."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rich.console import Console
 from sweeps.forecast import StudyPlan, plan, render
 from sweeps.forecast.outline import Unplannable
 from sweeps.forecast.power import deviation_of
-from sweeps.forecast.ranges import Range, epochs_per_trial, relative_work, slots, spread, wall
+from sweeps.forecast.ranges import Range, epochs_per_trial, relative_work, slots, spread, wall_time
 from sweeps.pruners.asha import Asha
 from sweeps.pruners.hyperband import Hyperband
 from sweeps.pruners.median import Median
@@ -39,36 +39,36 @@ def planned(tmp_path: Path, workers: int | None = None, probing: bool = False, *
     return plan(study, load(study.workload), tmp_path, probing=probing, workers=workers)
 
 
-def stage(found: StudyPlan, name: str) -> Any:
-    return next(stage for stage in found.stages if stage.name == name)
+def stage(study_plan: StudyPlan, name: str) -> Any:
+    return next(stage for stage in study_plan.stages if stage.name == name)
 
 
-def shown(found: StudyPlan) -> str:
+def rendered(study_plan: StudyPlan) -> str:
     console = Console(width=200)
     with console.capture() as capture:
-        console.print(render(found))
+        console.print(render(study_plan))
     return capture.get()
 
 
 def test_stages_are_listed_with_their_runs(tmp_path: Path) -> None:
-    found = planned(
+    study_plan = planned(
         tmp_path, run_cap=7, confirm={"top": 5, "seeds": 3}, ablation=PARTS, final={"seeds": 2, "arms": "all"}
     )
-    assert [(stage.name, stage.runs.likely) for stage in found.stages] == [
+    assert [(stage.name, stage.runs.likely) for stage in study_plan.stages] == [
         ("search", 7),
         ("confirm", 15),
         ("ablation", 4 * 8),
         ("final", 4 * 2),
     ]
-    assert found.device_hours is None
-    assert "7 trials + 15 confirm runs + 32 ablation runs + 8 final runs" in shown(found)
-    assert "time unknown" in shown(found)
+    assert study_plan.device_hours is None
+    assert "7 trials + 15 confirm runs + 32 ablation runs + 8 final runs" in rendered(study_plan)
+    assert "time unknown" in rendered(study_plan)
 
 
 def test_work_follows_macs_and_epochs(tmp_path: Path) -> None:
-    found = planned(tmp_path, ablation=GIVEN)
-    assert found.work == {"baseline": 1.0, "relu": 1.0, "momentum": 1.0, "depth": 0.5}
-    assert stage(found, "ablation").work == Range.of(8 * 4 * 3.5)
+    study_plan = planned(tmp_path, ablation=GIVEN)
+    assert study_plan.work == {"baseline": 1.0, "relu": 1.0, "momentum": 1.0, "depth": 0.5}
+    assert stage(study_plan, "ablation").work == Range.of(8 * 4 * 3.5)
 
 
 def test_final_of_the_best_alone_is_one_arm(tmp_path: Path) -> None:
@@ -76,11 +76,13 @@ def test_final_of_the_best_alone_is_one_arm(tmp_path: Path) -> None:
 
 
 def test_arms_that_do_not_apply_are_shown_and_not_counted(tmp_path: Path) -> None:
-    found = planned(tmp_path, ablation={**GIVEN, "components": {"wide": {"net.width": 2000}, "relu": {"net.depth": 1}}})
-    assert stage(found, "ablation").runs == Range.of(2 * 8)
-    assert "wide" not in found.work
-    assert any(text.startswith("wide is not applicable: cannot be built") for text in found.cautions)
-    assert "not applicable: cannot be built: a layer of 2000 units does not fit" in shown(found)
+    study_plan = planned(
+        tmp_path, ablation={**GIVEN, "components": {"wide": {"net.width": 2000}, "relu": {"net.depth": 1}}}
+    )
+    assert stage(study_plan, "ablation").runs == Range.of(2 * 8)
+    assert "wide" not in study_plan.work
+    assert any(text.startswith("wide is not applicable: cannot be built") for text in study_plan.cautions)
+    assert "not applicable: cannot be built: a layer of 2000 units does not fit" in rendered(study_plan)
 
 
 def test_best_recipe_stands_in_as_given_and_widens_the_range(tmp_path: Path) -> None:
@@ -112,42 +114,42 @@ def test_planning_twice_gives_the_same(tmp_path: Path) -> None:
 
 
 def test_nothing_is_searched_where_there_is_nothing_to_search(tmp_path: Path) -> None:
-    found = planned(tmp_path, parameters={}, run_cap=0, ablation=GIVEN)
-    assert [stage.name for stage in found.stages] == ["ablation"]
-    assert found.fitting is None
+    study_plan = planned(tmp_path, parameters={}, run_cap=0, ablation=GIVEN)
+    assert [stage.name for stage in study_plan.stages] == ["ablation"]
+    assert study_plan.fitting is None
 
 
 def test_seeds_under_a_precision_range_from_the_fewest_to_the_most(tmp_path: Path) -> None:
-    found = planned(tmp_path, ablation={**GIVEN, "seeds": {"min": 6, "max": 24, "precision": 0.5}})
+    study_plan = planned(tmp_path, ablation={**GIVEN, "seeds": {"min": 6, "max": 24, "precision": 0.5}})
     expected = expected_n(0.5, 0.5, 6, 24)
-    assert stage(found, "ablation").runs == Range(24, pytest.approx(4 * expected), 96)
-    assert found.foresight is not None
-    assert [deviation for deviation, _ in found.foresight.expected] == [0.25, 0.5, 1.0]
-    assert found.foresight.expected[1][1] == expected
-    assert "expected pairs for the precision: " in shown(found)
+    assert stage(study_plan, "ablation").runs == Range(24, pytest.approx(4 * expected), 96)
+    assert study_plan.foresight is not None
+    assert [deviation for deviation, _ in study_plan.foresight.expected] == [0.25, 0.5, 1.0]
+    assert study_plan.foresight.expected[1][1] == expected
+    assert "expected pairs for the precision: " in rendered(study_plan)
 
 
 def test_tuning_again_adds_its_trials_and_doubles_the_replicates(tmp_path: Path) -> None:
-    found = planned(tmp_path, ablation={**GIVEN, "retune": {"parameters": ["lr"], "trials": 5}})
-    assert stage(found, "ablation").runs == Range.of(2 * 32 + 4 * 5)
-    assert stage(found, "ablation").work == Range.of((2 * 8 + 5) * 4 * 3.5)
+    study_plan = planned(tmp_path, ablation={**GIVEN, "retune": {"parameters": ["lr"], "trials": 5}})
+    assert stage(study_plan, "ablation").runs == Range.of(2 * 32 + 4 * 5)
+    assert stage(study_plan, "ablation").work == Range.of((2 * 8 + 5) * 4 * 3.5)
 
 
 def test_path_has_at_most_a_step_for_each_dimension(tmp_path: Path) -> None:
-    found = planned(tmp_path, parameters=WIDTHS, ablation={"design": "path", "seeds": 8})
-    runs = stage(found, "ablation").runs
+    study_plan = planned(tmp_path, parameters=WIDTHS, ablation={"design": "path", "seeds": 8})
+    runs = stage(study_plan, "ablation").runs
     assert (runs.low, runs.high) == (2 * 8, 3 * 8 + 2 * 8)
     assert runs.low < runs.likely < runs.high
 
 
-def test_foresight_bounds_what_the_seeds_can_show(tmp_path: Path) -> None:
-    seen = planned(tmp_path, ablation={**GIVEN, "seeds": 6}).foresight
-    assert seen is not None
-    assert (seen.comparisons, seen.pairs, seen.pairs_needed) == (3, 6, 7)
-    assert (seen.smallest_p, seen.smallest_p_holm) == (2 / 64, 6 / 64)
+def test_power_forecast_bounds_what_the_seeds_can_show(tmp_path: Path) -> None:
+    power = planned(tmp_path, ablation={**GIVEN, "seeds": 6}).foresight
+    assert power is not None
+    assert (power.comparisons, power.pairs, power.pairs_needed) == (3, 6, 7)
+    assert (power.smallest_p, power.smallest_p_holm) == (2 / 64, 6 / 64)
     # statsmodels 0.14: TTestPower().solve_power(nobs=6, alpha=0.05, power=0.8)
-    assert seen.detectable_sd == pytest.approx(1.4345, abs=1e-4)
-    assert seen.detectable is None
+    assert power.detectable_sd == pytest.approx(1.4345, abs=1e-4)
+    assert power.detectable is None
 
 
 def test_deviation_of_earlier_runs_turns_the_detectable_difference_into_units() -> None:
@@ -164,7 +166,7 @@ def test_deviation_of_earlier_runs_turns_the_detectable_difference_into_units() 
 
 
 def test_probe_turns_work_into_hours(tmp_path: Path) -> None:
-    found = planned(
+    study_plan = planned(
         tmp_path,
         workers=1,
         probing=True,
@@ -173,24 +175,26 @@ def test_probe_turns_work_into_hours(tmp_path: Path) -> None:
         budget={"gpu_hours": 1e-9},
         final={"seeds": 2},
     )
-    assert found.probe is not None
-    epoch_s = found.probe.epoch_s
+    assert study_plan.probe is not None
+    epoch_s = study_plan.probe.epoch_s
     assert epoch_s is not None
-    ablation = stage(found, "ablation")
+    ablation = stage(study_plan, "ablation")
     assert ablation.device_hours.likely == pytest.approx(8 * 4 * 3.5 * epoch_s * 0.5 / 3600)
     assert ablation.wall_s.likely == pytest.approx(8 * 4 * 3.5 * epoch_s)
-    assert found.wall_s is not None
-    assert found.wall_s.likely == pytest.approx(sum(stage.wall_s.likely for stage in found.stages if stage.wall_s))
-    assert any(text.startswith("the budget of ") for text in found.cautions)
-    assert stage(found, "final").budget_hours == pytest.approx(1e-9)
-    assert "budget up to here" in shown(found)
+    assert study_plan.wall_s is not None
+    assert study_plan.wall_s.likely == pytest.approx(
+        sum(stage.wall_s.likely for stage in study_plan.stages if stage.wall_s)
+    )
+    assert any(text.startswith("the budget of ") for text in study_plan.cautions)
+    assert stage(study_plan, "final").budget_hours == pytest.approx(1e-9)
+    assert "budget up to here" in rendered(study_plan)
 
 
 def test_probe_that_fails_leaves_times_unknown(tmp_path: Path) -> None:
-    found = planned(tmp_path, probing=True, baseline={"fault": "raise", "fault_epoch": 1})
-    assert found.probe == Probe(error="RuntimeError: <b>the toy broke</b>")
-    assert found.wall_s is None
-    assert "the probe failed, so times are unknown: RuntimeError: <b>the toy broke</b>" in shown(found)
+    study_plan = planned(tmp_path, probing=True, baseline={"fault": "raise", "fault_epoch": 1})
+    assert study_plan.probe == Probe(error="RuntimeError: <b>the toy broke</b>")
+    assert study_plan.wall_s is None
+    assert "the probe failed, so times are unknown: RuntimeError: <b>the toy broke</b>" in rendered(study_plan)
 
 
 def test_design_that_cannot_be_made_is_one_error(tmp_path: Path) -> None:
@@ -208,14 +212,14 @@ def test_plan_as_json_has_everything_but_whole_recipes(tmp_path: Path) -> None:
 
 def test_real_study_on_real_images_is_planned(tmp_path: Path) -> None:
     words = ["ablation={components: [crop, residual], seeds: 8}", "epochs=9"]
-    found = plan(*accept(edit(read(ROOT / "studies" / "quickstart.yaml"), words)), tmp_path, workers=2)
-    assert found.probe is not None
-    assert not found.probe.error
-    assert found.wall_s is not None
-    assert 0 < found.wall_s.low < found.wall_s.likely < found.wall_s.high
-    assert found.fitting is not None
-    assert 0.4 < found.fitting.share < 0.65
-    assert found.arms[2].cost["parameters"] < found.arms[0].cost["parameters"]
+    study_plan = plan(*accept(edit(read(ROOT / "studies" / "quickstart.yaml"), words)), tmp_path, workers=2)
+    assert study_plan.probe is not None
+    assert not study_plan.probe.error
+    assert study_plan.wall_s is not None
+    assert 0 < study_plan.wall_s.low < study_plan.wall_s.likely < study_plan.wall_s.high
+    assert study_plan.fitting is not None
+    assert 0.4 < study_plan.fitting.share < 0.65
+    assert study_plan.arms[2].cost["parameters"] < study_plan.arms[0].cost["parameters"]
 
 
 @pytest.mark.parametrize(
@@ -244,17 +248,17 @@ def test_as_many_at_once_as_the_machine_holds(
     [(9, 90, 10, 2, 50), (1, 10, 10, 4, 10), (0, 0, 0, 2, 0), (3, 12, 10, 2, 10), (4, 8, 2, 1, 8)],
 )
 def test_time_is_counted_in_rounds(runs: float, work: float, longest: float, at_once: int, time: float) -> None:
-    assert wall(runs, work, longest, at_once) == time
+    assert wall_time(runs, work, longest, at_once) == time
 
 
 def test_early_termination_ranges_from_what_the_rungs_mean_to_none() -> None:
-    found = epochs_per_trial(Asha(2, 18, 3, "maximize"), 18, 500)
+    forecast = epochs_per_trial(Asha(2, 18, 3, "maximize"), 18, 500)
     meant = 2 + 4 / 3 + 12 / 9  # rungs at 2 and 6, a third goes on at each
-    assert found.low == min(meant, found.likely)
-    assert found.likely == pytest.approx(meant, abs=0.3)
-    assert found.high == 18
+    assert forecast.low == min(meant, forecast.likely)
+    assert forecast.likely == pytest.approx(meant, abs=0.3)
+    assert forecast.high == 18
     few = epochs_per_trial(Asha(2, 18, 3, "maximize"), 18, 3)
-    assert few.likely > found.likely  # the first ones at a rung have nobody to fall behind
+    assert few.likely > forecast.likely  # the first ones at a rung have nobody to fall behind
     assert epochs_per_trial(None, 18, 5) == Range.of(18)
 
 
@@ -264,16 +268,16 @@ def test_forecast_of_one_epoch_is_what_it_trains() -> None:
 
 
 def test_forecast_of_the_median_rule_stops_up_to_half_at_the_first_look() -> None:
-    found = epochs_per_trial(Median(3, 5, "maximize"), 27, 500)
-    assert found.low == 15
-    assert found.low <= found.likely <= 16.5
-    assert found.high == epochs_per_trial(Median(3, 5, "maximize"), 27, 5).likely == 27
+    forecast = epochs_per_trial(Median(3, 5, "maximize"), 27, 500)
+    assert forecast.low == 15
+    assert forecast.low <= forecast.likely <= 16.5
+    assert forecast.high == epochs_per_trial(Median(3, 5, "maximize"), 27, 5).likely == 27
 
 
 def test_forecast_of_hyperband_lies_between_its_first_bracket_and_none() -> None:
-    found = epochs_per_trial(Hyperband(1, 27, 3, "maximize"), 27, 400)
+    forecast = epochs_per_trial(Hyperband(1, 27, 3, "maximize"), 27, 400)
     first = epochs_per_trial(Asha(1, 27, 3, "maximize"), 27, 400)
-    assert first.likely < found.likely < found.high == 27
+    assert first.likely < forecast.likely < forecast.high == 27
 
 
 @pytest.mark.parametrize(
@@ -299,12 +303,12 @@ def test_spread_of_a_sampler_that_learns_is_that_of_the_configurations() -> None
 
 
 def test_space_in_which_nothing_drawn_fits_is_warned_of(tmp_path: Path) -> None:
-    found = planned(
+    study_plan = planned(
         tmp_path,
         constraints=["parameters <= 200"],
         parameters={"net.width": {"min": 8, "max": 1000}, "net.depth": {"min": 2, "max": 1000}},
     )
-    assert found.fitting is not None
-    assert found.fitting.fit == 0
-    assert found.fitting.high == pytest.approx(0.0092, abs=0.0002)
-    assert any(text.startswith("none of 400 random configurations fits") for text in found.cautions)
+    assert study_plan.fitting is not None
+    assert study_plan.fitting.fit == 0
+    assert study_plan.fitting.high == pytest.approx(0.0092, abs=0.0002)
+    assert any(text.startswith("none of 400 random configurations fits") for text in study_plan.cautions)

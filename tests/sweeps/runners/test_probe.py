@@ -1,4 +1,4 @@
-"""The probe: two epochs in a process of their own, and whatever goes wrong is told."""
+"""The probe: two epochs in a separate process; errors are reported, not raised."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sweeps.runners.probe import Probe, measure, probe, told
+from sweeps.runners.probe import Probe, measure, probe, summarize
 from sweeps.runners.protocol import Epoch, Job
 from sweeps.workload import Run
 from tests.sweeps.support import toy_gate, toy_study
@@ -23,7 +23,7 @@ class Short:
 
 
 def train(recipe: Short, run: Run) -> Iterator[Mapping[str, float]]:
-    """A workload that tells of its memory on the device, its nth epoch taking n MiB."""
+    """A workload that reports its GPU memory: n MiB in its nth epoch."""
     for epoch in range(1, recipe.epochs + 1):
         print("noise on stdout")  # noqa: T201
         yield {"loss": 1.0, "gpu_memory_mib": float(epoch)}
@@ -51,27 +51,27 @@ def epochs(folder: Path) -> list[str]:
 
 
 def test_probe_trains_two_epochs_elsewhere_and_leaves_nothing(tmp_path: Path) -> None:
-    found = probe(job(tmp_path, epochs=40))
-    assert not found.error
-    assert found.epoch_s is not None
-    assert found.first_s is not None
-    assert found.epoch_s > 0
-    assert found.first_s > 0
-    assert found.memory_mib is not None
-    assert found.memory_mib > 10
-    assert found.gpu_memory_mib is None
+    probed = probe(job(tmp_path, epochs=40))
+    assert not probed.error
+    assert probed.epoch_s is not None
+    assert probed.first_s is not None
+    assert probed.epoch_s > 0
+    assert probed.first_s > 0
+    assert probed.memory_mib is not None
+    assert probed.memory_mib > 10
+    assert probed.gpu_memory_mib is None
     assert epochs(tmp_path) == ["1", "2"]
     assert [path.name for path in tmp_path.iterdir()] == ["epochs.txt"]
 
 
 def test_second_epoch_is_the_measure_because_the_first_pays_for_the_start() -> None:
-    found = told([Epoch(1, {"loss": 1.0}, 9.0), Epoch(2, {"loss": 1.0}, 2.0)])
-    assert (found.epoch_s, found.first_s) == (2.0, 9.0)
+    probed = summarize([Epoch(1, {"loss": 1.0}, 9.0), Epoch(2, {"loss": 1.0}, 2.0)])
+    assert (probed.epoch_s, probed.first_s) == (2.0, 9.0)
 
 
 def test_recipe_of_one_epoch_is_trained_twice(tmp_path: Path) -> None:
-    found = measure(job(tmp_path, epochs=1))
-    assert found.epoch_s is not None
+    probed = measure(job(tmp_path, epochs=1))
+    assert probed.epoch_s is not None
     assert epochs(tmp_path) == ["1", "1"]
 
 
@@ -89,14 +89,14 @@ def test_device_memory_is_what_the_workload_reports_and_its_output_does_no_harm(
         ({"fault": "text"}, "TypeError: train must yield numbers, but yielded val_accuracy='high'"),
     ],
 )
-def test_what_goes_wrong_is_told_and_not_raised(baseline: dict[str, Any], error: str, tmp_path: Path) -> None:
+def test_error_is_reported_and_not_raised(baseline: dict[str, Any], error: str, tmp_path: Path) -> None:
     assert probe(job(tmp_path, **baseline)) == Probe(error=error)
 
 
 def test_workload_that_hangs_is_given_up(tmp_path: Path) -> None:
-    found = probe(job(tmp_path, fault="hang", fault_epoch=1), timeout_s=3)
-    assert found.error == "the probe did not finish 2 epochs within 3 s"
+    probed = probe(job(tmp_path, fault="hang", fault_epoch=1), timeout_s=3)
+    assert probed.error == "the probe did not finish 2 epochs within 3 s"
 
 
-def test_workload_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_missing_workload_is_reported(tmp_path: Path) -> None:
     assert "BadWorkload" in probe(job(tmp_path, "tests.no_such_module")).error

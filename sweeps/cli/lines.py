@@ -1,0 +1,39 @@
+"""Single lines of text about a study's results: its best trial, its trials by status, its stages."""
+
+from __future__ import annotations
+
+from sweeps.formatting import count, measure, status_name
+from sweeps.storage.results import Results
+from sweeps.trial.trial import Status
+
+
+def best_line(results: Results) -> str:
+    """Return the best trial of the search so far: "Best of 4 trials: trial 2, validation accuracy 61.50 % after …"."""
+    ranked, metric = results.ranked(), measure(results.study.metric)
+    if not ranked:
+        return f"No trial of {results.name} has finished: {tally(results)}."
+    best = ranked[0]
+    value = f"{metric.label} {metric.show(best.value)}"
+    size = f", {best.cost['parameters']:,} parameters" if "parameters" in best.cost else ""
+    trials = count(results.counted, "trial")
+    moment = "at the best of" if results.study.metric.at == "best" else "after"
+    return f"Best of {trials}: trial {best.number}, {value} {moment} {count(best.epochs, 'epoch')}{size} (one run)."
+
+
+def tally(results: Results) -> str:
+    """Return the number of search trials with each status: "3 complete, 2 pruned"."""
+    names = {Status.RUNNING: "unfinished"}  # whether a driver runs them at present is not known here
+    counts = [f"{n} {names.get(status, status_name(status))}" for status, n in results.counts().items() if n]
+    return ", ".join(counts) or "no trial yet"
+
+
+def stage_lines(results: Results) -> list[str]:
+    """Return a line for each stage after the search that has begun: "ablation: 3 arms, 12 complete, 1 failed"."""
+    lines = []
+    for name, stage in results.stages.items():
+        if not stage.arms:  # the small searches of a re-tuned ablation
+            continue
+        statuses = [trial.status for trial in stage.trials]
+        counts = ", ".join(f"{n} {status_name(status)}" for status in Status if (n := statuses.count(status)))
+        lines.append(f"{name}: {count(sum(arm.applicable for arm in stage.arms), 'arm')}, {counts or 'no run yet'}")
+    return lines

@@ -1,0 +1,41 @@
+"""The function that Tune runs in a worker: one job, or a pause between two jobs."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+from ray import tune
+
+from sweeps.runners.protocol import Job
+from sweeps.runners.watchdog import Exit
+from sweeps.runners.worker import execute
+
+
+@dataclass(frozen=True)
+class Pause:
+    """A sleep in a worker that has no job while another one still trains.
+
+    Tune releases an actor that is idle even for a moment and has no public setting against it; a new one costs 5 to 7 s
+    of imports. It also starts the new one only if no running trial ends sooner: between two stages of short runs, a
+    study would continue with a single worker (docs/decisions.md, "One Tuner run for all stages, and workers that
+    rest").
+    """
+
+    seconds: float
+
+
+def trainable(config: dict[str, Any]) -> None:
+    """Execute the Job, or sleep for the Pause, under `config["job"]`, and report each event as it happens."""
+    job: Job | Pause = config["job"]
+    if isinstance(job, Pause):
+        time.sleep(job.seconds)
+        tune.report({"event": job})
+        return
+    watch = Exit(job.folder, job.timeout_s) if job.timeout_s is not None else None
+    # `tune.report` raises when Tune stops the trial; closing the generator then stops the watchdog at once.
+    with closing(execute(job, watch)) as events:  # type: ignore[type-var]
+        for event in events:
+            tune.report({"event": event})
