@@ -57,6 +57,16 @@ class Model:
         return self._trained.settings
 
     @property
+    def study(self) -> str:
+        """The name of its study."""
+        return self._trained.results.name
+
+    @property
+    def origin(self) -> str:
+        """Where it comes from: "digits, the incumbent (final/0)"."""
+        return self._trained.origin
+
+    @property
     def runs(self) -> tuple[Trial, ...]:
         """The runs that trained it."""
         return self._trained.runs

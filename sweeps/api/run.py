@@ -11,6 +11,7 @@ from sweeps.api.results import StudyResults
 from sweeps.api.study import Study
 from sweeps.engine.execute import RunResult
 from sweeps.engine.launch import Folders, Options, launch
+from sweeps.runners.startup import RUNNERS
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,6 @@ def run(
 
 
 def _checked(runner: str) -> str:
-    if runner not in ("ray", "inline"):
-        raise ValueError(f"runner must be 'ray' or 'inline' but is {runner!r}")
+    if runner not in RUNNERS:
+        raise ValueError(f"runner must be one of {', '.join(RUNNERS)} but is {runner!r}")
     return runner

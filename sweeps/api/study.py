@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sweeps.forecast import StudyPlan, plan
-from sweeps.prepare.environment import data_dir as data_folder
-from sweeps.storage.runs import study_document
 from sweeps.study import study as definitions
 from sweeps.study.document import from_text
 from sweeps.validation.checks import accept
 from sweeps.validation.loading import Edits, load_study
 from sweeps.validation.warnings import warnings
 from sweeps.workload import Workload
+
+if TYPE_CHECKING:
+    from sweeps.forecast import StudyPlan
 
 
 class Study:
@@ -87,6 +87,8 @@ class Study:
         Raises:
             NotFound: There is no such study in `runs_dir`.
         """
+        from sweeps.storage.runs import study_document  # Optuna, which checking a file does not need
+
         return cls(*accept(study_document(Path(runs_dir), name)))
 
     @property
@@ -121,6 +123,9 @@ class Study:
             Unavailable: Data or models are missing.
             Infeasible: The baseline cannot be trained, or nothing satisfies the constraints.
         """
+        from sweeps.forecast import plan
+        from sweeps.prepare.environment import data_dir as data_folder
+
         folder = data_folder(Path(data_dir) if data_dir is not None else None)
         return plan(self.definition, self.workload, folder, probing=probe, workers=workers)
 

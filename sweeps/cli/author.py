@@ -20,12 +20,11 @@ app = typer.Typer()
 @app.command()
 def validate(study: StudyFile, sets: Sets = None) -> None:
     """Check a study file and list every mistake in it."""
-    from sweeps.validation.loading import Edits, load_study
-    from sweeps.validation.warnings import warnings
+    from sweeps.api.study import Study
 
-    loaded, _ = load_study(study, Edits(sets or ()))
-    typer.echo(f"ok: {study}: {'; '.join(_stage_summaries(loaded))}")
-    for warning in warnings(loaded):
+    checked = Study.from_file(study, assignments=sets or ())
+    typer.echo(f"ok: {study}: {'; '.join(_stage_summaries(checked.definition))}")
+    for warning in checked.warnings():
         typer.echo(f"warning: {warning}", err=True)
 
 

@@ -16,50 +16,47 @@ import typer
 from sweeps.artifacts.layout import SEARCH
 
 if TYPE_CHECKING:
-    from sweeps.engine.execute import RunResult
-    from sweeps.engine.launch import Options
+    from sweeps.api.run import StudyOutcome
+    from sweeps.api.study import Study
     from sweeps.storage.results import Results
-    from sweeps.study.study import Study
-    from sweeps.workload import Workload
 
 COMPLETE, FAILED, BAD_INPUT, RESUMABLE, INTERRUPTED = 0, 1, 2, 75, 130
 GO_ON = "run the same command again to go on"
 
 
-def carry_out(study: Study, workload: Workload, options: Options, as_json: bool, name: str | None = None) -> None:
+def carry_out(study: Study, as_json: bool, **options: Any) -> None:
     """Run or continue a study and print its results.
 
     Args:
         study: The study.
-        workload: Its workload.
-        options: How it is run.
         as_json: Whether to print JSON instead of text.
-        name: The study's folder, if it is not named after the study.
+        **options: The keyword arguments of `sweeps.run`.
 
     Raises:
         typer.Exit: The study is not complete; with the exit code.
     """
-    from sweeps.engine.launch import Stopped, launch
-    from sweeps.validation.warnings import warnings
+    from sweeps.api.run import run
+    from sweeps.engine.launch import Stopped
 
-    for warning in warnings(study):
+    for warning in study.warnings():
         typer.echo(f"warning: {warning}", err=True)
     try:
-        result = launch(study, workload, options, name)
+        outcome = run(study, **options)
     except KeyboardInterrupt:
         typer.echo(f"stopped at once; {GO_ON}", err=True)
         raise typer.Exit(INTERRUPTED) from None
     except Stopped as stopped:
         typer.echo(f"stopped by {stopped}; {GO_ON}", err=True)
         raise typer.Exit(RESUMABLE) from None
-    if result.signal is not None:
-        typer.echo(f"stopped by {result.signal.name}; {GO_ON}", err=True)
+    if outcome.signal:
+        typer.echo(f"stopped by {outcome.signal}; {GO_ON}", err=True)
         raise typer.Exit(RESUMABLE)
     if as_json:
-        print_json({**summary(result.results), "report": str(result.report), "complete": result.complete})
+        content = summary(outcome.results.records)
+        print_json({**content, "report": str(outcome.report), "complete": outcome.complete})
     else:
-        _print_results(result)
-    _exit_unless_complete(result)
+        _print_results(outcome)
+    _exit_unless_complete(outcome)
 
 
 def show_best(results: Results) -> None:
@@ -102,34 +99,32 @@ def print_json(content: Any) -> None:
     sys.stdout.write("\n")
 
 
-def _exit_unless_complete(result: RunResult) -> None:
+def _exit_unless_complete(outcome: StudyOutcome) -> None:
     """Print why a study is not complete. Raises typer.Exit where it is not."""
     from sweeps.io.errors import visible
 
-    if result.failure:
-        typer.echo(f"error: {visible(result.failure)}", err=True)
+    if outcome.failure:
+        typer.echo(f"error: {visible(outcome.failure)}", err=True)
         raise typer.Exit(FAILED)
-    if result.exhausted:
-        limit = f"budget.gpu_hours is {result.results.study.budget.gpu_hours:g}"
-        why = f"the stage {result.exhausted} has no budget left for another run ({limit}, {result.spent:.3g} spent)"
+    if outcome.exhausted:
+        limit = f"budget.gpu_hours is {outcome.results.records.study.budget.gpu_hours:g}"
+        spent = f"{outcome.device_hours:.3g} spent"
+        why = f"the stage {outcome.exhausted} has no budget left for another run ({limit}, {spent})"
         typer.echo(f"stopped: {why}; raise it to go on", err=True)
         raise typer.Exit(RESUMABLE)
 
 
-def _print_results(result: RunResult) -> None:
-    from sweeps.trial.trial import Status
-
-    results, study = result.results, result.results.study
-    ended = sum(trial.status is not Status.RUNNING for trial in results.everything)
-    if result.complete and result.ended_before == ended:
+def _print_results(outcome: StudyOutcome) -> None:
+    results = outcome.results.records
+    if outcome.complete and not outcome.new_runs:
         typer.echo(f"{results.name}: nothing was left to run.")
     show_best(results)
-    for stage in result.cut:
+    for stage in outcome.cut:
         typer.echo(f"The stage {stage} ended at its share of the budget; not all of its runs were made.")
-    search_ended = result.searched and result.complete and SEARCH not in result.cut
-    if search_ended and 0 < results.counted < study.run_cap:
-        typer.echo(f"No configuration is left to try after {results.counted} of {study.run_cap} trials.")
-    typer.echo(f"Report: {result.report}")
+    search_ended = outcome.searched and outcome.complete and SEARCH not in outcome.cut
+    if search_ended and 0 < results.counted < results.study.run_cap:
+        typer.echo(f"No configuration is left to try after {results.counted} of {results.study.run_cap} trials.")
+    typer.echo(f"Report: {outcome.report}")
 
 
 def _finite(content: Any) -> Any:

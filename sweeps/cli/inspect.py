@@ -71,11 +71,12 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show a trial's recipe, outcome and learning curve."""
+    from sweeps.api.results import load
     from sweeps.artifacts.record import plain
     from sweeps.cli.tables import console, curve_table, trial_table
-    from sweeps.storage.runs import find_trial, open_results, recipe_of
+    from sweeps.storage.runs import find_trial, recipe_of
 
-    results = open_results(runs_dir, name)
+    results = load(name, runs_dir).records
     record = find_trial(results, trial, stage)
     # A trial that never started, such as a rejected one, has no recipe file.
     rows, recipe = results.rows(trial, stage), recipe_of(results, trial, stage) or dict(record.parameters)
@@ -91,10 +92,9 @@ def show(
 @app.command()
 def report(name: Name, runs_dir: RunsDir = RUNS, reports_dir: ReportsDir = REPORTS) -> None:
     """Write the report of a study in its current state."""
-    from sweeps.engine.launch import write_report
-    from sweeps.storage.runs import open_results
+    from sweeps.api.results import load
 
-    typer.echo(write_report(open_results(runs_dir, name), reports_dir))
+    typer.echo(load(name, runs_dir).report(reports_dir))
 
 
 @app.command()
@@ -104,13 +104,13 @@ def compare(
     reports_dir: ReportsDir = REPORTS,
 ) -> None:
     """Compare studies: their differences and their results."""
+    from sweeps.api.results import load
     from sweeps.cli.tables import console, text_table
     from sweeps.report.compare import compare_table, write_comparison
-    from sweeps.storage.runs import open_results
 
     if len(set(names)) < 2:
         raise typer.BadParameter("name two studies or more that differ", param_hint="NAME...")
-    studies = [open_results(runs_dir, name) for name in dict.fromkeys(names)]
+    studies = [load(name, runs_dir).records for name in dict.fromkeys(names)]
     # File systems limit a name to 255 bytes.
     page = write_comparison(studies, reports_dir / "-vs-".join(results.name for results in studies)[:120])
     table = compare_table(studies)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,12 +14,12 @@ from sweeps.cli.exit import print_json
 from sweeps.cli.options import RUNS, DataDir, Json, RunsDir
 
 if TYPE_CHECKING:
-    from sweeps.models.trained import TrainedModels
-    from sweeps.workload import Predictions, Site, Workload
+    from sweeps.api.models import Model
+    from sweeps.workload import Predictions
 
 app = typer.Typer()
 
-Model = Annotated[
+ModelName = Annotated[
     str,
     typer.Argument(
         metavar="STUDY[:TRIAL]",
@@ -33,7 +31,7 @@ Model = Annotated[
 
 @app.command()
 def predict(
-    model: Model,
+    model: ModelName,
     source: Annotated[
         Path, typer.Argument(metavar="DATA", help="Unlabelled examples: a pickle, .npz or folder.", show_default=False)
     ],
@@ -57,29 +55,26 @@ def predict(
 
     Writes a CSV file, and warns if the examples differ from the training data.
     """
+    from sweeps.api.models import Model
     from sweeps.io.escape import visible
-    from sweeps.models.trained import deliver, in_words
 
     titles = _titles(header)
-    trained = deliver(runs_dir, model, ensemble)
-    workload, site = _workload_and_site(trained, data_dir)
-    recipe = workload.schema.validate(trained.settings)
-    with _refusals():
-        predictions = workload.predict(recipe, trained.folders, site, source, tta)
+    trained = Model.of(model, runs_dir=runs_dir, ensemble=ensemble, data_dir=data_dir)
+    predictions = trained.predict(source, tta=tta)
     write_predictions(out, titles, predictions, names)
     for warning in predictions.warnings:
         typer.echo(f"warning: {visible(warning)}", err=True)
     if as_json:
-        content = {"study": trained.results.name, "runs": _run_names(trained), "predictions": len(predictions.labels)}
+        content = {"study": trained.study, "runs": _run_names(trained), "predictions": len(predictions.labels)}
         counts, warnings = _class_counts(predictions), list(predictions.warnings)
         print_json({**content, "out": str(out), "classes": counts, "warnings": warnings})
         return
-    typer.echo(f"{out}: {len(predictions.labels):,} predictions by {in_words(trained)}")
+    typer.echo(f"{out}: {len(predictions.labels):,} predictions by {trained.description}")
 
 
 @app.command()
 def export(
-    model: Model,
+    model: ModelName,
     out: Annotated[Path, typer.Option("--out", help="The folder to write.", show_default=False)],
     form: Annotated[
         str, typer.Option("--format", help="safetensors, onnx, torchscript or torch.export.")
@@ -92,23 +87,13 @@ def export(
 
     Writes the model, its recipe, the class names and a model card, and checks that the file gives the model's outputs.
     """
-    from sweeps.io.escape import one_line
-    from sweeps.io.files import write_atomic
-    from sweeps.models.card import card, recipe_text
-    from sweeps.models.trained import deliver
+    from sweeps.api.models import Model
 
-    trained = deliver(runs_dir, model)
-    workload, site = _workload_and_site(trained, data_dir)
-    recipe = workload.schema.validate(trained.settings)
-    out.mkdir(parents=True, exist_ok=True)
-    with _refusals():
-        exported = workload.export(recipe, trained.folders[0], site, form, out)
-    write_atomic(out / "recipe.yaml", recipe_text(trained.settings))
-    write_atomic(out / "classes.txt", "".join(f"{one_line(name)}\n" for name in exported.names))
-    write_atomic(out / "README.md", card(trained, exported))
+    trained = Model.of(model, runs_dir=runs_dir, data_dir=data_dir)
+    exported = trained.export(out, format=form)
     if as_json:
         check = {"difference": exported.difference, "tolerance": exported.tolerance, "file": str(exported.file)}
-        print_json({"study": trained.results.name, "runs": _run_names(trained), **check})
+        print_json({"study": trained.study, "runs": _run_names(trained), **check})
         return
     typer.echo(f"{exported.file}: {trained.origin}")
     difference = f"largest difference {exported.difference:.2g}, allowed {exported.tolerance:.2g}"
@@ -120,27 +105,6 @@ def _titles(header: str) -> list[str]:
     if len(titles) != 2 or not all(titles):
         raise typer.BadParameter(f"give two titles, as ID,Labels, but got {header!r}", param_hint="--header")
     return titles
-
-
-def _workload_and_site(trained: TrainedModels, data_dir: Path | None) -> tuple[Workload, Site]:
-    """The workload of a study, and this machine, on which its models were not necessarily trained."""
-    from sweeps.prepare import environment
-    from sweeps.workload import Site, load
-
-    study = trained.results.study
-    device = "cuda" if study.resources.gpu != 0 and environment.gpu_count() else "cpu"
-    return load(study.workload), Site(environment.data_dir(data_dir), device)
-
-
-@contextmanager
-def _refusals() -> Iterator[None]:
-    """Turn a workload's ValueError, for data or a format that it cannot handle, into an error of the user's."""
-    from sweeps.models.trained import Refused
-
-    try:
-        yield
-    except ValueError as error:
-        raise Refused(str(error)) from error
 
 
 def write_predictions(out: Path, titles: list[str], predictions: Predictions, names: bool) -> None:
@@ -165,7 +129,7 @@ def write_predictions(out: Path, titles: list[str], predictions: Predictions, na
     write_atomic(out, text.getvalue())
 
 
-def _run_names(trained: TrainedModels) -> list[str]:
+def _run_names(trained: Model) -> list[str]:
     return [f"{run.stage}/{run.number}" for run in trained.runs]
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -35,9 +34,6 @@ from sweeps.cli.options import (
     Workers,
 )
 
-if TYPE_CHECKING:
-    from sweeps.engine.launch import Options
-
 app = typer.Typer()
 
 
@@ -64,13 +60,12 @@ def run(
     quiet: Quiet = False,
 ) -> None:
     """Run or continue a study, then write its report."""
-    from sweeps.validation.loading import Edits, load_study
+    from sweeps.api.study import Study
 
-    loaded, workload = load_study(study, Edits(sets or (), search or (), toggle or (), budget))
+    checked = Study.from_file(study, assignments=sets or (), search=search or (), toggles=toggle or (), budget=budget)
     options = _options(runs_dir, reports_dir, data_dir, runner, workers, ray_address, quiet)
-    options = replace(options, fresh=fresh, smoke=smoke, stage=stage, cache=not no_cache)
-    options = replace(options, open_again=open_again, accept_drift=accept_drift)
-    carry_out(loaded, workload, options, as_json)
+    options |= {"fresh": fresh, "smoke": smoke, "stage": stage, "cache": not no_cache}
+    carry_out(checked, as_json, **options, open_again=open_again, accept_drift=accept_drift)
 
 
 @app.command()
@@ -90,7 +85,7 @@ def resume(
 ) -> None:
     """Continue a study by its name, then write its report."""
     options = _options(runs_dir, reports_dir, data_dir, runner, workers, ray_address, quiet)
-    _resume(name, replace(options, stage=stage, open_again=open_again, accept_drift=accept_drift), as_json)
+    _resume(name, as_json, **options, stage=stage, open_again=open_again, accept_drift=accept_drift)
 
 
 @app.command()
@@ -112,7 +107,7 @@ def final(
     They are trained on everything but the test set, which a study opens once.
     """
     options = _options(runs_dir, reports_dir, data_dir, runner, workers, ray_address, quiet)
-    _resume(name, replace(options, stage=FINAL, open_again=open_again, accept_drift=accept_drift), as_json)
+    _resume(name, as_json, **options, stage=FINAL, open_again=open_again, accept_drift=accept_drift)
 
 
 @app.command()
@@ -147,25 +142,22 @@ def plan(
 
     Trains two epochs of the baseline to measure their time, and keeps nothing.
     """
+    from sweeps.api.study import Study
     from sweeps.cli.tables import console
-    from sweeps.forecast import plan as forecast
     from sweeps.forecast import render
-    from sweeps.prepare.environment import data_dir as data_folder
-    from sweeps.validation.loading import Edits, load_study
 
-    loaded, workload = load_study(study, Edits(sets or (), search or (), toggle or (), budget))
-    study_plan = forecast(loaded, workload, data_folder(data_dir), probing=not no_probe, workers=workers)
+    checked = Study.from_file(study, assignments=sets or (), search=search or (), toggles=toggle or (), budget=budget)
+    study_plan = checked.forecast(data_dir=data_dir, probe=not no_probe, workers=workers)
     if as_json:
         print_json(study_plan.plain())
     else:
         console().print(render(study_plan))
 
 
-def _resume(name: str, options: Options, as_json: bool) -> None:
-    from sweeps.engine.launch import resume_study
+def _resume(name: str, as_json: bool, *, runs_dir: Path, **options: Any) -> None:
+    from sweeps.api.study import Study
 
-    study, workload = resume_study(options.folders.runs, name)
-    carry_out(study, workload, options, as_json, name)
+    carry_out(Study.from_run(name, runs_dir), as_json, runs_dir=runs_dir, name=name, **options)
 
 
 def _options(
@@ -176,14 +168,11 @@ def _options(
     workers: int | None,
     ray_address: str | None,
     quiet: bool,
-) -> Options:
-    from sweeps.engine.launch import Folders, Options
+) -> dict[str, Any]:
+    """The arguments of `sweeps.run` that all commands share."""
+    from sweeps.runners.startup import RUNNERS
 
-    folders = Folders(runs_dir, reports_dir, data_dir)
-    return Options(folders, _kind(runner), workers, ray_address, quiet=quiet)
-
-
-def _kind(runner: str) -> str:
-    if runner not in ("ray", "inline"):
-        raise typer.BadParameter(f"{runner!r} is not a runner; choose ray or inline", param_hint="--runner")
-    return runner
+    if runner not in RUNNERS:
+        raise typer.BadParameter(f"{runner!r} is not a runner; choose {' or '.join(RUNNERS)}", param_hint="--runner")
+    folders = {"runs_dir": runs_dir, "reports_dir": reports_dir, "data_dir": data_dir}
+    return {**folders, "runner": runner, "workers": workers, "ray_address": ray_address, "quiet": quiet}

@@ -27,13 +27,12 @@ from sweeps.runners.startup import RunnerStartup, start_runner
 from sweeps.stages.parts import RunRequest
 from sweeps.storage import drift
 from sweeps.storage.results import Results
-from sweeps.storage.runs import study_document, study_folder
+from sweeps.storage.runs import study_folder
 from sweeps.study.resources import SHARING, with_share
 from sweeps.study.sections import AUTO
 from sweeps.study.stages import ABLATION, SEARCH, requested_stages, stages_of
 from sweeps.study.study import Study, diff
 from sweeps.trial.trial import Status
-from sweeps.validation.checks import accept
 from sweeps.workload import Workload
 
 
@@ -79,11 +78,6 @@ class Options:
     cache: bool = True
     open_again: bool = False
     accept_drift: bool = False
-
-
-def resume_study(runs: Path, name: str) -> tuple[Study, Workload]:
-    """Return the study called `name` as it was last run, and its workload. Raises NotFound."""
-    return accept(study_document(runs, name))
 
 
 def launch(study: Study, workload: Workload, options: Options, name: str | None = None) -> RunResult:

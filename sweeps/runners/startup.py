@@ -6,7 +6,7 @@ Ray takes about ten seconds to import and start, which the driver spends on prep
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from sweeps.runners.protocol import Runner, TrialResources
 
@@ -60,14 +60,14 @@ def start_runner(kind: str, share: TrialResources, address: str | None) -> Runne
     """Begin to start a runner and return at once.
 
     Args:
-        kind: "ray" or "inline".
+        kind: A key of `RUNNERS`.
         share: The resources of one trial; the inline runner ignores them.
         address: A running Ray cluster; None starts Ray on this machine.
     """
-    return RunnerStartup(_inline if kind == "inline" else lambda: _ray(share, address))
+    return RunnerStartup(lambda: RUNNERS[kind](share, address))
 
 
-def _inline() -> Runner:
+def _inline(share: TrialResources, address: str | None) -> Runner:
     from sweeps.runners.inline import InlineRunner
 
     return InlineRunner()
@@ -77,3 +77,7 @@ def _ray(share: TrialResources, address: str | None) -> Runner:
     from sweeps.runners.ray import RayRunner
 
     return RayRunner(share, address)
+
+
+RUNNERS: Mapping[str, Callable[[TrialResources, str | None], Runner]] = {"ray": _ray, "inline": _inline}
+"""Every runner: its name for `--runner`, and what starts it with the resources of a trial and a cluster's address."""

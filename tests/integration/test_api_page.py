@@ -52,7 +52,7 @@ def test_notebook_like_example_draws_its_figures(tmp_path: Path) -> None:
 
 
 def test_study_runs_and_figures_are_shown_in_a_notebook(tmp_path: Path) -> None:
-    """In a real kernel: progress in one output that is updated, the answer and the figure inline, twice in a process."""
+    """In a real kernel, twice in a process: progress in one output that is updated, answer and figure inline."""
     study = {**TOY, "ablation": {"components": {"handicap": {"handicap": 5.0}}, "seeds": 2}, "run_cap": 3}
     cells = [
         f"import sweeps\noutcome = sweeps.run({study!r}, runner='inline')",

@@ -64,9 +64,10 @@ def trained(folder: Path) -> list[str]:
 def test_whole_study_is_read_and_nothing_of_it_is_trained_again(folder: Path) -> None:
     before = records(folder, "whole")
     assert run(folder, "status", "whole", "--runs-dir", "studies")["counted"] == 6
-    assert run(folder, "show", "whole", "0", "--runs-dir", "studies")["value"] == json.loads(
-        before["studies/whole/trials/0000/record.json"]
-    )["value"]
+    assert (
+        run(folder, "show", "whole", "0", "--runs-dir", "studies")["value"]
+        == json.loads(before["studies/whole/trials/0000/record.json"])["value"]
+    )
     assert run(folder, "run", "whole.yaml", "--runner", "inline", *FOLDERS)["complete"]
     assert not trained(folder)
     assert records(folder, "whole") == before

@@ -155,7 +155,7 @@ def test_failure_of_a_study_is_an_outcome_and_bad_input_an_exception(tmp_path: P
     assert "3 trials in a row failed" in outcome.failure
     with pytest.raises(sweeps.StudyError, match="run_cap"):
         sweeps.Study.from_dict({**TOY, "run_cap": "many"})
-    with pytest.raises(ValueError, match="runner must be 'ray' or 'inline' but is 'rya'"):
+    with pytest.raises(ValueError, match="runner must be one of ray, inline but is 'rya'"):
         sweeps.run(TOY, runner="rya")
     with pytest.raises(sweeps.NotFound, match="no study 'nobody'"):
         sweeps.load("nobody", runs_dir=tmp_path / "runs")
