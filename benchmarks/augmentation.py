@@ -1,10 +1,10 @@
-"""Images per second of each augmentation: ours on a batch, torchvision v2 image by image, kornia on a batch if there.
+"""Images per second of each augmentation: ours on batches, torchvision v2 on images, kornia (if installed) on batches.
 
     python -m benchmarks.augmentation [--size 32] [--batch 128] [--rounds 5] [--out benchmarks/results/augmentation]
 
-Every operation touches every image (p = 1), at the recipe's default settings, which the others are given too where they
-have them. Ours and kornia get float batches, torchvision single images of bytes, as a data loader's worker does; draws
-are included. One thread, CPU time of the process, the arms of an operation in turn, medians over the rounds.
+Every operation changes every image (p = 1), with the recipe's default settings; the others get the same settings where
+they have them. Ours and kornia get float batches, torchvision single uint8 images, as a data loader's worker does.
+Random draws are included. One thread, CPU time of the process, the arms of an operation in turn, medians over rounds.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from sklearn.datasets import load_sample_images
 from torch import Tensor
 from torchvision.transforms import v2
 
-from benchmarks.kept import keep
+from benchmarks.common import write_result
 from cifar_sweep.augment.operations.base import Step
 from cifar_sweep.augment.operations.registry import OPERATIONS
 from cifar_sweep.recipe.augment import AugmentRecipe
 
 Batch = Callable[[Tensor], Any]
-SINGLE = 64  # images that torchvision's arm takes in a round
+SINGLE = 64  # images per round of torchvision's arm
 
 BILINEAR = v2.InterpolationMode.BILINEAR
 TORCHVISION: Mapping[str, Callable[[int], v2.Transform]] = {
@@ -55,7 +55,7 @@ TORCHVISION: Mapping[str, Callable[[int], v2.Transform]] = {
 
 
 def kornia_transforms(size: int) -> Mapping[str, Callable[[], Batch]]:
-    """kornia's counterparts; empty where it is not installed."""
+    """Return kornia's counterparts; none if it is not installed."""
     try:
         import kornia.augmentation as K  # noqa: N812
         from kornia.augmentation import auto
@@ -83,7 +83,7 @@ def kornia_transforms(size: int) -> Mapping[str, Callable[[], Batch]]:
 
 
 def photos(count: int, size: int) -> Tensor:
-    """(count, 3, size, size) bytes cut from scikit-learn's photographs."""
+    """Return (count, 3, size, size) uint8 crops of scikit-learn's photographs."""
     pictures = [torch.tensor(picture).permute(2, 0, 1) for picture in load_sample_images().images]
     places = [(17 * number % (427 - size), 29 * number % (640 - size)) for number in range(count)]
     cut = [
@@ -93,34 +93,37 @@ def photos(count: int, size: int) -> Tensor:
 
 
 def ours(name: str) -> Batch:
-    """Draw and apply the operation as the trainer does."""
+    """Return a function that draws and applies the operation as the trainer does."""
     section = getattr(AugmentRecipe.model_validate({name: {"p": 1.0}}), name)
     operation = OPERATIONS[name](section)
     return lambda images: Step.of_epoch(name, operation, len(images), 0, 0)(images.clone(), slice(0, len(images)))
 
 
 def single(transform: v2.Transform) -> Batch:
-    """torchvision's transform, image by image."""
+    """Return a function that applies torchvision's transform image by image."""
     return lambda images: [transform(image) for image in images]
 
 
 def arms(name: str, size: int, images: Tensor) -> dict[str, tuple[Batch, Tensor]]:
-    """What is there for the operation: arm -> (what to time, what to time it on)."""
-    found: dict[str, tuple[Batch, Tensor]] = {"ours": (ours(name), images.float() / 255)}
+    """Return, by arm, the implementation of the operation and the images to time it on."""
+    arms_of_operation: dict[str, tuple[Batch, Tensor]] = {"ours": (ours(name), images.float() / 255)}
     if name in TORCHVISION:
-        found["torchvision"] = (single(TORCHVISION[name](size)), images[:SINGLE])
+        arms_of_operation["torchvision"] = (single(TORCHVISION[name](size)), images[:SINGLE])
     counterparts = kornia_transforms(size)
     if name in counterparts:
-        found["kornia"] = (counterparts[name](), images.float() / 255)
-    return found
+        arms_of_operation["kornia"] = (counterparts[name](), images.float() / 255)
+    return arms_of_operation
 
 
 def compare(size: int, batch: int, rounds: int) -> dict[str, Any]:
-    """Images per second of every operation and arm, `rounds` times in turn after one that does not count."""
+    """Return the images per second of every operation and arm, `rounds` times in turn after a warm-up."""
     images, speeds = photos(batch, size), {}
     for name in OPERATIONS:
         timed = arms(name, size, images)
-        turns = [{arm: speed(*each) for arm, each in timed.items()} for _ in range(rounds + 1)]
+        turns = [
+            {arm: speed(transform, batch_images) for arm, (transform, batch_images) in timed.items()}
+            for _ in range(rounds + 1)
+        ]
         speeds[name] = {arm: [turn[arm] for turn in turns[1:]] for arm in timed}
         medians = {arm: round(statistics.median(values)) for arm, values in speeds[name].items()}
         print(f"{name}: {medians}", file=sys.stderr)
@@ -131,14 +134,14 @@ def compare(size: int, batch: int, rounds: int) -> dict[str, Any]:
 
 
 def speed(transform: Batch, images: Tensor) -> float:
-    """Images per second of CPU time."""
+    """Return the images per second of CPU time."""
     started = time.process_time()
     transform(images)
     return len(images) / (time.process_time() - started)
 
 
 def table(result: dict[str, Any]) -> str:
-    """The medians side by side."""
+    """Return the medians as Markdown."""
     versions = ", ".join(f"{name} {result[name]}" for name in ("torch", "torchvision", "kornia") if name in result)
     lines = [
         f"Images per second of CPU time, one thread, {result['size']} px, batches of {result['batch']}, every image "
@@ -169,7 +172,7 @@ def main() -> None:
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     result = compare(chosen.size, chosen.batch, chosen.rounds)
-    keep(result, table(result), chosen.out)
+    write_result(result, table(result), chosen.out)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Whether the statistics hold what they promise: simulated studies, whose truth is known, put through `sweeps.stats`.
+"""Check the error rates of `sweeps.stats` on simulated studies with known effects.
 
     python -m benchmarks.calibration [--studies 5000] [--seed 0] [--out benchmarks/results/calibration]
 
-Checked, with a tolerance of three binomial standard errors: the family-wise error of Holm over paired t tests (at most
-5 %), the coverage of fixed-n intervals (95 %) and of Stein's procedure (at least 94.5 %), power (within 3 points of
-what is claimed), and the error of equivalence tests (at most 5 %). Skewed differences are reported, not judged: the t
-test does not promise anything for them. Exit code 1 when a bound is broken.
+The checks, with a tolerance of three binomial standard errors: the family-wise error of Holm over paired t tests (at
+most 5 %), the coverage of fixed-n intervals (95 %) and of Stein's procedure (at least 94.5 %), power (within 3 points
+of the claimed one), and the error of equivalence tests (at most 5 %). Skewed differences are reported, not judged,
+because the t test promises nothing for them. Exit code 1 when a bound is broken.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.kept import keep
+from benchmarks.common import write_result
 from sweeps.stats import detectable, equivalence_rows, expected_n, holm_rows, power, samples, stein_totals
 
 Array = NDArray[np.float64]
@@ -36,7 +36,7 @@ POWER_WITHIN, STEIN_AT_LEAST = 0.03, 0.945
 
 @dataclass(frozen=True)
 class Check:
-    """One simulated rate: how often something happened in `studies`, and what was promised ("" when only reported)."""
+    """A simulated rate over `studies`, and the promised one ("" if it is only reported)."""
 
     name: str
     setting: str
@@ -48,34 +48,34 @@ class Check:
 
     @property
     def error(self) -> float:
-        """The binomial standard error of the rate."""
+        """Return the binomial standard error of the rate."""
         return math.sqrt(self.rate * (1 - self.rate) / self.studies)
 
     @property
     def holds(self) -> bool:
-        """Whether the promise lies within three standard errors, those of a rate at the bound."""
+        """Return whether the rate is within three standard errors of its bounds."""
         slack = [3 * math.sqrt(bound * (1 - bound) / self.studies) for bound in (self.low, self.high)]
         return not self.promise or self.low - slack[0] <= self.rate <= self.high + slack[1]
 
 
 def normal(generator: np.random.Generator, shape: tuple[int, int, int]) -> Array:
-    """Differences of variants to one shared baseline, all normal: correlated by 0.5."""
+    """Draw normal differences of variants to a shared baseline, with correlation 0.5."""
     studies, _, n = shape
     return generator.normal(size=shape) - generator.normal(size=(studies, 1, n))
 
 
 def independent(generator: np.random.Generator, shape: tuple[int, int, int]) -> Array:
-    """Independent normal differences."""
+    """Draw independent normal differences."""
     return generator.normal(size=shape)
 
 
 def exponential(generator: np.random.Generator, shape: tuple[int, int, int]) -> Array:
-    """Independent exponential differences, shifted to mean 0: skewness 2."""
+    """Draw independent exponential differences, shifted to mean 0: skewness 2."""
     return generator.exponential(size=shape) - 1.0
 
 
 def lognormal(generator: np.random.Generator, shape: tuple[int, int, int]) -> Array:
-    """Independent lognormal differences (sigma 1), shifted to mean 0: skewness 6.2."""
+    """Draw independent lognormal differences (sigma 1), shifted to mean 0: skewness 6.2."""
     return generator.lognormal(size=shape) - math.exp(0.5)
 
 
@@ -88,7 +88,7 @@ SHAPES: dict[str, tuple[Draw, bool]] = {
 
 
 def family_wise(generator: np.random.Generator, studies: int) -> Iterator[Check]:
-    """How often Holm over paired t rejects at least one of m true null hypotheses."""
+    """Simulate how often Holm over paired t tests rejects at least one of m true null hypotheses."""
     for shape, (draw, judged) in SHAPES.items():
         for family in COMPARISONS:
             for n in PAIRS:
@@ -100,7 +100,7 @@ def family_wise(generator: np.random.Generator, studies: int) -> Iterator[Check]
 
 
 def one_real(generator: np.random.Generator, studies: int) -> Iterator[Check]:
-    """The same where one of the m differences is real: only rejections of the others are wrong."""
+    """Simulate the same with one real difference; only rejections of the others are errors."""
     for family in COMPARISONS:
         for n in (4, 6, 12):
             differences = normal(generator, (studies, family, n))
@@ -111,17 +111,17 @@ def one_real(generator: np.random.Generator, studies: int) -> Iterator[Check]:
 
 
 def coverage(generator: np.random.Generator, studies: int) -> Iterator[Check]:
-    """How often the interval of a fixed n holds the true mean."""
+    """Simulate how often the interval of a fixed n contains the true mean."""
     for shape, draw, judged in (("normal", independent, True), ("exponential", exponential, False)):
         for n in PAIRS:
-            found = samples(draw(generator, (studies, 1, n)))
-            rate = float((np.abs(found.mean) <= found.half).mean())
+            estimates = samples(draw(generator, (studies, 1, n)))
+            rate = float((np.abs(estimates.mean) <= estimates.half).mean())
             promise = "95 %" if judged else ""
             yield Check("coverage, fixed n", f"{shape}, n = {n}", studies, rate, promise, 0.95, 0.95)
 
 
 def stein(generator: np.random.Generator, studies: int) -> Iterator[Check]:
-    """How often Stein's interval holds the true mean, and how many pairs it takes."""
+    """Simulate how often Stein's interval contains the true mean, and how many pairs it needs."""
     for precision in PRECISIONS:
         first = generator.normal(size=(studies, FIRST))
         totals = stein_totals(first, precision, MOST)
@@ -129,9 +129,9 @@ def stein(generator: np.random.Generator, studies: int) -> Iterator[Check]:
         for total in np.unique(totals):
             chosen = first[totals == total]
             later = generator.normal(size=(len(chosen), int(total) - FIRST))
-            found = samples(np.concatenate([chosen, later], axis=1), FIRST)
-            held += int((np.abs(found.mean) <= found.half).sum())
-            narrow += int((found.half <= precision * (1 + 1e-9)).sum())
+            estimates = samples(np.concatenate([chosen, later], axis=1), FIRST)
+            held += int((np.abs(estimates.mean) <= estimates.half).sum())
+            narrow += int((estimates.half <= precision * (1 + 1e-9)).sum())
         claimed = expected_n(1.0, precision, FIRST, MOST)
         taken = f"mean n {totals.mean():.1f}, expected {claimed:.1f}, narrow enough {narrow / studies:.1%}"
         where = f"normal, precision {precision} sd, first {FIRST}, at most {MOST:,} ({taken})"
@@ -139,7 +139,7 @@ def stein(generator: np.random.Generator, studies: int) -> Iterator[Check]:
 
 
 def powers(generator: np.random.Generator, studies: int) -> Iterator[Check]:
-    """How often a difference is found, beside the claimed power."""
+    """Simulate how often a real difference is significant, and compare it with the claimed power."""
     for n in PAIRS:
         for what, difference in (("detectable difference", detectable(1.0, n)), ("1 sd", 1.0)):
             claimed = power(difference, 1.0, n)
@@ -150,11 +150,11 @@ def powers(generator: np.random.Generator, studies: int) -> Iterator[Check]:
 
 
 def equivalences(generator: np.random.Generator, studies: int) -> Iterator[Check]:
-    """How often a difference of exactly the margin is called smaller."""
+    """Simulate how often a difference equal to the margin is called smaller."""
     for margin in (0.5, 1.0, 2.0):
         for n in PAIRS:
-            found = samples(generator.normal(margin, size=(studies, n)))
-            p = equivalence_rows(found.mean, found.sd / math.sqrt(n), found.df, margin)
+            estimates = samples(generator.normal(margin, size=(studies, n)))
+            p = equivalence_rows(estimates.mean, estimates.sd / math.sqrt(n), estimates.df, margin)
             where = f"normal, margin {margin} sd, n = {n}"
             yield Check("equivalence error", where, studies, float((p < LEVEL).mean()), "at most 5 %", high=LEVEL)
 
@@ -163,7 +163,7 @@ PARTS = (family_wise, one_real, coverage, stein, powers, equivalences)
 
 
 def calibrate(studies: int, seed: int = 0) -> list[Check]:
-    """Every check, each part with a generator of its own."""
+    """Run every check; each part has its own generator."""
     streams = np.random.SeedSequence(seed).spawn(len(PARTS))
     return [
         check
@@ -173,7 +173,7 @@ def calibrate(studies: int, seed: int = 0) -> list[Check]:
 
 
 def table(checks: list[Check], seed: int) -> str:
-    """The extremes of each group, what was promised, and where skew breaks it."""
+    """Return the extreme rates of each group, the promises, and the effect of skew, as Markdown."""
     lines = [
         f"Calibration over {checks[0].studies:,} simulated studies per setting, seed {seed}; "
         "± is one binomial standard error.",
@@ -217,7 +217,7 @@ def _rate(check: Check) -> str:
 
 
 def main() -> None:
-    """Simulate, print the table, keep the figures; exit code 1 when a bound is broken."""
+    """Simulate, print the table, write the figures; exit with 1 if a bound is broken."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--studies", type=int, default=5000, help="simulated studies per setting")
     options.add_argument("--seed", type=int, default=0)
@@ -228,7 +228,7 @@ def main() -> None:
     print(f"{len(checks)} settings in {time.perf_counter() - began:.0f} s", file=sys.stderr)
     plain = [asdict(check) | {"standard_error": check.error, "holds": check.holds} for check in checks]
     result = {"studies": chosen.studies, "seed": chosen.seed, "checks": plain}
-    keep(result, table(checks, chosen.seed), chosen.out)
+    write_result(result, table(checks, chosen.seed), chosen.out)
     broken = [check for check in checks if not check.holds]
     for check in broken:
         print(f"broken: {check.name}, {check.setting}: {_rate(check)}, promised {check.promise}", file=sys.stderr)

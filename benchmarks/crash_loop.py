@@ -1,4 +1,4 @@
-"""Kill drivers by force, start them again, and look at what is left: whatever was acknowledged must be there, once.
+"""Kill drivers with SIGKILL, resume them and check the study: everything acknowledged must be there, once.
 
     python -m benchmarks.crash_loop [--kills 1000] [--jobs 2] [--out benchmarks/results/crash_loop_inline]
     python -m benchmarks.crash_loop --runner ray [--kills 50] [--out benchmarks/results/crash_loop_ray]
@@ -8,9 +8,9 @@ ablation, final) is run by `sweep run --runner inline` in a process group of its
 random moment; then the same command is given again. Ray: real training of small nets on handwritten digits by two
 workers; seven of ten kills are the driver's, the others take a worker, the raylet or Ray's server away from it.
 
-After every kill and at the end, the workload's own sworn lines and all that the drivers printed are compared with the
-storage and with every file beside it, and every trial of a complete study is trained again without a break: equal
-figures, bit for bit. How the checks are made is in tests/faults/audit.py.
+After every kill and at the end, the workload's progress log and the drivers' output are compared with the storage and
+with every file beside it. Every trial of a complete study is trained again without interruption, and must give equal
+figures, bit for bit. tests/faults/audit.py has the checks.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ from typing import Any
 
 from optuna import __version__ as optuna_version
 
-from benchmarks.kept import keep
+from benchmarks.common import write_result
 from sweeps.prepare.environment import describe
 from tests.faults.audit import Tally
-from tests.faults.loop import crash_loop, unbroken_s
+from tests.faults.fork_server import ForkServer
+from tests.faults.loop import crash_loop, uninterrupted_s
 from tests.faults.ray_loop import LONGEST_S, RayTally, ray_loop
 from tests.faults.ray_study import RayStudy
-from tests.faults.zygote import Zygote
 
 BROKEN = (
     "Broken would be: a finished trial lost, changed or run again; more than one epoch of a running trial made again "
@@ -51,36 +51,36 @@ MOMENTS = "Three of four moments are drawn evenly from the first third of the se
 
 
 def inline(kills: int, jobs: int, seed: int, seconds: float, folder: Path) -> dict[str, Any]:
-    """Kill inline drivers, in `jobs` loops side by side."""
+    """Kill inline drivers in `jobs` parallel loops; return the result."""
     began = time.monotonic()
     shares = [kills // jobs + (job < kills % jobs) for job in range(jobs)]
     with ThreadPoolExecutor(jobs) as pool:
-        told = pool.map(lambda job: _loop(shares[job], seed + job, seconds, folder / str(job)), range(jobs))
-        spans, tallies = zip(*told, strict=True)
+        loops = pool.map(lambda job: _loop(shares[job], seed + job, seconds, folder / str(job)), range(jobs))
+        spans, tallies = zip(*loops, strict=True)
     result = {"runner": "inline", "jobs": jobs, "seeds": [seed + job for job in range(jobs)]}
     return {**result, "unbroken_s": spans, **_machine(began), **vars(reduce(add, tallies))}
 
 
 def through_ray(kills: int, seed: int, seconds: float, folder: Path) -> dict[str, Any]:
-    """Kill drivers of real training through Ray, and what they started."""
+    """Kill drivers that train through Ray, and processes of their Ray; return the result."""
     began = time.monotonic()
     study = RayStudy(folder / "unbroken", 0, RayTally())
     with study.start() as driver:
-        assert driver.ended(LONGEST_S) == 0, study.audit.said()
+        assert driver.wait(LONGEST_S) == 0, study.audit.output()
         span_s = time.monotonic() - began
-    study.conclude()
-    tally = ray_loop(folder, kills, span_s, seed, seconds, _tell)
+    study.check_complete()
+    tally = ray_loop(folder, kills, span_s, seed, seconds, _report)
     blows = [vars(blow) for blow in tally.blows]
     return {"runner": "ray", "seeds": [seed], "unbroken_s": [span_s], **_machine(began), **vars(tally), "blows": blows}
 
 
 def _loop(kills: int, seed: int, seconds: float, folder: Path) -> tuple[float, Tally]:
-    with Zygote() as zygote:
-        span_s = unbroken_s(zygote, folder / "unbroken")
-        return span_s, crash_loop(zygote, folder, kills, span_s, seed, seconds, _tell)
+    with ForkServer() as fork_server:
+        span_s = uninterrupted_s(fork_server, folder / "unbroken")
+        return span_s, crash_loop(fork_server, folder, kills, span_s, seed, seconds, _report)
 
 
-def _tell(tally: Tally) -> None:
+def _report(tally: Tally) -> None:
     print(f"{tally.kills} kills, {tally.studies} studies, broken: {tally.broken}", file=sys.stderr)
 
 
@@ -92,7 +92,7 @@ def _machine(began: float) -> dict[str, Any]:
 
 
 def text(result: Mapping[str, Any]) -> str:
-    """The result as Markdown."""
+    """Return the result as Markdown."""
     met = ", ".join(f"{place} {times}" for place, times in sorted(result["met"].items(), key=lambda item: -item[1]))
     rows = {
         "kills by SIGKILL": result["kills"],
@@ -156,7 +156,7 @@ def _through_ray(result: Mapping[str, Any]) -> list[str]:
 
 
 def main() -> None:
-    """Kill, and keep what was found."""
+    """Run the loop and write the result."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--runner", choices=("inline", "ray"), default="inline")
     options.add_argument("--kills", type=int, help="1000 inline, 50 through Ray unless given")
@@ -171,7 +171,7 @@ def main() -> None:
         result = through_ray(chosen.kills or 50, chosen.seed, 60 * chosen.minutes, folder)
     else:
         result = inline(chosen.kills or 1000, chosen.jobs, chosen.seed, 60 * chosen.minutes, folder)
-    keep(result, text(result), chosen.out)
+    write_result(result, text(result), chosen.out)
     if result["broken"]:
         raise SystemExit(f"{len(result['broken'])} promises broken; the folders are in {folder}")
     shutil.rmtree(folder)

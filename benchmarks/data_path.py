@@ -3,9 +3,9 @@
     python -m benchmarks.data_path [--images 5000] [--rounds 5] [--out benchmarks/results/data_path]
 
 The work is that of one epoch: an order is drawn, every image is cropped with 4 pixels of padding, mirrored with
-probability 1/2 and normalised, and batches of 128 arrive at the network's door. One thread a process; the arms in turn.
+probability 1/2 and normalised, and batches of 128 are ready for the network. One thread a process; the arms in turn.
 Images per second of processor time, which for the arm with two workers counts all three processes, and of wall time.
-kornia takes part where it is installed (`uv run --with kornia ...`).
+kornia is measured if it is installed (`uv run --with kornia ...`).
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ import torch
 from torch.utils.data import DataLoader, TensorDataset
 from torchvision.transforms import v2
 
-from benchmarks.kept import keep, machine, machine_line, options, require_quiet, spread
-from benchmarks.naive import loader
+from benchmarks.common import machine, machine_line, options, require_quiet, spread, write_result
+from benchmarks.plain_loop import loader
 from cifar_sweep.augment import Augmentation, Scaling, Source
 from cifar_sweep.recipe import AugmentRecipe
 from cifar_sweep.schema import Shape
@@ -35,7 +35,7 @@ Epoch = Callable[[int], Iterable[Any]]
 
 
 def arms(pixels: np.ndarray, labels: np.ndarray) -> dict[str, Epoch]:
-    """By name: the batches of an epoch."""
+    """Return, by arm, a function from the epoch's number to its batches."""
     return {
         OURS: _ours(pixels, labels),
         REFERENCE: lambda epoch: loader(pixels, labels, BATCH, AUGMENT),
@@ -109,7 +109,7 @@ def _moments(pixels: np.ndarray) -> tuple[list[float], list[float]]:
 
 
 def timed(epoch: Iterable[Any]) -> tuple[int, float, float]:
-    """How many images the batches had, the processor time of all processes, and the wall time."""
+    """Return the number of images in the batches, the processor seconds of all processes, and the wall seconds."""
     began, cpu = time.perf_counter(), _cpu_seconds()
     count = sum(len(images) for images, _ in epoch)
     return count, _cpu_seconds() - cpu, time.perf_counter() - began
@@ -117,29 +117,31 @@ def timed(epoch: Iterable[Any]) -> tuple[int, float, float]:
 
 def _cpu_seconds() -> float:
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(each.ru_utime + each.ru_stime for each in used)
+    return sum(usage.ru_utime + usage.ru_stime for usage in used)
 
 
 def compare(images: int, rounds: int) -> dict[str, dict[str, list[float]]]:
-    """Images per second of processor time and of wall time, by arm."""
+    """Return the images per second of processor time and of wall time, by arm."""
     generator = np.random.default_rng(0)
     pixels = generator.integers(0, 256, (images, SIZE, SIZE, 3), np.uint8)
     labels = generator.integers(0, 10, images)
     ways = arms(pixels, labels)
-    found: dict[str, dict[str, list[float]]] = {name: {"per_cpu_second": [], "per_second": []} for name in ways}
+    images_per_second: dict[str, dict[str, list[float]]] = {
+        name: {"per_cpu_second": [], "per_second": []} for name in ways
+    }
     for number in range(rounds + 1):
         for name, epoch in ways.items():
             count, cpu_s, wall_s = timed(epoch(number))
             if number:  # the first time is for getting warm
-                found[name]["per_cpu_second"].append(count / cpu_s)
-                found[name]["per_second"].append(count / wall_s)
-    return found
+                images_per_second[name]["per_cpu_second"].append(count / cpu_s)
+                images_per_second[name]["per_second"].append(count / wall_s)
+    return images_per_second
 
 
 def table(result: dict[str, Any]) -> str:
-    """The medians with their ranges, and how many times as many images as the reference each arm brings."""
-    found = result["images_per_second"]
-    reference = statistics.median(found[REFERENCE]["per_cpu_second"])
+    """Return the medians, ranges and ratios to the reference arm, as Markdown."""
+    images_per_second = result["images_per_second"]
+    reference = statistics.median(images_per_second[REFERENCE]["per_cpu_second"])
     lines = [
         f"Images per second, 32x32 colour, crop with padding 4, flip, normalise, batches of {BATCH}; "
         f"{result['images']:,} images an epoch, {result['rounds']} rounds in turn, one thread a process.",
@@ -147,7 +149,7 @@ def table(result: dict[str, Any]) -> str:
         "| way | per second of processor time | times PIL with 0 workers | per second |",
         "| --- | ---: | ---: | ---: |",
     ]
-    for name, rates in found.items():
+    for name, rates in images_per_second.items():
         times = statistics.median(rates["per_cpu_second"]) / reference
         cpu, wall = spread(rates["per_cpu_second"], ",.0f"), spread(rates["per_second"], ",.0f")
         lines.append(f"| {name} | {cpu} | {times:.2f} | {wall} |")
@@ -155,7 +157,7 @@ def table(result: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Measure every way."""
+    """Measure every arm."""
     parser = options(__doc__)
     parser.add_argument("--images", type=int, default=5_000)
     parser.add_argument("--rounds", type=int, default=5)
@@ -168,7 +170,7 @@ def main() -> None:
         "machine": machine(busy, "torch", "torchvision", "pillow"),
         "images_per_second": compare(chosen.images, chosen.rounds),
     }
-    keep(result, table(result), chosen.out)
+    write_result(result, table(result), chosen.out)
 
 
 if __name__ == "__main__":

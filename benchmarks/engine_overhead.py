@@ -1,10 +1,10 @@
-"""Seconds that the engine adds to a trial: a no-op workload, ours beside what a user would write with Ray and Optuna.
+"""Engine overhead in seconds per trial: a no-op workload with `sweep`, and with scripts for Ray Tune and Optuna.
 
     python -m benchmarks.engine_overhead [--trials 100] [--rounds 3] [--out benchmarks/results/engine_overhead]
 
-Every arm runs in a process of its own, the arms in turn. Its figure is the time from the end of its first trial to the
-end of its last one, over the trials in between, so that starting Ray and the workers does not count. Medians over the
-rounds. The arm that starts a process per trial takes a quarter of the trials.
+Every arm runs in its own process, the arms in turn. Its figure is the time from the end of its first trial to the end
+of its last one, over the trials in between, so that starting Ray and the workers does not count. Medians over the
+rounds. The arm that starts a process per trial runs a quarter of the trials.
 """
 
 from __future__ import annotations
@@ -19,77 +19,76 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.kept import keep, machine, machine_line, options, require_quiet
+from benchmarks.common import machine, machine_line, options, require_quiet, write_result
 
 STUDY = """
 name: noop
-question: What does a trial cost that does nothing?
+question: How long does a trial take that does nothing?
 workload: benchmarks.noop
 method: bayes
 metric: {{name: score, goal: maximize}}
 run_cap: {trials}
 parameters: {{x: {{min: 0.0, max: 1.0}}}}
 """
-SLOW_ARM = "Ray Tune + OptunaSearch, function"  # starts a process per trial: a quarter of the trials will do
+SLOW_ARM = "Ray Tune + OptunaSearch, function"  # starts a process per trial, so it runs a quarter of the trials
 
 
 class Clock:
-    """When each trial ended; an observer of a search."""
+    """An observer that records the time at which each trial ended."""
 
     def __init__(self) -> None:
         self.ends: list[float] = []
 
     def on_stage(self, stage: str, wanted: int) -> None:
-        """Not timed."""
+        """Ignore the event."""
 
     def on_note(self, text: str) -> None:
-        """Not timed."""
+        """Ignore the event."""
 
     def on_start(self, stage: str, number: int, label: str, resumed_at: int) -> None:
-        """A trial starts."""
+        """Ignore the event."""
 
     def on_epoch(self, stage: str, number: int, epoch: int, metrics: Mapping[str, float]) -> None:
-        """An epoch ends."""
+        """Ignore the event."""
 
     def on_pause(self, stage: str, number: int, epoch: int) -> None:
-        """A trial waits."""
+        """Ignore the event."""
 
     def on_end(self, trial: object) -> None:
-        """A trial ends."""
+        """Record the time."""
         self.ends.append(time.perf_counter())
 
     def on_interrupt(self, why: str) -> None:
-        """A signal came."""
+        """Ignore the event."""
 
     def seconds_per_trial(self, trials: int) -> float:
-        """The mean time between two ends."""
+        """Return the mean time between the ends of two trials."""
         assert len(self.ends) == trials, f"{len(self.ends)} of {trials} trials ended"
         return (self.ends[-1] - self.ends[0]) / (trials - 1)
 
 
 def ours(trials: int, folder: Path, kind: str) -> float:
-    """`sweeps.engine.run` with its storage, records and curves."""
+    """Run a study with the engine, including storage, records and curves."""
     from sweeps.engine import execute as engine
     from sweeps.prepare.prepared import settle
     from sweeps.runners.protocol import TrialResources
     from sweeps.runners.startup import start_runner
-    from sweeps.stages.schedule import RunRequest
     from sweeps.study.document import from_text
-    from sweeps.study.stages import stages_of
+    from sweeps.study.stages import RunRequest, stages_of
     from sweeps.study.study import parse
     from sweeps.workload import load
 
     study = parse(from_text(STUDY.format(trials=trials), "noop.yaml"))
     starts = start_runner(kind, TrialResources(cpu=1, gpu=0, workers=2), None)
     clock = Clock()
-    plan = settle(study, load(study.workload), folder, {})
-    engine.run(plan, folder / "noop", starts.ready, clock, RunRequest(stages_of(study)))
+    prepared = settle(study, load(study.workload), folder, {})
+    engine.run(prepared, folder / "noop", starts.ready, clock, RunRequest(stages_of(study)))
     starts.close()
     return clock.seconds_per_trial(trials)
 
 
 def stock(trials: int, folder: Path, *, reuse_actors: bool) -> float:
-    """A plain `Tuner` with `OptunaSearch` on the same space, as Ray's documentation writes it."""
+    """Run a `Tuner` with `OptunaSearch` on the same space, as in Ray's documentation."""
     import ray
     from ray import tune
     from ray.tune.search.optuna import OptunaSearch
@@ -116,7 +115,7 @@ def stock(trials: int, folder: Path, *, reuse_actors: bool) -> float:
 
 
 def plain_optuna(trials: int, folder: Path, storage: str | None) -> float:
-    """`study.optimize` on the same objective."""
+    """Run `study.optimize` on the same objective."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -141,7 +140,7 @@ ARMS: dict[str, Callable[[int, Path], float]] = {
 
 
 def measured(arm: str, trials: int) -> float:
-    """Seconds per trial of one arm in a process of its own."""
+    """Return the seconds per trial of one arm, in its own process."""
     trials = max(8, trials // 4) if arm == SLOW_ARM else trials
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "RAY_USAGE_STATS_ENABLED": "0", "RAY_AIR_NEW_OUTPUT": "0"}
     words = [sys.executable, "-m", "benchmarks.engine_overhead", "--arm", arm, "--trials", str(trials)]
@@ -150,7 +149,7 @@ def measured(arm: str, trials: int) -> float:
 
 
 def compare(arms: Sequence[str], trials: int, rounds: int) -> dict[str, list[float]]:
-    """Seconds per trial of every arm, `rounds` times in turn."""
+    """Return the seconds per trial of every arm, `rounds` times in turn."""
     overheads: dict[str, list[float]] = {arm: [] for arm in arms}
     for number in range(rounds):
         for arm in arms:
@@ -160,7 +159,7 @@ def compare(arms: Sequence[str], trials: int, rounds: int) -> dict[str, list[flo
 
 
 def table(result: dict[str, Any]) -> str:
-    """The medians, their spread, and each arm's ratio to the first."""
+    """Return the medians, ranges and ratios to the first arm, as Markdown."""
     seconds = result["seconds_per_trial"]
     first = next(iter(seconds))
     reference = statistics.median(seconds[first])
@@ -196,7 +195,7 @@ def main() -> None:
         "machine": machine(busy, "ray", "optuna"),
         "seconds_per_trial": compare(chosen.only or list(ARMS), chosen.trials, chosen.rounds),
     }
-    keep(result, table(result), chosen.out)
+    write_result(result, table(result), chosen.out)
 
 
 if __name__ == "__main__":

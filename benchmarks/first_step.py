@@ -2,7 +2,8 @@
 
     python -m benchmarks.first_step [--rounds 5] [--out benchmarks/results/first_step]
 
-Through Ray and inline, in turn; beside them what Python takes to import torch and Ray, which is part of it.
+Through Ray and inline, in turn; for comparison, the seconds to start Python and import torch and Ray, which are part of
+it.
 """
 
 from __future__ import annotations
@@ -17,15 +18,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.kept import keep, machine, machine_line, options, require_quiet, spread
+from benchmarks.common import machine, machine_line, options, require_quiet, spread, write_result
 from cifar_sweep import workload as cifar
 from cifar_sweep.recipe import Recipe
 from sweeps.workload import Run
 
-MOMENT = "FIRST_STEP_FILE"  # the environment's variable with the file in which the moment is noted
+MOMENT = "FIRST_STEP_FILE"  # the environment variable with the file for the time of the first step
 STUDY = {
     "name": "first",
-    "question": "When does it begin?",
+    "question": "When does training begin?",
     "workload": "benchmarks.first_step",
     "baseline": {"data": {"name": "digits"}, "epochs": 1},
     "method": "random",
@@ -37,24 +38,24 @@ prepare, cost = cifar.prepare, cifar.cost
 
 
 def train(recipe: Recipe, run: Run) -> Iterator[Mapping[str, float]]:
-    """The workload: `cifar_sweep`'s training, which notes when its first step has ended, and is not needed after it."""
+    """Train as `cifar_sweep` does, and write the time at which the first step ended to a file."""
     from cifar_sweep.training.trainer import Trainer
 
     learn = Trainer.learn
 
-    def noting(trainer: Trainer, mixed: Any) -> Any:
+    def timed_learn(trainer: Trainer, mixed: Any) -> Any:
         result = learn(trainer, mixed)
         Path(os.environ[MOMENT]).write_text(str(time.time()), encoding="utf-8")
         Trainer.learn = learn  # type: ignore[method-assign]
         return result
 
     if not Path(os.environ[MOMENT]).exists():
-        Trainer.learn = noting  # type: ignore[method-assign]
+        Trainer.learn = timed_learn  # type: ignore[method-assign]
     yield from cifar.train(recipe, run)
 
 
 def seconds(runner: str) -> float:
-    """From the start of the command to the end of the first step of whichever worker is first."""
+    """Return the seconds from the start of the command to the end of the first step of any worker."""
     with tempfile.TemporaryDirectory(prefix="first-step-") as scratch:
         folder = Path(scratch)
         (folder / "first.yaml").write_text(json.dumps(STUDY), encoding="utf-8")
@@ -67,14 +68,14 @@ def seconds(runner: str) -> float:
 
 
 def importing(modules: str) -> float:
-    """What a Python takes to start and import `modules`."""
+    """Return the seconds to start Python and import `modules`."""
     began = time.time()
     subprocess.run([sys.executable, "-c", f"import {modules}"], check=True)
     return time.time() - began
 
 
 def table(result: dict[str, Any]) -> str:
-    """A line each."""
+    """Return the result as Markdown, a row per way."""
     lines = [
         f"Seconds from `sweep run` to the end of the first training step, digits, {result['rounds']} rounds in turn.",
         "",
@@ -86,7 +87,7 @@ def table(result: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Measure both runners."""
+    """Measure both runners and the imports."""
     parser = options(__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     chosen = parser.parse_args()
@@ -96,12 +97,12 @@ def main() -> None:
         "inline": lambda: seconds("inline"),
         "Python with torch and Ray Tune": lambda: importing("torch, ray.tune"),
     }
-    found: dict[str, list[float]] = {name: [] for name in ways}
+    durations: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(chosen.rounds):
         for name, measure in ways.items():
-            found[name].append(measure())
-    result = {"rounds": chosen.rounds, "machine": machine(busy, "torch", "ray"), "seconds": found}
-    keep(result, table(result), chosen.out)
+            durations[name].append(measure())
+    result = {"rounds": chosen.rounds, "machine": machine(busy, "torch", "ray"), "seconds": durations}
+    write_result(result, table(result), chosen.out)
 
 
 if __name__ == "__main__":

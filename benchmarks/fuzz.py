@@ -1,9 +1,9 @@
-"""Hostile study files: whether each gives a study or one message, never a traceback, and how long the worst one takes.
+"""Fuzz study files: each must give a study or one message, never a traceback; also the time of the slowest file.
 
     nice python -m benchmarks.fuzz [--files 100000] [--seed 0] [--out benchmarks/results/fuzz]
 
 The files are those of the tests (tests/security): real studies and a small one with bytes, lines, keys and values
-changed, and noise. Each goes the way of `sweep validate`. What broke is kept with the file that did it.
+changed, and noise. Each is checked as by `sweep validate`. The result has the errors with their files.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.kept import keep
+from benchmarks.common import write_result
 from sweeps.validation.loading import Edits, load_study
-from tests.security.fuzzing import Seen, judge
+from tests.security.fuzzing import FuzzCounts, judge
 from tests.security.mutations import ROOT, hostile, real_studies
 
 
 def measure(files: int, seed: int) -> dict[str, Any]:
-    """Judge `files` files one after the other, in seconds of this process's CPU."""
-    studies, seen, slowest = real_studies(), Seen(), (0.0, 0)
+    """Judge `files` files in sequence; return the counts and the CPU seconds."""
+    studies, seen, slowest = real_studies(), FuzzCounts(), (0.0, 0)
     for path in ("studies/quickstart.yaml", "examples/digits_sklearn.yaml"):
-        load_study(ROOT / path, Edits())  # their workloads are imported once
+        load_study(ROOT / path, Edits())  # import their workloads before the measurement
     began = time.process_time()
     with tempfile.TemporaryDirectory() as folder:
         for number in range(files):
@@ -45,7 +45,7 @@ def measure(files: int, seed: int) -> dict[str, Any]:
 
 
 def table(result: dict[str, Any]) -> str:
-    """The counts in words."""
+    """Return the counts as Markdown."""
     return (
         f"{result['files']:,} hostile study files (seed {result['seed']}):\n\n"
         "| became | files |\n| --- | ---: |\n"
@@ -58,16 +58,16 @@ def table(result: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Fuzz, print the counts, and fail where anything broke."""
+    """Fuzz, print the counts, and exit with 1 if anything broke."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--files", type=int, default=100_000)
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--out", type=Path, help="where to keep the result, as .json and .md")
     chosen = options.parse_args()
     result = measure(chosen.files, chosen.seed)
-    keep(result, table(result), chosen.out)
-    for each in result["broken"][:10]:
-        print(f"\n{each['what']}\n--- by\n{each['content']}")
+    write_result(result, table(result), chosen.out)
+    for failure in result["broken"][:10]:
+        print(f"\n{failure['what']}\n--- by\n{failure['content']}")
     raise SystemExit(bool(result["broken"]))
 
 

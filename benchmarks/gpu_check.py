@@ -1,8 +1,8 @@
-"""What is written for a GPU, seen on one: `python -m benchmarks.gpu_check [--data-dir DIR] [--data NAME] [--out FILE]`.
+"""Check the GPU code on a GPU: `python -m benchmarks.gpu_check [--data-dir DIR] [--data NAME] [--out FILE]`.
 
-Whether steps run as graphs and compiled give the losses of eager ones over an epoch, whether a step ever waits for the
-device, how fast the data path and the steps are, and what several trials on one GPU do together. Ends with 2 where
-there is no CUDA device, with 1 where something is not as it should be. Nothing is kept of the training.
+Checks that steps run as graphs or compiled give the losses of eager steps over an epoch, and that no step waits for the
+device. Measures the speed of the data path, of the steps, and of several trials on one GPU. Exit code 2 without a CUDA
+device, 1 if a check fails. Models are not saved.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 import torch
 
-from benchmarks.kept import keep
+from benchmarks.common import write_result
 from cifar_sweep.augment import Augmentation
 from cifar_sweep.recipe import Recipe
 from cifar_sweep.training.trainer import Trainer
@@ -47,7 +47,12 @@ TECHNIQUES: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Way:
-    """One way of executing steps: its loss over an epoch, the eager one's distance, its speed, why not."""
+    """The result of one way of executing steps.
+
+    Attributes:
+        apart: Difference of its loss to the eager one's.
+        failure: Why the trainer fell back to another way, or "".
+    """
 
     way: str
     train_loss: float
@@ -59,8 +64,8 @@ class Way:
 
 
 def ways(recipe: Recipe, site: Site, seconds: float) -> list[Way]:
-    """Every way over one epoch in this process, and over some steps in one of its own."""
-    found: list[Way] = []
+    """Measure every way over one epoch in this process, and over some steps in another one."""
+    measured: list[Way] = []
     for way in WAYS:
         own = recipe.model_copy(update={"execution": way})
         with trainer_of(own, site) as trainer:
@@ -68,37 +73,37 @@ def ways(recipe: Recipe, site: Site, seconds: float) -> list[Way]:
             log = trainer_log(trainer)
         lap = train_copies(own, site, 1, seconds)[0]
         loss = figures["train_loss"]
-        apart = difference([loss], [found[0].train_loss if found else loss])
+        apart = difference([loss], [measured[0].train_loss if measured else loss])
         steps = 1 / lap.step_s if lap.step_s else 0.0
         setup_s = max(0.0, lap.first_s - lap.step_s)
-        found.append(Way(way, loss, apart, figures["images_per_s"], setup_s, steps, log or lap.failure))
-    return found
+        measured.append(Way(way, loss, apart, figures["images_per_s"], setup_s, steps, log or lap.failure))
+    return measured
 
 
 def trainer_log(trainer: Trainer) -> str:
-    """Why the trainer did not run as it was asked, if so."""
+    """Return why the trainer fell back to another way, or ""."""
     return str(getattr(trainer.execution, "failure", ""))
 
 
 @contextmanager
 def trainer_of(recipe: Recipe, site: Site) -> Iterator[Trainer]:
-    """A trainer of seed 0 before its first epoch, whose folder is thrown away."""
+    """Yield a new trainer of seed 0 with a temporary folder."""
     with tempfile.TemporaryDirectory(prefix="gpu-check-") as folder:
         run = Run(seed=0, split_seed=0, device=site.device, data_dir=site.data_dir, folder=Path(folder))
         yield Trainer.start(recipe, run)
 
 
 def waits(recipe: Recipe, site: Site) -> dict[str, str]:
-    """By technique, what made a step wait for the device; empty where nothing did. Only a CUDA device tells."""
-    found = {}
+    """Return, by technique, the call that made a step wait for the device, or ""; only CUDA devices report it."""
+    reasons = {}
     for name, settings in TECHNIQUES.items():
         plain = recipe.model_dump(include={"data", "model", "batch_size", "precision"})
         own = Recipe.model_validate({**plain, **settings})
         with trainer_of(own, site) as trainer:
             rehearsal = Rehearsal(trainer)
             rehearsal.step()
-            found[name] = _first_wait(rehearsal, site.device)
-    return found
+            reasons[name] = _first_wait(rehearsal, site.device)
+    return reasons
 
 
 def _first_wait(rehearsal: Rehearsal, device: str) -> str:
@@ -117,7 +122,7 @@ def _first_wait(rehearsal: Rehearsal, device: str) -> str:
 
 
 def data_path(recipe: Recipe, site: Site, seconds: float) -> float:
-    """Images per second of crop, flip and scaling alone, the epoch's draws and its order included."""
+    """Return the images per second of crop, flip and scaling, including the epoch's random draws and order."""
     with trainer_of(recipe, site) as trainer:
         images, size = trainer.images, recipe.images_per_step
         started, count, epoch = time.perf_counter(), 0, 0
@@ -135,7 +140,7 @@ def data_path(recipe: Recipe, site: Site, seconds: float) -> float:
 
 
 def check(recipe: Recipe, site: Site, seconds: float, most: int) -> tuple[dict[str, Any], str, bool]:
-    """All figures, the same as Markdown, and whether all is as it should be."""
+    """Return all figures, the same as Markdown, and whether all checks passed."""
     prepared = prepare(recipe, Site(site.data_dir, site.device, measure=False))
     recipe = Recipe.model_validate({**recipe.model_dump(), **prepared.settings})
     precision: Literal["fp32", "bf16"] = "bf16" if recipe.precision == "bf16" else "fp32"
@@ -184,7 +189,7 @@ def _text(result: dict[str, Any], tried: list[Way], sharing: str) -> str:
 
 
 def main(words: list[str] | None = None) -> int:
-    """The exit code."""
+    """Run the checks and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--data-dir", type=Path, help="where the data is; else as for sweep")
     parser.add_argument("--data", default="cifar10", help="the data set: cifar10, digits, ...")
@@ -198,7 +203,7 @@ def main(words: list[str] | None = None) -> int:
         return NO_DEVICE
     recipe = Recipe.model_validate({"data": {"name": given.data}, "batch_size": given.batch_size, "epochs": 1})
     result, text, fine = check(recipe, Site(data_dir(given.data_dir), "cuda"), given.seconds, given.copies)
-    keep(result, text, given.out)
+    write_result(result, text, given.out)
     return 0 if fine else 1
 
 

@@ -10,12 +10,12 @@ from sweeps.workload import Run
 
 @dataclass(frozen=True)
 class Noop:
-    """`x` is what is searched."""
+    """`x` is the searched setting."""
 
     x: float = 0.5
     epochs: int = 1
 
 
 def train(recipe: Noop, run: Run) -> Iterator[dict[str, float]]:
-    """One metric, at once."""
+    """Yield one metric, without delay."""
     yield {"score": recipe.x}

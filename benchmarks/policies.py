@@ -1,4 +1,4 @@
-"""Ways to search the table, each as the steps that it trained, in order: the regret at any budget follows from them."""
+"""Search policies on the table. Each returns its steps in order, from which the regret at any budget follows."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Pick = Callable[[Sequence[Step]], Configuration]
 
 
 def affordable(trace: Sequence[Step], seconds: float) -> list[Step]:
-    """The steps that end within `seconds` of device time."""
+    """Return the steps that end within `seconds` of device time."""
     table, spent, within = read_table(), 0.0, []
     for step in trace:
         spent += table.epoch_seconds[step.configuration]
@@ -52,7 +52,7 @@ def affordable(trace: Sequence[Step], seconds: float) -> list[Step]:
 
 
 def best_finished(steps: Sequence[Step]) -> Configuration:
-    """The best fully trained configuration; before there is one, the best of those that were trained the longest."""
+    """Return the best of the configurations that were trained longest."""
     table, last = read_table(), {step.trial: step for step in steps}
     longest = max(step.epoch for step in last.values())
     named = [step.configuration for step in last.values() if step.epoch == longest]
@@ -60,7 +60,7 @@ def best_finished(steps: Sequence[Step]) -> Configuration:
 
 
 def best_last_value(steps: Sequence[Step]) -> Configuration:
-    """The best last value of all trials, stopped ones included: Ray Tune's `get_best_result` by default."""
+    """Return the configuration with the best last value, as Ray Tune's `get_best_result` does by default."""
     table, last = read_table(), {step.trial: step for step in steps}
     return max(last.values(), key=lambda step: table.curves[step.configuration][step.epoch - 1]).configuration
 
@@ -69,11 +69,11 @@ def best_last_value(steps: Sequence[Step]) -> Configuration:
 
 
 class Spent(Exception):
-    """The device time is over."""
+    """The device time is spent."""
 
 
 class Recorder:
-    """An observer that keeps the steps, and ends the study when its seconds are spent."""
+    """An observer that records the steps and raises `Spent` once `seconds` are spent."""
 
     def __init__(self, seconds: float) -> None:
         self.trace: Trace = []
@@ -81,44 +81,43 @@ class Recorder:
         self._names: dict[int, Configuration] = {}
 
     def on_stage(self, stage: str, wanted: int) -> None:
-        """Not kept."""
+        """Ignore the event."""
 
     def on_note(self, text: str) -> None:
-        """Not kept."""
+        """Ignore the event."""
 
     def on_start(self, stage: str, number: int, label: str, resumed_at: int) -> None:
-        """Whose steps come next."""
-        chosen = dict(part.split("=") for part in label.split())
-        self._names[number] = tuple(int(chosen[key]) for key in KEYS)
+        """Record the trial's configuration."""
+        settings = dict(part.split("=") for part in label.split())
+        self._names[number] = tuple(int(settings[key]) for key in KEYS)
 
     def on_epoch(self, stage: str, number: int, epoch: int, metrics: Mapping[str, float]) -> None:
-        """A step."""
+        """Record a step."""
         self.trace.append(Step(number, self._names[number], epoch))
         self._left -= read_table().epoch_seconds[self._names[number]]
         if self._left < 0:
             raise Spent
 
     def on_settled(self, study: Any, notes: Sequence[str]) -> None:
-        """Not kept."""
+        """Ignore the event."""
 
     def on_pause(self, stage: str, number: int, epoch: int) -> None:
-        """Not kept."""
+        """Ignore the event."""
 
     def on_end(self, trial: Any) -> None:
-        """Not kept."""
+        """Ignore the event."""
 
     def on_interrupt(self, why: str) -> None:
-        """Not kept."""
+        """Ignore the event."""
 
 
 def engine(seed: int, seconds: float, early_terminate: Mapping[str, Any] | None, method: str = "bayes") -> Trace:
-    """`sweeps.engine.execute` in this process, as `sweep run --runner inline` has it."""
+    """Run a study with the engine in this process, as `sweep run --runner inline` does."""
     from sweeps.engine import execute as engines
     from sweeps.prepare.prepared import settle
     from sweeps.runners.inline import InlineRunner
-    from sweeps.stages.schedule import RunRequest
     from sweeps.study.document import from_text
-    from sweeps.study.stages import stages_of
+    from sweeps.study.stages import RunRequest, stages_of
     from sweeps.study.study import parse
     from sweeps.workload import load
 
@@ -130,14 +129,15 @@ def engine(seed: int, seconds: float, early_terminate: Mapping[str, Any] | None,
     }  # fmt: skip
     study, recorder = parse(from_text(json.dumps(content), "table.yaml")), Recorder(seconds)
     with tempfile.TemporaryDirectory(prefix="search-quality-", dir=_memory()) as folder:
-        plan = settle(study, load(study.workload), Path(folder), {})
+        prepared = settle(study, load(study.workload), Path(folder), {})
         with suppress(Spent):
-            engines.run(plan, Path(folder) / "table", InlineRunner, recorder, RunRequest(stages_of(study)), cache=False)
+            request = RunRequest(stages_of(study))
+            engines.run(prepared, Path(folder) / "table", InlineRunner, recorder, request, cache=False)
     return recorder.trace
 
 
 def _memory() -> str | None:
-    """A folder in memory, where there is one: how fast the disk is does not matter here."""
+    """Return a folder in memory if there is one, so that the disk's speed does not matter."""
     return "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 
@@ -145,14 +145,14 @@ def _memory() -> str | None:
 
 
 def drawn(seed: int) -> Iterator[Configuration]:
-    """Every configuration once, in random order."""
+    """Return an iterator over all configurations in random order."""
     names = list(product(*(range(size) for size in read_table().sizes)))
     random.Random(seed).shuffle(names)
     return iter(names)
 
 
 def one_by_one(seed: int, seconds: float, rule: Rule | None) -> Trace:
-    """Random draws one after another, each trained until the rule stops it."""
+    """Train random draws one after another, each until the rule stops it."""
     table, trace, curves, left = read_table(), Trace(), dict[int, dict[int, float]](), seconds
     for trial, name in enumerate(drawn(seed)):
         curves[trial] = {}
@@ -168,7 +168,7 @@ def one_by_one(seed: int, seconds: float, rule: Rule | None) -> Trace:
 
 
 def one_epoch(seed: int, seconds: float, top: int) -> Trace:
-    """As many draws for one epoch as leave time for the `top` best to be trained to the end, then those."""
+    """Train draws for one epoch, as many as leave time for it, then the `top` best of them to the end."""
     table, rule = read_table(), OneEpoch(1, top, "maximize")
     slowest = max(table.epoch_seconds.values())
     left, names = seconds - top * (EPOCHS - 1) * slowest, list[Configuration]()
@@ -189,11 +189,11 @@ RULES: Mapping[str, Rule] = {
 }
 
 
-# -- what a user would write today -------------------------------------------------------------------------------------
+# -- Ray Tune ----------------------------------------------------------------------------------------------------------
 
 
 def stock(seed: int, seconds: float) -> Trace:
-    """Ray Tune with `OptunaSearch` and `ASHAScheduler`, as its documentation writes it, one trial at a time."""
+    """Run Ray Tune with `OptunaSearch` and `ASHAScheduler`, as in its documentation, one trial at a time."""
     from ray import tune
     from ray.tune.schedulers import ASHAScheduler
     from ray.tune.search.optuna import OptunaSearch
@@ -202,7 +202,7 @@ def stock(seed: int, seconds: float) -> Trace:
     curves = {key: tuple(curve) for key, curve in table.curves.items()}
 
     class Watch(tune.Stopper):  # type: ignore[misc]
-        """Hears every result; ends the search when its seconds are spent."""
+        """Records every result and ends the search once `seconds` are spent."""
 
         left = seconds
 
@@ -237,9 +237,12 @@ def stock(seed: int, seconds: float) -> Trace:
 
 @dataclass(frozen=True)
 class Policy:
-    """A way to search: `search(seed, seconds)` trains, `pick` says what it hands over.
+    """A search policy.
 
-    `anytime`: the longest run holds the shorter ones.
+    Attributes:
+        search: Trains for (seed, seconds) and returns the steps.
+        pick: Selects a configuration from the steps.
+        anytime: Whether a shorter search is a prefix of a longer one.
     """
 
     search: Callable[[int, float], Trace]

@@ -1,12 +1,12 @@
-"""What a study costs as it grows: ask, tell, resume, status, report and memory at 100, 1,000 and 10,000 trials.
+"""Time and memory of a growing study: ask, tell, resume, status and report at 100, 1,000 and 10,000 trials.
 
     python -m benchmarks.scale [--trials 100 1000 10000] [--more 20] [--out benchmarks/results/scale]
 
-Every trial has 30 epochs of a metric, four searched settings and the files that the engine leaves. The study is put
-into its folder directly (`benchmarks.grown`); what is measured then runs as a person would start it, each in a process
-of its own: a driver that resumes the study and runs some trials more, inline, under ASHA; `sweep status`; `sweep
-report`. ask is the time in which a job is handed out, epoch that of recording one, tell that of recording a trial's
-end, with all that reaches the disk meanwhile (medians); resume is from the driver's start to its first job.
+Every trial has 30 epochs of a metric, four searched settings and the files that the engine leaves.
+`benchmarks.synthetic_study` writes the study without training. Then each measurement runs in its own process: a driver
+that resumes the study and runs some more trials, inline, under ASHA; `sweep status`; `sweep report`. Medians, writes to
+disk included: ask is the time to suggest a trial, epoch to record an epoch, tell to record the end of a trial. resume
+is the time from the driver's start to its first trial.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.kept import keep, machine, machine_line, options, require_quiet
+from benchmarks.common import machine, machine_line, options, require_quiet, write_result
 
 LIMITS = {
     "ask_s": 0.15,
@@ -47,7 +47,7 @@ BEGAN = time.perf_counter()
 
 
 class Timed:
-    """The scheduler that it is given, and how long each call of it took, in seconds."""
+    """A scheduler that delegates to another one and records the seconds of its calls."""
 
     def __init__(self, scheduler: Any) -> None:
         self._scheduler = scheduler
@@ -55,14 +55,14 @@ class Timed:
         self.seconds: dict[str, list[float]] = {"suggest": [], "on_epoch": [], "on_end": []}
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(self._scheduler, name)
-        return self._timed(name, found) if name in self.seconds else found
+        attribute = getattr(self._scheduler, name)
+        return self._timed(name, attribute) if name in self.seconds else attribute
 
     def _timed(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
-        def timed(*given: Any) -> Any:
+        def timed(*args: Any) -> Any:
             began = time.perf_counter()
-            result = call(*given)
-            ended = "on_end" if getattr(result, "name", "") == "STOP" else name  # at a rung, say
+            result = call(*args)
+            ended = "on_end" if getattr(result, "name", "") == "STOP" else name  # a trial may also end at a rung
             self.seconds[ended].append(time.perf_counter() - began)
             return result
 
@@ -70,39 +70,38 @@ class Timed:
 
 
 class Silent:
-    """An observer that keeps nothing."""
+    """An observer that ignores all events."""
 
     def __getattr__(self, name: str) -> Callable[..., None]:
         return lambda *_: None
 
 
 def drive(folder: Path, trials: int) -> dict[str, float]:
-    """Go on with the study in `folder` up to `trials` trials, in this process, as `sweep run` does."""
-    from benchmarks.grown import DATA, NAME, study_file
+    """Resume the study in `folder` up to `trials` trials, in this process; return the figures."""
+    from benchmarks.synthetic_study import DATA, NAME, study_file
     from sweeps.engine import execute as engine
     from sweeps.prepare.prepared import settle
     from sweeps.runners.inline import InlineRunner
-    from sweeps.stages.schedule import RunRequest
     from sweeps.storage.runs import open_results
     from sweeps.study.document import read
-    from sweeps.study.stages import stages_of
+    from sweeps.study.stages import RunRequest, stages_of
     from sweeps.study.study import parse
     from sweeps.workload import load
 
     study = parse(read(study_file(folder, trials)))
-    known = open_results(folder / "runs", NAME, verified=False)
-    plan = settle(study, load(study.workload), folder / DATA, known.environment)
-    found: list[Timed] = []
+    previous = open_results(folder / "runs", NAME, verified=False)
+    prepared = settle(study, load(study.workload), folder / DATA, previous.environment)
+    timed_schedulers: list[Timed] = []
 
     class Runner(InlineRunner):
         def run(self, scheduler: Any) -> None:
-            found.append(Timed(scheduler))
-            super().run(found[0])  # type: ignore[arg-type]
+            timed_schedulers.append(Timed(scheduler))
+            super().run(timed_schedulers[0])  # type: ignore[arg-type]
 
-    engine.run(plan, folder / "runs" / NAME, Runner, Silent(), RunRequest(stages_of(study)))
-    seconds = found[0].seconds
+    engine.run(prepared, folder / "runs" / NAME, Runner, Silent(), RunRequest(stages_of(study)))
+    seconds = timed_schedulers[0].seconds
     return {
-        "resume_s": found[0].began - BEGAN + seconds["suggest"][0],
+        "resume_s": timed_schedulers[0].began - BEGAN + seconds["suggest"][0],
         "ask_s": statistics.median(seconds["suggest"][1:-1]),
         "epoch_s": statistics.median(seconds["on_epoch"]),
         "tell_s": statistics.median(seconds["on_end"]),
@@ -111,20 +110,20 @@ def drive(folder: Path, trials: int) -> dict[str, float]:
 
 
 def measure(trials: int, more: int) -> dict[str, float]:
-    """All figures of a study of `trials` trials; the driver runs `more`."""
-    from benchmarks.grown import NAME, grow
+    """Return all figures of a study of `trials` trials, to which the driver adds `more`."""
+    from benchmarks.synthetic_study import NAME, write_study
 
     with tempfile.TemporaryDirectory(prefix="scale-") as scratch:
         folder = Path(scratch)
         began = time.perf_counter()
-        grow(folder, trials)
+        write_study(folder, trials)
         print(f"{trials:,} trials made in {time.perf_counter() - began:.0f} s", file=sys.stderr)
         places = ["--runs-dir", str(folder / "runs")]
         status_s = _seconds("status", NAME, *places)
         report_s = _seconds("report", NAME, *places, "--reports-dir", str(folder / "reports"))
         page = folder / "reports" / NAME / "index.html"
-        own = [sys.executable, "-m", "benchmarks.scale", "--drive", str(folder), "--trials", str(trials + more)]
-        driven = subprocess.run(own, capture_output=True, text=True, check=True)
+        command = [sys.executable, "-m", "benchmarks.scale", "--drive", str(folder), "--trials", str(trials + more)]
+        driven = subprocess.run(command, capture_output=True, text=True, check=True)
         return {
             **json.loads(driven.stdout),
             "status_s": status_s,
@@ -140,7 +139,7 @@ def _seconds(*words: str) -> float:
 
 
 def table(result: dict[str, Any]) -> str:
-    """A column for each size, and what the largest is to stay under."""
+    """Return the figures as Markdown: a column per size, and the limits."""
     sizes = list(result["figures"])
     lines = [
         "Cost of a study as it grows, 30 epochs a trial, each figure in a process of its own "
@@ -158,7 +157,7 @@ def table(result: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Measure every size, or be the driver of one."""
+    """Measure every size; with --drive, be the driver of one."""
     parser = options(__doc__)
     parser.add_argument("--trials", type=int, nargs="+", default=[100, 1_000, 10_000])
     parser.add_argument("--more", type=int, default=20, help="further trials that the driver runs")
@@ -170,7 +169,7 @@ def main() -> None:
     busy = require_quiet(chosen.loaded)
     figures = {str(size): measure(size, chosen.more) for size in chosen.trials}
     result = {"more": chosen.more, "machine": machine(busy, "optuna", "sqlalchemy", "plotly"), "figures": figures}
-    keep(result, table(result), chosen.out)
+    write_result(result, table(result), chosen.out)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
-"""How good a configuration each way to search hands over, at the same device-seconds.
+"""The regret of each search policy at the same device-seconds.
 
     python -m benchmarks.search_quality [--seeds 20] [--out benchmarks/results/search_quality] [--short]
 
 The problem is a table (benchmarks/tabulate.py): every configuration of a small network on digits was trained fully
-once, so that a search only looks up what it would have trained, and its regret is known: the best accuracy in the table
-less that of the configuration handed over, both fully trained. Device-seconds are the table's; what engines take on top
-of them is measured elsewhere (benchmarks/engine_overhead.py). One trial at a time. What --out holds already of the same
-table, seeds and budgets is not searched again. --short: a seed of the first policy and of those that draw at random.
+once. A search looks its trainings up, so its regret is known: the best accuracy in the table less that of the selected
+configuration, both fully trained. Device-seconds are the table's; benchmarks/engine_overhead.py measures what engines
+add. One trial at a time. Policies that --out already has for the same table, seeds and budgets are not repeated.
+--short: one seed of the first policy and of the random ones.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.kept import keep
+from benchmarks.common import write_result
 from benchmarks.policies import OURS, POLICIES, STOCK, Policy, affordable
 from benchmarks.tabulated import FILE, read_table
 
@@ -33,19 +33,19 @@ Regrets = Mapping[str, Mapping[str, Sequence[float]]]  # policy -> budget -> one
 
 
 def regrets(policy: Policy, seed: int, budgets: Sequence[int]) -> list[float]:
-    """The regret in points at each budget."""
+    """Return the regret in points at each budget."""
     table = read_table()
     seconds = [budget * table.full_seconds for budget in budgets]
     whole = policy.search(seed, max(seconds)) if policy.anytime else []
-    found = []
+    values = []
     for limit in seconds:
         trace = whole if policy.anytime else policy.search(seed, limit)
-        found.append(table.regret(policy.pick(affordable(trace, limit))))
-    return found
+        values.append(table.regret(policy.pick(affordable(trace, limit))))
+    return values
 
 
 def interval(values: Sequence[float]) -> tuple[float, float]:
-    """The distribution-free interval of the median between two order statistics that covers at least CONFIDENCE."""
+    """Return the distribution-free interval of the median, between two order statistics, with at least CONFIDENCE."""
     ordered, n = sorted(values), len(values)
     cut = 0
     while 2 * sum(math.comb(n, k) for k in range(cut + 1)) / 2**n <= 1 - CONFIDENCE:
@@ -55,7 +55,7 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
 
 
 def compare(names: Sequence[str], seeds: int, budgets: Sequence[int], out: Path | None = None) -> dict[str, Any]:
-    """The regrets of every policy over the seeds; what `out` has of them is taken from there, and kept there."""
+    """Return the regrets of every policy over the seeds; results are read from and written to `out`."""
     table = read_table()
     result: dict[str, Any] = {
         "configurations": len(table.curves),
@@ -66,25 +66,25 @@ def compare(names: Sequence[str], seeds: int, budgets: Sequence[int], out: Path 
         "seeds": seeds,
         "budgets": list(budgets),
     }
-    kept = json.loads(out.with_suffix(".json").read_text()) if out and out.with_suffix(".json").exists() else {}
-    found: dict[str, dict[str, list[float]]] = kept.pop("regret", {}) if kept else {}
-    if kept != result:
-        found = {}
+    previous = json.loads(out.with_suffix(".json").read_text()) if out and out.with_suffix(".json").exists() else {}
+    regret_table: dict[str, dict[str, list[float]]] = previous.pop("regret", {}) if previous else {}
+    if previous != result:
+        regret_table = {}
     for name in names:
-        if name in found:
+        if name in regret_table:
             continue
         rows = []
         for seed in range(seeds):
             rows.append(regrets(POLICIES[name], seed, budgets))
             print(f"{name}: seed {seed}: {' '.join(f'{value:.2f}' for value in rows[-1])}", file=sys.stderr)
         columns = zip(*rows, strict=True)
-        found[name] = {str(budget): list(column) for budget, column in zip(budgets, columns, strict=True)}
-    return {**result, "regret": {name: found[name] for name in POLICIES if name in found}}
+        regret_table[name] = {str(budget): list(column) for budget, column in zip(budgets, columns, strict=True)}
+    return {**result, "regret": {name: regret_table[name] for name in POLICIES if name in regret_table}}
 
 
 def text(result: Mapping[str, Any]) -> str:
-    """Medians with their intervals, then each policy against ours."""
-    budgets, found = [str(budget) for budget in result["budgets"]], result["regret"]
+    """Return medians with their intervals, then each policy against ours, as Markdown."""
+    budgets, regret_table = [str(budget) for budget in result["budgets"]], result["regret"]
     lines = [
         "Regret in points of validation accuracy: the table's best "
         f"({result['best_accuracy']:.2f} %) less the accuracy "
@@ -96,9 +96,11 @@ def text(result: Mapping[str, Any]) -> str:
         f"| | {' | '.join(f'budget {budget}' for budget in budgets)} |",
         f"| --- |{' ---: |' * len(budgets)}",
     ]
-    lines += [f"| {name} | {' | '.join(_cell(found[name][budget]) for budget in budgets)} |" for name in found]
-    others = [name for name in found if name != OURS]
-    if OURS in found and others:
+    lines += [
+        f"| {name} | {' | '.join(_cell(regret_table[name][budget]) for budget in budgets)} |" for name in regret_table
+    ]
+    others = [name for name in regret_table if name != OURS]
+    if OURS in regret_table and others:
         lines += [
             "",
             f"Against `{OURS}`, by seed: median difference of the regrets (positive: worse), its interval, and how "
@@ -107,7 +109,9 @@ def text(result: Mapping[str, Any]) -> str:
             f"| | {' | '.join(f'budget {budget}' for budget in budgets)} |",
             f"| --- |{' ---: |' * len(budgets)}",
         ]
-        lines += [f"| {name} | {' | '.join(_against(found, name, budget) for budget in budgets)} |" for name in others]
+        lines += [
+            f"| {name} | {' | '.join(_against(regret_table, name, budget) for budget in budgets)} |" for name in others
+        ]
     return "\n".join(lines) + "\n"
 
 
@@ -116,17 +120,17 @@ def _cell(values: Sequence[float]) -> str:
     return f"{statistics.median(values):.2f} [{low:.2f}, {high:.2f}]"
 
 
-def _against(found: Regrets, name: str, budget: str) -> str:
-    pairs = zip(found[name][budget], found[OURS][budget], strict=True)
+def _against(regret_table: Regrets, name: str, budget: str) -> str:
+    pairs = zip(regret_table[name][budget], regret_table[OURS][budget], strict=True)
     differences = [theirs - ours for theirs, ours in pairs]
-    better, worse = sum(each < 0 for each in differences), sum(each > 0 for each in differences)
+    better, worse = sum(value < 0 for value in differences), sum(value > 0 for value in differences)
     low, high = interval(differences)
     counts = f"{better}/{len(differences) - better - worse}/{worse}"
     return f"{statistics.median(differences):+.2f} [{low:+.2f}, {high:+.2f}] {counts}"
 
 
 def main() -> None:
-    """Search with every policy, or with those named."""
+    """Search with every policy, or with those of --only."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--seeds", type=int, default=20)
     options.add_argument("--out", type=Path, help="where to keep the result, as .json and .md")
@@ -140,7 +144,7 @@ def main() -> None:
 
         ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     result = compare(names, 1 if chosen.short else chosen.seeds, BUDGETS[:1] if chosen.short else BUDGETS, chosen.out)
-    keep(result, text(result), chosen.out)
+    write_result(result, text(result), chosen.out)
 
 
 if __name__ == "__main__":

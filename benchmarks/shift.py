@@ -1,10 +1,10 @@
-"""How often `sweep predict` warns: of held-out images, of which it should not, and of images that did change.
+"""How often `sweep predict` warns of a shift, on held-out images (false alarms) and on changed images.
 
     python -m benchmarks.shift [--data-dir DATA] [--draws 200] [--out benchmarks/results/shift]
 
-Half of a collection's images train a logistic regression on pixels, which is weak and so has preferences of its own.
-Sets of the other half are drawn at random, as they are or changed: a tenth darker, in grey, or without half of the
-classes. Counted is in what share of the sets each of the two rules warns. Digits; CIFAR-10 where --data-dir has it.
+Half of the images train a logistic regression on pixels, a weak classifier with biased predictions. Random sets of the
+other half are unchanged, a tenth darker, in grey, or without half of the classes. The result is the share of sets for
+which each of the two rules warns. Data: digits, and CIFAR-10 if --data-dir has it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from benchmarks.kept import keep
+from benchmarks.common import write_result
 from cifar_sweep.data.cache import load_images
 from cifar_sweep.data.formats import Images
 from cifar_sweep.inference.shift import ChannelStatistics, channel_warnings, class_warnings
@@ -31,17 +31,17 @@ Change = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 def darker(pixels: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The images a tenth darker."""
+    """Return the images a tenth darker."""
     return (pixels * 0.9).astype(np.uint8), labels
 
 
 def grey(pixels: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The images in shades of grey."""
+    """Return the images in shades of grey."""
     return np.repeat(pixels.mean(axis=-1, keepdims=True), pixels.shape[-1], axis=-1).astype(np.uint8), labels
 
 
 def half_of_the_classes(pixels: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The images of the even classes."""
+    """Return the images of the even classes."""
     return pixels[labels % 2 == 0], labels[labels % 2 == 0]
 
 
@@ -54,7 +54,7 @@ CHANGES: dict[str, Change] = {
 
 
 def rates(name: str, images: Images, channels: int, draws: int) -> Iterator[dict[str, Any]]:
-    """For each change and size, in how many percent of `draws` sets the rules warn."""
+    """Yield, for each change and size, the percentage of `draws` sets for which each rule warns."""
     generator = np.random.default_rng(0)
     order = generator.permutation(len(images))
     pixels, labels = np.asarray(images.pixels)[order][..., :channels], images.labels[order]
@@ -88,7 +88,7 @@ def _flat(pixels: np.ndarray) -> np.ndarray:
 
 
 def table(result: dict[str, Any]) -> str:
-    """The rates side by side."""
+    """Return the rates as Markdown."""
     lines = [
         f"Share of {result['draws']} random sets of which each rule warns.",
         "",
@@ -118,7 +118,7 @@ def main() -> None:
             print(f"left out: {error}")
             continue
         result["rates"] += rates(name, images, data.shape.channels, chosen.draws)
-    keep(result, table(result), chosen.out)
+    write_result(result, table(result), chosen.out)
 
 
 if __name__ == "__main__":

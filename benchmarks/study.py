@@ -1,17 +1,17 @@
-"""One study by three engines and two trainers: what the same 24 trainings take, and whether they find the same.
+"""The time of one study with three engines and two trainers, and a check that they reach the same accuracies.
 
     python -m benchmarks.study [--rounds 1] [--epochs 9] [--cifar DIR --images 5000] [--out benchmarks/results/study]
 
-24 configurations (4 learning rates x 3 weight decays x 2 batch sizes) of ResNet-8 on scikit-learn's digits, or on that
-many images of a CIFAR-10 folder, all trained fully with the same seed. The engines, with two workers of one thread:
-`sweep run` as a person types it, report included; a Ray Tune script with a function trainable and OptunaSearch, as its
-documentation writes it; an Optuna script in two processes on one SQLite file. The trainers: `cifar_sweep`'s, and the
-loop that one writes first (`benchmarks.naive`). Wall time is that of the whole command. Processor time is that of the
-whole machine meanwhile, which has to be quiet.
+24 configurations (4 learning rates x 3 weight decays x 2 batch sizes) of ResNet-8 on scikit-learn's digits, or on
+--images of a CIFAR-10 folder, all trained fully with the same seed. The engines, with two workers of one thread:
+`sweep run`, report included; a Ray Tune script with a function trainable and OptunaSearch, as in its documentation; an
+Optuna script in two processes on one SQLite file. The trainers: `cifar_sweep`, and the naive one, a plain loop
+(`benchmarks.plain_loop`). Wall time is that of the whole command. Processor time is that of the whole machine, which
+has to be quiet.
 
-The run is void unless a configuration reaches the same accuracy, digit for digit, whatever the engine, and the two
-trainers' accuracies agree on average. Then ASHA and the one-epoch rule search the same 24: their time, and how far the
-configuration that they hand over is from the best of the fully trained.
+The run is void unless each configuration reaches the same accuracy, digit for digit, with every engine, and the two
+trainers' accuracies agree on average. Then ASHA and the one-epoch rule search the same 24 configurations; the result
+has their time and the regret of the configuration that they select.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 
-from benchmarks.kept import keep, machine, machine_line, options, require_quiet, spread
+from benchmarks.common import machine, machine_line, options, require_quiet, spread, write_result
 
 SPACE: Mapping[str, list[Any]] = {
     "optimizer.lr": [0.01, 0.03, 0.1, 0.3],
@@ -39,7 +39,7 @@ SPACE: Mapping[str, list[Any]] = {
 }
 NET = {"name": "resnet", "blocks": [1, 1, 1], "widths": [16, 32, 64], "strides": [1, 2, 2]}
 WORKERS, METRIC, SEED = 2, "val_accuracy", 0
-TRAINERS = {"our trainer": "cifar_sweep", "naive trainer": "benchmarks.naive"}
+TRAINERS = {"our trainer": "cifar_sweep", "naive trainer": "benchmarks.plain_loop"}
 AGREE_POINTS = 1.0  # what two trainers may differ by on average, in points of accuracy
 TOP = 3
 
@@ -47,32 +47,32 @@ Scores = dict[str, float]  # by configuration: the accuracy after its last epoch
 
 
 def configurations() -> list[dict[str, Any]]:
-    """The 24 configurations by dotted key."""
+    """Return the 24 configurations by dotted key."""
     return [dict(zip(SPACE, values, strict=True)) for values in itertools.product(*SPACE.values())]
 
 
 def name_of(parameters: Mapping[str, Any]) -> str:
-    """A configuration's name."""
+    """Return a configuration's name."""
     return json.dumps({key: parameters[key] for key in SPACE})
 
 
 def recipe_of(problem: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The recipe of a configuration, as plain data."""
-    whole = json.loads(json.dumps(problem["baseline"]))
+    """Return the recipe of a configuration, as plain data."""
+    recipe = json.loads(json.dumps(problem["baseline"]))
     for key, value in parameters.items():
         *sections, last = key.split(".")
-        place = whole
+        section_settings = recipe
         for section in sections:
-            place = place.setdefault(section, {})
-        place[last] = value
-    return whole
+            section_settings = section_settings.setdefault(section, {})
+        section_settings[last] = value
+    return recipe
 
 
-# -- the engines: each trains all configurations in `folder` and gives what they reached ------------------------------
+# -- the engines: each trains all configurations in `folder` and returns their accuracies ------------------------------
 
 
 def by_sweep(problem: Mapping[str, Any], trainer: str, folder: Path, **more: Any) -> Scores:
-    """`sweep run` on a study file; `more` is put into it."""
+    """Run `sweep run` on a study file with the additional sections `more`."""
     from sweeps.storage.runs import open_results
 
     study = {
@@ -97,20 +97,20 @@ def by_sweep(problem: Mapping[str, Any], trainer: str, folder: Path, **more: Any
 
 
 def epochs_of(problem: Mapping[str, Any], trainer: str, parameters: Mapping[str, Any], folder: Path) -> Iterator[Any]:
-    """What a script of one's own does with a trainer: its metrics, epoch by epoch."""
+    """Yield a trainer's metrics after each epoch, for the scripts without the engine."""
     from cifar_sweep.recipe import Recipe
     from sweeps.trial.seeds import stream
     from sweeps.workload import Run, load
 
     folder.mkdir(parents=True, exist_ok=True)
     access = frozenset({"train", "validation"})
-    seed = stream(SEED, "search")  # that of a study's search
+    seed = stream(SEED, "search")  # the seed of a study's search
     run = Run(seed, 0, device="cpu", data_dir=Path(problem["data"]), folder=folder, access=access)
     yield from load(trainer).train(Recipe.model_validate(recipe_of(problem, parameters)), run)
 
 
 def by_ray(problem: Mapping[str, Any], trainer: str, folder: Path) -> Scores:
-    """A `Tuner` over a function with OptunaSearch, whose first points are the configurations."""
+    """Run a `Tuner` over a function with OptunaSearch, which starts with the configurations."""
     import ray
     from ray import tune
     from ray.tune.search.optuna import OptunaSearch
@@ -138,21 +138,21 @@ def by_ray(problem: Mapping[str, Any], trainer: str, folder: Path) -> Scores:
 
 
 def by_optuna(problem: Mapping[str, Any], trainer: str, folder: Path) -> Scores:
-    """Two processes of `study.optimize` on one SQLite file, the configurations enqueued."""
+    """Run `study.optimize` in two processes on one SQLite file, with the configurations enqueued."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(storage=f"sqlite:///{folder}/study.db", study_name="bench", direction="maximize")
     for parameters in configurations():
         study.enqueue_trial(parameters)
-    own = [sys.executable, "-m", "benchmarks.study", "--optimize", trainer, "--folder", str(folder)]
-    workers = [subprocess.Popen([*own, "--problem", json.dumps(problem)]) for _ in range(WORKERS)]
+    command = [sys.executable, "-m", "benchmarks.study", "--optimize", trainer, "--folder", str(folder)]
+    workers = [subprocess.Popen([*command, "--problem", json.dumps(problem)]) for _ in range(WORKERS)]
     assert [worker.wait() for worker in workers] == [0] * WORKERS
     return {name_of(trial.params): float(trial.value or 0.0) for trial in study.trials}
 
 
 def optimize(problem: Mapping[str, Any], trainer: str, folder: Path) -> None:
-    """One of those processes."""
+    """Run one process of `by_optuna`."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -180,7 +180,7 @@ RULES = {
 
 
 def timed(arm: str, trainer: str, problem: Mapping[str, Any]) -> dict[str, Any]:
-    """An arm in a process of its own: wall seconds, the machine's processor seconds, and what it found."""
+    """Run an arm in its own process; return wall seconds, the machine's processor seconds, and the scores."""
     with tempfile.TemporaryDirectory(prefix="study-") as folder:
         words = [sys.executable, "-m", "benchmarks.study", "--arm", arm, "--trainer", trainer, "--folder", folder]
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "RAY_USAGE_STATS_ENABLED": "0", "RAY_AIR_NEW_OUTPUT": "0"}
@@ -200,13 +200,13 @@ def _machine_seconds() -> float:
 
 
 def require_same(runs: Mapping[str, list[dict[str, Any]]]) -> dict[str, float]:
-    """How the trainers differ: mean and standard error, in points. Raises SystemExit where the run is void."""
+    """Return the trainers' difference in points: mean and standard error. Raises SystemExit if the run is void."""
     mean_of: dict[str, list[float]] = {}
     for trainer in TRAINERS:
-        scores = [run["scores"] for name, found in runs.items() if name.endswith(trainer) for run in found]
-        if any(each != scores[0] for each in scores):
+        scores = [run["scores"] for name, repeats in runs.items() if name.endswith(trainer) for run in repeats]
+        if any(other != scores[0] for other in scores):
             raise SystemExit(f"void: with {trainer} the engines do not find the same accuracies")
-        if set(scores[0]) != {name_of(each) for each in configurations()}:
+        if set(scores[0]) != {name_of(parameters) for parameters in configurations()}:
             raise SystemExit(f"void: with {trainer} not all configurations were trained")
         mean_of[trainer] = [scores[0][name] for name in sorted(scores[0])]
     differences = [a - b for a, b in zip(*mean_of.values(), strict=True)]
@@ -217,7 +217,7 @@ def require_same(runs: Mapping[str, list[dict[str, Any]]]) -> dict[str, float]:
 
 
 def table(result: dict[str, Any]) -> str:
-    """Every arm beside the Ray Tune script with the same trainer, then the rules that stop early."""
+    """Return all arms as Markdown, with ratios to the naive Ray Tune script, then the rules that stop early."""
     runs, count = result["runs"], len(configurations())
     naive = _median(runs["Ray Tune script, naive trainer"], "wall_s")
     lines = [
@@ -227,8 +227,8 @@ def table(result: dict[str, Any]) -> str:
         "| engine, trainer | wall, s | processor, s | trials per CPU-hour | times as fast as Ray Tune, naive |",
         "| --- | ---: | ---: | ---: | ---: |",
     ]
-    for name, found in runs.items():
-        wall, cpu = ([run[key] for run in found] for key in ("wall_s", "cpu_s"))
+    for name, repeats in runs.items():
+        wall, cpu = ([run[key] for run in repeats] for key in ("wall_s", "cpu_s"))
         rate, ratio = count / statistics.median(cpu) * 3600, naive / statistics.median(wall)
         lines.append(f"| {name} | {spread(wall, '.1f')} | {spread(cpu, '.1f')} | {rate:,.0f} | {ratio:.2f} |")
     apart = result["trainers_differ"]
@@ -244,10 +244,10 @@ def table(result: dict[str, Any]) -> str:
     best = max(runs["sweep, our trainer"][0]["scores"].values())
     full = runs["sweep, our trainer"][0]["scores"]
     lines.append(f"| all trained fully | {spread([run['wall_s'] for run in runs['sweep, our trainer']], '.1f')} | 0 |")
-    for name, found in result["rules"].items():
-        handed = [max(run["scores"], key=run["scores"].get) for run in found]
-        regrets = [best - full[each] for each in handed]
-        lines.append(f"| {name} | {spread([run['wall_s'] for run in found], '.1f')} | {spread(regrets, '.2f')} |")
+    for rule, repeats in result["rules"].items():
+        selected = [max(run["scores"], key=run["scores"].get) for run in repeats]
+        regrets = [best - full[name] for name in selected]
+        lines.append(f"| {rule} | {spread([run['wall_s'] for run in repeats], '.1f')} | {spread(regrets, '.2f')} |")
     return "\n".join([*lines, "", machine_line(result["machine"])]) + "\n"
 
 
@@ -256,7 +256,7 @@ def _median(runs: list[dict[str, Any]], key: str) -> float:
 
 
 def problem_of(epochs: int, cifar: Path | None, images: int, scratch: Path) -> dict[str, Any]:
-    """The baseline's recipe and where its data is, as plain data."""
+    """Return the baseline's recipe and the data folder, as plain data."""
     data: dict[str, Any] = {"name": "digits", "validation": 0.2}
     if cifar is not None:
         data = {"name": "cifar10", "validation": 1_000, "train_limit": images}
@@ -272,7 +272,7 @@ def problem_of(epochs: int, cifar: Path | None, images: int, scratch: Path) -> d
 
 
 def compare(problem: Mapping[str, Any], rounds: int) -> dict[str, Any]:
-    """Every engine with every trainer in turn, then the rules."""
+    """Run every engine with every trainer in turn, then the rules."""
     arms = [(engine, trainer) for trainer in TRAINERS for engine in ENGINES]
     runs: dict[str, list[dict[str, Any]]] = {f"{engine}, {trainer}": [] for engine, trainer in arms}
     rules: dict[str, list[dict[str, Any]]] = {rule: [] for rule in RULES}
@@ -287,7 +287,7 @@ def compare(problem: Mapping[str, Any], rounds: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measure every arm, or be one."""
+    """Measure every arm; with --arm or --optimize, be one of its processes."""
     parser = options(__doc__)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--epochs", type=int, default=9)
@@ -306,15 +306,15 @@ def main() -> None:
         return
     busy = require_quiet(chosen.loaded)
     with tempfile.TemporaryDirectory(prefix="study-data-") as scratch:
-        found = compare(problem_of(chosen.epochs, chosen.cifar, chosen.images, Path(scratch)), chosen.rounds)
+        comparison = compare(problem_of(chosen.epochs, chosen.cifar, chosen.images, Path(scratch)), chosen.rounds)
     result = {
         "epochs": chosen.epochs,
         "rounds": chosen.rounds,
         "data": f"{chosen.images:,} images of CIFAR-10" if chosen.cifar else "scikit-learn's digits",
         "machine": machine(busy, "ray", "optuna", "torch", "torchvision"),
-        **found,
+        **comparison,
     }
-    keep(result, table(result), chosen.out)
+    write_result(result, table(result), chosen.out)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Train a small real problem fully once: 384 configurations of a ResNet on scikit-learn's digits, 27 epochs each.
+"""Make the table of curves: train 384 configurations of a ResNet on scikit-learn's digits, 27 epochs each.
 
     python -m benchmarks.tabulate [--runs-dir runs] [--out benchmarks/tables/digits.csv.gz]
 
-A grid study of the engine itself (benchmarks/tables/digits.yaml): what was interrupted goes on. One seed, one split.
-Kept are the validation accuracy of every epoch and the seconds of an epoch: the median over all epochs of the
-configurations with the same width and batch size, since nothing else changes the work, and other programs add to single
-epochs. Half an hour to an hour on one core.
+A grid study of the engine itself (benchmarks/tables/digits.yaml), which resumes after an interruption. One seed, one
+split. The table has the validation accuracy of every epoch and the seconds of an epoch. The seconds are the median over
+all epochs of the configurations with the same width and batch size: nothing else changes the work, and other programs
+slow single epochs. Half an hour to an hour on one core.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from sweeps.trial.trial import Status, Trial
 from sweeps.validation.checks import accept
 
 STUDY = Path(__file__).parent / "tables" / "digits.yaml"
-WORK = ("model.widths", "batch_size")  # what the time of an epoch depends on
+WORK = ("model.widths", "batch_size")  # settings that the time of an epoch depends on
 OUT = Path(__file__).parent / "tables" / "digits.csv.gz"
 
 
 def table(results: Results) -> str:
-    """One row per configuration: its settings, the seconds of an epoch, and the accuracy after each epoch, in %."""
+    """Return the CSV: per configuration the settings, the seconds of an epoch, and the accuracy in % by epoch."""
     complete = [trial for trial in results.trials if trial.status is Status.COMPLETE]
     keys, epochs = list(complete[0].parameters), sorted(complete[0].curve)
     seconds: dict[str, list[float]] = {}
@@ -50,21 +50,21 @@ def _work(trial: Trial) -> str:
 
 
 def main() -> None:
-    """Train what is missing, then write the table."""
+    """Train the missing configurations, then write the table."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--runs-dir", type=Path, default=Path("runs"))
     options.add_argument("--out", type=Path, default=OUT)
     chosen = options.parse_args()
     study, workload = accept(read(STUDY))
     folders = Folders(runs=chosen.runs_dir, reports=chosen.runs_dir / "reports")
-    finish = launch(study, workload, Options(folders=folders, runner="inline")).finish
-    missing = study.run_cap - finish.results.counts()[Status.COMPLETE]
+    result = launch(study, workload, Options(folders=folders, runner="inline"))
+    missing = study.run_cap - result.results.counts()[Status.COMPLETE]
     if missing:
         raise SystemExit(
-            f"{missing} of {study.run_cap} configurations are not complete: {finish.failure}; run it again"
+            f"{missing} of {study.run_cap} configurations are not complete: {result.failure}; run it again"
         )
     with chosen.out.open("wb") as file, gzip.GzipFile(fileobj=file, mode="wb", mtime=0, filename="") as packed:
-        packed.write(table(finish.results).encode())
+        packed.write(table(result.results).encode())
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A workload that trains nothing: it yields the curves of benchmarks/tables/digits.csv.gz.
+"""A workload without training that yields the curves of benchmarks/tables/digits.csv.gz.
 
 A configuration is six positions on the table's axes, ascending: learning rate, weight decay, batch size, width,
 schedule, label smoothing.
@@ -22,7 +22,13 @@ Configuration = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Table:
-    """Validation accuracy in % after each epoch, and seconds of an epoch, by configuration; `sizes` are the axes'."""
+    """The table.
+
+    Attributes:
+        curves: By configuration, the validation accuracy in % after each epoch.
+        epoch_seconds: By configuration, the seconds of an epoch.
+        sizes: The number of values on each axis.
+    """
 
     curves: Mapping[Configuration, tuple[float, ...]]
     epoch_seconds: Mapping[Configuration, float]
@@ -30,27 +36,27 @@ class Table:
 
     @property
     def epochs(self) -> int:
-        """The epochs of a full training."""
+        """Return the epochs of a full training."""
         return len(next(iter(self.curves.values())))
 
     @cached_property
     def best(self) -> float:
-        """The best accuracy of a full training."""
+        """Return the best accuracy of a full training."""
         return max(curve[-1] for curve in self.curves.values())
 
     @cached_property
     def full_seconds(self) -> float:
-        """The seconds of a full training, on average."""
+        """Return the mean seconds of a full training."""
         return self.epochs * sum(self.epoch_seconds.values()) / len(self.epoch_seconds)
 
     def regret(self, configuration: Configuration) -> float:
-        """How far a configuration, fully trained, stays below the best, in points."""
+        """Return how far a fully trained configuration is below the best one, in points."""
         return self.best - self.curves[configuration][-1]
 
 
 @lru_cache(maxsize=1)
 def read_table() -> Table:
-    """The table in the repository."""
+    """Return the table in the repository."""
     with gzip.open(FILE, "rt", encoding="utf-8", newline="") as file:
         header, *rows = csv.reader(file)
     settings, place = len(KEYS), header.index("epoch_seconds")
@@ -71,7 +77,7 @@ def _order(cell: str) -> tuple[float, str]:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A configuration of the table. The default is none of them, so that a study searches from nothing."""
+    """A configuration of the table. The default is not in the table, so that no baseline starts the search."""
 
     lr: int = -1
     weight_decay: int = 0
@@ -83,7 +89,7 @@ class Recipe:
 
 
 def train(recipe: Recipe, run: Run) -> Iterator[Mapping[str, float]]:
-    """Yields `val_accuracy` once per epoch, as the table has it."""
+    """Yield the table's `val_accuracy` for each epoch."""
     configuration = tuple(getattr(recipe, key) for key in KEYS)
     for accuracy in read_table().curves[configuration][: recipe.epochs]:
         yield {"val_accuracy": accuracy}

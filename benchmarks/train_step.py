@@ -1,4 +1,4 @@
-"""Images per second of training, one thread: ours against the loop that one writes first (`benchmarks.naive`).
+"""Images per second of training on one thread: our trainer and a plain loop (`benchmarks.plain_loop`).
 
     python -m benchmarks.train_step [--steps 12] [--rounds 5] [--out benchmarks/results/train_step]
 
@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks import naive
-from benchmarks.kept import keep, machine, machine_line, options, require_quiet, spread
+from benchmarks import plain_loop
+from benchmarks.common import machine, machine_line, options, require_quiet, spread, write_result
 from cifar_sweep.inference.precision import resolve_precision
 from cifar_sweep.models import build
 from cifar_sweep.models.initial_weights import initialise
@@ -38,7 +38,7 @@ MODELS = {
 
 
 def recipe_of(name: str, steps: int, file: Path) -> Recipe:
-    """The recipe of a model that takes `steps` steps an epoch on the images in `file`."""
+    """Return the recipe of a model with `steps` steps per epoch on the images in `file`."""
     model, batch = MODELS[name]
     return Recipe.model_validate(
         {
@@ -54,25 +54,25 @@ FACTS = {"size": 32, "classes": 10, "channels": 3}
 
 
 def ours(recipe: Recipe, folder: Path) -> Callable[[], None]:
-    """An epoch of `cifar_sweep`'s trainer."""
+    """Return a function that runs an epoch of `cifar_sweep`'s trainer."""
     trainer = Trainer.start(recipe, _run(folder))
     index, source = trainer._training_images()
-    return lambda: _whole(trainer._train_epoch(index, source).count)
+    return lambda: _require_images(trainer._train_epoch(index, source).count)
 
 
 def plain(recipe: Recipe, folder: Path) -> Callable[[], None]:
-    """An epoch of the loop in `benchmarks.naive`."""
-    images, split = naive.load_training(recipe.data, _run(folder))
+    """Return a function that runs an epoch of the plain loop."""
+    images, split = plain_loop.load_training(recipe.data, _run(folder))
     pixels, labels = np.asarray(images.pixels)[split.train][..., :3], images.labels[split.train]
-    batches = naive.loader(pixels, labels, recipe.images_per_step, recipe.augment)
+    batches = plain_loop.loader(pixels, labels, recipe.images_per_step, recipe.augment)
     network = build(recipe.model, recipe.data.shape)
     initialise(network, 0)
-    optimizer = naive.optimizer_of(recipe, network)
+    optimizer = plain_loop.optimizer_of(recipe, network)
 
     def epoch() -> None:
         network.train()
         for seen, truth in batches:
-            naive.step(network, optimizer, seen, truth)
+            plain_loop.step(network, optimizer, seen, truth)
 
     return epoch
 
@@ -82,12 +82,12 @@ def _run(folder: Path) -> Run:
     return Run(seed=0, split_seed=0, device="cpu", data_dir=folder, folder=folder, access=access)
 
 
-def _whole(count: int) -> None:
+def _require_images(count: int) -> None:
     assert count, "nothing was trained on"
 
 
 def measure(name: str, steps: int, rounds: int, folder: Path) -> dict[str, list[float]]:
-    """Images per second of processor time, by way."""
+    """Return the images per second of processor time, by trainer."""
     recipe = recipe_of(name, steps, folder / "images.npz")
     ways = {"ours": ours(recipe, folder), "naive": plain(recipe, folder)}
     rates: dict[str, list[float]] = {way: [] for way in ways}
@@ -95,13 +95,13 @@ def measure(name: str, steps: int, rounds: int, folder: Path) -> dict[str, list[
         for way, epoch in ways.items():
             began = time.process_time()
             epoch()
-            if number:  # the first time is for getting warm
+            if number:  # the first epoch is a warm-up
                 rates[way].append(steps * recipe.images_per_step / (time.process_time() - began))
     return rates
 
 
 def table(result: dict[str, Any]) -> str:
-    """A line for each model."""
+    """Return the medians as Markdown, a row per model."""
     lines = [
         f"Training, images per second of one core, data path included; {result['steps']} steps a round, "
         f"{result['rounds']} rounds in turn; ours in {result['precision']}.",
@@ -139,7 +139,7 @@ def main() -> None:
         "machine": machine(busy, "torch", "torchvision"),
         "images_per_second": rates,
     }
-    keep(result, table(result), chosen.out)
+    write_result(result, table(result), chosen.out)
 
 
 if __name__ == "__main__":

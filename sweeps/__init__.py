@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     from sweeps.api.results import StudyResults, load, studies
     from sweeps.api.run import StudyOutcome, run
     from sweeps.api.study import Study
-    from sweeps.engine.folders import Refused
+    from sweeps.engine.launch import Stopped
     from sweeps.io.disk import Unwritable
-    from sweeps.io.errors import Unavailable, UserError
+    from sweeps.io.errors import Refused, Unavailable, UserError
     from sweeps.models.trained import NoModel
     from sweeps.prepare.prepared import Infeasible
     from sweeps.report.figures.panel import FigureNotApplicable
+    from sweeps.report.figures.registry import NoFigure
     from sweeps.runners.protocol import RunnerError
     from sweeps.storage.drift import Drifted
     from sweeps.storage.integrity import Damaged
@@ -41,11 +42,13 @@ _MODULES = {
     "Figures": "sweeps.api.figures",
     "Infeasible": "sweeps.prepare.prepared",
     "Model": "sweeps.api.models",
+    "NoFigure": "sweeps.report.figures.registry",
     "NoModel": "sweeps.models.trained",
     "NotFound": "sweeps.storage.runs",
-    "Refused": "sweeps.engine.folders",
+    "Refused": "sweeps.io.errors",
     "Run": "sweeps.workload",
     "RunnerError": "sweeps.runners.protocol",
+    "Stopped": "sweeps.engine.launch",
     "Study": "sweeps.api.study",
     "StudyError": "sweeps.study.problems",
     "StudyOutcome": "sweeps.api.run",
@@ -66,11 +69,13 @@ __all__ = [
     "Figures",
     "Infeasible",
     "Model",
+    "NoFigure",
     "NoModel",
     "NotFound",
     "Refused",
     "Run",
     "RunnerError",
+    "Stopped",
     "Study",
     "StudyError",
     "StudyOutcome",
@@ -85,6 +90,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return import_module("importlib.metadata").version("cifar-sweep")
     if name not in _MODULES:
         raise AttributeError(f"module 'sweeps' has no attribute {name!r}")
     value = getattr(import_module(_MODULES[name]), name)

@@ -6,9 +6,10 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 from sweeps.stats import ALPHA
+from sweeps.stats.goal import Goal
 from sweeps.study.sections import Metric
 from sweeps.trial.trial import Status
 
@@ -41,7 +42,7 @@ class MetricFormat:
 
     label: str
     unit: str
-    goal: Literal["maximize", "minimize"]
+    goal: Goal
 
     @property
     def axis(self) -> str:
@@ -83,7 +84,7 @@ class MetricFormat:
         return text.removeprefix("-") if not text.strip("-0.,") else text
 
 
-def chance(p: float) -> str:
+def p_text(p: float) -> str:
     """Format a p-value with its relation: "= 0.0003", "< 0.0001". Rounding never crosses the level `ALPHA`."""
     if p < 0.0001:
         return "< 0.0001"
@@ -96,16 +97,16 @@ def listed(names: Sequence[str]) -> str:
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
-def measure(metric: Metric) -> MetricFormat:
+def metric_format(metric: Metric) -> MetricFormat:
     """Return the format of a study's metric. Every accuracy is in percent: `val_accuracy` is "validation accuracy"."""
     percent = metric.name.endswith("accuracy")
     words = [_NAMES.get(part, part) for part in metric.name.split("_")]
     return MetricFormat(" ".join(words) if percent else metric.name, "%" if percent else "", metric.goal)
 
 
-def status_name(status: Status) -> str:
-    """Return a status in words: "out of memory"."""
-    return status.value.replace("_", " ")
+def status_name(status: Status | str) -> str:
+    """Return a status, or the name of a group of trials, in words: "out of memory"."""
+    return status.replace("_", " ")
 
 
 def significant(value: float) -> str:

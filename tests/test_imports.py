@@ -38,10 +38,9 @@ WORKLOAD_FLOORS = (
 # Each heavy library, and the only packages that may import it.
 DOORS = {
     "optuna": {
-        "sweeps.evidence.importance_estimators",
-        "sweeps.samplers",
-        "sweeps.space.distributions",
-        "sweeps.storage",
+        *("sweeps.evidence.importance_estimators", "sweeps.samplers.sampler", "sweeps.samplers.tpe"),
+        *("sweeps.space.distributions", "sweeps.storage.rdb", "sweeps.storage.stage_reader"),
+        *("sweeps.storage.stage_storage", "sweeps.storage.study_storage", "sweeps.storage.tables"),
     },
     "ray": {"sweeps.runners.ray"},
     "torch": {"cifar_sweep"},
@@ -64,15 +63,15 @@ MODULES = {
 
 def imported(path: Path) -> set[str]:
     """Every module that a file names in an import, wherever in the file."""
-    found = set()
+    modules = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            found |= {name.name for name in node.names}
+            modules |= {name.name for name in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
             submodules = {f"{node.module}.{name.name}" for name in node.names}
-            found |= {name for name in submodules if name in MODULES} or {str(node.module)}
-    return found
+            modules |= {name for name in submodules if name in MODULES} or {str(node.module)}
+    return modules
 
 
 def package(module: str) -> str:
@@ -96,11 +95,26 @@ def test_imports_point_down(module: str) -> None:
     root = module.split(".")[0]
     floors = FLOORS if root == "sweeps" else WORKLOAD_FLOORS
     for other in imported(MODULES[module]):
+        assert other != "sweeps", f"{module} imports the public door, which stands above all"
         if other.split(".")[0] != root or "." not in other or package(module) == package(other):
             continue
         face = root == "cifar_sweep" and package(module) in WORKLOAD_FLOORS[-1]
         below = floor_of(other, floors) < floor_of(module, floors)
         assert below or face, f"{module} imports {other}, which does not stand below it"
+
+
+def test_public_door_imports_nothing_before_it_is_asked() -> None:
+    body = ast.parse(MODULES["sweeps"].read_text(encoding="utf-8")).body
+    assert [ast.unparse(node) for node in body if isinstance(node, ast.Import | ast.ImportFrom)] == [
+        "from __future__ import annotations",
+        "from importlib import import_module",
+        "from typing import TYPE_CHECKING, Any",
+    ]
+
+
+def test_api_names_pandas_in_its_types_only() -> None:
+    body = ast.parse(MODULES["sweeps.api.results"].read_text(encoding="utf-8")).body
+    assert not [node for node in body if isinstance(node, ast.Import) and node.names[0].name == "pandas"]
 
 
 def test_engine_knows_nothing_of_the_workload() -> None:

@@ -1,7 +1,6 @@
-"""A hostile workload: a noisy quadratic that diverges, raises, dies, hangs or runs out of memory on demand.
+"""The toy workload: a noisy quadratic that diverges, raises, dies, hangs or runs out of memory on demand.
 
-Every epoch it finishes is appended to `epochs.txt` in the data folder: the acknowledgement that tests compare with the
-storage.
+It appends every finished epoch to `epochs.txt` in the data folder; tests compare this file with the storage.
 """
 
 from __future__ import annotations
@@ -22,12 +21,12 @@ from sweeps.workload import Prepared, Run, Site, Unavailable
 
 
 class OutOfMemory(MemoryError):
-    """A device's, which says how much it took."""
+    """A device's out-of-memory error, with the peak."""
 
 
 @dataclass(frozen=True)
 class Net:
-    """A net of `depth` layers of `width` units."""
+    """A network of `depth` layers of `width` units."""
 
     width: int = 8
     depth: int = 2
@@ -37,7 +36,18 @@ class Net:
 
 @dataclass(frozen=True)
 class Toy:
-    """Accuracy peaks at lr = 0.1; `fault` names what goes wrong in epoch `fault_epoch`."""
+    """The toy's recipe; its accuracy peaks at lr = 0.1.
+
+    Attributes:
+        fault: The fault to simulate from epoch `fault_epoch` on; see `_go_wrong`.
+        wait_for: A file in the data folder; epochs from `wait_from` on do not end before it exists.
+        pause: Seconds that each epoch takes.
+        handicap: Points of accuracy to subtract.
+        meet: How many runs must be inside their first epoch together before one of them ends.
+        spread: Standard deviation between seeds, in points of accuracy.
+        ballast: Additional bytes of a checkpoint.
+        saves: How often each epoch's checkpoint is saved; later saves replace the first.
+    """
 
     lr: float = 0.05
     epochs: int = 4
@@ -45,20 +55,20 @@ class Toy:
     net: Net = field(default_factory=Net)
     fault: str = ""
     fault_epoch: int = 2
-    wait_for: str = ""  # a file in the data folder without which epochs, from this one on, do not end
+    wait_for: str = ""
     wait_from: int = 1
-    pause: float = 0.0  # seconds that an epoch takes
+    pause: float = 0.0
     data: str = ""
-    handicap: float = 0.0  # points of accuracy that a part costs
+    handicap: float = 0.0
     unused: int = 0
-    meet: int = 0  # how many runs must be inside their first epoch at once before one of them ends
-    spread: float = 0.0  # how far the seeds lie apart, in points
-    ballast: int = 0  # bytes that a checkpoint takes besides its few
-    saves: int = 1  # how often each epoch's state is saved, the later times over the first
+    meet: int = 0
+    spread: float = 0.0
+    ballast: int = 0
+    saves: int = 1
 
 
 def train(recipe: Toy, run: Run) -> Iterator[Mapping[str, float]]:
-    """Yields `val_accuracy` and `train_loss` once per epoch."""
+    """Yield `val_accuracy` and `train_loss` after each epoch."""
     state = json.loads((run.restored / "state.json").read_text()) if run.restored else {"epoch": 0, "sum": 0.0}
     for epoch in range(state["epoch"] + 1, recipe.epochs + 1):
         noise = np.random.default_rng([run.seed, epoch]).normal(0, 0.01)
@@ -82,7 +92,7 @@ def train(recipe: Toy, run: Run) -> Iterator[Mapping[str, float]]:
 
 
 def evaluate(recipe: Toy, run: Run, entries: Sequence[Any]) -> Iterator[tuple[str, Mapping[str, float]]]:
-    """The test set, and a shifted set a point below it for each entry. What was opened is written down."""
+    """Yield the metrics of the test set and of each entry, each a point lower; log the opening in `opened.txt`."""
     run.require("test")
     assert run.restored is not None
     if recipe.fault == "no model":
@@ -98,19 +108,19 @@ def evaluate(recipe: Toy, run: Run, entries: Sequence[Any]) -> Iterator[tuple[st
 
 
 def evaluations(recipe: Toy, entry: Any) -> list[str]:
-    """A shifted set has any name that begins so."""
+    """Accept any name that begins with "shifted"."""
     if not isinstance(entry, str) or not entry.startswith("shifted"):
         raise ValueError(f"unknown set {entry!r}; valid: shifted, shifted-NAME")
     return [entry]
 
 
 def scale(recipe: Toy, factor: float) -> dict[str, Any]:
-    """The width times `factor`."""
+    """Return the width times `factor`."""
     return {"net.width": max(1, round(recipe.net.width * factor))}
 
 
 def cost(recipe: Toy) -> dict[str, int]:
-    """Counts as of a stack of square layers."""
+    """Return the counts of a stack of square layers."""
     if recipe.net.width > 1024:
         raise ValueError(f"a layer of {recipe.net.width} units does not fit")
     parameters = recipe.net.width**2 * recipe.net.depth
@@ -118,35 +128,35 @@ def cost(recipe: Toy) -> dict[str, int]:
 
 
 def toggles() -> dict[str, dict[str, Any]]:
-    """Parts that can be removed."""
+    """Return the components that can be removed."""
     return {"relu": {"net.act": "identity"}, "momentum": {"momentum": 0.0}, "depth": {"net.depth": 1}}
 
 
 def prepare(recipe: Toy, site: Site) -> Prepared:
-    """The toy's data is its name; "missing" is missing."""
+    """Return the name of the data as its fingerprint; raise Unavailable for "missing"."""
     if recipe.data == "missing":
         raise Unavailable(f"no data in {site.data_dir}; put it there or give --data-dir")
     return Prepared(provenance={"fingerprint": recipe.data or "toy"})
 
 
 def chance(recipe: Toy) -> dict[str, float]:
-    """What guessing reaches."""
+    """Return the accuracy at chance level."""
     return {"val_accuracy": 10.0}
 
 
 def smoke(recipe: Toy) -> dict[str, Any]:
-    """One epoch."""
+    """Return one epoch."""
     return {"epochs": 1}
 
 
 def _accuracy(recipe: Toy, run: Run, loss: float) -> float:
-    """Peaks at lr = 0.1, less the handicap; splits and seeds lie apart, and so do recipes, a tenth as far."""
+    """Return an accuracy that peaks at lr = 0.1, with noise per split, and a tenth of it per seed and recipe."""
     if not recipe.spread:
         return 100 * math.exp(-loss) - recipe.handicap
     shared = np.random.default_rng(run.split_seed % 2**32).normal(0, recipe.spread)
-    told_apart = repr((recipe.lr, recipe.momentum, recipe.handicap, recipe.unused, recipe.net))
-    own = np.random.default_rng([run.seed, zlib.crc32(told_apart.encode())]).normal(0, recipe.spread / 10)
-    return 100 * math.exp(-loss) - recipe.handicap + shared + own
+    recipe_key = repr((recipe.lr, recipe.momentum, recipe.handicap, recipe.unused, recipe.net))
+    separate = np.random.default_rng([run.seed, zlib.crc32(recipe_key.encode())]).normal(0, recipe.spread / 10)
+    return 100 * math.exp(-loss) - recipe.handicap + shared + separate
 
 
 def _go_wrong(fault: str, metrics: dict[str, float], run: Run) -> dict[str, float]:
@@ -183,7 +193,7 @@ def _go_wrong(fault: str, metrics: dict[str, float], run: Run) -> dict[str, floa
 
 
 def _mismeasure(fault: str, measured: dict[str, float]) -> dict[str, float]:
-    """What an evaluation that goes wrong gives instead; nothing for a set that it leaves out."""
+    """Return the metrics of a faulty evaluation; none if the set is left out."""
     if fault == "sets left out":
         return {}
     if fault == "accuracy left out":
@@ -196,7 +206,7 @@ def _mismeasure(fault: str, measured: dict[str, float]) -> dict[str, float]:
 
 
 def _wait(recipe: Toy, run: Run) -> None:
-    """Block until the file that the test holds back is there."""
+    """Pause, then block until the file `wait_for` exists."""
     pause = threading.Event()
     pause.wait(recipe.pause)
     while recipe.wait_for and run.epoch + 1 >= recipe.wait_from and not (run.data_dir / recipe.wait_for).exists():
@@ -206,7 +216,7 @@ def _wait(recipe: Toy, run: Run) -> None:
 
 
 def _meet(runs: int, run: Run, pause: threading.Event) -> None:
-    """Block until the run's turn of `runs` has come together: those of one stage, in the order of their numbers."""
+    """Block until all runs of this one's group are here; groups are `runs` consecutive numbers of a stage."""
     place, number = run.data_dir / "met" / run.folder.parent.name, int(run.folder.name)
     place.mkdir(parents=True, exist_ok=True)
     (place / run.folder.name).touch()

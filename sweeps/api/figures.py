@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sweeps.report.figures.registry import applicable, draw
+from sweeps.report.data import ReportData
+from sweeps.report.figures.registry import FIGURES, panel_of
 
 if TYPE_CHECKING:
     from sweeps.evidence.findings import Findings
@@ -25,12 +26,12 @@ class Figures:
     """
 
     def __init__(self, findings: Findings) -> None:
-        self._findings = findings
+        self._data = ReportData(findings)  # what several figures need is computed once
 
     @property
     def available(self) -> list[str]:
         """The names for which the study has data, as `draw` takes them."""
-        return applicable(self._findings)
+        return [name for name, panel in FIGURES.items() if panel.has_data(self._data)]
 
     def draw(self, name: str) -> Figure:
         """Return the figure called `name`.
@@ -39,7 +40,7 @@ class Figures:
             NoFigure: There is no figure of this name.
             FigureNotApplicable: The study has no data for it.
         """
-        return draw(name, self._findings)
+        return panel_of(name).figure_of(self._data)
 
     def pareto_front(self) -> Figure:
         """Return the metric against the parameters, with the budget and the Pareto front."""

@@ -7,14 +7,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sweeps.io.errors import Refused
 from sweeps.io.escape import one_line
 from sweeps.io.files import write_atomic
 from sweeps.models.card import card, recipe_text
-from sweeps.models.trained import Refused, TrainedModels, deliver, in_words
+from sweeps.models.trained import TrainedModels, deliver, in_words, select
 from sweeps.prepare import environment
 from sweeps.workload import Exported, Predictions, Site, Workload, load
 
 if TYPE_CHECKING:
+    from sweeps.storage.results import Results
     from sweeps.trial.trial import Trial
 
 
@@ -50,6 +52,13 @@ class Model:
             Unavailable: The checkpoint is missing or damaged.
         """
         return cls(deliver(Path(runs_dir), name, ensemble), data_dir)
+
+    @classmethod
+    def select(
+        cls, records: Results, run: str = "", *, ensemble: bool = False, data_dir: str | Path | None = None
+    ) -> Model:
+        """Return a model of a study that has been loaded: as `StudyResults.model` does."""
+        return cls(select(records, run, ensemble), data_dir)
 
     @property
     def recipe(self) -> Mapping[str, Any]:
@@ -129,9 +138,8 @@ class Model:
 
     def _site(self) -> Site:
         # This machine, on which the model was not necessarily trained.
-        gpu = self._trained.results.study.resources.gpu != 0 and environment.gpu_count()
         folder = environment.data_dir(Path(self._data_dir) if self._data_dir is not None else None)
-        return Site(folder, "cuda" if gpu else "cpu")
+        return Site(folder, environment.device_of(self._trained.results.study))
 
     def __repr__(self) -> str:
         return f"<{self.description}>"

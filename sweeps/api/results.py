@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING
 
 from sweeps.api.figures import Figures
 from sweeps.api.models import Model
+from sweeps.artifacts.layout import study_names
 from sweeps.evidence.findings import Findings
-from sweeps.storage.runs import names, open_results
-from sweeps.trial.trial import Status
+from sweeps.models.trained import NoModel
+from sweeps.storage.runs import open_results
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from sweeps.storage.results import Results
+    from sweeps.trial.trial import Trial
 
 
 class StudyResults:
@@ -56,7 +58,7 @@ class StudyResults:
     @property
     def ended(self) -> int:
         """How many trials of all stages have ended."""
-        return sum(trial.status is not Status.RUNNING for trial in self.records.everything)
+        return self.records.ended
 
     @cached_property
     def findings(self) -> Findings:
@@ -104,6 +106,19 @@ class StudyResults:
         return self.model()
 
     @property
+    def best_trial(self) -> Trial:
+        """The best completed trial of the search: `best_trial.value`, `best_trial.parameters`.
+
+        Its value is the maximum of single runs and so optimistic; `best` and `answer` have what the later stages found.
+
+        Raises:
+            NoModel: No trial of the search has completed.
+        """
+        if not self.findings.ranked:
+            raise NoModel(f"{self.name}: no trial of the search has completed")
+        return self.findings.ranked[0]
+
+    @cached_property
     def figures(self) -> Figures:
         """The figures, as plotly objects."""
         return Figures(self.findings)
@@ -121,8 +136,7 @@ class StudyResults:
             NoModel: The run has not completed, or an ensemble has one run only.
             Unavailable: The checkpoint is missing or damaged.
         """
-        name = f"{self.name}:{run}" if run else self.name
-        return Model.of(name, runs_dir=self.folder.parent, ensemble=ensemble, data_dir=data_dir)
+        return Model.select(self.records, run, ensemble=ensemble, data_dir=data_dir)
 
     def report(self, reports_dir: str | Path = "reports") -> Path:
         """Write the report into its folder below `reports_dir`. Returns the path of the page."""
@@ -166,4 +180,4 @@ def load(name: str, runs_dir: str | Path = "runs") -> StudyResults:
 
 def studies(runs_dir: str | Path = "runs") -> list[str]:
     """Return the names of the studies in a runs folder."""
-    return names(Path(runs_dir))
+    return study_names(Path(runs_dir))

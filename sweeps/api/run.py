@@ -77,6 +77,7 @@ def run(
     accept_drift: bool = False,
     quiet: bool = False,
     name: str | None = None,
+    command: str | None = None,
 ) -> StudyOutcome:
     """Run or continue a study to its end, then write its report.
 
@@ -99,13 +100,19 @@ def run(
         accept_drift: Continue although code, data, a library or the device differs from the last run.
         quiet: Show no progress.
         name: The study's folder in `runs_dir`, if it is not the study's own name.
+        command: How to repeat this run, for the report; by default a call that loads the study from `runs_dir`.
 
     Returns:
         How the run ended. A study that failed or ran out of budget is an outcome, not an exception.
 
     Raises:
-        UserError: Something keeps the study from running; then nothing has been created.
-        KeyboardInterrupt: A second SIGINT.
+        UserError: The study cannot be run as requested: mistakes, missing data, constraints that nothing satisfies,
+            drift, a damaged storage, a runner that does not start.
+        ValueError: There is no runner of this name.
+        OSError: The disk is full or read-only (`Unwritable`), or Ray's head process has died (`ConnectionError`).
+            What was recorded is kept.
+        KeyboardInterrupt: A second signal arrived.
+        Stopped: SIGTERM arrived before the first trial, or while the report was written.
 
     Example:
         >>> outcome = sweeps.run("studies/quickstart.yaml", runner="inline")
@@ -125,6 +132,7 @@ def run(
         cache=cache,
         open_again=open_again,
         accept_drift=accept_drift,
+        command=command or f"sweeps.run(sweeps.Study.from_run({name or study.name!r}, {str(runs_dir)!r}))",
     )
     return StudyOutcome.of(launch(study.definition, study.workload, options, name))
 

@@ -20,10 +20,13 @@ CURVES = "curves.csv"
 TRIALS = "trials"  # the folder of the search's trials; every other stage has a folder of its own name
 RECIPE = "recipe.yaml"
 RECORD = "record.json"
+CHECKPOINT = "checkpoint"  # the folder of a trial's checkpoints
+LOG = "log.txt"
 STAGES = "stages"  # the folder with one file per stage: its arms and facts
 ENVIRONMENT = "environment.json"
 STUDY_FILE = "study.yaml"
 DATABASE = "study.db"
+STOP_FILE = "stop"  # while it exists, runs end at their next checkpoint
 
 # The rule of a name of a study or a stage, and of the folder of either: it can lead to no other folder. 255 bytes is
 # the limit of file systems. A study file allows less (`STUDY_NAME_LENGTH`), because suffixes such as those of --fresh
@@ -46,6 +49,17 @@ def is_study_name(text: str) -> bool:
 def trial_folder(folder: Path, number: int, stage: str = SEARCH) -> Path:
     """Return the folder of trial `number` of a stage in the study's `folder`."""
     return folder / (TRIALS if stage == SEARCH else stage) / f"{number:04d}"
+
+
+def append_log(folder: Path, text: str) -> None:
+    """Append a text, with one line break at its end, to the log in a trial's folder."""
+    with (folder / LOG).open("a", encoding="utf-8") as file:
+        file.write(text.rstrip("\n") + "\n")
+
+
+def study_names(runs: Path) -> list[str]:
+    """Return the names of the studies in a runs folder, sorted."""
+    return sorted(path.parent.name for path in runs.glob(f"*/{STUDY_FILE}"))
 
 
 def stage_file(folder: Path, stage: str) -> Path:

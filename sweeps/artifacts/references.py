@@ -15,7 +15,17 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from sweeps.artifacts.checkpoint import CheckpointFolder
-from sweeps.artifacts.layout import ENVIRONMENT, NAME, RECIPE, RECORD, SEARCH, STUDY_FILE, TRIALS, trial_folder
+from sweeps.artifacts.layout import (
+    CHECKPOINT,
+    ENVIRONMENT,
+    NAME,
+    RECIPE,
+    RECORD,
+    SEARCH,
+    TRIALS,
+    study_names,
+    trial_folder,
+)
 from sweeps.io.errors import Unavailable, unknown
 
 _REFERENCE = re.compile(rf"(?P<study>{NAME}):(?:(?P<stage>{NAME})/)?(?P<number>[0-9]+)")
@@ -83,7 +93,7 @@ def find(runs: Path | None, text: str) -> Saved:
     reference = Reference.parse(text)
     folder = reference.folder(runs)
     if not (runs / reference.study).is_dir():
-        raise Unavailable(f"{text}: {unknown('study', reference.study, _studies(runs))} (in {runs})")
+        raise Unavailable(f"{text}: {unknown('study', reference.study, study_names(runs))} (in {runs})")
     if not folder.is_dir():
         available = ", ".join(map(str, models(runs, reference.study))) or "none"
         raise Unavailable(f"{text}: {reference.study} has no such trial; those with a checkpoint: {available}")
@@ -92,7 +102,7 @@ def find(runs: Path | None, text: str) -> Saved:
         if saved is not None:
             return saved
     raise Unavailable(
-        f"{text}: the trial has no intact checkpoint in {folder / 'checkpoint'}: it has not been trained to an epoch's "
+        f"{text}: the trial has no intact checkpoint in {folder / CHECKPOINT}: it has not been trained to an epoch's "
         f"end, did not complete, or its checkpoint is damaged or gone; run the study again or name another trial"
     )
 
@@ -109,15 +119,11 @@ def data_of(runs: Path, text: str) -> str | None:
 def models(runs: Path, study: str) -> list[Reference]:
     """Return the trials of a study that have an intact checkpoint, the search's first, by stage and number."""
     references = []
-    for path in (runs / study).glob("*/*/checkpoint"):
+    for path in (runs / study).glob(f"*/*/{CHECKPOINT}"):
         stage, number = path.parts[-3:-1]
         if number.isdecimal() and CheckpointFolder(path).newest() is not None:
             references.append(Reference(study, int(number), SEARCH if stage == TRIALS else stage))
     return sorted(references, key=lambda trial: (trial.stage != SEARCH, trial.stage, trial.number))
-
-
-def _studies(runs: Path) -> list[str]:
-    return sorted(path.parent.name for path in runs.glob(f"*/{STUDY_FILE}"))
 
 
 def _source(folder: Path) -> Reference | None:
@@ -132,7 +138,7 @@ def _source(folder: Path) -> Reference | None:
 def _saved(reference: Reference, runs: Path) -> Saved | None:
     """Return the model of the trial itself; None if it has no intact checkpoint or no recipe."""
     folder = reference.folder(runs)
-    checkpoints = CheckpointFolder(folder / "checkpoint")
+    checkpoints = CheckpointFolder(folder / CHECKPOINT)
     newest = checkpoints.newest()
     if newest is None or not (folder / RECIPE).exists():
         return None

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from sweeps.artifacts.layout import SEARCH
+from sweeps.artifacts.layout import SEARCH, study_names
 from sweeps.cli.exit import print_json, show_best, summary
 from sweeps.cli.options import REPORTS, RUNS, Json, Name, ReportsDir, RunsDir
 
@@ -44,10 +44,10 @@ def list_studies(runs_dir: RunsDir = RUNS, as_json: Json = False) -> None:
     """List the studies of the runs folder."""
     from sweeps.cli.tables import console, studies_table
     from sweeps.io.errors import UserError
-    from sweeps.storage.runs import names, open_snapshot
+    from sweeps.storage.runs import open_snapshot
 
     studies, unreadable = [], {}
-    for name in names(runs_dir):  # one study that cannot be read must not hide the others
+    for name in study_names(runs_dir):  # one study that cannot be read must not hide the others
         try:
             studies.append(open_snapshot(runs_dir, name))
         except UserError as error:

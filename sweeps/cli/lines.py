@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from sweeps.formatting import count, measure, status_name
+from sweeps.formatting import count, metric_format, status_name
 from sweeps.storage.results import Results
 from sweeps.trial.trial import Status
 
 
 def best_line(results: Results) -> str:
     """Return the best trial of the search so far: "Best of 4 trials: trial 2, validation accuracy 61.50 % after …"."""
-    ranked, metric = results.ranked(), measure(results.study.metric)
+    ranked, metric = results.ranked(), metric_format(results.study.metric)
     if not ranked:
         return f"No trial of {results.name} has finished: {tally(results)}."
     best = ranked[0]

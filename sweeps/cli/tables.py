@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sweeps.cli.lines import stage_lines, tally
-from sweeps.formatting import MISSING, measure, setting, status_name
+from sweeps.formatting import MISSING, metric_format, setting, status_name
 from sweeps.io.errors import visible
 from sweeps.storage.results import Results
 from sweeps.study.sections import Metric
@@ -29,7 +29,7 @@ def console() -> Console:
 
 def best_table(results: Results, top: int = TOP) -> Table:
     """Return the best completed trials, a column each; the rows are the metric, the cost and the searched settings."""
-    ranked, metric = results.ranked()[:top], measure(results.study.metric)
+    ranked, metric = results.ranked()[:top], metric_format(results.study.metric)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("")
     for trial in ranked:
@@ -51,7 +51,7 @@ def studies_table(studies: Iterable[Results]) -> Table:
     """Return the studies of a runs folder, a row each."""
     table = _table("study", "trials", "best", "statuses", "question", numbers=("trials",))
     for results in studies:
-        ranked, metric = results.ranked(), measure(results.study.metric)
+        ranked, metric = results.ranked(), metric_format(results.study.metric)
         best = metric.show(ranked[0].value) if ranked else MISSING
         has_search = bool(results.study.space.dimensions)
         progress = f"{results.counted}/{results.study.run_cap}" if has_search else MISSING
@@ -71,7 +71,7 @@ def trial_table(trial: Trial, metric: Metric, settings: Mapping[str, Any]) -> Ta
     """
     table = _table("", "")
     table.show_header = False
-    words = measure(metric)
+    words = metric_format(metric)
     facts = {
         "status": status_name(trial.status) + (f" ({trial.reason})" if trial.reason else ""),
         words.label: words.show(trial.value),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,10 +73,11 @@ def _baseline(path: Path, sets: Any, data_dir: Path | None, runs_dir: Path) -> t
 
 def _memory_share(study: Study, device: str) -> float:
     """The part of the device's memory for one trial: its share of the GPU, or on the CPU its share of the cores."""
+    from sweeps.io.cores import available_cores
     from sweeps.study.resources import device_share
 
     share = device_share(study, device)
-    return min(1.0, share if device == "cuda" else share / len(os.sched_getaffinity(0)))
+    return min(1.0, share if device == "cuda" else share / available_cores())
 
 
 def _show(tuned: Tuned, as_json: bool) -> None:

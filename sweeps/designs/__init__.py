@@ -2,7 +2,7 @@
 
 from sweeps.designs.arms import Design, TooLarge, arms, require_affordable
 from sweeps.designs.components import components_of
-from sweeps.designs.fractional import Fraction, fraction
+from sweeps.designs.fractional import fraction
 from sweeps.designs.path import path_steps
 
-__all__ = ["Design", "Fraction", "TooLarge", "arms", "components_of", "fraction", "path_steps", "require_affordable"]
+__all__ = ["Design", "TooLarge", "arms", "components_of", "fraction", "path_steps", "require_affordable"]

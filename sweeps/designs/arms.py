@@ -10,8 +10,9 @@ from typing import Any, Literal, TypeAlias
 from sweeps.designs.components import NONE, conflict
 from sweeps.designs.fractional import base_factors, fraction
 from sweeps.designs.scaling import Fitted, Weigh
+from sweeps.recipe.keys import value_at
 from sweeps.trial.arm import BASELINE, Arm
-from sweeps.trial.assessment import Feasibility
+from sweeps.trial.feasibility import Feasibility
 
 Fit: TypeAlias = Callable[[Feasibility], Fitted]
 Components: TypeAlias = Mapping[str, Mapping[str, Any]]
@@ -116,18 +117,25 @@ class _Bench:
 
     def arm(self, name: str, removed: Sequence[str], reference: Arm | None = None) -> Arm:
         """The baseline without the components in `removed`, to be compared with `reference`."""
-        weighed = self.weigh(self.baseline, self._removal(removed))
+        feasibility = self.weigh(self.baseline, self._removal(removed))
         # Two arms with one recipe would share all their runs, and differ by exactly 0.
-        if reference is not None and weighed.accepted and weighed.settings == reference.settings:
-            weighed = replace(weighed, reason=f"changes nothing: the recipe is that of {reference.name}")
-        fitted = Fitted(weighed)
-        if self.fit is not None and weighed.violations:
-            fitted = self.fit(weighed)
-        weighed = fitted.assessment
+        if reference is not None and feasibility.accepted and feasibility.settings == reference.settings:
+            feasibility = replace(feasibility, reason=f"changes nothing: the recipe is that of {reference.name}")
+        fitted = Fitted(feasibility)
+        if self.fit is not None and feasibility.violations:
+            fitted = self.fit(feasibility)
+        feasibility = fitted.feasibility
         edits = {} if reference is None else {**self._edits(removed, reference), **fitted.edits}
         against = "" if reference is None else reference.name
         return Arm(
-            name, weighed.settings, edits, tuple(removed), against, weighed.cost, weighed.reason, note=fitted.note
+            name,
+            feasibility.settings,
+            edits,
+            tuple(removed),
+            against,
+            feasibility.cost,
+            feasibility.reason,
+            note=fitted.note,
         )
 
     def _removal(self, removed: Iterable[str]) -> dict[str, Any]:
@@ -148,10 +156,9 @@ class _Bench:
 
 def _value(settings: Mapping[str, Any], key: str, like: Any) -> Any:
     """The value of a dotted key; of a section only the settings that `like` names. None where there is none."""
-    node: Any = settings
-    for part in key.split("."):
-        node = node.get(part) if isinstance(node, Mapping) else None
-    return {name: node.get(name) for name in like} if isinstance(node, Mapping) and isinstance(like, Mapping) else node
+    value = value_at(settings, key)
+    both_sections = isinstance(value, Mapping) and isinstance(like, Mapping)
+    return {name: value.get(name) for name in like} if both_sections else value
 
 
 def _one_at_a_time(design: DesignName, bench: _Bench, start: Arm) -> Design:

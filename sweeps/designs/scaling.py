@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
-from sweeps.trial.assessment import Feasibility
+from sweeps.trial.feasibility import Feasibility
 from sweeps.workload import Workload
 
 STEPS = 256
@@ -21,12 +21,12 @@ class Fitted:
     """A recipe after scaling.
 
     Attributes:
-        assessment: The recipe, its cost, and why it may not be trained.
+        feasibility: The recipe, its cost, and why it may not be trained.
         edits: The settings that were scaled, by dotted key; empty where none was.
         note: The factor, in words: "widths scaled by 0.84 to fit".
     """
 
-    assessment: Feasibility
+    feasibility: Feasibility
     edits: Mapping[str, Any] = field(default_factory=dict)
     note: str = ""
 
@@ -60,12 +60,12 @@ def fitted(workload: Workload, weigh: Weigh, over: Feasibility) -> Fitted:
         return Fitted(weigh(over.settings, edits), edits, f"widths scaled by {factor:.3g} to fit")
 
     low, high, best = 1, STEPS, scaled(1)  # the factor low/256 fits, high/256 does not
-    if not best.assessment.accepted:
-        return _unfit(over, f"does not fit even with widths scaled by 1/{STEPS}: {best.assessment.reason}")
+    if not best.feasibility.accepted:
+        return _unfit(over, f"does not fit even with widths scaled by 1/{STEPS}: {best.feasibility.reason}")
     while high - low > 1:
         middle = (low + high) // 2
         candidate = scaled(middle)
-        low, high, best = (middle, high, candidate) if candidate.assessment.accepted else (low, middle, best)
+        low, high, best = (middle, high, candidate) if candidate.feasibility.accepted else (low, middle, best)
     return best
 
 

@@ -23,11 +23,12 @@ from sweeps.prepare.prepared import PreparedStudy
 from sweeps.runners.protocol import Runner
 from sweeps.stages.budget import DeviceBudget
 from sweeps.stages.context import Context, Observer
-from sweeps.stages.schedule import RunRequest, StudyScheduler
+from sweeps.stages.schedule import StudyScheduler
 from sweeps.storage.drift import Drift
 from sweeps.storage.result_cache import ResultCache
 from sweeps.storage.results import Results
 from sweeps.storage.study_storage import StudyStorage
+from sweeps.study.stages import RunRequest
 from sweeps.study.study import Study, dump
 from sweeps.workload.references import References
 
@@ -165,7 +166,7 @@ def _train(scheduler: StudyScheduler, storage: StudyStorage, runner: Callable[[]
 
 
 def _provenance(previous: Mapping[str, Any], current: Mapping[str, Any], accepted: Sequence[Drift]) -> dict[str, Any]:
-    """The environment of this run, with what stays from the study's earlier runs."""
+    """The environment to record: `current`, with the id, start, commands and accepted drift of earlier runs."""
     now = datetime.now(UTC).isoformat("T", "seconds")
     commands = [*previous.get("commands", []), {"at": now, "command": current["command"]}]
     drift = list(previous.get("drift", []))

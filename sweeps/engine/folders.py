@@ -1,4 +1,4 @@
-"""The study's folder before a run: what an earlier run left in it, and making room for a new start."""
+"""Check, rename or delete the folder of a study before a run, and read the results of earlier runs from it."""
 
 from __future__ import annotations
 
@@ -8,18 +8,14 @@ import shutil
 from pathlib import Path
 
 from sweeps.artifacts.layout import ENVIRONMENT, STUDY_FILE
-from sweeps.io.errors import UserError
+from sweeps.io.errors import Refused
 from sweeps.io.lock import driver_lock
 from sweeps.storage.results import Results
 from sweeps.storage.runs import open_results
 
 
-class Refused(UserError):
-    """A request that cannot be carried out as given."""
-
-
 def previous_results(folder: Path) -> Results | None:
-    """Return what an earlier run left in `folder`; None if there was none.
+    """Return the results of earlier runs in `folder`; None if there are none.
 
     Records are not compared with the storage here: the engine does that before it trains.
     """
@@ -30,7 +26,7 @@ def previous_results(folder: Path) -> Results | None:
 
 
 def move_aside(folder: Path) -> None:
-    """Rename the folder of an earlier run to NAME.1, NAME.2, ..., so that the study can begin anew."""
+    """Rename the folder of an earlier run to NAME.1, NAME.2, ..., so that the study can start over."""
     if not folder.exists():
         return
     with driver_lock(folder):

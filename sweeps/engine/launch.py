@@ -11,28 +11,27 @@ from typing import Any
 
 from sweeps.engine import execute
 from sweeps.engine.execute import RunResult
-from sweeps.engine.folders import Refused, move_aside, previous_results, remove_smoke_run, require_writable
+from sweeps.engine.folders import move_aside, previous_results, remove_smoke_run, require_writable
 from sweeps.engine.progress import Progress
 from sweeps.engine.signals import handling
 from sweeps.evidence.importance_estimators import importances
 from sweeps.io.disk import explained
+from sweeps.io.errors import Refused
 from sweeps.io.gc import paused
-from sweeps.prepare.environment import data_dir, gpu_count, grace_s
+from sweeps.prepare.environment import data_dir, device_of, gpu_count, grace_s
 from sweeps.prepare.prepared import PreparedStudy, settle
 from sweeps.prepare.smoke import shrink, with_smoke_models
 from sweeps.pruners.factory import epochs_of
 from sweeps.report import save_report
 from sweeps.runners.protocol import TrialResources
 from sweeps.runners.startup import RunnerStartup, start_runner
-from sweeps.stages.parts import RunRequest
 from sweeps.storage import drift
 from sweeps.storage.results import Results
 from sweeps.storage.runs import study_folder
 from sweeps.study.resources import SHARING, with_share
 from sweeps.study.sections import AUTO
-from sweeps.study.stages import ABLATION, SEARCH, requested_stages, stages_of
+from sweeps.study.stages import ABLATION, SEARCH, RunRequest, requested_stages, stages_of
 from sweeps.study.study import Study, diff
-from sweeps.trial.trial import Status
 from sweeps.workload import Workload
 
 
@@ -65,6 +64,7 @@ class Options:
         cache: Reuse finished runs of other studies of the runs folder.
         open_again: Allow a second opening of the test set by the same study.
         accept_drift: Continue although code, data, a library or the device differs from the last run.
+        command: How to repeat this run, for the provenance; by default this process's command line.
     """
 
     folders: Folders = field(default_factory=Folders)
@@ -78,6 +78,7 @@ class Options:
     cache: bool = True
     open_again: bool = False
     accept_drift: bool = False
+    command: str = ""
 
 
 def launch(study: Study, workload: Workload, options: Options, name: str | None = None) -> RunResult:
@@ -107,7 +108,7 @@ def launch(study: Study, workload: Workload, options: Options, name: str | None 
         _require_earlier_stages(study, request, previous)
         result = _run(study, workload, folder, previous, changes, request, options)
         report = write_report(result.results, options.folders.reports) if result.signal is None else None
-    ended_before = _ended(previous) if previous else 0
+    ended_before = previous.ended if previous else 0
     return replace(result, report=report, ended_before=ended_before, searched=SEARCH in request.stages)
 
 
@@ -130,10 +131,6 @@ def _require_earlier_stages(study: Study, request: RunRequest, previous: Results
             f"{study.name}: {stage} goes on from the best trial of the search, but no trial has finished; "
             f"run the search first, without --stage"
         )
-
-
-def _ended(results: Results) -> int:
-    return sum(trial.status is not Status.RUNNING for trial in results.everything)
 
 
 def _run(
@@ -172,9 +169,9 @@ def _prepare(
 ) -> PreparedStudy:
     runs, data = folder.parent.absolute(), data_dir(options.folders.data)
     prepared = settle(study, workload, data, environment, runs, measuring=not options.smoke)
-    if options.smoke:
-        return replace(prepared, environment={**prepared.environment, "smoke": True})
-    return prepared
+    command = {"command": options.command} if options.command else {}
+    smoke = {"smoke": True} if options.smoke else {}
+    return replace(prepared, environment={**prepared.environment, **command, **smoke})
 
 
 @contextmanager
@@ -193,7 +190,7 @@ def _runner(
 
     # On a GPU speeds are measured once per study: nothing else may run meanwhile, and Ray needs the measured share.
     new = not environment or (study.resources.gpu == AUTO and SHARING not in environment)
-    if not (new and gpu_count() and study.resources.gpu != 0):
+    if not (new and device_of(study) == "cuda"):
         start(with_share(study, environment))
     try:
         yield start

@@ -17,9 +17,10 @@ from rich.text import Text
 
 from sweeps.artifacts.layout import SEARCH
 from sweeps.engine.notebook import NotebookDisplay
-from sweeps.formatting import count, duration, measure, status_name
+from sweeps.formatting import count, duration, metric_format, status_name
 from sweeps.io.errors import visible
-from sweeps.prepare.environment import gpu_count
+from sweeps.prepare.environment import device_of
+from sweeps.stats.goal import sign
 from sweeps.storage.results import Results
 from sweeps.study.resources import device_share
 from sweeps.study.study import Study
@@ -56,8 +57,8 @@ class Progress:
 
     def __init__(self, study: Study, previous: Results | None, epochs: int | None, *, quiet: bool = False) -> None:
         self._study = study
-        self._measure = measure(study.metric)
-        self._device = "cuda" if gpu_count() and study.resources.gpu != 0 else "cpu"
+        self._metric_format = metric_format(study.metric)
+        self._device = device_of(study)
         self._share = device_share(study, self._device)
         self._epochs = epochs
         self._console = Console(stderr=True, quiet=quiet)
@@ -191,8 +192,8 @@ class Progress:
         complete = [trial for trial in list(self._ended.values()) if trial.stage == SEARCH and trial.value is not None]
         if not complete:
             return Text("best of the search: none has finished" if self._study.space.dimensions else "")
-        sign = 1 if self._study.metric.goal == "maximize" else -1
-        best = max(complete, key=lambda trial: sign * (trial.value or 0.0))
+        factor = sign(self._study.metric.goal)
+        best = max(complete, key=lambda trial: factor * (trial.value or 0.0))
         line = Text("best of the search: ").append(self._result(best), style="bold green")
         return line.append(f"  trial {best.number}, one run")
 
@@ -202,7 +203,7 @@ class Progress:
             table.add_row(Text("  starting …" if self._stage == STARTING else "", style="dim"))
         for (stage, number), run in list(self._running.items())[:SHOWN_RUNNING]:
             total = f"/{self._epochs}" if self._epochs else ""
-            value = self._measure.show(run.value)
+            value = self._metric_format.show(run.value)
             row = (f"  {self._trial_title(stage, number)}", f"epoch {run.epoch}{total}", value, run.label)
             table.add_row(*(Text(visible(cell), overflow="ellipsis", no_wrap=True) for cell in row))
         return table
@@ -226,10 +227,10 @@ class Progress:
 
     def _result(self, trial: Trial) -> str:
         """The metric of a trial with its name."""
-        label = self._measure.label
+        label = self._metric_format.label
         if trial.metrics:  # only the stage final evaluates on labelled sets, and its metric is that of the test set
             label = f"test {label.removeprefix('validation ')}"
-        return f"{label} {self._measure.show(trial.value)}"
+        return f"{label} {self._metric_format.show(trial.value)}"
 
     def _trial_title(self, stage: str, number: int) -> str:
         return f"trial {number}" if stage == SEARCH else f"{self._stage_title(stage)} {number}"

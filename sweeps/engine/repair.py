@@ -31,7 +31,8 @@ from sweeps.formatting import count
 from sweeps.io.errors import UserError
 from sweeps.io.files import write_atomic
 from sweeps.io.lock import driver_lock
-from sweeps.samplers.feasibility import ConstraintGate
+from sweeps.prepare.prepared import prepared_baseline
+from sweeps.samplers.constraint_gate import ConstraintGate
 from sweeps.storage.integrity import Damaged
 from sweeps.storage.openings import Openings
 from sweeps.storage.runs import NotFound, study_document, study_folder
@@ -166,7 +167,7 @@ def _rebuild(
     try:
         workload = load(study.workload)
         settled = store.environment().get("settled", {})
-        gate = ConstraintGate(study, workload, workload.schema.merge(study.settings(workload.schema), settled))
+        gate = ConstraintGate(study, workload, prepared_baseline(study, workload, settled))
         for stage, trials in records.items():
             _rebuild_stage(store.stage(stage), gate, trials, done)
             if decisions[stage]:

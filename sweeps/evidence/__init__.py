@@ -6,36 +6,9 @@ pair is left out, counted and named.
 
 from __future__ import annotations
 
-from sweeps.evidence.comparison import Comparison, Pair, Terms, comparisons
-from sweeps.evidence.effect import Effect, effects
-from sweeps.evidence.level import Figure, Level, Missing, level, levels
-from sweeps.evidence.summary import (
-    Ablation,
-    Confirmation,
-    FinalEvidence,
-    LabelledSetResult,
-    ablation,
-    confirmation,
-    final,
-)
+from sweeps.evidence.comparison import Comparison
+from sweeps.evidence.effect import Effect
+from sweeps.evidence.level import Level, Missing
+from sweeps.evidence.summary import Ablation, ablation, confirmation, final
 
-__all__ = [
-    "Ablation",
-    "Comparison",
-    "Confirmation",
-    "Effect",
-    "Figure",
-    "FinalEvidence",
-    "LabelledSetResult",
-    "Level",
-    "Missing",
-    "Pair",
-    "Terms",
-    "ablation",
-    "comparisons",
-    "confirmation",
-    "effects",
-    "final",
-    "level",
-    "levels",
-]
+__all__ = ["Ablation", "Comparison", "Effect", "Level", "Missing", "ablation", "confirmation", "final"]

@@ -58,14 +58,14 @@ class Terms:
     """What the comparisons of one table share.
 
     Attributes:
-        measure: The format of the metric.
+        metric_format: The format of the metric.
         design: The design of the ablation.
         margin: The largest difference that does not matter, in the metric's units; None for no equivalence test.
         first: The number of replicates in Stein's first stage; None with a fixed number of seeds.
         components: The components in the order of the study file.
     """
 
-    measure: MetricFormat
+    metric_format: MetricFormat
     design: str
     margin: float | None = None
     first: int | None = None
@@ -114,7 +114,7 @@ def _test(reference: Level, level: Level, terms: Terms) -> _Tested:
         [pair.value for pair in pairs],
         margin=terms.margin,
         first=first,
-        goal=terms.measure.goal,
+        goal=terms.metric_format.goal,
     )
     return _Tested(reference, level, pairs, statistics)
 
@@ -122,7 +122,8 @@ def _test(reference: Level, level: Level, terms: Terms) -> _Tested:
 def _comparison(one: _Tested, adjusted: Mapping[str, float], terms: Terms) -> Comparison:
     arm, reference, statistics = one.level.arm, one.reference.arm, one.paired
     p_holm, family = adjusted.get(arm.name), len(adjusted)
-    words = compared(action(arm, reference, terms.design), terms.measure, len(one.pairs), statistics, p_holm, family)
+    beginning = action(arm, reference, terms.design)
+    verdict = compared(beginning, terms.metric_format, len(one.pairs), statistics, p_holm, family)
     missing = left_out((one.reference, one.level))
     return Comparison(
         arm=arm,
@@ -134,8 +135,8 @@ def _comparison(one: _Tested, adjusted: Mapping[str, float], terms: Terms) -> Co
         p_holm=p_holm,
         simultaneous=simultaneous(statistics.estimate, family, statistics.df) if statistics else None,
         family=family,
-        verdict=words.sentence + _remarks(one, missing),
-        short=words.short,
+        verdict=verdict.sentence + _remarks(one, missing),
+        short=verdict.short,
     )
 
 

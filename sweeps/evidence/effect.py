@@ -76,7 +76,7 @@ def _effect(
     names = tuple(components[factor] for factor in contrast.factors)
     estimate, df = contrast.location.estimate, contrast.location.df
     least = detectable(estimate.sd, estimate.n, df)
-    words = verdict_on(names, terms.measure, estimate, p_holm, family, least)
+    words = verdict_on(names, terms.metric_format, estimate, p_holm, family, least)
     aliases = _aliases(contrast, components)
     shared = f" It shares its estimate with {', '.join(aliases)}: the design cannot tell them apart." if aliases else ""
     after = remarks("seed", "", 0, 0, 0, [(lost.replicate, lost.why) for lost in missing])

@@ -11,9 +11,9 @@ from sweeps import evidence
 from sweeps.artifacts.layout import FINAL
 from sweeps.evidence.caveats import caveats
 from sweeps.evidence.importance import Importance
-from sweeps.evidence.selection import ModelSelection, baseline_trial, choices_after
+from sweeps.evidence.selection import ModelSelection, baseline_trial, selections_after
 from sweeps.evidence.summary import Ablation, Confirmation, FinalEvidence
-from sweeps.formatting import MetricFormat, measure
+from sweeps.formatting import MetricFormat, metric_format
 from sweeps.storage.results import Results
 from sweeps.trial.trial import Trial
 
@@ -36,9 +36,9 @@ class Findings:
         return cls(results)
 
     @cached_property
-    def words(self) -> MetricFormat:
+    def metric_format(self) -> MetricFormat:
         """The format of the study's metric on validation data."""
-        return measure(self.results.study.metric)
+        return metric_format(self.results.study.metric)
 
     @cached_property
     def ranked(self) -> tuple[Trial, ...]:
@@ -68,7 +68,7 @@ class Findings:
     @cached_property
     def selections(self) -> tuple[ModelSelection, ...]:
         """The runs that may stand for the study, in the order of preference."""
-        return tuple(choices_after(self.results, self.confirmation))
+        return tuple(selections_after(self.results, self.confirmation))
 
     @cached_property
     def importances(self) -> tuple[Importance, ...]:

@@ -24,9 +24,9 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from sweeps.evidence.importance import Importance
 from sweeps.formatting import count
-from sweeps.pruners.base import Goal
 from sweeps.space.distributions import distribution
 from sweeps.space.encoding import encode
+from sweeps.stats.goal import Goal
 from sweeps.storage.results import Results
 from sweeps.trial.seeds import stream
 from sweeps.trial.trial import Trial

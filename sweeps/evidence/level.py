@@ -58,12 +58,9 @@ class Figure:
 
     def of(self, trial: Trial) -> float | None:
         """Return the value of a run that has ended: at chance level if it diverged, None where there is none."""
-        value: float | None = None
-        if trial.status is Status.DIVERGED:
-            # The chance level is recorded as the last epoch of a diverged run.
-            value = trial.curve[trial.epochs] if trial.curve else None
-        elif trial.status is Status.COMPLETE:
-            value = trial.metrics.get(self.part, {}).get(self.metric) if self.part else trial.value
+        value = trial.figure
+        if self.part and trial.status is Status.COMPLETE:
+            value = trial.metrics.get(self.part, {}).get(self.metric)
         return value if value is not None and math.isfinite(value) else None
 
     def why_missing(self, trial: Trial) -> str:
@@ -80,7 +77,7 @@ VALUE = Figure()
 
 def level(stage: StageResults, arm: Arm, figure: Figure = VALUE) -> Level:
     """Return the level of an arm so far. Runs that are still training are neither valued nor missing."""
-    ended = {n: run for n, run in sorted(stage.replicates(arm).items()) if run.status is not Status.RUNNING}
+    ended = {n: run for n, run in sorted(stage.replicates(arm).items()) if run.ended}
     by_replicate = {replicate: figure.of(run) for replicate, run in ended.items()}
     values = {replicate: value for replicate, value in by_replicate.items() if value is not None}
     missing = tuple(Missing(n, figure.why_missing(run)) for n, run in ended.items() if n not in values)

@@ -9,6 +9,7 @@ from typing import Any
 
 from sweeps.artifacts.layout import ABLATION, CONFIRM, FINAL, SEARCH, TEST, VALIDATION, trial_folder
 from sweeps.evidence.summary import Confirmation, confirmation
+from sweeps.recipe.keys import value_at
 from sweeps.space.space import TOGGLE
 from sweeps.storage.results import Results, StageResults
 from sweeps.trial.arm import BASELINE, INCUMBENT, Arm
@@ -32,16 +33,16 @@ class ModelSelection:
     runs: tuple[Trial, ...]
 
 
-def choices(results: Results) -> Iterator[ModelSelection]:
+def selections(results: Results) -> Iterator[ModelSelection]:
     """Yield the selections that exist, in the order of preference.
 
     These are the final model, the incumbent of confirm, the baseline of the ablation, and the best trial of the search.
     """
-    return choices_after(results, confirmation(results))
+    return selections_after(results, confirmation(results))
 
 
-def choices_after(results: Results, confirmed: Confirmation | None) -> Iterator[ModelSelection]:
-    """Yield the same as `choices`, from the evidence of confirm that the caller has."""
+def selections_after(results: Results, confirmed: Confirmation | None) -> Iterator[ModelSelection]:
+    """Yield the same as `selections`, from the evidence of confirm that the caller has."""
     final, confirm, ablation = (results.stages.get(name) for name in (FINAL, CONFIRM, ABLATION))
     if final is not None and (arm := final_arm(final)) is not None:
         yield ModelSelection(FINAL, TEST, _called(arm), completed(final, arm))
@@ -89,14 +90,10 @@ def _same(baseline: Mapping[str, Any], key: str, value: Any) -> bool:
     """Whether the nested `baseline` has `value` at a dotted key."""
     if key.startswith(TOGGLE):
         return value is True  # the baseline has every part that a toggle may remove
-    node: Any = baseline
-    for part in key.split("."):
-        if not isinstance(node, Mapping) or part not in node:
-            return False
-        node = node[part]
-    if isinstance(node, list | tuple) and isinstance(value, list | tuple):
-        return list(node) == list(value)
-    return bool(node == value)
+    of_baseline = value_at(baseline, key, object())  # an object that equals no value: None may be a setting
+    if isinstance(of_baseline, list | tuple) and isinstance(value, list | tuple):
+        return list(of_baseline) == list(value)
+    return bool(of_baseline == value)
 
 
 def _called(arm: Arm) -> str:

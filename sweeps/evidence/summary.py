@@ -9,10 +9,11 @@ from sweeps.artifacts.layout import ABLATION, CONFIRM, FINAL, TEST
 from sweeps.evidence.comparison import Comparison, Terms, comparisons
 from sweeps.evidence.effect import Effect, effects
 from sweeps.evidence.level import Figure, Level, level, levels
-from sweeps.formatting import measure
+from sweeps.formatting import metric_format
+from sweeps.stats.goal import sign
 from sweeps.storage.results import Results, StageResults
 from sweeps.trial.arm import Arm
-from sweeps.trial.trial import Status, Trial
+from sweeps.trial.trial import Trial
 
 FACTORIAL = "factorial"
 
@@ -82,9 +83,9 @@ def confirmation(results: Results) -> Confirmation | None:
     stage = results.stages.get(CONFIRM)
     if stage is None:
         return None
-    sign = -1.0 if results.study.metric.goal == "maximize" else 1.0
+    factor = -sign(results.study.metric.goal)
     # Arms without any value come last, whatever the goal.
-    ordered = sorted(levels(stage, _figure(results)), key=lambda level: (not level.values, sign * _mean(level)))
+    ordered = sorted(levels(stage, _figure(results)), key=lambda level: (not level.values, factor * _mean(level)))
     ranked = results.ranked()
     searched = {arm.name: value for arm in stage.arms if (value := _searched(ranked, arm)) is not None}
     return Confirmation(tuple(ordered), searched, _complete(results, stage))
@@ -127,7 +128,7 @@ def _terms(results: Results) -> Terms:
     section = results.study.ablation
     facts = results.stages[ABLATION].facts if ABLATION in results.stages else {}
     return Terms(
-        measure=measure(results.study.metric),
+        metric_format=metric_format(results.study.metric),
         design=facts.get("design") or (section.design if section else ""),
         margin=section.margin if section else None,
         first=facts.get("first"),
@@ -143,7 +144,7 @@ def _figure(results: Results, part: str = "") -> Figure:
 def _labelled_set(results: Results, stage: StageResults, name: str) -> LabelledSetResult:
     on_set, terms = levels(stage, _figure(results, name)), _terms(results)
     # Stein's first stage belongs to the seeds of the ablation; those of final are a fixed number.
-    terms = replace(terms, measure=terms.measure.on(name), first=None, components=())
+    terms = replace(terms, metric_format=terms.metric_format.on(name), first=None, components=())
     return LabelledSetResult(name, on_set, comparisons(on_set, terms))
 
 
@@ -159,11 +160,7 @@ def _validation(results: Results, arm: Arm) -> Level | None:
 def _complete(results: Results, stage: StageResults) -> bool:
     replicates = range(results.study.confirm.seeds) if results.study.confirm else range(0)
     by_arm = [stage.replicates(arm) for arm in stage.arms if arm.applicable]
-    return bool(by_arm) and all(n in runs and _ended(runs[n]) for runs in by_arm for n in replicates)
-
-
-def _ended(trial: Trial) -> bool:
-    return trial.status is not Status.RUNNING
+    return bool(by_arm) and all(n in runs and runs[n].ended for runs in by_arm for n in replicates)
 
 
 def _searched(ranked: Sequence[Trial], arm: Arm) -> float | None:

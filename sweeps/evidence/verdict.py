@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sweeps.formatting import MetricFormat, chance, count, listed, setting
+from sweeps.formatting import MetricFormat, count, listed, p_text, setting
+from sweeps.recipe.keys import value_at
 from sweeps.stats import ALPHA, Estimate, Paired
 from sweeps.trial.arm import Arm
 
@@ -27,13 +28,13 @@ class Verdict:
 
 
 def compared(
-    action: str, measure: MetricFormat, pairs: int, paired: Paired | None, p_holm: float | None, family: int
+    action: str, metric_format: MetricFormat, pairs: int, paired: Paired | None, p_holm: float | None, family: int
 ) -> Verdict:
     """Return the verdict on one arm against its reference.
 
     Args:
         action: The beginning of the sentence, such as "Removing relu".
-        measure: The format of the metric.
+        metric_format: The format of the metric.
         pairs: The number of pairs.
         paired: The paired statistics; None below 2 pairs.
         p_holm: The adjusted p; None below 2 pairs.
@@ -42,45 +43,47 @@ def compared(
     if paired is None or p_holm is None:
         return _too_few(action, pairs)
     if paired.sd == 0 and paired.mean == 0:
-        same = f"the two recipes gave the same {measure.label} in each of {count(paired.n, 'pair')}"
+        same = f"the two recipes gave the same {metric_format.label} in each of {count(paired.n, 'pair')}"
         return Verdict(f"{action}: identical figures: {same}.", "identical")
     if p_holm < ALPHA:
-        return _moved(action, measure, paired, p_holm, family)
+        return _moved(action, metric_format, paired, p_holm, family)
+    figures = _figures(metric_format, paired, p_holm, family)
     if _equivalent(paired):
-        result = f"the difference in {measure.label} is {_equivalence(measure, paired)}"
-        return Verdict(f"{action}: {result} ({_figures(measure, paired, p_holm, family)}).", _within(measure, paired))
-    why = _inconclusive(paired.estimate, _figures(measure, paired, p_holm, family), p_holm, family)
-    could_detect = f"n = {paired.n} could detect {_least(measure, paired.detectable)}"
-    return Verdict(f"{action}: for {measure.label} {why}; {could_detect}.", INCONCLUSIVE)
+        result = f"the difference in {metric_format.label} is {_equivalence(metric_format, paired)}"
+        return Verdict(f"{action}: {result} ({figures}).", _within(metric_format, paired))
+    why = _inconclusive(paired.estimate, figures, p_holm, family)
+    could_detect = f"n = {paired.n} could detect {_least(metric_format, paired.detectable)}"
+    return Verdict(f"{action}: for {metric_format.label} {why}; {could_detect}.", INCONCLUSIVE)
 
 
 def effect(
-    components: Sequence[str], measure: MetricFormat, estimate: Estimate, p_holm: float, family: int, least: float
+    components: Sequence[str], metric_format: MetricFormat, estimate: Estimate, p_holm: float, family: int, least: float
 ) -> Verdict:
     """Return the verdict on an effect of a factorial.
 
     Args:
         components: One component for a main effect, two for an interaction.
-        measure: The format of the metric.
+        metric_format: The format of the metric.
         estimate: The effect over the seeds.
         p_holm: The adjusted p.
         family: The number of effects over which p is adjusted.
         least: The smallest effect that as many seeds would detect with 80 % power.
     """
     half = _half(estimate)
-    numbers = _numbers(measure, estimate, "seed", p_holm, family)
+    numbers = _numbers(metric_format, estimate, "seed", p_holm, family)
     if p_holm >= ALPHA:
         subject = "Main effect of" if len(components) == 1 else "Interaction of"
-        why = _inconclusive(estimate, f"{_signed(measure, estimate.mean, half)}, {numbers}", p_holm, family)
-        could_detect = f"n = {estimate.n} could detect {_least(measure, least)}"
-        return Verdict(f"{subject} {listed(components)}: for {measure.label} {why}; {could_detect}.", INCONCLUSIVE)
-    size, spread = measure.gap(estimate.mean, half), _spread(measure, estimate, numbers)
-    verb, direction = _verb(estimate.mean), _direction(measure, estimate.mean)
+        why = _inconclusive(estimate, f"{_signed(metric_format, estimate.mean, half)}, {numbers}", p_holm, family)
+        could_detect = f"n = {estimate.n} could detect {_least(metric_format, least)}"
+        sentence = f"{subject} {listed(components)}: for {metric_format.label} {why}; {could_detect}."
+        return Verdict(sentence, INCONCLUSIVE)
+    size, spread = metric_format.gap(estimate.mean, half), _spread(metric_format, estimate, numbers)
+    verb, direction = _verb(estimate.mean), _direction(metric_format, estimate.mean)
     if len(components) == 1:
-        moved = f"{verb} {measure.label} by {size}, averaged over the other components"
+        moved = f"{verb} {metric_format.label} by {size}, averaged over the other components"
         return Verdict(f"Having {components[0]} {moved} ({spread}).", direction)
     first, second = components
-    moved = f"{second} {verb} the effect of {first} on {measure.label}; half of that change is {size}"
+    moved = f"{second} {verb} the effect of {first} on {metric_format.label}; half of that change is {size}"
     return Verdict(f"Interaction of {first} and {second}: {moved} ({spread}).", direction)
 
 
@@ -125,17 +128,17 @@ def remarks(
     return "".join(f" {sentence}" for sentence in sentences)
 
 
-def _moved(action: str, measure: MetricFormat, paired: Paired, p_holm: float, family: int) -> Verdict:
+def _moved(action: str, metric_format: MetricFormat, paired: Paired, p_holm: float, family: int) -> Verdict:
     """The verdict on a difference that Holm's test confirms. It may be so small as to be equivalent all the same."""
     estimate = paired.estimate
-    numbers = _numbers(measure, estimate, "pair", p_holm, family, paired)
-    moved = f"{_verb(paired.mean)} {measure.label} by {measure.gap(paired.mean, _half(estimate))}"
-    sentence = f"{action} {moved} ({_spread(measure, estimate, numbers)})"
-    short = _direction(measure, paired.mean)
+    numbers = _numbers(metric_format, estimate, "pair", p_holm, family, paired)
+    moved = f"{_verb(paired.mean)} {metric_format.label} by {metric_format.gap(paired.mean, _half(estimate))}"
+    sentence = f"{action} {moved} ({_spread(metric_format, estimate, numbers)})"
+    short = _direction(metric_format, paired.mean)
     if not _equivalent(paired):
         return Verdict(f"{sentence}.", short)
-    equivalence = f"the difference is {_equivalence(measure, paired)}"
-    return Verdict(f"{sentence}; {equivalence}.", f"{short}, {_within(measure, paired)}")
+    equivalence = f"the difference is {_equivalence(metric_format, paired)}"
+    return Verdict(f"{sentence}; {equivalence}.", f"{short}, {_within(metric_format, paired)}")
 
 
 def _too_few(action: str, pairs: int) -> Verdict:
@@ -148,35 +151,35 @@ def _inconclusive(estimate: Estimate, figures: str, p_holm: float, family: int) 
     if estimate.low <= 0 <= estimate.high:
         return f"inconclusive: the interval includes 0 ({figures})"
     if family == 1:
-        return f"inconclusive: p {chance(p_holm)} is not below {ALPHA} ({figures})"
-    adjusted = f"over {count(family, 'comparison')} Holm p {chance(p_holm)} is not below {ALPHA}"
+        return f"inconclusive: p {p_text(p_holm)} is not below {ALPHA} ({figures})"
+    adjusted = f"over {count(family, 'comparison')} Holm p {p_text(p_holm)} is not below {ALPHA}"
     return f"inconclusive: the interval by itself excludes 0, but {adjusted} ({figures})"
 
 
-def _figures(measure: MetricFormat, paired: Paired, p_holm: float, family: int) -> str:
+def _figures(metric_format: MetricFormat, paired: Paired, p_holm: float, family: int) -> str:
     """The signed difference with its interval, n and p."""
-    numbers = _numbers(measure, paired.estimate, "pair", p_holm, family, paired)
-    return f"{_signed(measure, paired.mean, _half(paired.estimate))}, {numbers}"
+    numbers = _numbers(metric_format, paired.estimate, "pair", p_holm, family, paired)
+    return f"{_signed(metric_format, paired.mean, _half(paired.estimate))}, {numbers}"
 
 
 def _numbers(
-    measure: MetricFormat, estimate: Estimate, noun: str, p_holm: float, family: int, paired: Paired | None = None
+    metric_format: MetricFormat, estimate: Estimate, noun: str, p_holm: float, family: int, paired: Paired | None = None
 ) -> str:
     """Signed interval, n and p: "95 % CI -0.9 to 0.3, n = 6 pairs, Holm p = 0.4"."""
     half = _half(estimate)
-    low, high = (measure.digits(end, half) for end in (estimate.low, estimate.high))
+    low, high = (metric_format.digits(end, half) for end in (estimate.low, estimate.high))
     stein = f", variance of the first {paired.first}" if paired and paired.first else ""
     # Without variance there is no t statistic, so that p is the sign-flip test's.
     flips = " of the sign-flip test, for the differences are all equal" if estimate.sd == 0 else ""
     name = "Holm p" if family > 1 else "p"
-    return f"95 % CI {low} to {high}, n = {count(estimate.n, noun)}{stein}, {name} {chance(p_holm)}{flips}"
+    return f"95 % CI {low} to {high}, n = {count(estimate.n, noun)}{stein}, {name} {p_text(p_holm)}{flips}"
 
 
-def _spread(measure: MetricFormat, estimate: Estimate, numbers: str) -> str:
+def _spread(metric_format: MetricFormat, estimate: Estimate, numbers: str) -> str:
     """The same numbers with an unsigned interval, for a sentence that names the direction: "lowered by 7.1 pp"."""
     half = _half(estimate)
     ends = sorted((abs(estimate.low), abs(estimate.high)))
-    low, high = (measure.digits(end, half) for end in ends)
+    low, high = (metric_format.digits(end, half) for end in ends)
     return f"95 % CI {low} to {high}, {numbers.partition(', ')[2]}"
 
 
@@ -185,30 +188,30 @@ def _equivalent(paired: Paired) -> bool:
     return paired.equivalence_p is not None and paired.equivalence_p < ALPHA
 
 
-def _equivalence(measure: MetricFormat, paired: Paired) -> str:
-    return f"{_within(measure, paired)} (equivalence, p {chance(paired.equivalence_p or 0.0)})"
+def _equivalence(metric_format: MetricFormat, paired: Paired) -> str:
+    return f"{_within(metric_format, paired)} (equivalence, p {p_text(paired.equivalence_p or 0.0)})"
 
 
-def _within(measure: MetricFormat, paired: Paired) -> str:
-    return f"smaller than ±{paired.margin:g}{' pp' if measure.unit else ''}"
+def _within(metric_format: MetricFormat, paired: Paired) -> str:
+    return f"smaller than ±{paired.margin:g}{' pp' if metric_format.unit else ''}"
 
 
-def _least(measure: MetricFormat, difference: float) -> str:
-    return measure.gap(difference, difference)
+def _least(metric_format: MetricFormat, difference: float) -> str:
+    return metric_format.gap(difference, difference)
 
 
-def _signed(measure: MetricFormat, value: float, half: float) -> str:
+def _signed(metric_format: MetricFormat, value: float, half: float) -> str:
     sign = "-" if value < 0 else "+"
-    return f"{sign}{measure.gap(value, half)}"
+    return f"{sign}{metric_format.gap(value, half)}"
 
 
 def _verb(difference: float) -> str:
     return "raised" if difference > 0 else "lowered"
 
 
-def _direction(measure: MetricFormat, difference: float) -> str:
+def _direction(metric_format: MetricFormat, difference: float) -> str:
     word = "higher" if difference > 0 else "lower"
-    if measure.goal == "maximize":
+    if metric_format.goal == "maximize":
         return word
     return f"{word} ({'worse' if difference > 0 else 'better'})"
 
@@ -229,9 +232,4 @@ def _change(arm: Arm, reference: Arm) -> str:
 
 
 def _shown(settings: Mapping[str, Any], key: str) -> str:
-    node: Any = settings
-    for part in key.split("."):
-        if not isinstance(node, Mapping) or part not in node:
-            return "unset"
-        node = node[part]
-    return setting(node)
+    return setting(value_at(settings, key, "unset"))

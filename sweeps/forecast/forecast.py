@@ -34,7 +34,7 @@ class StagePlan:
 
     Attributes:
         name: The stage.
-        wanted: What runs, in words.
+        wanted: The runs in words, such as "the best 5 × 3 seeds".
         runs: The number of runs.
         work: Their work in epochs of the baseline.
         device_hours: Their device time; None unless a probe worked.
@@ -170,10 +170,11 @@ def _stage(outline: StudyOutline, name: str, work: StageWork, probed: Probe | No
     budget_hours = None if limit_s is None else limit_s / 3600
     epoch_s = probed.epoch_s if probed is not None else None
     if epoch_s is None:
-        return StagePlan(name, work.wanted, work.runs, work.work, None, None, budget_hours)
+        return StagePlan(name, work.description, work.runs, work.work, None, None, budget_hours)
     share = device_share(outline.study, outline.prepared.site.device)
     device_hours = work.work.scaled(epoch_s * share / 3600)
-    return StagePlan(name, work.wanted, work.runs, work.work, device_hours, _wall(outline, work, epoch_s), budget_hours)
+    wall_s = _wall(outline, work, epoch_s)
+    return StagePlan(name, work.description, work.runs, work.work, device_hours, wall_s, budget_hours)
 
 
 def _wall(outline: StudyOutline, stage: StageWork, epoch_s: float) -> Range:
@@ -242,4 +243,4 @@ def _memory(outline: StudyOutline, probed: Probe | None) -> Iterator[str]:
     needed = probed.memory_mib * outline.at_once
     if needed > available:
         trials = f"{outline.at_once} trials at once need about {needed:,.0f} MiB"
-        yield f"{trials}, but the machine has {available:,.0f}: give fewer --workers"
+        yield f"{trials}, but the machine has {available:,.0f}: lower --workers (workers=N)"

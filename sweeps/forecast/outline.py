@@ -5,7 +5,6 @@ Work is device time in multiples of one run of the baseline.
 
 from __future__ import annotations
 
-import os
 import random
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +12,7 @@ from functools import partial
 from sweeps.designs import arms, components_of
 from sweeps.designs.scaling import fitted
 from sweeps.forecast.ranges import Range, relative_work, slots, spread
+from sweeps.io.cores import available_cores
 from sweeps.io.errors import UserError
 from sweeps.prepare.environment import gpu_count
 from sweeps.prepare.prepared import PreparedStudy
@@ -20,9 +20,8 @@ from sweeps.pruners.factory import epochs_of
 from sweeps.stats import share_interval
 from sweeps.study.study import Study
 from sweeps.trial.arm import BASELINE, Arm
-from sweeps.trial.assessment import Feasibility
+from sweeps.trial.feasibility import Feasibility
 from sweeps.trial.seeds import stream
-from sweeps.validation.warnings import min_seeds
 
 DRAWS = 400  # random configurations of a space that is too large to try all
 
@@ -119,8 +118,7 @@ def outline_study(prepared: PreparedStudy, workers: int | None) -> StudyOutline:
     study, baseline = prepared.study, prepared.gate.baseline()
     epochs = epochs_of(study, prepared.workload) or 1
     fitting = _fitting(prepared, baseline, epochs) if study.space.dimensions else None
-    cores = len(os.sched_getaffinity(0))
-    at_once = slots(study, prepared.site.device, cores, gpu_count(), workers)
+    at_once = slots(study, prepared.site.device, available_cores(), gpu_count(), workers)
     return StudyOutline(prepared, baseline, epochs, at_once, fitting, _arms(prepared, baseline))
 
 
@@ -143,6 +141,6 @@ def _arms(prepared: PreparedStudy, baseline: Feasibility) -> tuple[Arm, ...]:
     fit = partial(fitted, prepared.workload, gate.weigh) if ablation.over_budget == "shrink" else None
     try:
         components = components_of(ablation.components or (), prepared.workload.toggles())
-        return arms(ablation.design, baseline.settings, components, gate.weigh, fit=fit, seeds=min_seeds(ablation)).arms
+        return arms(ablation.design, baseline.settings, components, gate.weigh, fit=fit, seeds=ablation.min_seeds).arms
     except ValueError as error:
         raise Unplannable(f"{study.name}: {error}") from None

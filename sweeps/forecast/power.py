@@ -11,7 +11,7 @@ from sweeps.stats import detectable, expected_n, seeds_for_sign_flip, smallest_p
 from sweeps.storage.results import Results, StageResults
 from sweeps.study.sections import Seeds
 from sweeps.study.study import Study
-from sweeps.validation.warnings import comparisons, min_seeds
+from sweeps.validation.warnings import comparisons
 
 RATIOS = (0.5, 1.0, 2.0)  # deviations for which the pairs are forecast, in multiples of the precision
 
@@ -53,7 +53,7 @@ def forecast_power(study: Study, previous: Results | None) -> PowerForecast | No
     """
     if study.ablation is None:
         return None
-    rule, family, pairs = study.ablation.seeds, comparisons(study), min_seeds(study.ablation)
+    rule, family, pairs = study.ablation.seeds, comparisons(study), study.ablation.min_seeds
     deviation = deviation_of(previous.stages.get(ABLATION)) if previous is not None else None
     return PowerForecast(
         comparisons=family,

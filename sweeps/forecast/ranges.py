@@ -1,4 +1,4 @@
-"""Ranges of what a study takes: a likely value between two bounds, in multiples of an epoch of the baseline."""
+"""Estimate the work of a study as ranges (low, likely, high), in epochs of the baseline."""
 
 from __future__ import annotations
 

@@ -13,7 +13,6 @@ from sweeps.pruners.factory import stopping_rule
 from sweeps.stats import expected_n
 from sweeps.study.sections import Ablation, Seeds
 from sweeps.study.stages import stages_of
-from sweeps.validation.warnings import min_seeds
 
 
 @dataclass(frozen=True)
@@ -21,13 +20,13 @@ class StageWork:
     """The runs of a stage and their work.
 
     Attributes:
-        wanted: What runs, in words.
+        description: The runs in words, such as "the best 5 × 3 seeds".
         runs: The number of runs.
         work: The work of all runs, in epochs of the baseline.
         longest: The work of the longest run, in epochs of the baseline.
     """
 
-    wanted: str
+    description: str
     runs: Range
     work: Range
     longest: float
@@ -76,7 +75,7 @@ def _retuned(outline: StudyOutline, plain: StageWork, trials: int, works: float)
     """
     tuning = outline.incumbent_work.scaled(outline.epochs * trials * works)
     runs = plain.runs.scaled(2) + Range.of(trials * len(outline.applicable_arms))
-    words = f"{plain.wanted}, each again after tuning it in {trials} trials"
+    words = f"{plain.description}, each again after tuning it in {trials} trials"
     return StageWork(words, runs, plain.work.scaled(2) + tuning, plain.longest)
 
 
@@ -86,7 +85,7 @@ def _path(outline: StudyOutline, ablation: Ablation) -> StageWork:
     Every dimension is a step at most. The race tries at each position all remaining steps, except at the last one.
     """
     steps, seeds = len(outline.study.space.dimensions), _seeds(ablation)
-    candidates, most_seeds = steps * (steps + 1) // 2 - 1, min_seeds(ablation)
+    candidates, most_seeds = steps * (steps + 1) // 2 - 1, ablation.min_seeds
     raced = Range(0, candidates * min(FIRST, most_seeds), candidates * most_seeds)
     runs = Range(2, steps + 1, steps + 1) * seeds + raced
     trial = outline.trial_work

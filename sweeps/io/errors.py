@@ -24,6 +24,10 @@ class Unavailable(UserError):
     """Something that a study needs is missing on this machine, such as data or weights."""
 
 
+class Refused(UserError):
+    """A request that cannot be carried out as given."""
+
+
 def unknown(noun: str, name: str, valid: Iterable[str], others: Iterable[str] = ()) -> str:
     """Return the message for an unknown name: the nearest known name, then the valid names.
 

@@ -9,20 +9,16 @@ from typing import Any
 
 from sweeps.artifacts.layout import ABLATION, SEARCH
 from sweeps.artifacts.references import Reference, Saved, find
-from sweeps.evidence.selection import ModelSelection, choices, completed
+from sweeps.evidence.selection import ModelSelection, completed, selections
 from sweeps.formatting import count, status_name
 from sweeps.io.errors import UserError
 from sweeps.storage.results import Results
-from sweeps.storage.runs import find_trial, open_results
+from sweeps.storage.runs import find_trial, open_results, settings_of
 from sweeps.trial.trial import Status, Trial
 
 
 class NoModel(UserError):
     """There is no trained model of the requested name."""
-
-
-class Refused(UserError):
-    """A workload cannot predict from these examples, or export in this format."""
 
 
 @dataclass(frozen=True)
@@ -70,9 +66,25 @@ def deliver(runs_dir: Path, name: str, ensemble: bool = False) -> TrainedModels:
     """
     study, colon, run = name.partition(":")
     results = open_results(runs_dir, study)
-    selection = _run_selection(results, run, ensemble) if colon else _best_selection(results)
+    if colon and not run:
+        raise _no_run(run)
+    return select(results, run, ensemble)
+
+
+def select(results: Results, run: str = "", ensemble: bool = False) -> TrainedModels:
+    """Select the trained model, or models, of a study that has been opened.
+
+    Args:
+        results: The results of the study.
+        run: "7" for trial 7 of the search, "final/0" for a run of another stage; by default what stands for the study.
+        ensemble: Whether to select all completed runs of the recipe instead of one.
+
+    Raises:
+        NotFound, NoModel, Unavailable: As `deliver`.
+    """
+    selection = _run_selection(results, run, ensemble) if run else _best_selection(results)
     if ensemble and len(selection.runs) < 2:
-        single = f"{selection.called} of {study} is one run"
+        single = f"{selection.called} of {results.name} is one run"
         raise NoModel(f"{single}, and an ensemble needs two or more: `confirm` or `final` makes them")
     runs = selection.runs if ensemble else selection.runs[:1]
     models = [_saved(results, run) for run in runs]
@@ -81,7 +93,7 @@ def deliver(runs_dir: Path, name: str, ensemble: bool = False) -> TrainedModels:
 
 def _best_selection(results: Results) -> ModelSelection:
     """The runs that stand for the whole study."""
-    completed_selections = [selection for selection in choices(results) if selection.runs]
+    completed_selections = [selection for selection in selections(results) if selection.runs]
     if not completed_selections:
         raise NoModel(f"{results.name} has no model yet: none of its runs has completed")
     # The ablation's baseline comes last, although it has more runs than the best trial: it may be the baseline of the
@@ -93,7 +105,7 @@ def _run_selection(results: Results, name: str, ensemble: bool) -> ModelSelectio
     """The run that `name` ("7" or "final/0") stands for; for an ensemble, all runs of its recipe in its stage."""
     stage, slash, number = name.rpartition("/")
     if not number.isdecimal() or len(number) > 9:
-        raise NoModel(f"{name!r} names no run: write a number of the search, as 7, or stage and number, as final/0")
+        raise _no_run(name)
     trial = find_trial(results, int(number), stage if slash else SEARCH)
     called = f"{trial.variant}, replicate {trial.replicate}" if trial.variant else f"trial {trial.number}"
     if not ensemble or trial.stage not in results.stages:
@@ -101,6 +113,10 @@ def _run_selection(results: Results, name: str, ensemble: bool) -> ModelSelectio
     replicates = results.stages[trial.stage]
     arm = next((arm for arm in replicates.arms if arm.recipe == trial.recipe), None)
     return ModelSelection(trial.stage, "", trial.variant, completed(replicates, arm) if arm else (trial,))
+
+
+def _no_run(name: str) -> NoModel:
+    return NoModel(f"{name!r} names no run: write a number of the search, as 7, or stage and number, as final/0")
 
 
 def _saved(results: Results, run: Trial) -> Saved:
@@ -136,7 +152,7 @@ def _completed_runs(trained: TrainedModels) -> list[Trial]:
     same = [run for run in runs if recipe and run.recipe == recipe and run.status is Status.COMPLETE]
     same = same or list(trained.runs)
     best = results.ranked()[:1]
-    if best and all(run.metrics for run in same) and _saved(results, best[0]).settings == trained.settings:
+    if best and all(run.metrics for run in same) and settings_of(results, best[0].number) == trained.settings:
         return [*same, *best]
     return same
 

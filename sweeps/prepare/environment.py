@@ -23,13 +23,15 @@ import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from platformdirs import user_cache_path
 
+from sweeps.io.cores import available_cores
 from sweeps.io.errors import UserError
 from sweeps.io.files import write_atomic
 from sweeps.storage.drift import LIBRARIES
+from sweeps.study.study import Study
 
 GRACE_S = 25.0
 CODE_IDENTITY = "code_identity.json"
@@ -62,6 +64,11 @@ def gpu_count() -> int:
     return min(present, len([name for name in visible.split(",") if name.strip() not in ("", "-1")]))
 
 
+def device_of(study: Study) -> Literal["cuda", "cpu"]:
+    """Return the device of a study's trials: "cuda" if this machine has a GPU, unless the study asks for no GPU."""
+    return "cuda" if study.resources.gpu != 0 and gpu_count() else "cpu"
+
+
 def grace_s() -> float:
     """Return the seconds that running trials have to finish their epoch after a signal: `$SWEEP_GRACE_S`, else 25.
 
@@ -84,7 +91,7 @@ def describe() -> dict[str, Any]:
         "host": {
             "system": platform.platform(),
             "processor": _processor(),
-            "cores": len(os.sched_getaffinity(0)),
+            "cores": available_cores(),
             "gpus": gpu_count(),
         },
         "versions": _versions(),
@@ -94,11 +101,11 @@ def describe() -> dict[str, Any]:
 
 
 def code_hash(target: Any) -> str:
-    """Return the hash of the code whose figures the code of `target` computes.
+    """Return the hash that identifies the figures of a workload's code: equal hashes, equal figures.
 
-    That is the hash of the code itself, unless its package declares in `code_identity.json` that it computes the same
-    figures as an earlier code (see the module's docstring). A file that is missing, damaged or about another code
-    declares nothing.
+    It is the hash of the code itself (`computed_hash`). If the package declares in `code_identity.json` that this code
+    computes the same figures as earlier code (see the module's docstring), it is the hash of that earlier code. A
+    declaration that is missing, damaged or about other code is ignored.
 
     Args:
         target: A module, or an object defined in one.

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from sweeps.io.cores import available_cores
 from sweeps.io.errors import UserError
-from sweeps.prepare import environment as sites
+from sweeps.prepare.environment import code_hash, describe, device_of, gpu_count
 from sweeps.prepare.gpu_share import settle_share
 from sweeps.prepare.teachers import trained_on_same_data
 from sweeps.recipe.schema import BadRecipe
-from sweeps.samplers.feasibility import ConstraintGate, smallest
+from sweeps.samplers.constraint_gate import ConstraintGate, smallest
 from sweeps.storage.results import SAME_DATA
 from sweeps.study.resources import SHARING, with_share
 from sweeps.study.study import Study
@@ -75,11 +75,11 @@ def settle(
         Unavailable: Data or models are missing.
         Infeasible: The baseline cannot be trained, or nothing satisfies the constraints.
     """
-    device = "cuda" if study.resources.gpu != 0 and sites.gpu_count() else "cpu"
+    device = device_of(study)
     share = min(1.0, study.resources.gpu_share) if device == "cuda" else 1.0
     site = Site(data_dir, device, runs_dir, tuple(study.evaluate), share, measuring)
     schema, settled = workload.schema, previous.get("settled")
-    baseline = schema.merge(study.settings(schema), settled or {})
+    baseline = prepared_baseline(study, workload, settled or {})
     references = References(workload, runs_dir).provenance(baseline) if runs_dir is not None else {}
     try:
         prepared = workload.prepare(schema.validate(baseline), replace(site, measure=measuring and settled is None))
@@ -87,17 +87,17 @@ def settle(
         raise Infeasible(f"the baseline cannot be trained on its data: {error}") from None
     if settled is None:
         settled = dict(prepared.settings)
-        baseline = schema.merge(baseline, settled)
+        baseline = prepared_baseline(study, workload, settled)
     gate = ConstraintGate(study, workload, baseline)
     require_feasible(study, gate)
-    machine = len(os.sched_getaffinity(0)), sites.gpu_count()
+    machine = available_cores(), gpu_count()
     sharing = settle_share(study, workload, schema.validate(gate.baseline().settings), site, machine, previous)
     notes = previous.get("settled_notes", list(prepared.notes))
     fingerprint = prepared.provenance.get("fingerprint")
     same_data = trained_on_same_data(study, workload, runs_dir, fingerprint) if runs_dir else []
     environment = {
-        **sites.describe(),
-        "workload": {"name": workload.name, "code_sha256": sites.code_hash(workload.target)},
+        **describe(),
+        "workload": {"name": workload.name, "code_sha256": code_hash(workload.target)},
         "device": device,
         "data": dict(prepared.provenance),
         "settled": settled,
@@ -108,6 +108,17 @@ def settle(
     }
     lines = (*notes, *([sharing["note"]] if sharing else []))
     return PreparedStudy(study, with_share(study, environment), workload, site, gate, environment, lines)
+
+
+def prepared_baseline(study: Study, workload: Workload, settled: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the baseline with what was settled for a machine, as nested settings.
+
+    Args:
+        study: The study.
+        workload: Its workload.
+        settled: The settled settings by dotted key; empty before anything was settled.
+    """
+    return workload.schema.merge(study.settings(workload.schema), settled)
 
 
 def require_feasible(study: Study, gate: ConstraintGate) -> None:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sweeps.pruners.base import Curve, Goal, sign
+from sweeps.pruners.base import Curve
+from sweeps.stats.goal import Goal, sign
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, Protocol
+from typing import Protocol
 
-Goal = Literal["maximize", "minimize"]
 Curve = Mapping[int, float]
 """The study's metric of one trial: epoch, from 1 -> value."""
 
@@ -29,8 +28,3 @@ class Rule(Protocol):
 
     def judged(self, epochs: int) -> tuple[int, ...]:
         """Return the epochs, ascending, at which trials of `epochs` epochs may stop."""
-
-
-def sign(goal: Goal) -> float:
-    """Return the factor by which to multiply a metric so that higher is better: 1 or -1."""
-    return 1.0 if goal == "maximize" else -1.0

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from sweeps.pruners.asha import Asha
-from sweeps.pruners.base import Goal, Rule
+from sweeps.pruners.base import Rule
 from sweeps.pruners.hyperband import Hyperband
 from sweeps.pruners.median import Median
 from sweeps.pruners.one_epoch import OneEpoch
+from sweeps.stats.goal import Goal
 from sweeps.study.sections import EarlyTerminate
 from sweeps.study.study import Study
 from sweeps.workload import Workload

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from sweeps.pruners.asha import Asha
-from sweeps.pruners.base import Curve, Goal
+from sweeps.pruners.base import Curve
+from sweeps.stats.goal import Goal
 
 GOLDEN = (math.sqrt(5) - 1) / 2
 """Multiples of it modulo 1 are spread evenly over [0, 1), however many there are."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sweeps.pruners.base import Curve, Goal, sign
+from sweeps.pruners.base import Curve
+from sweeps.stats.goal import Goal, sign
 
 
 @dataclass(frozen=True)

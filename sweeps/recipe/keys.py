@@ -49,6 +49,21 @@ def children(section: str, keys: Mapping[str, Any]) -> list[str]:
     return [key for key in keys if key.startswith(prefix) and "." not in key[len(prefix) :]]
 
 
+def value_at(settings: Mapping[str, Any], key: str, default: Any = None) -> Any:
+    """Return the value of a dotted key in nested settings, or `default` where they have no such key.
+
+    Example:
+        >>> value_at({"optimizer": {"lr": 0.1}}, "optimizer.lr")
+        0.1
+    """
+    node: Any = settings
+    for part in key.split("."):
+        if not isinstance(node, Mapping) or part not in node:
+            return default
+        node = node[part]
+    return node
+
+
 def nested_in(key: str, other: str) -> bool:
     """Return whether the two dotted keys are equal or one lies inside the other."""
     return key == other or key.startswith(f"{other}.") or other.startswith(f"{key}.")

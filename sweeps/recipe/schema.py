@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from sweeps.recipe.errors import mistakes
+from sweeps.recipe.keys import value_at
 from sweeps.recipe.unions import SectionType, Setting, is_record, settings_of
 
 
@@ -131,12 +132,11 @@ class RecipeSchema:
 
     def get(self, recipe: Any, key: str) -> Any:
         """Return the value of a dotted key in a recipe. Raises KeyError where the recipe has no such key."""
-        node: Any = self.dump(recipe)
-        for part in key.split("."):
-            if not isinstance(node, Mapping) or part not in node:
-                raise KeyError(key)
-            node = node[part]
-        return node
+        absent = object()  # None may be a setting
+        value = value_at(self.dump(recipe), key, absent)
+        if value is absent:
+            raise KeyError(key)
+        return value
 
     def json_schema(self, ref_template: str) -> dict[str, Any]:
         """Return the JSON Schema of the nested settings.

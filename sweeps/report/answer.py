@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sweeps.artifacts.layout import CONFIRM, RETUNE
 from sweeps.evidence.findings import Findings
-from sweeps.formatting import MetricFormat, count, hours, percent, status_name
+from sweeps.formatting import MetricFormat, count, hours, listed, percent, status_name
 from sweeps.report.sentences import evidence_answer
 from sweeps.report.tables.cost import Cost
 from sweeps.storage.results import Results, StageResults
@@ -26,7 +26,7 @@ class Tile:
 
 def answer(findings: Findings) -> list[str]:
     """Return the answer of the search: the best trial and how far to trust it, or why there is none."""
-    ranked, words = findings.ranked, findings.words
+    ranked, words = findings.ranked, findings.metric_format
     if not ranked:
         return [_no_answer(findings.results)]
     sentences = [_best(findings.results, ranked[0], words)]
@@ -71,7 +71,7 @@ def _spent(results: Results, cost: Cost) -> list[Tile]:
 
 def _stage_tile(stage: StageResults) -> Tile:
     arms = sum(arm.applicable for arm in stage.arms)
-    finished = sum(trial.status is not Status.RUNNING for trial in stage.trials)
+    finished = sum(trial.ended for trial in stage.trials)
     return Tile(f"{stage.name} runs", f"{finished:,}", count(arms, "arm"))
 
 
@@ -92,7 +92,7 @@ def _epochs(cost: Cost) -> str:
 def _never_trained(cost: Cost) -> list[str]:
     number = cost.never_trained
     saved = f": about {hours(cost.gate_hours)} {cost.unit} saved" if cost.gate_hours else ""
-    return [f"{count(number, 'configuration')} turned away by the budget gate, untrained{saved}."] if number else []
+    return [f"{count(number, 'configuration')} rejected by the constraints before training{saved}."] if number else []
 
 
 def _cached(cost: Cost) -> list[str]:
@@ -128,7 +128,7 @@ def _costs(results: Results, best: Trial) -> str:
         if quantity in best.cost and (quantity == "parameters" or quantity in limits):
             budget = f" (budget {limits[quantity]:,})" if quantity in limits else ""
             texts.append(f"{best.cost[quantity]:,} {name}{budget}")
-    return f" with {' and '.join(texts)}" if texts else ""
+    return f" with {listed(texts)}" if texts else ""
 
 
 def _against_baseline(best: Trial, baseline: Trial, value: float, words: MetricFormat) -> str:
@@ -146,5 +146,4 @@ def _no_answer(results: Results) -> str:
     if not counts:
         return "No answer yet: no trial has been started."
     ends = [f"{number:,} {status_name(status)}" for status, number in counts.items()]
-    listed = ends[0] if len(ends) == 1 else f"{', '.join(ends[:-1])} and {ends[-1]}"
-    return f"No answer yet: none of {count(len(results.trials), 'trial')} has finished ({listed})."
+    return f"No answer yet: none of {count(len(results.trials), 'trial')} has finished ({listed(ends)})."

@@ -85,8 +85,8 @@ def studies_table(studies: Sequence[Findings]) -> Table:
     columns = ["study", "trials", "search (one run)", "confirmed", "seeds", TEST, "test seeds", "openings"]
     frame = frame_of(rows, [*columns, "parameters", "hours", "metric", "epochs", "data"])
     # Values of different metrics stand in one column, but cannot share a unit.
-    same_unit = len({(one.words.label, one.words.unit) for one in studies}) == 1
-    shown = level(studies[0].words) if same_unit else _number
+    same_unit = len({(one.metric_format.label, one.metric_format.unit) for one in studies}) == 1
+    shown = level(studies[0].metric_format) if same_unit else _number
     kinds = {
         **dict.fromkeys(("search (one run)", "confirmed", TEST), shown),
         **dict.fromkeys(("trials", "parameters"), lambda number: f"{int(number):,}"),
@@ -121,7 +121,7 @@ def components_table(studies: Sequence[Findings]) -> Table:
         (name, *(cell for by_component in by_study for cell in _outcome(by_component.get(name)))) for name in components
     ]
     frame = frame_of(rows, ["component", *(cell for name in names for cell in (name, f"{name}: Holm p"))])
-    moved = [difference(one.words) for one in studies]
+    moved = [difference(one.metric_format) for one in studies]
     kinds = dict(zip(names, moved, strict=True)) | {f"{name}: Holm p": probability for name in names}
     note = f"Arm minus reference on {VALIDATION} data, each in its own study, with the paired 95 % interval."
     return Table("components", "Ablations of the same components", frame, {**kinds, "component": str}, {}, note)

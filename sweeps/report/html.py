@@ -34,7 +34,7 @@ DIGITS = 6
 
 def page(report: Report) -> str:
     """Return the page as HTML."""
-    results, words = report.data.results, report.data.findings.words
+    results, words = report.data.results, report.data.findings.metric_format
     drawn, absent = plots(SEARCH_PANELS, report.data) if report.searched else ([], [])
     scripts = [figures.bundle(), resource("page.js")]
     everything = [*(plot for section in report.sections for plot in section.plots), *drawn]

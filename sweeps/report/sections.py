@@ -84,8 +84,6 @@ def _design(findings: Findings, ablation: Ablation) -> str:
     """How the arms were listed, and how the number of seeds was decided."""
     facts = findings.facts(ABLATION)
     text = f"Design: {ablation.design.replace('_', ' ')}."
-    if path := facts.get("path"):
-        text += f" Steps, in order: {', '.join(map(setting, path))}."
     if aliases := facts.get("aliases"):
         shared = "; ".join(f"{effect} = {', '.join(map(setting, others))}" for effect, others in aliases.items())
         text += f" A fraction of the factorial. These effects share an estimate: {shared}."

@@ -76,7 +76,7 @@ def _incumbent(findings: Findings) -> list[str]:
     best = next((level for level in confirmation.levels if level.mean is not None), None)
     if best is None or best.mean is None:
         return ["Confirm has begun, but no configuration has two finished runs yet."]
-    words, name = findings.words, label(best.arm)
+    words, name = findings.metric_format, label(best.arm)
     subject = f"The incumbent is {name}" if confirmation.complete else f"{name} leads so far in confirm"
     text = f"{subject}: {words.label} {estimate_text(best.mean, words)}, on fresh seeds and splits{_diverged(best)}."
     searched = confirmation.searched.get(best.arm.name)
@@ -107,12 +107,12 @@ def _changed(fixed: Sequence[Comparison], retuned: Sequence[Comparison]) -> list
 def _test_level(level: Level, findings: Findings) -> str:
     if level.mean is None or findings.final is None:
         return ""
-    before, words = same_arm(level.arm, findings.final.validation), findings.words.on(TEST)
+    before, words = same_arm(level.arm, findings.final.validation), findings.metric_format.on(TEST)
     name = "the incumbent" if _is_incumbent(level.arm, findings) else label(level.arm)
     text = f"On the sealed test set {name} reaches {words.label} {estimate_text(level.mean, words)}"
     text += f", trained on training and {VALIDATION} data together{_diverged(level)}"
     if before is not None and before.mean is not None:
-        text += f"; on {VALIDATION} data it had {findings.words.show(before.mean.mean)}"
+        text += f"; on {VALIDATION} data it had {findings.metric_format.show(before.mean.mean)}"
     return f"{text}."
 
 

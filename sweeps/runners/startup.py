@@ -56,28 +56,31 @@ class RunnerStartup:
             self._runner.close()
 
 
-def start_runner(kind: str, share: TrialResources, address: str | None) -> RunnerStartup:
+def start_runner(kind: str, resources: TrialResources, address: str | None) -> RunnerStartup:
     """Begin to start a runner and return at once.
 
     Args:
         kind: A key of `RUNNERS`.
-        share: The resources of one trial; the inline runner ignores them.
+        resources: The resources of one trial; the inline runner ignores them.
         address: A running Ray cluster; None starts Ray on this machine.
     """
-    return RunnerStartup(lambda: RUNNERS[kind](share, address))
+    return RunnerStartup(lambda: RUNNERS[kind](resources, address))
 
 
-def _inline(share: TrialResources, address: str | None) -> Runner:
+def _inline(resources: TrialResources, address: str | None) -> Runner:
     from sweeps.runners.inline import InlineRunner
 
     return InlineRunner()
 
 
-def _ray(share: TrialResources, address: str | None) -> Runner:
+def _ray(resources: TrialResources, address: str | None) -> Runner:
     from sweeps.runners.ray import RayRunner
 
-    return RayRunner(share, address)
+    return RayRunner(resources, address)
 
 
-RUNNERS: Mapping[str, Callable[[TrialResources, str | None], Runner]] = {"ray": _ray, "inline": _inline}
+RUNNERS: Mapping[str, Callable[[TrialResources, str | None], Runner]] = {
+    "ray": _ray,
+    "inline": _inline,
+}
 """Every runner: its name for `--runner`, and what starts it with the resources of a trial and a cluster's address."""

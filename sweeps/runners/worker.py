@@ -9,6 +9,7 @@ from numbers import Real
 from typing import Any
 
 from sweeps.artifacts.checkpoint import CheckpointFolder
+from sweeps.artifacts.layout import CHECKPOINT
 from sweeps.io.disk import Unwritable
 from sweeps.runners.protocol import End, Epoch, Event, Job, Note, Preemption
 from sweeps.runners.watchdog import Hung, Watch, hung, timed_out
@@ -98,7 +99,7 @@ def open_run(job: Job, watch: Watch | None = None) -> Run:
 
     Each checkpoint that it saves counts as progress for `watch`.
     """
-    checkpoint = CheckpointFolder(job.folder / "checkpoint").restore()
+    checkpoint = CheckpointFolder(job.folder / CHECKPOINT).restore()
     return Run(
         seed=job.seed,
         split_seed=job.split_seed,
@@ -122,9 +123,9 @@ def _note_on_damage(run: Run) -> str:
     if not run.refused:
         return ""
     epochs = " and ".join(map(str, run.refused))
-    text = (
-        f"the checkpoint of epoch {epochs} does not match its SHA-256 and is not used: goes on from epoch {run.epoch}"
-    )
+    one = len(run.refused) == 1
+    damaged = f"checkpoint of epoch {epochs} fails its" if one else f"checkpoints of epochs {epochs} fail their"
+    text = f"the {damaged} SHA-256; continuing from epoch {run.epoch}"
     run.log(text)
     return text
 

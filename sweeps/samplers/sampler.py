@@ -18,7 +18,7 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, RandomSampler
 
 from sweeps.runners.protocol import Job
-from sweeps.samplers.feasibility import ConstraintGate
+from sweeps.samplers.constraint_gate import ConstraintGate
 from sweeps.samplers.tpe import Tpe
 from sweeps.space.distributions import distribution
 from sweeps.space.encoding import decode, decode_value, encode, identity

@@ -1,4 +1,4 @@
-"""Optuna's TPE for large studies: what it has read of finished trials is not read again."""
+"""Optuna's TPE for large studies: each finished trial is converted once, not once per proposal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _INHERITED = ("_search_space", "_group_decomposed_search_space")
 
 
 class Tpe(TPESampler):
-    """Draw as `TPESampler` with the same arguments does, inheriting what the previous proposal's sampler has read.
+    """Samples like `TPESampler`, reusing the search space and the converted trials of the previous proposal's sampler.
 
     The engine builds a sampler for every proposal, because its seed depends on the trial's number. After 10,000 trials,
     intersecting their parameters and converting them to numbers took 77 % of a proposal (docs/measurements.md).

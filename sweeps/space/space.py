@@ -185,9 +185,13 @@ class Space:
         """Return the recipe settings of a configuration by dotted key.
 
         Args:
-            parameters: The configuration.
+            parameters: The configuration: the value of each dimension that exists, by its key.
             toggles: The workload's edits that switch a part off, by the name of the toggle. They override everything
                 else.
+
+        Returns:
+            The constants and the searched settings, without the keys of toggles, plus the edits of the parts that are
+            switched off.
         """
         settings = dict(self.constants)
         settings |= {key: value for key, value in parameters.items() if not key.startswith(TOGGLE)}

@@ -10,6 +10,7 @@ from dataclasses import replace
 from sweeps.runners.protocol import MAX_WORKER_DEATHS, Decision, End, Epoch, Job, Note, Preemption
 from sweeps.runners.watchdog import was_hung
 from sweeps.stages.context import Context
+from sweeps.stats.goal import sign
 from sweeps.storage.result_cache import CachedRun
 from sweeps.storage.stage_storage import StageStorage
 from sweeps.study.stages import Stage
@@ -164,7 +165,7 @@ class StageScheduler(ABC):
         epoch = max(self._curves[job.number], default=0)
         self._context.observer.on_note(
             f"{self._storage.stage} {job.number}: its worker died (killed, or out of host memory) after epoch {epoch}: "
-            f"goes on from its checkpoint in another one, {deaths} of {MAX_WORKER_DEATHS} times"
+            f"restarting from its checkpoint (death {deaths} of {MAX_WORKER_DEATHS})"
         )
         return Decision.CONTINUE
 
@@ -244,7 +245,7 @@ class StageScheduler(ABC):
         curve = self._curves[number]
         if self._study.metric.at == "last":
             return curve[max(curve)]
-        return max(curve.values()) if self._study.metric.goal == "maximize" else min(curve.values())
+        return max(curve.values(), key=lambda value: sign(self._study.metric.goal) * value)
 
     def _with_chance(self, number: int, metrics: Mapping[str, float]) -> dict[str, float]:
         """The metrics of a diverged run, with the study's metric at chance level.

@@ -33,7 +33,7 @@ class DeviceBudget:
         for name, seconds in unfinished.items():
             self._book(name, seconds)
         for trial in results.everything:
-            if trial.status is not Status.RUNNING:
+            if trial.ended:
                 self._book(trial.stage, trial.seconds)
             self._learn(trial)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sweeps.io.errors import UserError
-from sweeps.samplers.feasibility import ConstraintGate
+from sweeps.samplers.constraint_gate import ConstraintGate
 from sweeps.stages.context import Context
 from sweeps.stages.replicates import ReplicateStage
 from sweeps.storage.results import Results
@@ -28,7 +28,7 @@ class Confirm(ReplicateStage):
         super().__init__(context, CONFIRM, context.storage.stage(CONFIRM.name), arms)
         context.observer.on_stage(CONFIRM.name, self.total())
 
-    def wanted(self) -> Mapping[str, int]:
+    def replicates_needed(self) -> Mapping[str, int]:
         """Return the same number of replicates for every candidate."""
         return {arm.name: self._seeds for arm in self.arms}
 

@@ -1,4 +1,4 @@
-"""What the schedulers of a study share: its parts, and whoever observes it."""
+"""The context of a running study, which its stage schedulers share, and the protocol of its observer."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from sweeps.samplers.feasibility import ConstraintGate
+from sweeps.samplers.constraint_gate import ConstraintGate
 from sweeps.stages.budget import DeviceBudget
 from sweeps.storage.result_cache import ResultCache
 from sweeps.storage.study_storage import StudyStorage
@@ -43,10 +43,20 @@ class Observer(Protocol):
 
 @dataclass(frozen=True)
 class Context:
-    """The parts of a running study that its schedulers work with.
+    """The context of a running study, shared by its stage schedulers.
 
     Attributes:
-        drift: How many changes of code, data, libraries or study file have been accepted since the study began.
+        study: The study as it runs: `gpu: auto` is replaced by the measured share.
+        workload: The workload that the trials train.
+        site: The device and the folders of the study.
+        gate: Checks configurations against the constraints, starting from the baseline.
+        storage: The stored trials, stages and provenance of the study.
+        cache: Finds runs of other studies of the same runs folder that can be reused.
+        references: Finds the models of other studies that recipes refer to.
+        budget: Counts device-seconds, and decides whether another run may start.
+        observer: Is notified of every stage, trial, epoch and message.
+        drift: The number of accepted drifts so far: runs that continued after code, data, a library, the device, a
+            model or the study file had changed.
     """
 
     study: Study

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from sweeps.artifacts.checkpoint import CheckpointFolder
-from sweeps.artifacts.layout import TEST
+from sweeps.artifacts.layout import CHECKPOINT, TEST
 from sweeps.formatting import count
 from sweeps.io.errors import UserError
 from sweeps.runners.protocol import End, Job
@@ -53,7 +53,7 @@ class Final(ReplicateStage):
         super().__init__(context, FINAL, storage, arms)
         context.observer.on_stage(FINAL.name, self.total())
 
-    def wanted(self) -> Mapping[str, int]:
+    def replicates_needed(self) -> Mapping[str, int]:
         """Return the same number of replicates for every arm."""
         return {arm.name: self._seeds for arm in self._active}
 
@@ -73,7 +73,7 @@ class Final(ReplicateStage):
         reason = ""
         if not rows:
             reason = "the workload ended without yielding any metric"
-        elif CheckpointFolder(job.folder / "checkpoint").newest() is None:
+        elif CheckpointFolder(job.folder / CHECKPOINT).newest() is None:
             reason = "the workload left no checkpoint, so there is no model to evaluate"
         if reason:
             super().on_end(job, replace(end, outcome=Outcome(Status.FAILED, reason)))
@@ -101,7 +101,7 @@ class Final(ReplicateStage):
     def _skip_trained(self) -> None:
         """Set aside the models that an earlier start has trained; one with a damaged checkpoint is trained again."""
         for unfinished in list(self._unfinished):
-            checkpoints = CheckpointFolder(self._storage.trial_folder(unfinished[0]) / "checkpoint")
+            checkpoints = CheckpointFolder(self._storage.trial_folder(unfinished[0]) / CHECKPOINT)
             if self._storage.noted(unfinished[0], "trained") and checkpoints.newest() is not None:
                 self._unfinished.remove(unfinished)
                 self._trained.append(self._replicate(*unfinished))
@@ -191,12 +191,13 @@ class Final(ReplicateStage):
         evaluated = (run for arm in arms for run in results.replicates(arm).values() if run.metrics)
         if any(set(labels) - set(run.metrics) for run in evaluated):
             raise Opened(
-                f"{opened}; the sets of evaluate are measured when it is opened, and have been changed since: "
-                f"undo that, or begin anew with --fresh"
+                f"{opened}; the sets under evaluate are measured at the opening and have changed since then; "
+                f"undo the change, or start over with --fresh (fresh=True)"
             )
         runs = {(arm.recipe, replicate) for arm in arms for replicate in range(self._seeds)}
         new = runs - {(arm.recipe, replicate) for arm in arms for replicate in results.replicates(arm)}
         if new and not again:
             raise Opened(
-                f"{opened}; {count(len(new), 'further run')} would open it again; if that is meant, say --open-again"
+                f"{opened}; {count(len(new), 'further run')} would open it again; "
+                f"use --open-again (open_again=True) to allow it"
             )

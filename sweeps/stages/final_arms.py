@@ -1,4 +1,4 @@
-"""Which models the stage final trains, and what takes the place of settings that need validation data."""
+"""Select the arms of the stage final, and replace settings that need validation data."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ def settings_without_validation(context: Context, arm: Arm) -> dict[str, Any]:
 
 def _ablation_ended(results: Results) -> bool:
     stage = results.stages.get(ABLATION.name)
-    wanted = stage.facts.get("wanted", {}) if stage else {}
-    if stage is None or not wanted:
+    replicates = stage.facts.get("wanted", {}) if stage else {}
+    if stage is None or not replicates:
         return False
     runs_by_arm = {arm.name: stage.replicates(arm) for arm in stage.arms if arm.applicable}
     return all(
-        number in runs and runs[number].status is not Status.RUNNING
+        number in runs and runs[number].ended
         for name, runs in runs_by_arm.items()
-        for number in range(wanted.get(name, 0))
+        for number in range(replicates.get(name, 0))
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from sweeps.evidence import confirmation
 from sweeps.io.errors import UserError
-from sweeps.samplers.feasibility import ConstraintGate
+from sweeps.samplers.constraint_gate import ConstraintGate
 from sweeps.space.space import TOGGLE, Space
 from sweeps.stages.confirm import NoCandidate, candidates
 from sweeps.storage.results import Results

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 
+from sweeps.artifacts.layout import CHECKPOINT
 from sweeps.pruners.factory import epochs_of
 from sweeps.pruners.one_epoch import OneEpoch
 from sweeps.runners.protocol import Decision, Epoch, Job, Preemption
@@ -58,7 +59,7 @@ class OneEpochSearch(Search):
     def on_preempted(self, job: Job, preemption: Preemption) -> None:
         """Pause a run that has reached the epoch of the first round."""
         if job.number in self._running and self._rule.has(self._curves[job.number]):
-            self._saves = (job.folder / "checkpoint").exists()
+            self._saves = (job.folder / CHECKPOINT).exists()
             self._pause(job.number)
         else:
             super().on_preempted(job, preemption)

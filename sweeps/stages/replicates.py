@@ -39,8 +39,8 @@ class ReplicateStage(StageScheduler):
             self._take_over(trial)
 
     @abstractmethod
-    def wanted(self) -> Mapping[str, int]:
-        """Return the number of replicates that each arm is to have, judging by the runs that have ended."""
+    def replicates_needed(self) -> Mapping[str, int]:
+        """Return the number of replicates that each arm needs, judging by the runs that have ended."""
 
     def pending(self) -> bool:
         """Whether a run could be started now, or once the running ones have ended."""
@@ -50,7 +50,7 @@ class ReplicateStage(StageScheduler):
         """Return the number of runs of the stage; those that arms of one recipe share count once."""
         totals: dict[str, int] = {}
         for arm in self._active:
-            totals[arm.recipe] = max(totals.get(arm.recipe, 0), self.wanted().get(arm.name, 0))
+            totals[arm.recipe] = max(totals.get(arm.recipe, 0), self.replicates_needed().get(arm.name, 0))
         return sum(totals.values())
 
     def figures(self, arm: Arm) -> dict[int, float]:
@@ -74,10 +74,10 @@ class ReplicateStage(StageScheduler):
 
     def _missing(self) -> Iterator[tuple[Arm, int]]:
         """The runs that do not exist yet, the arms of one replicate side by side."""
-        wanted = self.wanted()
-        for replicate in range(max(wanted.values(), default=0)):
+        needed = self.replicates_needed()
+        for replicate in range(max(needed.values(), default=0)):
             for arm in self._active:
-                if replicate < wanted.get(arm.name, 0) and (arm.recipe, replicate) not in self._runs:
+                if replicate < needed.get(arm.name, 0) and (arm.recipe, replicate) not in self._runs:
                     yield arm, replicate
 
     def _replicate(self, number: int, arm: Arm, replicate: int) -> Job:

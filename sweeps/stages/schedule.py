@@ -14,11 +14,9 @@ from sweeps.runners.protocol import Decision, End, Epoch, Job, Note, Preemption,
 from sweeps.stages.confirm import NoCandidate
 from sweeps.stages.context import Context
 from sweeps.stages.incumbent import NotYet
-from sweeps.stages.parts import RunRequest, parts
-from sweeps.study.stages import SEARCH, Stage
+from sweeps.stages.sequence import parts
+from sweeps.study.stages import SEARCH, RunRequest, Stage
 from sweeps.trial.trial import Status
-
-__all__ = ["RunRequest", "StudyScheduler"]
 
 
 class StudyScheduler:

@@ -11,6 +11,7 @@ from sweeps.runners.protocol import Job
 from sweeps.samplers.sampler import NothingFits, Sampler
 from sweeps.stages.base import StageScheduler
 from sweeps.stages.context import Context
+from sweeps.stats.goal import sign
 from sweeps.storage.stage_storage import StageStorage
 from sweeps.study.stages import Stage
 from sweeps.trial.seeds import stream
@@ -90,8 +91,7 @@ class Search(StageScheduler):
     def _instead_of_chance(self) -> float | None:
         """The worst value seen, so that the sampler keeps away. No comparison is ever made with it."""
         values = [value for curve in self._curves.values() for value in curve.values()]
-        worst = min if self._study.metric.goal == "maximize" else max
-        return worst(values, default=None)
+        return min(values, key=lambda value: sign(self._study.metric.goal) * value, default=None)
 
     def _used_by_next(self) -> float:
         return self._storage.device_seconds(self._unfinished[0][0]) if self._unfinished else 0.0

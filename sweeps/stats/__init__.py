@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from sweeps.stats.alpha import ALPHA
     from sweeps.stats.factorial import Contrast, contrasts, seed_effects
     from sweeps.stats.families import holm, holm_rows
-    from sweeps.stats.level import ALPHA
     from sweeps.stats.pairs import Paired, equivalence_p, equivalence_rows, paired, standardized
     from sweeps.stats.sensitivity import detectable, needed_n, power
     from sweeps.stats.shares import share_interval
@@ -22,9 +22,9 @@ else:
     from importlib import import_module
 
     _NAMES = {
+        "alpha": ("ALPHA",),
         "factorial": ("Contrast", "contrasts", "seed_effects"),
         "families": ("holm", "holm_rows"),
-        "level": ("ALPHA",),
         "pairs": ("Paired", "equivalence_p", "equivalence_rows", "paired", "standardized"),
         "sensitivity": ("detectable", "needed_n", "power"),
         "shares": ("share_interval",),

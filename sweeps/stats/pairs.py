@@ -5,17 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from scipy import special
 
+from sweeps.stats.goal import Goal, sign
 from sweeps.stats.sensitivity import detectable
 from sweeps.stats.shares import share_interval
 from sweeps.stats.signs import sign_flip
 from sweeps.stats.student import ROUNDING, Array, Estimate, Location, constant, location
 
-Goal = Literal["maximize", "minimize"]
 _FAR = 1000.0  # |t| beyond which scipy's search for the noncentrality fails
 
 
@@ -36,9 +35,9 @@ class Paired:
         df: The degrees of freedom.
         t: Student's statistic.
         p: Two-sided.
-        sign_flip_p: The p of the sign-flip test, a check that assumes symmetry only.
+        sign_flip_p: The p of the sign-flip test, a check that assumes symmetry only: over all flips up to n = 20, over
+            100,000 random ones beyond.
         smallest_sign_flip_p: The smallest p that the sign-flip test can give with this n.
-        sign_flip_exact: Whether all flips were counted (n up to 20) or 100,000 random ones.
         d_z: The mean over the deviation of all n differences; None without variance.
         d_z_low: The lower end of its 95 % interval, which inverts the noncentral t (for a fixed n).
         d_z_high: Its upper end.
@@ -65,7 +64,6 @@ class Paired:
     p: float
     sign_flip_p: float
     smallest_sign_flip_p: float
-    sign_flip_exact: bool
     d_z: float | None
     d_z_low: float | None
     d_z_high: float | None
@@ -129,7 +127,6 @@ def paired(
         p=tested.p,
         sign_flip_p=flips.p,
         smallest_sign_flip_p=flips.smallest,
-        sign_flip_exact=flips.exact,
         d_z=d_z.mean if d_z else None,
         d_z_low=d_z.low if d_z else None,
         d_z_high=d_z.high if d_z else None,
@@ -205,7 +202,7 @@ def _differences(before: Array, after: Array) -> Array:
 
 def _wins(differences: Array, goal: Goal) -> float:
     """Count the pairs in which the variant is better; ties count as half."""
-    better = differences if goal == "maximize" else -differences
+    better = sign(goal) * differences
     return float((better > 0).sum() + (better == 0).sum() / 2)
 
 

@@ -9,7 +9,7 @@ import math
 
 from scipy import special
 
-from sweeps.stats.level import ALPHA
+from sweeps.stats.alpha import ALPHA
 from sweeps.stats.student import quantile
 
 POWER = 0.8

@@ -6,7 +6,7 @@ import math
 
 from scipy import special
 
-from sweeps.stats.level import ALPHA
+from sweeps.stats.alpha import ALPHA
 
 
 def share_interval(successes: float, n: int, level: float = ALPHA) -> tuple[float, float]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sweeps.stats.level import ALPHA
+from sweeps.stats.alpha import ALPHA
 
 EXACT_UP_TO = 20  # differences; above that there are too many flips to count them all
 FLIPS = 100_000

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from sweeps.stats.level import ALPHA
+from sweeps.stats.alpha import ALPHA
 from sweeps.stats.signs import sign_flip
 
 Array = NDArray[np.float64]

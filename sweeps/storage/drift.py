@@ -52,7 +52,7 @@ class Drift:
 
     @property
     def acceptable(self) -> bool:
-        """Whether the user may accept the difference with `--accept-drift`."""
+        """Whether the user may accept the difference with `--accept-drift` (`accept_drift=True`)."""
         return self.kind != "study file" or self.name.partition(".")[0] not in FIXED
 
     def __str__(self) -> str:
@@ -101,12 +101,15 @@ def require_accepted(differences: Sequence[Drift], name: str, accepted: bool) ->
     if not differences or (accepted and not unacceptable):
         return
     lines = "\n".join(f"  {drift}" for drift in (unacceptable if accepted else differences))
-    ways = "undo the change, give the study another name, or start anew with --fresh, which keeps the old folder"
+    ways = (
+        "undo the change, give the study another name, or start over with --fresh (fresh=True), which keeps the old "
+        "folder"
+    )
     if unacceptable:
         raise Drifted(f"{name} has changed since it began, and its trials would lose their meaning:\n{lines}\n{ways}")
     raise Drifted(
         f"{name} has changed since it began, so runs before and after would not be comparable:\n{lines}\n"
-        f"{ways}; or continue with --accept-drift, which every later run and the report will mention"
+        f"{ways}; or continue with --accept-drift (accept_drift=True), which every later run and the report mention"
     )
 
 

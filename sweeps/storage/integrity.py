@@ -12,7 +12,7 @@ from sweeps.artifacts.record import BadRecord, digest, read_sealed, read_whole
 from sweeps.io.errors import UserError
 from sweeps.storage.stage_reader import StageReader
 from sweeps.storage.stage_storage import StageStorage
-from sweeps.trial.trial import Status, Trial
+from sweeps.trial.trial import Trial
 
 
 class Damaged(UserError):
@@ -22,8 +22,8 @@ class Damaged(UserError):
 def way_out(name: str) -> str:
     """Return what a user can do about the damaged study `name`, as the end of a message."""
     return (
-        f"`sweep repair {name}` builds the storage anew from the records that are intact; or restore the folder from a "
-        f"backup, or start anew with --fresh"
+        f"`sweep repair {name}` rebuilds the storage from the intact records; or restore the folder from a backup, or "
+        f"start over with --fresh (fresh=True)"
     )
 
 
@@ -57,7 +57,7 @@ def save_missing(storage: StageStorage) -> None:
     Call `compare` before: a record must not be made from a damaged database.
     """
     for trial in storage.trials():
-        if trial.status is not Status.RUNNING and not _record_of(storage, trial).exists():
+        if trial.ended and not _record_of(storage, trial).exists():
             storage.save_record(trial)
     decided = storage.decided()
     if any(decided.values()) and not stage_file(storage.folder, storage.stage).exists():
@@ -94,7 +94,7 @@ def _agrees(reader: StageReader, trial: Trial, way: str) -> bool:
     """Whether a trial agrees with its record, or with its curve if there is no record. Raises Damaged."""
     path = _record_of(reader, trial)
     if not path.exists():
-        return trial.status is not Status.RUNNING or _curve_agrees(reader, trial)
+        return trial.ended or _curve_agrees(reader, trial)
     try:
         return read_whole(path) == trial
     except BadRecord as error:

@@ -23,7 +23,7 @@ class Opening:
 
     Attributes:
         at: When, as an ISO time in UTC.
-        id: The id of the study's folder. A study that is started anew under the same name has another one.
+        id: The id of the study's folder. A study that starts over under the same name gets another one.
         study: The study's name.
         command: The command that opened the test set.
         fingerprint: That of the data (see `fingerprint`).
@@ -85,7 +85,7 @@ class Openings:
         except (ValueError, KeyError, TypeError) as error:
             raise Damaged(
                 f"{path} cannot be read ({error}): it counts the openings of test sets; "
-                f"restore it from a backup, or move it aside, and the count begins anew"
+                f"restore it from a backup, or move it aside to count from 0 again"
             ) from None
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from sweeps.artifacts.curves import read_curves
 from sweeps.artifacts.layout import CURVES, SEARCH, trial_folder
+from sweeps.stats.goal import sign
 from sweeps.study.study import Study
 from sweeps.trial.arm import Arm
 from sweeps.trial.trial import Status, Trial
@@ -84,8 +85,8 @@ class Results:
     def ranked(self) -> list[Trial]:
         """Return the completed trials of the search, best first; equal ones in the order of numbers."""
         complete = [trial for trial in self.trials if trial.status is Status.COMPLETE and trial.value is not None]
-        sign = -1.0 if self.study.metric.goal == "maximize" else 1.0
-        return sorted(complete, key=lambda trial: (sign * (trial.value or 0.0), trial.number))
+        factor = -sign(self.study.metric.goal)
+        return sorted(complete, key=lambda trial: (factor * (trial.value or 0.0), trial.number))
 
     def counts(self) -> dict[Status, int]:
         """Return the number of trials of the search for every status, including zeros."""
@@ -100,6 +101,11 @@ class Results:
     def everything(self) -> tuple[Trial, ...]:
         """The trials of every stage."""
         return (*self.trials, *(trial for stage in self.stages.values() for trial in stage.trials))
+
+    @property
+    def ended(self) -> int:
+        """The number of trials of all stages that have ended."""
+        return sum(trial.ended for trial in self.everything)
 
     def rows(self, number: int, stage: str = SEARCH) -> list[dict[str, float]]:
         """Return the rows of a trial's `curves.csv` in the order of epochs (see `sweeps.artifacts.curves`)."""

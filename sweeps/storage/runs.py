@@ -7,7 +7,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from sweeps.artifacts.layout import RECIPE, SEARCH, STUDY_FILE, is_name
+from sweeps.artifacts.layout import RECIPE, SEARCH, STUDY_FILE, is_name, study_names
 from sweeps.io.errors import UserError
 from sweeps.storage.results import Results
 from sweeps.storage.snapshot import snapshot
@@ -27,16 +27,11 @@ def study_folder(runs: Path, name: str) -> Path:
     return runs / name
 
 
-def names(runs: Path) -> list[str]:
-    """Return the names of the studies in a runs folder, sorted."""
-    return sorted(path.parent.name for path in runs.glob(f"*/{STUDY_FILE}"))
-
-
 def study_document(runs: Path, name: str) -> Document:
     """Read the study file in the folder of the study `name`, the one of its last run. Raises NotFound."""
     file = study_folder(runs, name) / STUDY_FILE
     if not file.exists():
-        raise NotFound(f"no study {name!r} in {runs}; there are: {', '.join(names(runs)) or 'none yet'}")
+        raise NotFound(f"no study {name!r} in {runs}; there are: {', '.join(study_names(runs)) or 'none yet'}")
     return read(file)
 
 
@@ -89,10 +84,14 @@ def find_trial(results: Results, number: int, stage: str = SEARCH) -> Trial:
 
 def recipe_of(results: Results, number: int, stage: str = SEARCH) -> dict[str, Any]:
     """Return the whole recipe of a trial by dotted key; empty if the trial never started."""
+    settings = settings_of(results, number, stage)
+    return dict(_dotted(settings, "")) if settings else {}
+
+
+def settings_of(results: Results, number: int, stage: str = SEARCH) -> dict[str, Any]:
+    """Return the whole recipe of a trial as nested settings; empty if the trial never started."""
     file = results.trial_folder(number, stage) / RECIPE
-    if not file.exists():
-        return {}
-    return dict(_dotted(YAML(typ="safe", pure=True).load(file), ""))
+    return dict(YAML(typ="safe", pure=True).load(file) or {}) if file.exists() else {}
 
 
 def _dotted(node: Any, prefix: str) -> list[tuple[str, Any]]:

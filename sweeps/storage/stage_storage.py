@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 
 from sweeps.artifacts.checkpoint import CheckpointFolder
 from sweeps.artifacts.curves import EPOCH, CurveFile
-from sweeps.artifacts.layout import CURVES, RECIPE, RECORD, stage_file
+from sweeps.artifacts.layout import CHECKPOINT, CURVES, RECIPE, RECORD, append_log, stage_file
 from sweeps.artifacts.record import digest, write_record, write_sealed
 from sweeps.io.files import write_atomic
 from sweeps.space.distributions import distribution
@@ -26,7 +26,7 @@ from sweeps.storage.rdb import CachedRDBStorage
 from sweeps.storage.stage_reader import ATTRIBUTES, StageReader
 from sweeps.study.study import Study
 from sweeps.trial.arm import Arm, plain
-from sweeps.trial.assessment import Feasibility
+from sweeps.trial.feasibility import Feasibility
 from sweeps.trial.trial import Outcome, Status, Trial
 
 
@@ -112,14 +112,14 @@ class StageStorage(StageReader):
         epoch = 1 + max((int(row[EPOCH]) for row in self.rows(number)), default=0)
         self._storage.set_trial_intermediate_value(self._trial_id(number), epoch, value)
 
-    def reject(self, number: int, assessment: Feasibility) -> Trial:
+    def reject(self, number: int, feasibility: Feasibility) -> Trial:
         """End a trial whose configuration may not be trained, and record its violations for the sampler."""
         trial = optuna.Trial(self.optuna_study, self._trial_id(number))
-        for name, violation in assessment.violations.items():
+        for name, violation in feasibility.violations.items():
             if name not in trial.constraints:  # a driver that was killed here has set it already
                 trial.set_constraint(name, violation)
-        self.annotate(number, cost=dict(assessment.cost))
-        return self.finish(number, Outcome(Status.REJECTED, assessment.reason))
+        self.annotate(number, cost=dict(feasibility.cost))
+        return self.finish(number, Outcome(Status.REJECTED, feasibility.reason))
 
     def abandon(self, number: int, reason: str, *, again: bool = False) -> Trial:
         """Give up a trial. If its parameters were enqueued, they are enqueued again.
@@ -160,7 +160,7 @@ class StageStorage(StageReader):
         trial = self.trial(number)
         self.save_record(trial)
         self._curve_files.pop(number, None)
-        checkpoints = self.trial_folder(number) / "checkpoint"
+        checkpoints = self.trial_folder(number) / CHECKPOINT
         if outcome.status is Status.COMPLETE:
             CheckpointFolder(checkpoints).keep_newest()
         else:
@@ -216,8 +216,7 @@ class StageStorage(StageReader):
         return frozen
 
     def _log(self, number: int, text: str) -> None:
-        with (self.trial_folder(number) / "log.txt").open("a", encoding="utf-8") as file:
-            file.write(text.rstrip("\n") + "\n")
+        append_log(self.trial_folder(number), text)
 
 
 def _local(moment: datetime | None) -> datetime | None:

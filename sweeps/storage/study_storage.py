@@ -18,7 +18,7 @@ from optuna.storages._rdb.models import BaseModel
 from sqlalchemy import URL, inspect
 from sqlalchemy.exc import SQLAlchemyError
 
-from sweeps.artifacts.layout import DATABASE, ENVIRONMENT, RETUNE, SEARCH, STUDY_FILE, stages_kept
+from sweeps.artifacts.layout import DATABASE, ENVIRONMENT, RETUNE, SEARCH, STOP_FILE, STUDY_FILE, stages_kept
 from sweeps.io.disk import Unwritable
 from sweeps.io.errors import UserError
 from sweeps.io.files import fsync_path, put_in_place, write_atomic
@@ -31,7 +31,6 @@ from sweeps.storage.stage_storage import StageStorage
 from sweeps.study.study import Study, dump
 
 NEW = ".new"  # the suffix of a database that is being created
-STOP_FILE = "stop"  # while it exists, runs end at their next checkpoint
 # What SQLAlchemy, Optuna and our own readers raise for rows that are damaged.
 BROKEN = (ValueError, LookupError, TypeError, AttributeError, RuntimeError)
 
@@ -141,7 +140,7 @@ class StudyStorage:
         write_atomic(self.folder / ENVIRONMENT, json.dumps(environment, indent=2, sort_keys=True) + "\n")
 
     def _space(self, stage: str) -> Space:
-        """Return what a stage searches: a stage that tunes an arm again, the study's space; other stages, nothing."""
+        """Return the space that a stage searches: the study's if the stage re-tunes an arm, else an empty one."""
         return self.study.space if stage.startswith(RETUNE) else Space.of((), {})
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Fiel
 
 from sweeps.artifacts.layout import ABLATION, CONFIRM, FINAL, SEARCH
 from sweeps.io.paths import Violation, shown
+from sweeps.stats.goal import Goal
 from sweeps.study.problems import RuleError
 
 MAX_SEEDS = 1_000
@@ -86,7 +87,7 @@ class Metric(Section):
 
     name: Annotated[str, Field(min_length=1)]
     """Name of the metric, as the workload yields it."""
-    goal: Literal["maximize", "minimize"]
+    goal: Goal
     at: Literal["last", "best"] = "last"
     """The epoch that counts: the last, or the one with the best value, which is optimistic."""
     target: float | None = None
@@ -219,6 +220,11 @@ class Ablation(Section):
     """shrink: scale down the widths of variants that violate a constraint until they fit; default: do not train
     them."""
     retune: Retune | None = None
+
+    @property
+    def min_seeds(self) -> int:
+        """The smallest number of seeds that every arm gets: the fixed number, or the minimum of `Seeds`."""
+        return self.seeds.min if isinstance(self.seeds, Seeds) else self.seeds
 
     @model_validator(mode="after")
     def _consistent(self) -> Ablation:

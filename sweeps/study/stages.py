@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sweeps.io.errors import UserError
@@ -27,6 +27,14 @@ class Stage:
     name: str
     access: frozenset[str]
     share: float
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """The stages of a study to run, and whether its test set may be opened a second time."""
+
+    stages: Sequence[Stage]
+    open_again: bool = False
 
 
 HELD_OUT = frozenset({"train", "validation"})

@@ -29,7 +29,7 @@ from sweeps.study.diff import Change, changes
 from sweeps.study.document import TOP_LEVEL, Document, write
 from sweeps.study.explain import as_written, explain
 from sweeps.study.parameters import Parameter, flatten
-from sweeps.study.problems import Mistake, RuleError, StudyError
+from sweeps.study.problems import RuleError, StudyError
 from sweeps.study.rules import broken_rules, constants, dimensions
 from sweeps.study.sections import (
     Ablation,
@@ -46,7 +46,7 @@ from sweeps.study.sections import (
     shape,
 )
 
-__all__ = ["Change", "Mistake", "Study", "StudyError", "diff", "dump", "parse", "schema", "valid_part"]
+__all__ = ["Study", "StudyError", "diff", "dump", "parse", "schema", "valid_part"]
 
 
 def _name(value: Any) -> Any:

@@ -12,6 +12,9 @@ from typing import Any
 BASELINE = "baseline"
 INCUMBENT = "incumbent"  # the best recipe so far
 
+RETUNED = " (re-tuned)"
+"""The suffix of the name of an arm whose settings were tuned again."""
+
 
 @dataclass(frozen=True)
 class Arm:

@@ -114,6 +114,11 @@ class Trial:
         return max(self.curve, default=self.trained)
 
     @property
+    def ended(self) -> bool:
+        """Whether the trial has a final status."""
+        return self.status is not Status.RUNNING
+
+    @property
     def figure(self) -> float | None:
         """The metric with which the run enters a comparison of arms: its value, or the chance level if it diverged.
 

@@ -19,7 +19,7 @@ Toggles = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
-class Refused:
+class RefusedCombination:
     """One kind of refusal.
 
     Attributes:
@@ -49,7 +49,7 @@ def check_combinations(case: Case) -> Iterator[Violation]:
         yield path if key else ("baseline",), f"{example}"
 
 
-def refused_combinations(space: Space, toggles: Toggles, refusals: Refusals) -> list[Refused]:
+def refused_combinations(space: Space, toggles: Toggles, refusals: Refusals) -> list[RefusedCombination]:
     """Return an example of each way in which the recipe refuses combinations, at most `EXAMPLES`.
 
     Tries all combinations of a space with up to `ALL_UP_TO` of them, otherwise a sample. A space with more is first
@@ -106,7 +106,7 @@ def _kind(refusals: list[tuple[str, str]]) -> tuple[str, ...]:
 
 def _example(
     space: Space, toggles: Toggles, refusals: Refusals, values: dict[str, Any], count: int, tried: int
-) -> Refused:
+) -> RefusedCombination:
     """The refusal of `values` without the settings that do not contribute to it."""
     kind = _kind(refusals(space.overrides(values, toggles)))
     for key in list(values):
@@ -114,4 +114,4 @@ def _example(
         if _kind(refusals(space.overrides(fewer, toggles))) == kind:
             values = fewer
     key, rule = refusals(space.overrides(values, toggles))[0]
-    return Refused(values, f"{key}: {rule}" if key else rule, count, tried)
+    return RefusedCombination(values, f"{key}: {rule}" if key else rule, count, tried)

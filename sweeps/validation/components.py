@@ -12,7 +12,7 @@ from sweeps.io.errors import unknown
 from sweeps.io.paths import KeyPath, Violation
 from sweeps.recipe.errors import ELSEWHERE, UNKNOWN_KEY
 from sweeps.recipe.keys import nested_in, unknown_setting, unknown_settings
-from sweeps.study.sections import Ablation, Seeds
+from sweeps.study.sections import Ablation
 from sweeps.validation.case import SHORTHAND, Case
 
 Parts = Mapping[KeyPath, str | Mapping[str, Any]]
@@ -49,8 +49,7 @@ def _require_design(ablation: Ablation, components: Mapping[str, Mapping[str, An
             if contradiction := conflict(edit, other):
                 raise ValueError(f"{ablation.design}: {first} and {second} cannot both be removed: {contradiction}")
     if ablation.design == "factorial":
-        seeds = ablation.seeds.min if isinstance(ablation.seeds, Seeds) else ablation.seeds
-        require_affordable(len(components), seeds)
+        require_affordable(len(components), ablation.min_seeds)
 
 
 def _components(components: Any) -> Iterator[Parts]:

@@ -6,7 +6,7 @@ from sweeps.artifacts.layout import ABLATION, FINAL
 from sweeps.designs.fractional import fraction
 from sweeps.formatting import count
 from sweeps.stats import ALPHA, seeds_for_sign_flip, smallest_p
-from sweeps.study.sections import Ablation, Seeds
+from sweeps.study.sections import Seeds
 from sweeps.study.study import Study
 
 
@@ -16,7 +16,7 @@ def warnings(study: Study) -> list[str]:
     family = comparisons(study)
     if study.ablation is not None:
         words = "its first " if isinstance(study.ablation.seeds, Seeds) else ""
-        messages += _sign_flip(ABLATION, min_seeds(study.ablation), family, words)
+        messages += _sign_flip(ABLATION, study.ablation.min_seeds, family, words)
     if study.final is not None and study.final.arms == "all":
         messages += _sign_flip(FINAL, study.final.seeds, family)
     if study.ablation is not None and study.ablation.baseline == "best" and study.confirm is None:
@@ -45,11 +45,6 @@ def comparisons(study: Study) -> int:
             return fraction(names).contrasts
         case "path":
             return len(study.space.dimensions)
-
-
-def min_seeds(ablation: Ablation) -> int:
-    """Return the smallest number of seeds that every arm of an ablation gets."""
-    return ablation.seeds.min if isinstance(ablation.seeds, Seeds) else ablation.seeds
 
 
 def _sign_flip(stage: str, pairs: int, family: int, which: str = "") -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from sweeps.artifacts.checkpoint import CheckpointFolder
 from sweeps.artifacts.confusion import Confusion, write_confusion
+from sweeps.artifacts.layout import CHECKPOINT, append_log
 from sweeps.artifacts.references import Saved, find
 
 
@@ -90,7 +91,7 @@ class Run:
             with run.checkpoint() as folder:
                 torch.save({"epoch": epoch, "model": model.state_dict()}, folder / "state.pt")
         """
-        with CheckpointFolder(self.folder / "checkpoint").save(self.epoch) as folder:
+        with CheckpointFolder(self.folder / CHECKPOINT).save(self.epoch) as folder:
             yield folder
         if self.on_saved is not None:
             self.on_saved()  # before the run may end: a checkpoint is progress for the watchdog
@@ -133,5 +134,4 @@ class Run:
 
     def log(self, text: str) -> None:
         """Append a line to `log.txt` in the trial's folder."""
-        with (self.folder / "log.txt").open("a", encoding="utf-8") as file:
-            file.write(text.rstrip("\n") + "\n")
+        append_log(self.folder, text)

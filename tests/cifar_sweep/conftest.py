@@ -83,8 +83,8 @@ def tiny_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "parameters": {"optimizer.lr": {"values": [0.05, 0.1]}},
         "final": {"seeds": 2},
     }
-    finish = run_inline(parse(from_text(json.dumps(settings), "tiny.yaml")), folder)
-    assert finish.complete
+    result = run_inline(parse(from_text(json.dumps(settings), "tiny.yaml")), folder)
+    assert result.complete
     return folder
 
 

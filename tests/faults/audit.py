@@ -1,4 +1,4 @@
-"""After a kill: what the workload swore to and what the driver said, against the storage and the files beside it."""
+"""Check a killed study: compare the workload's progress log and the driver's output with the storage and the files."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from sweeps.storage.results import Results
 from sweeps.storage.runs import open_results
 from sweeps.trial.trial import Status, Trial
 from sweeps.workload import load
-from tests.faults import testimony
-from tests.faults.testimony import Line
+from tests.faults import progress_log
+from tests.faults.progress_log import Line
 
 Key = tuple[str, int]  # a trial's stage and number
-SAID_END = re.compile(r"^(\w+) (\d+) (complete|pruned|diverged|failed|rejected|duplicate|abandoned)\b", re.MULTILINE)
+END_LINE = re.compile(r"^(\w+) (\d+) (complete|pruned|diverged|failed|rejected|duplicate|abandoned)\b", re.MULTILINE)
 
 
 @dataclass
 class Tally:
-    """What the looks at all studies have counted."""
+    """Counts over the checks of all studies."""
 
     kills: int = 0
     drivers: int = 0
@@ -40,8 +40,8 @@ class Tally:
     repeated_evaluations: int = 0
     records_written_later: int = 0
     leftover_files: int = 0
-    met: Counter[str] = field(default_factory=Counter)  # where the kills fell: the stage that was at work
-    broken: list[str] = field(default_factory=list)  # promises, with the folder that shows it
+    met: Counter[str] = field(default_factory=Counter)  # kills by the stage that was running
+    broken: list[str] = field(default_factory=list)  # failed checks, each with the study's folder
 
     def __add__(self, other: Tally) -> Tally:
         return Tally(**{name: value + getattr(other, name) for name, value in vars(self).items()})
@@ -49,60 +49,65 @@ class Tally:
 
 @dataclass
 class Audit:
-    """One study over all its kills. Each look raises AssertionError for what is lost, changed or made twice.
+    """Checks of one study over all its kills; they raise AssertionError if anything was lost, changed or run twice.
 
-    `workers` is how many trials may be inside an epoch when a driver is killed.
+    Attributes:
+        folder: Holds the runs folder `runs`, the data folder `data` and `reports`.
+        workers: How many trials may be inside an epoch when a driver is killed.
+        tracebacks: Whether a driver may have ended with a traceback, because a process of its Ray was killed.
     """
 
-    folder: Path  # the runs folder is `runs` in it, the data folder `data`
+    folder: Path
     name: str
     tally: Tally
     workers: int = 1
-    tracebacks: bool = False  # whether a driver may have ended with one: Ray has been taken away from it
+    tracebacks: bool = False
     finished: dict[Key, Trial] = field(default_factory=dict)
     begun: dict[Key, Trial] = field(default_factory=dict)
     lines: list[Line] = field(default_factory=list)
 
     @property
     def study(self) -> Path:
-        """The study's folder."""
+        """Return the study's folder."""
         return self.folder / "runs" / self.name
 
-    def look(self, *, killed: bool = True, inside: int = 0) -> Results | None:
-        """Compare everything; None where the study has not come into being.
+    def check(self, *, killed: bool = True, other_kills: int = 0) -> Results | None:
+        """Run the checks that hold after every kill; return None if the study does not exist yet.
 
-        `killed`: the last driver was ended by force. `inside`: how many further kills there were since the last look.
+        Args:
+            killed: Whether the last driver was killed.
+            other_kills: Further kills since the last check, of processes other than the driver.
         """
         self.tally.drivers += 1
-        self.tally.kills += killed + inside
-        fresh = testimony.read(self.folder / "data", len(self.lines))
+        self.tally.kills += killed + other_kills
+        fresh = progress_log.read(self.folder / "data", len(self.lines))
         if not (self.study / "study.yaml").exists():
             assert not fresh
             self.tally.met["before the study exists"] += killed
             return None
         with _copied(self.study) as runs:
             results = open_results(runs, self.name)
-        self._check_repetitions(fresh, 1 + inside)
+        self._check_repetitions(fresh, 1 + other_kills)
         self.lines += fresh
-        self._check_kept(results)
+        self._check_trials(results)
         self._check_curves(results)
         self._check_records(results, missing_allowed=self.workers if killed else 0)
-        self._check_said(results)
+        self._check_output(results)
         self._check_documents()
         self.tally.met[_stage_at_work(results)] += killed
         return results
 
-    def conclude(self, inside: int = 0) -> Results:
-        """The checks of a study that a driver has brought to its end."""
-        results = self.look(killed=False, inside=inside)
+    def check_complete(self, other_kills: int = 0) -> Results:
+        """Run all checks of a study that a driver has completed."""
+        results = self.check(killed=False, other_kills=other_kills)
         assert results is not None
         study, stages = results.study, results.stages
         assert results.counted == study.run_cap, (results.counted, study.run_cap)
         assert not [trial for trial in results.everything if trial.status is Status.RUNNING]
         assert not [trial for trial in results.everything if trial.status is Status.FAILED]
-        for name, wanted in expected_runs(results).items():
+        for name, expected in expected_runs(results).items():
             runs = [(trial.recipe, trial.replicate) for trial in stages[name].trials]
-            assert len(runs) == len(set(runs)) == wanted, (name, runs)
+            assert len(runs) == len(set(runs)) == expected, (name, runs)
         self._check_baseline(results)
         self._check_openings(results)
         self._check_report(results)
@@ -114,7 +119,7 @@ class Audit:
         return results
 
     def _check_repetitions(self, fresh: list[Line], kills: int) -> None:
-        """Nothing of a finished trial is made again; of a running one an epoch for each kill, with equal figures."""
+        """Finished trials are not run again; a running trial repeats at most one epoch per kill, with equal metrics."""
         for line in fresh:
             assert line.trial not in self.finished, f"a finished trial was run again: {line}"
         figures = defaultdict(set)
@@ -132,8 +137,8 @@ class Audit:
         self.tally.repeated_epochs += epochs.total()
         self.tally.repeated_evaluations += made.total() - epochs.total()
 
-    def _check_kept(self, results: Results) -> None:
-        """Every trial that was there is there, finished ones as they were; none is another one's number."""
+    def _check_trials(self, results: Results) -> None:
+        """No trial is lost or renumbered, and finished trials do not change."""
         trials = {(trial.stage, trial.number): trial for trial in results.everything}
         for key, trial in self.finished.items():
             assert trials.get(key) == trial, f"a finished trial changed:\n{trial}\n{trials.get(key)}"
@@ -146,36 +151,38 @@ class Audit:
         self.finished = {key: trial for key, trial in trials.items() if trial.status is not Status.RUNNING}
 
     def _check_curves(self, results: Results) -> None:
-        """Curves hold the epochs that were sworn to: all of a finished trial, of a running one all but the last."""
-        sworn: dict[Key, dict[int, str]] = defaultdict(dict)
+        """Curves hold all logged epochs of a finished trial, and all but at most the last one of a running trial."""
+        logged: dict[Key, dict[int, str]] = defaultdict(dict)
         for line in self.lines:
             if line.epoch:
-                sworn[line.trial][line.epoch] = line.metrics
+                logged[line.trial][line.epoch] = line.metrics
         for trial in results.everything:
-            known = sworn.pop((trial.stage, trial.number), {})
+            epochs = logged.pop((trial.stage, trial.number), {})
             rows = read_curves(trial_folder(self.study, trial.number, trial.stage) / "curves.csv")
-            self._check_curve(results, trial, known, rows)
-        assert not sworn, f"epochs of trials that are not in the storage: {sworn}"
+            self._check_curve(results, trial, epochs, rows)
+        assert not logged, f"epochs of trials that are not in the storage: {logged}"
 
-    def _check_curve(self, results: Results, trial: Trial, known: dict[int, str], rows: list[dict[str, float]]) -> None:
+    def _check_curve(
+        self, results: Results, trial: Trial, logged: dict[int, str], rows: list[dict[str, float]]
+    ) -> None:
         metric, running = results.study.metric.name, trial.status is Status.RUNNING
         recorded = [int(row["epoch"]) for row in rows]
         assert recorded == list(range(1, len(recorded) + 1)), (trial, recorded)
-        assert set(recorded) <= set(known), (trial, recorded, known)
-        assert len(known) - len(recorded) <= running, f"a recorded epoch was lost: {trial}, {recorded}, sworn {known}"
+        assert set(recorded) <= set(logged), (trial, recorded, logged)
+        assert len(logged) - len(recorded) <= running, f"a recorded epoch is lost: {trial}, {recorded}, logged {logged}"
         for row in rows:
-            figures = json.loads(known[int(row["epoch"])])
+            figures = json.loads(logged[int(row["epoch"])])
             assert {name: row[name] for name in figures} == figures, (trial, row, figures)
-        held_out = [epoch for epoch, figures in known.items() if metric in json.loads(figures)]
+        held_out = [epoch for epoch, figures in logged.items() if metric in json.loads(figures)]
         missing = [epoch for epoch in held_out if epoch not in trial.curve]
         assert len(missing) <= running, f"an epoch is not in the storage: {trial}, {missing}"
-        assert all(trial.curve[epoch] == json.loads(known[epoch])[metric] for epoch in trial.curve), trial
+        assert all(trial.curve[epoch] == json.loads(logged[epoch])[metric] for epoch in trial.curve), trial
         if trial.status is Status.COMPLETE and trial.curve:
             last, best = trial.curve[max(trial.curve)], max(trial.curve.values())
             assert trial.value == (last if results.study.metric.at == "last" else best), trial
 
     def _check_records(self, results: Results, missing_allowed: int) -> None:
-        """A finished trial has its record, which says what the storage says; a running one has none."""
+        """A finished trial has a record equal to the storage; a running trial has none."""
         missing = []
         for trial in results.everything:
             path = trial_folder(self.study, trial.number, trial.stage) / RECORD
@@ -186,38 +193,38 @@ class Audit:
         assert len(missing) <= missing_allowed, f"records are missing: {missing}"
         self.tally.records_written_later += len(missing)
 
-    def _check_said(self, results: Results) -> None:
-        """What a driver said has ended, has ended so."""
+    def _check_output(self, results: Results) -> None:
+        """The statuses that the driver printed are those in the storage."""
         ended = {(trial.stage, trial.number): trial.status.value for trial in results.everything}
-        text = self.said()
+        text = self.output()
         assert self.tracebacks or "Traceback" not in text, text
-        for stage, number, status in SAID_END.findall(text):
+        for stage, number, status in END_LINE.findall(text):
             key = ("search" if stage == "trial" else stage, int(number))
-            assert ended.get(key) == status, f"{stage} {number} was said to be {status}, but is {ended.get(key)}"
+            assert ended.get(key) == status, f"{stage} {number} was printed as {status}, but is {ended.get(key)}"
 
-    def said(self) -> str:
-        """All that the drivers of the study have said."""
-        file = self.folder / "said.txt"
+    def output(self) -> str:
+        """Return the output of all drivers of the study."""
+        file = self.folder / "output.txt"
         return file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
 
     def _check_documents(self) -> None:
-        """What is written whole is read whole after every kill."""
+        """Atomically written files are never truncated."""
         for path in (self.study / ENVIRONMENT, self.folder / "runs" / ".openings.json"):
             assert not path.exists() or json.loads(path.read_text(encoding="utf-8"))
         page = self.folder / "reports" / self.name / "index.html"
         assert not page.exists() or page.read_text(encoding="utf-8").rstrip().endswith("</html>")
 
     def _check_baseline(self, results: Results) -> None:
-        """The baseline is among the trials of the search, whose space contains it."""
+        """The search tried the baseline."""
         if not results.study.space.dimensions:
             return
-        own = load(results.study.workload).schema.validate(results.study.baseline)
+        baseline = load(results.study.workload).schema.validate(results.study.baseline)
         tried = [trial.parameters for trial in results.trials if trial.status.counted]
-        wanted = {key: reduce(getattr, key.split("."), own) for key in tried[0]}
-        assert wanted in tried, f"the baseline was not tried: {wanted}"
+        expected = {key: reduce(getattr, key.split("."), baseline) for key in tried[0]}
+        assert expected in tried, f"the baseline was not tried: {expected}"
 
     def _check_openings(self, results: Results) -> None:
-        """The test set was opened once, for the models of the stage final, each of which was measured."""
+        """The test set was opened once, for the final models, and each model was measured."""
         if results.study.final is None:
             return
         final = results.stages["final"]
@@ -230,14 +237,14 @@ class Audit:
             assert trial.metrics == measured, trial
 
     def _check_report(self, results: Results) -> None:
-        """The report has been written, of this very state: every finished trial of the search is in its table."""
+        """The report exists and has the time of the last change."""
         page = self.folder / "reports" / self.name / "index.html"
         assert page.exists()
         assert str(results.environment["updated"]) in page.read_text(encoding="utf-8")
 
 
 def expected_runs(results: Results) -> dict[str, int]:
-    """How many runs each stage of replicates comes to when it is whole; of the final, the incumbent's."""
+    """Return the number of runs of each complete stage of replicates; of final, only the incumbent's."""
     study, runs = results.study, {}
     if study.confirm is not None:
         top = min(study.confirm.top, len(results.ranked()))
@@ -256,7 +263,7 @@ def _measures(line: Line, trial: Trial) -> bool:
 
 
 def _stage_at_work(results: Results) -> str:
-    """The stage of the trial that was left running; between trials, the one that began last."""
+    """Return the stage of the running trial; if there is none, the stage that began last."""
     running = [trial.stage for trial in results.everything if trial.status is Status.RUNNING]
     if running:
         return running[-1]
@@ -267,7 +274,10 @@ def _stage_at_work(results: Results) -> str:
 
 @contextmanager
 def _copied(study: Path) -> Iterator[Path]:
-    """A runs folder with a copy of the study: to read a database recovers it, which is left to the next driver."""
+    """Yield a runs folder with a copy of the study.
+
+    SQLite recovers a database when it is read, but the recovery is for the next driver to do.
+    """
     with tempfile.TemporaryDirectory(prefix="audit-") as folder:
         shutil.copytree(study, Path(folder) / study.name, ignore=shutil.ignore_patterns("checkpoint"))
         yield Path(folder)

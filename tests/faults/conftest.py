@@ -1,4 +1,4 @@
-"""The process that forks drivers, started once for the tests of this folder."""
+"""A fork server for drivers, started once per session."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.faults.zygote import Zygote
+from tests.faults.fork_server import ForkServer
 
 
 @pytest.fixture(scope="session")
-def zygote() -> Iterator[Zygote]:
-    """A process that has imported everything."""
-    with Zygote() as started:
+def fork_server() -> Iterator[ForkServer]:
+    """A fork server that has imported everything."""
+    with ForkServer() as started:
         yield started

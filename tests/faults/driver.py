@@ -1,4 +1,4 @@
-"""A driver as a person starts it, `python -m sweeps run`, and the processes that it brings with it."""
+"""Start `python -m sweeps` as a process, read its output, and find all of its descendants."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ import psutil  # type: ignore[import-untyped]
 
 from tests.sweeps.support import clean, command
 
-MARK = "SWEEP_DRIVER"  # an environment variable that children inherit, unique to each driver
-PATIENCE_S = 180.0
-GONE_S = 30.0  # within which nothing of a killed driver may be left
+MARK = "SWEEP_DRIVER"  # an environment variable with a value per driver, which all descendants inherit
+TIMEOUT_S = 180.0
+EXIT_S = 30.0  # all processes of a killed driver must have ended by then
 
 
 class Driver:
-    """`sweep WORDS...` in a session of its own; what it says is also appended to `said.txt`. A context manager."""
+    """`sweep WORDS...` in its own session; its output is appended to `output.txt`. A context manager."""
 
     def __init__(self, folder: Path, *words: str | Path) -> None:
         self._mark = uuid.uuid4().hex
-        self._said = folder / "said.txt"
+        self._output = folder / "output.txt"
         self._lines: queue.Queue[str | None] = queue.Queue()
         self.process = subprocess.Popen(
             command(*words), cwd=folder, env=clean({MARK: self._mark}), start_new_session=True, text=True,
@@ -34,51 +34,51 @@ class Driver:
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
 
-    def heard(self, text: str) -> str:
-        """Wait for a line with `text`; the line. Raises AssertionError when the driver ends without it."""
+    def wait_for_line(self, text: str) -> str:
+        """Wait for a line of output with `text` and return it. Raises AssertionError if the driver ends without it."""
         line = self._next(text)
-        assert line is not None, f"the driver ended without saying {text!r}:\n{self._said.read_text()}"
+        assert line is not None, f"the driver ended without printing {text!r}:\n{self._output.read_text()}"
         return line
 
-    def works(self) -> bool:
-        """Wait until a trial starts or goes on; False when the driver ends without one."""
+    def wait_for_trial(self) -> bool:
+        """Wait until a trial starts or continues; return False if the driver ends without one."""
         return self._next(" starts: ", " goes on after ") is not None
 
     def _next(self, *texts: str) -> str | None:
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + TIMEOUT_S
         while (line := self._lines.get(timeout=max(0.0, deadline - time.monotonic()))) is not None:
             if any(text in line for text in texts):
                 return line
         return None
 
-    def ended(self, patience_s: float = PATIENCE_S) -> int:
-        """The exit code, negative for a signal. Raises subprocess.TimeoutExpired."""
-        code = self.process.wait(patience_s)
-        self._listener.join(patience_s)
+    def wait(self, timeout_s: float = TIMEOUT_S) -> int:
+        """Return the exit code, negative for a signal. Raises subprocess.TimeoutExpired."""
+        code = self.process.wait(timeout_s)
+        self._listener.join(timeout_s)
         return code
 
     def kill(self) -> int:
-        """Kill the driver's own process, nothing else; its exit code."""
+        """Kill the driver's process but not its children; return the exit code."""
         self.process.kill()
-        return self.ended()
+        return self.wait()
 
-    def killed_after(self, seconds: float) -> int:
-        """Let the driver run for that long, then kill it; its exit code, -9 where it was killed."""
+    def kill_after(self, seconds: float) -> int:
+        """Let the driver run for `seconds`, then kill it; return the exit code, -9 if it was killed."""
         try:
-            return self.ended(seconds)
+            return self.wait(seconds)
         except subprocess.TimeoutExpired:
             return self.kill()
 
-    def processes(self, named: str = "") -> list[psutil.Process]:
-        """The driver and all that has come from it, alive, whoever is their parent now; those called `named`."""
-        return [each for each in psutil.process_iter() if self._own(each) and named in _name(each)]
+    def processes(self, pattern: str = "") -> list[psutil.Process]:
+        """Return the live processes of the driver, orphans included, whose command line contains `pattern`."""
+        return [process for process in psutil.process_iter() if self._own(process) and pattern in _name(process)]
 
-    def gone(self) -> float:
-        """The seconds until nothing of the driver is left. Raises AssertionError after `GONE_S`."""
+    def wait_for_all_processes(self) -> float:
+        """Wait for the end of all processes of the driver; return the seconds. Raises AssertionError after `EXIT_S`."""
         began = time.monotonic()
-        while left := self.processes():
-            psutil.wait_procs(left, timeout=1)
-            assert time.monotonic() - began < GONE_S, f"left {GONE_S:g} s after the driver: {[*map(_name, left)]}"
+        while alive := self.processes():
+            psutil.wait_procs(alive, timeout=1)
+            assert time.monotonic() - began < EXIT_S, f"alive {EXIT_S:g} s after the driver: {[*map(_name, alive)]}"
         return time.monotonic() - began
 
     def __enter__(self) -> Driver:
@@ -87,8 +87,8 @@ class Driver:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for left in self.processes():
-            left.send_signal(signal.SIGKILL)
+        for process in self.processes():
+            process.send_signal(signal.SIGKILL)
         self.process.wait()
 
     def _own(self, process: psutil.Process) -> bool:
@@ -100,7 +100,7 @@ class Driver:
     def _listen(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            with self._said.open("a", encoding="utf-8") as file:
+            with self._output.open("a", encoding="utf-8") as file:
                 file.write(line)
             self._lines.put(line)
         self._lines.put(None)

@@ -1,4 +1,4 @@
-"""Kill a driver at random moments, start it again, look at what is left; and again, study after study."""
+"""Kill inline drivers at random moments, resume them and check the study, until enough kills have been made."""
 
 from __future__ import annotations
 
@@ -12,83 +12,83 @@ from pathlib import Path
 from typing import Any
 
 from sweeps.storage.runs import open_results
-from tests.faults.aims import Aim
 from tests.faults.audit import Audit, Tally
+from tests.faults.fork_server import ForkedDriver, ForkServer
+from tests.faults.kill_points import KillPoint
+from tests.faults.retraining import differences
 from tests.faults.studies import study_text
-from tests.faults.unbroken import differences
-from tests.faults.zygote import Forked, Zygote
 
-REACH = (1 / 3, 1 / 3, 1 / 3, 1)  # of an unbroken driver's time, from which a moment is drawn evenly
-REPORTS = 2
-MOST_DRIVERS = 400  # of one study, which would not come to its end otherwise
+SPANS = (1 / 3, 1 / 3, 1 / 3, 1)  # fractions of an uninterrupted driver's time; a kill is uniform within one of them
+REPORTS = 2  # kills of a driver that only has the report left, after which the study is finished without a kill
+MOST_DRIVERS = 400  # per study; more mean that it makes no progress
 
 
 class InlineStudy:
-    """A study in a folder of its own, run by forked drivers."""
+    """A study in its own folder, run by forked drivers."""
 
-    def __init__(self, zygote: Zygote, folder: Path, seed: int, tally: Tally, **settings: Any) -> None:
+    def __init__(self, fork_server: ForkServer, folder: Path, seed: int, tally: Tally, **settings: Any) -> None:
         self.name = f"crash-{seed}"
         folder.mkdir(parents=True)
         (folder / "crash.yaml").write_text(study_text(name=self.name, seed=seed, **settings), encoding="utf-8")
         self.audit = Audit(folder, self.name, tally)
-        self._zygote = zygote
+        self._fork_server = fork_server
 
-    def start(self, aim: Aim | None = None) -> Forked:
-        """A driver that runs the study or goes on with it."""
+    def start(self, kill_point: KillPoint | None = None) -> ForkedDriver:
+        """Start a driver that runs or resumes the study."""
         words = ("run", "crash.yaml", "--runner", "inline", "--data-dir", "data")
-        return self._zygote.start(self.audit.folder, *words, aim=aim)
+        return self._fork_server.start(self.audit.folder, *words, kill_point=kill_point)
 
     def finish(self) -> None:
-        """Bring the study to its end, and judge it."""
-        code = self.start().ended()
-        assert code == 0, (code, self.audit.said())
-        self.conclude()
+        """Run the study to its end and check it."""
+        code = self.start().wait()
+        assert code == 0, (code, self.audit.output())
+        self.check_complete()
 
-    def conclude(self) -> None:
-        """Judge the study that a driver has brought to its end."""
-        self.audit.conclude()
+    def check_complete(self) -> None:
+        """Check a completed study, and train all of its trials again for comparison."""
+        self.audit.check_complete()
         with tempfile.TemporaryDirectory(prefix="data-") as data:
             results = open_results(self.audit.folder / "runs", self.name)
-            found = [*differences(results, "tests.toy", Path(data))]
-            assert not found, found
+            mismatches = [*differences(results, "tests.toy", Path(data))]
+            assert not mismatches, mismatches
 
 
-def unbroken_s(zygote: Zygote, folder: Path) -> float:
-    """The seconds that a driver takes which nobody kills."""
-    study = InlineStudy(zygote, folder, 0, Tally())
+def uninterrupted_s(fork_server: ForkServer, folder: Path) -> float:
+    """Return the seconds that an uninterrupted driver takes."""
+    study = InlineStudy(fork_server, folder, 0, Tally())
     began = time.monotonic()
-    code = study.start().ended()
+    code = study.start().wait()
     taken = time.monotonic() - began
-    assert code == 0, study.audit.said()
-    study.conclude()
+    assert code == 0, study.audit.output()
+    study.check_complete()
     return taken
 
 
 def crash_loop(
-    zygote: Zygote,
+    fork_server: ForkServer,
     folder: Path,
     kills: int,
     span_s: float,
     seed: int = 0,
     seconds: float = math.inf,
-    told: Callable[[Tally], None] = lambda tally: None,
+    report_progress: Callable[[Tally], None] = lambda tally: None,
 ) -> Tally:
-    """Kill drivers `kills` times or, if that is less, for so many `seconds`.
+    """Kill drivers until `kills` or `seconds` is reached.
 
-    Each is killed within `span_s` of its start, most of them within a third of that. When a study is complete, the next
-    one begins; one of which only the report was left at `REPORTS` kills is brought to its end, and so is the last one.
-    What is not as promised is counted as broken, and leaves its study's folder; the others are deleted.
+    Each driver is killed within `span_s` seconds of its start, most of them within a third of that. When a study is
+    complete, the next one begins. The last study, and one that was killed `REPORTS` times with only its report left,
+    are run to their end. A failed check is added to `broken` and its study's folder stays; other folders are deleted.
     """
     moments, tally, number, began = random.Random(seed), Tally(), 0, time.monotonic()
     while tally.kills < kills and time.monotonic() - began < seconds:
         number += 1
-        study = InlineStudy(zygote, folder / f"{number:04d}", seed * 1_000_000 + number, tally)
+        study = InlineStudy(fork_server, folder / f"{number:04d}", seed * 1_000_000 + number, tally)
         try:
-            _kill_until_complete(study, kills, lambda: moments.uniform(0, span_s * moments.choice(REACH)))
+            _kill_until_complete(study, kills, lambda: moments.uniform(0, span_s * moments.choice(SPANS)))
             shutil.rmtree(study.audit.folder)
         except AssertionError as error:
             tally.broken.append(f"{study.audit.folder}: {error}")
-        told(tally)
+        report_progress(tally)
     return tally
 
 
@@ -98,11 +98,11 @@ def _kill_until_complete(study: InlineStudy, kills: int, moment: Callable[[], fl
         if study.audit.tally.kills >= kills or reports == REPORTS:
             study.finish()
             return
-        code = study.start().killed_after(moment())
+        code = study.start().kill_after(moment())
         if code == 0:
-            study.conclude()
+            study.check_complete()
             return
-        assert code == -9, (code, study.audit.said())
-        left = study.audit.look()
-        reports += left is not None and bool(left.environment.get("complete"))
-    raise AssertionError(f"it did not come to its end within {MOST_DRIVERS} drivers")
+        assert code == -9, (code, study.audit.output())
+        results = study.audit.check()
+        reports += results is not None and bool(results.environment.get("complete"))
+    raise AssertionError(f"the study did not complete within {MOST_DRIVERS} drivers")

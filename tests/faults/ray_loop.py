@@ -1,4 +1,4 @@
-"""Kill drivers of real training through Ray, and single processes of their Ray, at random moments."""
+"""Kill drivers that train through Ray, or single processes of their Ray, at random moments."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from tests.faults.driver import Driver
 from tests.faults.ray_study import RayStudy
 
 DRIVER = "driver"
-# Seven of ten kills are the driver's; the others take something away from it while it lives. By their command lines.
+# Seven of ten kills hit the driver, the others a process of its Ray, recognised by its command line.
 VICTIMS = {"worker": "ray::", "raylet": "raylet/raylet", "gcs_server": "gcs_server"}
 TARGETS = (*[DRIVER] * 7, *VICTIMS)
-LONGEST_S = 600.0  # a driver that has not ended by then hangs
+LONGEST_S = 600.0  # a driver that runs longer hangs
 
 
 @dataclass(frozen=True)
-class Blow:
-    """What became of a driver that a process was taken away from: the seconds to its end, and its exit code."""
+class LostProcess:
+    """How a driver ended after a process of its Ray was killed; `seconds` is the time from the kill to its end."""
 
     target: str
     seconds: float
@@ -38,11 +38,11 @@ class Blow:
 
 @dataclass
 class RayTally(Tally):
-    """What the looks at all studies have counted, and how drivers took a loss."""
+    """Counts over the checks of all studies, and how drivers ended after the loss of a process."""
 
     drivers_killed: int = 0
-    gone_s: list[float] = field(default_factory=list)  # until nothing was left of a killed driver
-    blows: list[Blow] = field(default_factory=list)
+    gone_s: list[float] = field(default_factory=list)  # seconds until all processes of a killed driver had ended
+    blows: list[LostProcess] = field(default_factory=list)
 
 
 def ray_loop(
@@ -51,72 +51,72 @@ def ray_loop(
     span_s: float,
     seed: int = 0,
     seconds: float = math.inf,
-    told: Callable[[RayTally], None] = lambda tally: None,
+    report_progress: Callable[[RayTally], None] = lambda tally: None,
 ) -> RayTally:
-    """Kill `kills` times or, if that is less, for so many `seconds`.
+    """Kill processes until `kills` or `seconds` is reached.
 
-    One of four moments is drawn evenly from the first half of `span_s`, the seconds of an unbroken driver: Ray and the
-    workers come up. The others are drawn from as many seconds after a trial has started. Studies follow each other as
-    in `loop.crash_loop`, and what is not as promised is counted in the same way.
+    One of four moments is uniform in the first half of `span_s`, the seconds of an uninterrupted driver: Ray and the
+    workers start then. The others are uniform in as many seconds after a trial has started. Studies follow each other
+    and failed checks are counted as in `loop.crash_loop`.
     """
     chance, tally, number, began = random.Random(seed), RayTally(), 0, time.monotonic()
     while tally.kills < kills and time.monotonic() - began < seconds:
         number += 1
         study = RayStudy(folder / f"{number:04d}", seed * 1_000_000 + number, tally)
         try:
-            while not _struck(study, chance, span_s, spare=tally.kills >= kills):
-                told(tally)
+            while not _kill_once(study, chance, span_s, spare=tally.kills >= kills):
+                report_progress(tally)
             shutil.rmtree(study.audit.folder)
         except (AssertionError, subprocess.TimeoutExpired) as error:
             tally.broken.append(f"{study.audit.folder}: {error}")
-        told(tally)
+        report_progress(tally)
     return tally
 
 
-def _struck(study: RayStudy, chance: random.Random, span_s: float, *, spare: bool) -> bool:
-    """Start a driver, and strike it unless it is to be spared; whether the study is complete."""
+def _kill_once(study: RayStudy, chance: random.Random, span_s: float, *, spare: bool) -> bool:
+    """Start a driver and kill it or a process of its Ray, unless `spare`; return whether the study is complete."""
     target, moment, early = chance.choice(TARGETS), chance.uniform(0, span_s / 2), chance.random() < 1 / 4
     with study.start() as driver:
-        inside = 0
+        other_kills = 0
         if spare:
-            driver.ended(LONGEST_S)
-        elif early or driver.works():
+            driver.wait(LONGEST_S)
+        elif early or driver.wait_for_trial():
             with contextlib.suppress(subprocess.TimeoutExpired):
-                driver.ended(moment)
+                driver.wait(moment)
         else:
-            driver.ended()
+            driver.wait()
         if driver.process.poll() is None and target != DRIVER:
-            inside = _take_away(study, driver, target, chance)
+            other_kills = _kill_ray_process(study, driver, target, chance)
         killed = driver.process.poll() is None
-        code = driver.kill() if killed else driver.ended()
-        gone_s = driver.gone()
+        code = driver.kill() if killed else driver.wait()
+        gone_s = driver.wait_for_all_processes()
     tally = study.audit.tally
     assert isinstance(tally, RayTally)
     if killed:
         tally.drivers_killed += 1
         tally.gone_s.append(round(gone_s, 2))
     if code == 0:
-        study.conclude(inside)
+        study.check_complete(other_kills)
         return True
-    assert killed or inside, f"the driver ended with {code}:\n{study.audit.said()}"
-    study.audit.look(killed=killed, inside=inside)
+    assert killed or other_kills, f"the driver ended with {code}:\n{study.audit.output()}"
+    study.audit.check(killed=killed, other_kills=other_kills)
     return False
 
 
-def _take_away(study: RayStudy, driver: Driver, target: str, chance: random.Random) -> int:
-    """Kill a process of the driver's Ray, and wait for the driver's end; how many were killed: none that is not up."""
+def _kill_ray_process(study: RayStudy, driver: Driver, target: str, chance: random.Random) -> int:
+    """Kill a process of the driver's Ray and wait for the driver's end; return 1, or 0 if no such process runs."""
     victims = driver.processes(VICTIMS[target])
     if not victims:
         return 0
-    began, before = time.monotonic(), len(study.audit.said())
+    began, before = time.monotonic(), len(study.audit.output())
     with contextlib.suppress(psutil.NoSuchProcess):
         chance.choice(victims).kill()
-    code = driver.ended(LONGEST_S)
-    said = study.audit.said()[before:]
+    code = driver.wait(LONGEST_S)
+    output = study.audit.output()[before:]
     study.audit.tracebacks = True
-    last_line = ([line for line in said.splitlines() if line.strip()] or [""])[-1]
-    blow = Blow(target, round(time.monotonic() - began, 1), code, "Traceback" in said, last_line[:200])
+    last_line = ([line for line in output.splitlines() if line.strip()] or [""])[-1]
+    lost_process = LostProcess(target, round(time.monotonic() - began, 1), code, "Traceback" in output, last_line[:200])
     tally = study.audit.tally
     assert isinstance(tally, RayTally)
-    tally.blows.append(blow)
+    tally.blows.append(lost_process)
     return 1

@@ -1,4 +1,4 @@
-"""A study of real training through Ray, in a folder of its own: two workers, small nets, handwritten digits."""
+"""A study that trains small networks on scikit-learn's digits through Ray, with two workers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WORKERS = 2
 DIGITS: dict[str, Any] = {
     "name": "digits",
     "question": "Is anything lost?",
-    "workload": "tests.faults.witnessed.digits",
+    "workload": "tests.faults.logged_workloads.digits",
     "baseline": {
         "data": {"name": "digits", "validation": 400},
         "augment": {"crop": 1, "flip": False},
@@ -35,7 +35,7 @@ DIGITS: dict[str, Any] = {
 
 
 class RayStudy:
-    """The study and its drivers."""
+    """The study in its own folder, run by `Driver`."""
 
     def __init__(self, folder: Path, seed: int, tally: Tally, **settings: Any) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -44,15 +44,15 @@ class RayStudy:
         self.audit = Audit(folder, "digits", tally, workers=WORKERS)
 
     def start(self) -> Driver:
-        """A driver that runs the study or goes on with it."""
+        """Start a driver that runs or resumes the study."""
         words = ("run", "digits.yaml", "--data-dir", "data", "--workers", str(WORKERS))
         return Driver(self.audit.folder, *words)
 
-    def conclude(self, inside: int = 0) -> None:
-        """Judge the study that a driver has brought to its end: every trial is trained once more, without a break."""
-        self.audit.conclude(inside)
+    def check_complete(self, other_kills: int = 0) -> None:
+        """Check a completed study, and train all of its trials again for comparison."""
+        self.audit.check_complete(other_kills)
         folder = self.audit.folder
-        words = [sys.executable, "-m", "tests.faults.unbroken", "runs", "digits", "cifar_sweep", "data"]
+        words = [sys.executable, "-m", "tests.faults.retraining", "runs", "digits", "cifar_sweep", "data"]
         done = subprocess.run(words, cwd=folder, env=clean({}), capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout) == []

@@ -1,4 +1,4 @@
-"""The studies that are killed: small ones that meet every stage."""
+"""A small study with every stage, for the fault tests."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 STUDY: dict[str, Any] = {
     "name": "crash",
     "question": "Is anything lost?",
-    "workload": "tests.faults.witnessed.toy",
+    "workload": "tests.faults.logged_workloads.toy",
     "baseline": {"epochs": 3, "spread": 1.0},
     "constraints": ["parameters <= 500"],
     "method": "bayes",
@@ -28,5 +28,5 @@ STUDY: dict[str, Any] = {
 
 
 def study_text(**settings: Any) -> str:
-    """A study file; JSON is YAML."""
+    """Return the text of a study file, as JSON, which is YAML."""
     return json.dumps({**STUDY, **settings}, indent=1)

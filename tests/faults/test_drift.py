@@ -1,4 +1,4 @@
-"""Code, data, libraries, device or file changed between two runs: a diff, and on only when that is accepted."""
+"""Drift: code, data, libraries, device or study file changed between two runs need --accept-drift."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ ANOTHER = "0" * 64
 SEARCH: dict[str, Any] = {"method": "random", "run_cap": 3}
 
 
-def go_on(folder: Path, *, accept: bool = False, **settings: Any) -> RunResult:
+def resume(folder: Path, *, accept: bool = False, **settings: Any) -> RunResult:
     study = toy_study(**{**SEARCH, **settings})
     options = Options(Folders(folder, folder / "reports", folder / "data"), "inline", quiet=True, cache=False)
     return launch(study, load(study.workload), replace(options, accept_drift=accept))
 
 
-def as_if(folder: Path, path: tuple[str, ...], before: Any) -> None:
-    """Make the study one that was begun with something else."""
+def change_environment(folder: Path, path: tuple[str, ...], before: Any) -> None:
+    """Write another value into the study's recorded environment."""
     file = folder / "toy" / "environment.json"
     environment = json.loads(file.read_text())
     section = environment
@@ -48,52 +48,50 @@ def as_if(folder: Path, path: tuple[str, ...], before: Any) -> None:
         (("device",), "cuda", "device kind: cuda -> cpu"),
     ],
 )
-def test_what_has_changed_is_shown_and_needs_consent(
-    tmp_path: Path, path: tuple[str, ...], before: Any, shown: str
-) -> None:
-    go_on(tmp_path)
-    as_if(tmp_path, path, before)
+def test_change_is_shown_and_must_be_accepted(tmp_path: Path, path: tuple[str, ...], before: Any, shown: str) -> None:
+    resume(tmp_path)
+    change_environment(tmp_path, path, before)
     done = acknowledged(tmp_path)
-    with pytest.raises(Drifted, match=r"runs before and after would be compared(?s:.*)--accept-drift") as refused:
-        go_on(tmp_path, run_cap=5)
+    with pytest.raises(Drifted, match=r"runs before and after would not be comparable(?s:.*)--accept-drift") as refused:
+        resume(tmp_path, run_cap=5)
     assert shown in str(refused.value)
     assert acknowledged(tmp_path) == done
-    results = go_on(tmp_path, run_cap=5, accept=True).finish.results
+    results = resume(tmp_path, run_cap=5, accept=True).results
     assert [trial.drift for trial in results.trials] == [0, 0, 0, 1, 1]
     change = results.environment["drift"][0]["changes"][0]
     assert (change["kind"], change["before"]) == (shown.split()[0], before)
-    again = go_on(tmp_path, run_cap=6).finish.results  # what was accepted is what counts now
+    again = resume(tmp_path, run_cap=6).results  # the accepted change is the new reference
     assert [trial.drift for trial in again.trials] == [0, 0, 0, 1, 1, 1]
 
 
-def test_finished_study_is_not_asked_for_consent(tmp_path: Path) -> None:
-    go_on(tmp_path)
-    as_if(tmp_path, ("versions", "torch"), "0.4.1")
-    assert go_on(tmp_path).finish.complete
+def test_finished_study_needs_no_acceptance(tmp_path: Path) -> None:
+    resume(tmp_path)
+    change_environment(tmp_path, ("versions", "torch"), "0.4.1")
+    assert resume(tmp_path).complete
 
 
-def test_changed_baseline_needs_consent_and_what_is_searched_is_fixed(tmp_path: Path) -> None:
-    go_on(tmp_path)
+def test_changed_baseline_must_be_accepted_and_changed_space_is_refused(tmp_path: Path) -> None:
+    resume(tmp_path)
     with pytest.raises(Drifted, match=r"study file baseline\.momentum: None -> 0\.5"):
-        go_on(tmp_path, run_cap=4, baseline={"epochs": 4, "momentum": 0.5})
+        resume(tmp_path, run_cap=4, baseline={"epochs": 4, "momentum": 0.5})
     for settings in ({"parameters": {"lr": {"min": 0.1, "max": 1.0}}}, {"seed": 3}):
         with pytest.raises(Drifted, match="its trials would lose their meaning"):
-            go_on(tmp_path, accept=True, run_cap=4, **settings)
+            resume(tmp_path, accept=True, run_cap=4, **settings)
     assert open_results(tmp_path, "toy").study.run_cap == 3
-    results = go_on(tmp_path, accept=True, run_cap=4, baseline={"epochs": 4, "momentum": 0.5}).finish.results
+    results = resume(tmp_path, accept=True, run_cap=4, baseline={"epochs": 4, "momentum": 0.5}).results
     assert [trial.drift for trial in results.trials] == [0, 0, 0, 1]
 
 
-def test_unfinished_run_is_begun_anew_after_a_change(tmp_path: Path) -> None:
+def test_unfinished_run_restarts_after_a_change(tmp_path: Path) -> None:
     with suppress(KeyboardInterrupt):
         run_inline(toy_study(**SEARCH), tmp_path, Interrupting(3))
-    left = open_results(tmp_path, "toy").trials[0]
-    assert (left.status, left.epochs > 0) == (Status.RUNNING, True)
-    as_if(tmp_path, ("versions", "torch"), "0.4.1")
-    results = go_on(tmp_path, accept=True).finish.results
+    unfinished = open_results(tmp_path, "toy").trials[0]
+    assert (unfinished.status, unfinished.epochs > 0) == (Status.RUNNING, True)
+    change_environment(tmp_path, ("versions", "torch"), "0.4.1")
+    results = resume(tmp_path, accept=True).results
     given_up, *later = results.trials
     assert (given_up.status, given_up.reason) == (Status.ABANDONED, "begun before a change that was accepted")
-    assert later[0].parameters == left.parameters
+    assert later[0].parameters == unfinished.parameters
     assert [trial.drift for trial in later] == [1, 1, 1]
     assert results.counted == 3
 
@@ -102,10 +100,10 @@ def report(results: Results, folder: Path) -> str:
     return (folder / "reports" / results.name / "index.html").read_text()
 
 
-def test_report_says_that_runs_before_and_after_are_not_alike(tmp_path: Path) -> None:
-    go_on(tmp_path)
-    as_if(tmp_path, ("versions", "torch"), "0.4.1")
-    page = report(go_on(tmp_path, run_cap=5, accept=True).finish.results, tmp_path)
+def test_report_names_the_accepted_change(tmp_path: Path) -> None:
+    resume(tmp_path)
+    change_environment(tmp_path, ("versions", "torch"), "0.4.1")
+    page = report(resume(tmp_path, run_cap=5, accept=True).results, tmp_path)
     assert "2 of 5 runs were made after a change that was accepted" in page
     assert "library torch: 0.4.1 -&gt; " in page
 
@@ -115,7 +113,7 @@ def test_command_shows_the_diff_and_exits_with_2(tmp_path: Path) -> None:
     study.write_text(toy_text(**SEARCH))
     words = ("run", study, "--runner", "inline", "--data-dir", tmp_path / "data", "--quiet")
     assert sweep(*words, cwd=tmp_path).returncode == 0
-    as_if(tmp_path / "runs", ("data", "fingerprint"), "older")
+    change_environment(tmp_path / "runs", ("data", "fingerprint"), "older")
     done = sweep(*words, "--set", "run_cap=4", cwd=tmp_path)
     assert done.returncode == 2
     expected = "error: toy has changed since it began, so runs before and after would not be comparable"

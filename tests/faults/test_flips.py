@@ -1,4 +1,4 @@
-"""Flipped bits and lost files: what is damaged is refused or made again, never shown as right."""
+"""Flipped bits and lost files: damage is refused or repaired, never shown as a result."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ WHOLE: dict[str, Any] = {
     "ablation": {"components": {"momentum": {"momentum": 0.0}}, "seeds": 2},
     "final": {"seeds": 2},
 }
-TABLES = {  # the cells that finished trials and what a stage decided by are made of
+TABLES = {  # columns that hold finished trials and the decisions of stages
     "trials": ("number", "study_id", "state"),
     "trial_params": ("param_name", "param_value", "distribution_json"),
     "trial_values": ("value", "objective"),
@@ -57,12 +57,12 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def runs(finished: Path, tmp_path: Path) -> Path:
-    """A copy that may be damaged."""
+    """A copy of `finished` that a test may damage."""
     return Path(shutil.copytree(finished, tmp_path / "runs"))
 
 
 def facts(results: Results) -> Any:
-    """What a study shows: its trials, their curves, and what its stages decided by."""
+    """Return a study's trials, their curves, and the arms and facts of its stages."""
     rows = {(trial.stage, trial.number): results.rows(trial.number, trial.stage) for trial in results.everything}
     return results.everything, rows, {name: (stage.arms, stage.facts) for name, stage in results.stages.items()}
 
@@ -72,7 +72,7 @@ def shown(runs: Path) -> Any:
 
 
 def shown_or_refused(runs: Path) -> Any:
-    """What the study shows, or the text that refuses to."""
+    """Return the study's facts, or the message of the error."""
     try:
         return shown(runs)
     except UserError as error:
@@ -89,7 +89,7 @@ def flip_file(path: Path, rng: random.Random) -> None:
 
 
 def flip_cell(database: Path, rng: random.Random) -> str:
-    """Change one value of a finished study by a bit or so; which one."""
+    """Change one value in the database slightly; return which one."""
     table = rng.choice(list(TABLES))
     column = rng.choice(TABLES[table])
     with closing(sqlite3.connect(database)) as connection, suppress(sqlite3.IntegrityError):
@@ -114,9 +114,9 @@ def test_flipped_value_of_the_database_is_refused_or_changes_nothing(finished: P
     for seed in range(FLIPS):
         runs = Path(shutil.copytree(finished, tmp_path / str(seed)))
         where = flip_cell(runs / "toy" / "study.db", random.Random(seed))
-        found = shown_or_refused(runs)
-        assert found == expected or "sweep repair toy" in found, where
-        refused += found != expected
+        outcome = shown_or_refused(runs)
+        assert outcome == expected or "sweep repair toy" in outcome, where
+        refused += outcome != expected
         shutil.rmtree(runs)
     assert refused >= FLIPS // 2
 
@@ -126,12 +126,12 @@ def test_flipped_byte_of_the_database_file_is_refused_or_changes_nothing(finishe
     for seed in range(FLIPS):
         runs = Path(shutil.copytree(finished, tmp_path / str(seed)))
         flip_file(runs / "toy" / "study.db", random.Random(seed))
-        found = shown_or_refused(runs)
-        assert found == expected or isinstance(found, str), seed
+        outcome = shown_or_refused(runs)
+        assert outcome == expected or isinstance(outcome, str), seed
         shutil.rmtree(runs)
 
 
-def test_flipped_bit_of_a_record_or_of_what_it_vouches_for_is_refused(runs: Path) -> None:
+def test_flipped_bit_of_a_record_or_a_file_it_hashes_is_refused(runs: Path) -> None:
     patterns = ("*/*/record.json", "*/*/curves.csv", "*/*/recipe.yaml", "stages/*.json")
     files = [sorted((runs / "toy").glob(pattern)) for pattern in patterns]
     expected = shown(runs)
@@ -146,7 +146,7 @@ def test_flipped_bit_of_a_record_or_of_what_it_vouches_for_is_refused(runs: Path
     assert shown(runs) == expected
 
 
-def test_repair_gives_the_study_back_from_its_records(runs: Path) -> None:
+def test_repair_restores_the_study_from_its_records(runs: Path) -> None:
     expected = shown(runs)
     (runs / "toy" / "study.db").write_bytes(b"not a database" * 99)
     done = repair(runs, "toy")
@@ -158,24 +158,24 @@ def test_repair_gives_the_study_back_from_its_records(runs: Path) -> None:
     assert repair(runs, "toy") is None
     before = acknowledged(runs)
     assert run_inline(toy_study(**WHOLE), runs).complete
-    assert acknowledged(runs) == before  # nothing was run again
+    assert acknowledged(runs) == before  # nothing ran again
     grown = run_inline(toy_study(**{**WHOLE, "run_cap": 9, "final": None}), runs, stage="search").results
     assert grown.counted == 9
 
 
-def test_sampler_goes_on_after_a_repair_as_it_would_have(finished: Path, tmp_path: Path) -> None:
+def test_sampler_continues_after_a_repair_as_without_damage(finished: Path, tmp_path: Path) -> None:
     grown = toy_study(**{**WHOLE, "run_cap": 12})
     whole = Path(shutil.copytree(finished, tmp_path / "whole"))
     repaired = Path(shutil.copytree(finished, tmp_path / "repaired"))
     (repaired / "toy" / "study.db").unlink()
     assert repair(repaired, "toy") is not None
-    straight, mended = (run_inline(grown, runs, stage="search").results.trials for runs in (whole, repaired))
-    assert [(trial.status, trial.parameters, trial.curve) for trial in mended] == [
-        (trial.status, trial.parameters, trial.curve) for trial in straight
+    uninterrupted, after_repair = (run_inline(grown, runs, stage="search").results.trials for runs in (whole, repaired))
+    assert [(trial.status, trial.parameters, trial.curve) for trial in after_repair] == [
+        (trial.status, trial.parameters, trial.curve) for trial in uninterrupted
     ]
 
 
-def test_repair_says_what_it_could_not_restore_and_the_next_run_makes_it_again(runs: Path) -> None:
+def test_repair_lists_lost_trials_and_the_next_run_repeats_them(runs: Path) -> None:
     before = open_results(runs, "toy")
     flip_file(runs / "toy" / "trials" / "0002" / "record.json", random.Random(0))
     flip_file(runs / "toy" / "ablation" / "0001" / "curves.csv", random.Random(0))
@@ -193,7 +193,7 @@ def test_repair_says_what_it_could_not_restore_and_the_next_run_makes_it_again(r
     assert all(sorted(after.stages["ablation"].replicates(arm)) == [0, 1] for arm in arms)
 
 
-def test_repair_without_provenance_still_knows_that_the_test_set_was_opened(runs: Path) -> None:
+def test_repair_without_environment_file_keeps_the_opening_of_the_test_set(runs: Path) -> None:
     (runs / "toy" / "environment.json").write_text("{")
     done = repair(runs, "toy")
     assert done is not None
@@ -202,13 +202,13 @@ def test_repair_without_provenance_still_knows_that_the_test_set_was_opened(runs
         run_inline(toy_study(**{**WHOLE, "final": {"seeds": 3}}), runs)
 
 
-def test_repair_without_a_study_file_names_the_way_out(runs: Path) -> None:
+def test_repair_without_a_study_file_says_what_to_do(runs: Path) -> None:
     (runs / "toy" / "study.yaml").write_text("name: [")
     with pytest.raises(Damaged, match=r"put the one that\s+the study was run with back as .*study\.yaml"):
         repair(runs, "toy")
 
 
-def test_repair_of_what_does_not_exist_says_what_does(runs: Path) -> None:
+def test_repair_of_unknown_study_lists_the_known_ones(runs: Path) -> None:
     with pytest.raises(NotFound, match=r"^no study 'nope' in .*; there are: toy$"):
         repair(runs, "nope")
 
@@ -220,7 +220,7 @@ ONE: dict[str, Any] = {"run_cap": 1, "baseline": {"epochs": 6, "lr": 0.1}, "meth
 
 @pytest.fixture(scope="module")
 def interrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The runs folder of a study broken off after five epochs of six, two checkpoints in place."""
+    """The runs folder of a study interrupted after five of six epochs, with two checkpoints."""
     folder = tmp_path_factory.mktemp("interrupted")
     with suppress(KeyboardInterrupt):
         run_inline(toy_study(**ONE), folder, Interrupting(5))
@@ -233,33 +233,31 @@ def copies(folder: Path, tmp_path: Path) -> Iterator[tuple[int, Path]]:
         yield seed, Path(shutil.copytree(folder, tmp_path / str(seed)))
 
 
-def test_flipped_checkpoint_gives_way_to_the_one_before_and_the_curve_is_the_same(
+def test_flipped_checkpoint_falls_back_to_the_previous_one_with_the_same_curve(
     interrupted: Path, tmp_path: Path
 ) -> None:
-    straight = run_inline(toy_study(**ONE), tmp_path / "straight").results.trials[0].curve
+    uninterrupted = run_inline(toy_study(**ONE), tmp_path / "straight").results.trials[0].curve
     for seed, runs in copies(interrupted, tmp_path):
         rng = random.Random(seed)
         saved = sorted((runs / "toy/trials/0000/checkpoint").iterdir())[-1]
         flip_file(rng.choice(sorted(file for file in saved.iterdir() if file.is_file())), rng)
         events = Events()
         results = run_inline(toy_study(**ONE), runs, events).results
-        assert results.trials[0].curve == straight
-        told = (
-            f"the checkpoint of epoch {int(saved.name)} does not match its SHA-256 and is not used: goes on from epoch"
-        )
-        assert any(told in note for note in events.notes), (seed, events.notes)
-        assert told in (runs / "toy/trials/0000/log.txt").read_text()
+        assert results.trials[0].curve == uninterrupted
+        message = f"the checkpoint of epoch {int(saved.name)} fails its SHA-256; continuing from epoch"
+        assert any(message in note for note in events.notes), (seed, events.notes)
+        assert message in (runs / "toy/trials/0000/log.txt").read_text()
 
 
-def test_truncated_checkpoints_begin_the_trial_anew(interrupted: Path, tmp_path: Path) -> None:
+def test_truncated_checkpoints_restart_the_trial(interrupted: Path, tmp_path: Path) -> None:
     runs = Path(shutil.copytree(interrupted, tmp_path / "runs"))
     for file in (runs / "toy/trials/0000/checkpoint").glob("*/state.json"):
         file.write_bytes(file.read_bytes()[:5])
-    straight = run_inline(toy_study(**ONE), tmp_path / "straight").results.trials[0].curve
-    assert run_inline(toy_study(**ONE), runs).results.trials[0].curve == straight
+    uninterrupted = run_inline(toy_study(**ONE), tmp_path / "straight").results.trials[0].curve
+    assert run_inline(toy_study(**ONE), runs).results.trials[0].curve == uninterrupted
 
 
-def test_flipped_model_of_a_finished_trial_is_not_handed_out(runs: Path) -> None:
+def test_flipped_model_of_a_finished_trial_is_unavailable(runs: Path) -> None:
     trial = open_results(runs, "toy").ranked()[0].number
     checkpoint = CheckpointFolder(runs / f"toy/trials/{trial:04d}/checkpoint").newest()
     assert checkpoint is not None
@@ -269,12 +267,12 @@ def test_flipped_model_of_a_finished_trial_is_not_handed_out(runs: Path) -> None
         find(runs, f"toy:{trial}")
 
 
-def test_model_damaged_before_the_opening_is_trained_on_and_then_measured(tmp_path: Path) -> None:
+def test_model_damaged_before_the_opening_is_trained_again_and_measured(tmp_path: Path) -> None:
     settings = {"parameters": {}, "run_cap": 0, "baseline": {"epochs": 3}, "final": {"seeds": 2}}
-    straight = run_inline(toy_study(**settings), tmp_path / "straight").results.stages["final"].trials
+    uninterrupted = run_inline(toy_study(**settings), tmp_path / "straight").results.stages["final"].trials
     with suppress(KeyboardInterrupt):
         run_inline(toy_study(**settings), tmp_path / "broken", Interrupting(5))  # the second model is in training
     saved = sorted((tmp_path / "broken/toy/final/0000/checkpoint").iterdir())[-1]
     flip_file(saved / "state.json", random.Random(0))
-    mended = run_inline(toy_study(**settings), tmp_path / "broken").results.stages["final"].trials
-    assert [trial.metrics for trial in mended] == [trial.metrics for trial in straight]
+    after_repair = run_inline(toy_study(**settings), tmp_path / "broken").results.stages["final"].trials
+    assert [trial.metrics for trial in after_repair] == [trial.metrics for trial in uninterrupted]

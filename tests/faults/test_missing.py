@@ -1,4 +1,4 @@
-"""Data that is gone when a study is to go on is told before anything starts; once it is back, the study goes on."""
+"""Missing data at a resume is an error before anything starts; with the data back, the study resumes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sweeps.validation.checks import accept
 
 STUDY: dict[str, Any] = {
     "name": "own",
-    "question": "Does it go on?",
+    "question": "Does it resume?",
     "workload": "cifar_sweep",
     "baseline": {
         "data": {"name": "npz", "path": "images.npz", "classes": 2, "size": 8, "channels": 3, "validation": 16},
@@ -46,16 +46,16 @@ def run(folder: Path, run_cap: int) -> RunResult:
     return launch(study, workload, options)
 
 
-def test_data_that_is_gone_is_named_before_anything_starts(tmp_path: Path) -> None:
+def test_missing_data_is_named_before_anything_starts(tmp_path: Path) -> None:
     images = tmp_path / "data" / "images.npz"
     make_images(images)
-    first = run(tmp_path, 1).finish.results
+    first = run(tmp_path, 1).results
     before = sorted((path, path.stat().st_mtime_ns) for path in (tmp_path / "runs").rglob("record.json"))
     images.rename(tmp_path / "elsewhere.npz")
     with pytest.raises(Unavailable, match=r"images\.npz"):
         run(tmp_path, 2)
     assert sorted((path, path.stat().st_mtime_ns) for path in (tmp_path / "runs").rglob("record.json")) == before
     (tmp_path / "elsewhere.npz").rename(images)
-    last = run(tmp_path, 2).finish.results
+    last = run(tmp_path, 2).results
     assert last.trials[:1] == first.trials
     assert last.counted == 2

@@ -1,4 +1,4 @@
-"""What reaches the disk before a name is given to it, and that no duration hangs on the time of day."""
+"""Files are flushed before they are renamed, and durations do not depend on the time of day."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from sweeps.io.files import write_atomic
 from tests.sweeps.support import ROOT
 
 
-class Disk:
-    """What is flushed and what is renamed, in order: ("flush", name) and ("rename", new name)."""
+class DiskCalls:
+    """Records flushes and renames in order: ("flush", name) and ("rename", new name)."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.done: list[tuple[str, str]] = []
@@ -39,18 +39,18 @@ class Disk:
 
 
 @pytest.fixture
-def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
-    return Disk(monkeypatch)
+def disk(monkeypatch: pytest.MonkeyPatch) -> DiskCalls:
+    return DiskCalls(monkeypatch)
 
 
-def test_file_is_on_disk_before_it_gets_its_name_and_the_name_after(tmp_path: Path, disk: Disk) -> None:
+def test_file_is_flushed_before_its_rename_and_its_folder_after(tmp_path: Path, disk: DiskCalls) -> None:
     write_atomic(tmp_path / "record.json", "{}")
     (first, name), *rest = disk.done
     assert (first, name.startswith(".record.json.")) == ("flush", True)
     assert rest == [("rename", "record.json"), ("flush", tmp_path.name)]
 
 
-def test_checkpoint_is_on_disk_before_it_gets_its_name_and_the_name_after(tmp_path: Path, disk: Disk) -> None:
+def test_checkpoint_is_flushed_before_its_rename_and_its_folder_after(tmp_path: Path, disk: DiskCalls) -> None:
     with CheckpointFolder(tmp_path / "checkpoint").save(3) as folder:
         (folder / "state.pt").write_bytes(b"state")
         (folder / "more").mkdir()
@@ -64,15 +64,17 @@ def test_checkpoint_is_on_disk_before_it_gets_its_name_and_the_name_after(tmp_pa
     assert after == [("flush", "checkpoint")]
 
 
-def test_every_line_of_a_curve_is_flushed(tmp_path: Path, disk: Disk) -> None:
+@pytest.mark.parametrize("writer", ["the same", "another"])
+def test_every_line_of_a_curve_is_flushed(tmp_path: Path, disk: DiskCalls, writer: str) -> None:
     curve = CurveFile(tmp_path / "curves.csv")
     curve.append(1, {"a": 1.0}, 0.5)
     disk.done.clear()
+    curve = curve if writer == "the same" else CurveFile(tmp_path / "curves.csv")
     curve.append(2, {"a": 2.0}, 0.5)
     assert disk.done == [("flush", "curves.csv")]
 
 
-def test_no_duration_hangs_on_the_time_of_day() -> None:
+def test_durations_do_not_use_the_time_of_day() -> None:
     for path in (*(ROOT / "sweeps").rglob("*.py"), *(ROOT / "cifar_sweep").rglob("*.py")):
         calls = [ast.unparse(node.func) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
         assert not {"time.time", "time.time_ns", "datetime.utcnow"} & set(calls), path

@@ -1,4 +1,4 @@
-"""Drivers of real training through Ray, killed by force."""
+"""Drivers that train through Ray, killed with SIGKILL."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ pytestmark = pytest.mark.xdist_group("ray")  # one Ray at a time on a small mach
 
 def test_driver_killed_in_search_and_ablation_loses_nothing_and_leaves_no_process(tmp_path: Path) -> None:
     study = RayStudy(tmp_path, 1, Tally())
-    # When a first trial has ended and another one trains, in the ablation, and while a restart takes up what was left.
+    # After the first epoch, in the ablation, and while a driver resumes the ablation.
     for moment in ("after epoch", "ablation 1 complete", "ablation "):
         with study.start() as driver:
-            driver.heard(moment)
+            driver.wait_for_line(moment)
             assert driver.kill() == -signal.SIGKILL
-            driver.gone()
-        results = study.audit.look()
+            driver.wait_for_all_processes()
+        results = study.audit.check()
         assert results is not None
     with study.start() as driver:
-        assert driver.ended() == 0, study.audit.said()
-        driver.gone()
-    study.conclude()
+        assert driver.wait() == 0, study.audit.output()
+        driver.wait_for_all_processes()
+    study.check_complete()
     assert study.audit.tally.repeated_epochs <= 3 * 2

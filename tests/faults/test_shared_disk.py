@@ -1,4 +1,4 @@
-"""Folders on a network file system: a rollback journal, and a lock that names host and boot."""
+"""Network file systems: a rollback journal, and a lease that names host and boot."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ MOUNTS = """\
         ("/home/ada/runs", "nfs4"),
         ("/home/ada/local/runs", "xfs"),
         ("/mnt/two words/runs", "lustre"),
-        ("/srv/runs", "tmpfs"),  # what was mounted last
+        ("/srv/runs", "tmpfs"),  # the last mount wins
         ("/home2/x", "fuse.sshfs"),
         ("/homeless", "ext4"),
     ],
@@ -53,7 +53,7 @@ def test_file_system_is_that_of_the_innermost_mount(tmp_path: Path, folder: str,
     assert kind(Path(folder), mounts) == expected
 
 
-def test_file_system_of_this_machine_is_known_and_the_environment_may_know_better(
+def test_file_system_is_detected_and_the_environment_overrides_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert kind(tmp_path)
@@ -72,8 +72,9 @@ def network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def journal(folder: Path) -> Any:
-    store = StudyStorage(folder, toy_study())
-    with closing(store), store._storage.engine.connect() as connection:
+    """Return the database's journal mode and its `synchronous` setting."""
+    storage = StudyStorage(folder, toy_study())
+    with closing(storage), storage._storage.engine.connect() as connection:
         synchronous = connection.exec_driver_sql("PRAGMA synchronous").scalar()
         return connection.exec_driver_sql("PRAGMA journal_mode").scalar(), synchronous
 
@@ -89,7 +90,7 @@ def test_study_that_moves_between_disks_changes_its_journal(tmp_path: Path, monk
     assert moved.counted == 4
 
 
-# -- the claim --------------------------------------------------------------------------------------------------------
+# -- the lease --------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -116,7 +117,7 @@ def test_second_driver_is_refused_and_a_dead_first_one_is_recognised(
 
 
 @pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
-def test_disk_without_locks_is_held_by_the_claim_alone(
+def test_disk_without_locks_is_held_by_the_lease_alone(
     tmp_path: Path, network: None, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     refuse_locks(monkeypatch, number)
@@ -142,71 +143,69 @@ def refuse_locks(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     monkeypatch.setattr(fcntl, "flock", refuse)
 
 
-def left_by(path: Path, **changes: Any) -> None:
+def write_lease(path: Path, **changes: Any) -> None:
     path.write_text(json.dumps(replace(Holder.this(), token="theirs", **changes).plain()))
 
 
 @pytest.mark.parametrize("changes", [{"boot": "another"}, {"start": "1"}, {"pid": 2**22 + 1}])
-def test_claim_from_before_a_reboot_or_of_another_process_of_that_number_is_stale(
-    tmp_path: Path, changes: dict[str, Any]
-) -> None:
-    left_by(tmp_path / "claim", **changes)
-    with Lease(tmp_path / "claim", watch_s=60):
-        found = Holder.read(tmp_path / "claim")
-        assert found is not None
-        assert (found.token != "theirs", found.pid) == (True, os.getpid())
+def test_lease_from_before_a_reboot_or_of_a_reused_process_id_is_stale(tmp_path: Path, changes: dict[str, Any]) -> None:
+    write_lease(tmp_path / "lease", **changes)
+    with Lease(tmp_path / "lease", watch_s=60):
+        current_holder = Holder.read(tmp_path / "lease")
+        assert current_holder is not None
+        assert (current_holder.token != "theirs", current_holder.pid) == (True, os.getpid())
     assert list(tmp_path.iterdir()) == []
 
 
-def test_claim_of_another_host_is_taken_over_once_it_has_been_silent(tmp_path: Path) -> None:
-    left_by(tmp_path / "claim", host="elsewhere")
-    with Lease(tmp_path / "claim", beat_s=0.05, watch_s=0.2):
-        found = Holder.read(tmp_path / "claim")
-        assert found is not None
-        assert found.pid == os.getpid()
+def test_lease_of_another_host_is_taken_over_after_a_time_without_heartbeat(tmp_path: Path) -> None:
+    write_lease(tmp_path / "lease", host="elsewhere")
+    with Lease(tmp_path / "lease", beat_s=0.05, watch_s=0.2):
+        current_holder = Holder.read(tmp_path / "lease")
+        assert current_holder is not None
+        assert current_holder.pid == os.getpid()
 
 
-def test_claim_of_another_host_that_beats_is_respected(tmp_path: Path) -> None:
-    over = threading.Event()
+def test_lease_of_another_host_with_heartbeat_is_respected(tmp_path: Path) -> None:
+    stop = threading.Event()
 
     def beat() -> None:
         number = 0
-        while not over.wait(0.02):
+        while not stop.wait(0.02):
             number += 1
-            left_by(tmp_path / "claim.new", host="elsewhere", beat=number)
-            (tmp_path / "claim.new").replace(tmp_path / "claim")
+            write_lease(tmp_path / "lease.new", host="elsewhere", beat=number)
+            (tmp_path / "lease.new").replace(tmp_path / "lease")
 
-    left_by(tmp_path / "claim", host="elsewhere")
+    write_lease(tmp_path / "lease", host="elsewhere")
     thread = threading.Thread(target=beat)
     thread.start()
     try:
-        with pytest.raises(Taken), Lease(tmp_path / "claim", beat_s=0.1, watch_s=60):
+        with pytest.raises(Taken), Lease(tmp_path / "lease", beat_s=0.1, watch_s=60):
             pass
     finally:
-        over.set()
+        stop.set()
         thread.join()
 
 
-def test_holder_that_was_silent_too_long_ends_when_it_finds_another_in_its_place(tmp_path: Path) -> None:
+def test_holder_that_lost_its_lease_ends(tmp_path: Path) -> None:
     ended = threading.Event()
     before = signal.signal(signal.SIGTERM, lambda *_: ended.set())
     try:
-        with Lease(tmp_path / "claim", beat_s=0.05):
-            left_by(tmp_path / "claim", host="elsewhere")
+        with Lease(tmp_path / "lease", beat_s=0.05):
+            write_lease(tmp_path / "lease", host="elsewhere")
             assert ended.wait(60)
     finally:
         signal.signal(signal.SIGTERM, before)
-    found = Holder.read(tmp_path / "claim")
-    assert found is not None
-    assert found.host == "elsewhere"  # what is another's stays
+    current_holder = Holder.read(tmp_path / "lease")
+    assert current_holder is not None
+    assert current_holder.host == "elsewhere"  # the other holder's lease stays
 
 
-def test_claim_that_cannot_be_read_is_taken_over_once_it_has_been_so_for_long(tmp_path: Path) -> None:
-    (tmp_path / "claim").write_text("{")
-    with Lease(tmp_path / "claim", beat_s=0.05, watch_s=0.2):
-        assert Holder.read(tmp_path / "claim") is not None
+def test_unreadable_lease_is_taken_over_after_a_while(tmp_path: Path) -> None:
+    (tmp_path / "lease").write_text("{")
+    with Lease(tmp_path / "lease", beat_s=0.05, watch_s=0.2):
+        assert Holder.read(tmp_path / "lease") is not None
 
 
-def test_process_is_known_by_its_start() -> None:
+def test_process_is_identified_by_its_start_time() -> None:
     assert start_of(os.getpid()) == start_of(os.getpid()) != ""
     assert start_of(2**22 + 1) == ""

@@ -1,4 +1,4 @@
-"""Signals, hangs and dead workers: an orderly end within the grace, and what is stuck does not hold up the rest."""
+"""Signals and hangs: an orderly end within the grace period, and a hanging trial does not block the study."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from tests.sweeps.support import Events, acknowledged, run_inline, sweep, toy_st
 LONG: dict[str, Any] = {"method": "random", "run_cap": 2, "baseline": {"epochs": 5}}
 
 
-class Signalling(Events):
-    """Sends this process a signal when an epoch has been recorded, or with `late` a moment after."""
+class SendSignals(Events):
+    """Sends this process signals when a trial has recorded its `epoch`-th epoch."""
 
     def __init__(self, epoch: int, numbers: tuple[signal.Signals, ...]) -> None:
         super().__init__()
@@ -27,49 +27,49 @@ class Signalling(Events):
     def on_epoch(self, stage: str, number: int, epoch: int, metrics: Any) -> None:
         super().on_epoch(stage, number, epoch, metrics)
         if epoch == self._epoch and not self.interrupted:
-            for each in self._numbers:
-                os.kill(os.getpid(), each)
+            for number_sent in self._numbers:
+                os.kill(os.getpid(), number_sent)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
 def test_run_that_reaches_an_epochs_end_within_the_grace_saves_it(tmp_path: Path, number: signal.Signals) -> None:
-    events = Signalling(2, (number,))
-    finish = run_inline(toy_study(**LONG), tmp_path, events)
-    assert finish.signal is number
+    events = SendSignals(2, (number,))
+    result = run_inline(toy_study(**LONG), tmp_path, events)
+    assert result.signal is number
     assert f"{number.name}: no new trials; running trials (1) have 25 s to finish their epoch" in events.interrupted
-    left = finish.results.trials
-    assert [(trial.status, trial.epochs) for trial in left] == [(Status.RUNNING, 2)]
-    saved = CheckpointFolder(finish.results.trial_folder(0) / "checkpoint").restore()
+    trials = result.results.trials
+    assert [(trial.status, trial.epochs) for trial in trials] == [(Status.RUNNING, 2)]
+    saved = CheckpointFolder(result.results.trial_folder(0) / "checkpoint").restore()
     assert saved is not None
     assert saved.epoch == 2
     assert run_inline(toy_study(**LONG), tmp_path).complete
     times = acknowledged(tmp_path)
-    assert len(times) == len(set(times)) == 10  # nothing was trained twice
+    assert len(times) == len(set(times)) == 10  # no epoch was trained twice
 
 
-def test_run_that_does_not_reach_an_epochs_end_is_left_where_it_is(
+def test_run_that_does_not_reach_an_epochs_end_stays_at_its_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SWEEP_GRACE_S", "0.3")
     stuck = {"epochs": 5, "fault": "signal", "fault_epoch": 3, "wait_for": "go", "wait_from": 3}
     settings = {**LONG, "run_cap": 1, "baseline": stuck}
-    finish = run_inline(toy_study(**settings), tmp_path)
-    assert finish.signal is signal.SIGTERM
-    assert [(trial.status, trial.epochs) for trial in finish.results.trials] == [(Status.RUNNING, 2)]
+    result = run_inline(toy_study(**settings), tmp_path)
+    assert result.signal is signal.SIGTERM
+    assert [(trial.status, trial.epochs) for trial in result.results.trials] == [(Status.RUNNING, 2)]
     (tmp_path / "data" / "go").touch()
     assert run_inline(toy_study(**settings), tmp_path).complete
 
 
 def test_second_signal_ends_at_once(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        run_inline(toy_study(**LONG), tmp_path, Signalling(2, (signal.SIGTERM, signal.SIGTERM)))
+        run_inline(toy_study(**LONG), tmp_path, SendSignals(2, (signal.SIGTERM, signal.SIGTERM)))
     assert run_inline(toy_study(**LONG), tmp_path).complete
     times = acknowledged(tmp_path)
     assert len(times) - len(set(times)) <= 1
 
 
 @pytest.mark.parametrize("value", ["soon", "-1", "nan", "inf"])
-def test_impossible_grace_is_told_before_anything_runs(tmp_path: Path, value: str) -> None:
+def test_impossible_grace_is_an_error_before_anything_runs(tmp_path: Path, value: str) -> None:
     (tmp_path / "toy.yaml").write_text(toy_text(**LONG))
     done = sweep("run", "toy.yaml", "--runner", "inline", cwd=tmp_path, SWEEP_GRACE_S=value)
     assert done.returncode == 2
@@ -77,7 +77,7 @@ def test_impossible_grace_is_told_before_anything_runs(tmp_path: Path, value: st
     assert not (tmp_path / "runs").exists()
 
 
-# -- what hangs -------------------------------------------------------------------------------------------------------
+# -- hangs ------------------------------------------------------------------------------------------------------------
 
 
 def test_run_that_hangs_is_failed_and_the_study_goes_on(tmp_path: Path) -> None:
@@ -97,18 +97,18 @@ def test_run_that_hangs_is_failed_and_the_study_goes_on(tmp_path: Path) -> None:
     assert "_go_wrong" in log  # where it hung
 
 
-def test_run_that_makes_progress_is_left_alone(tmp_path: Path) -> None:
+def test_run_that_makes_progress_does_not_time_out(tmp_path: Path) -> None:
     settings = {**LONG, "run_cap": 1, "trial_timeout": 0.4, "baseline": {"epochs": 6, "pause": 0.15}}
     results = run_inline(toy_study(**settings), tmp_path).results
     assert results.trials[0].status is Status.COMPLETE
     assert results.trials[0].seconds > 0.4
 
 
-# -- two at once ------------------------------------------------------------------------------------------------------
+# -- the stop file ----------------------------------------------------------------------------------------------------
 
 
 def test_stop_file_of_an_earlier_run_does_not_end_the_next(tmp_path: Path) -> None:
-    run_inline(toy_study(**LONG), tmp_path, Signalling(2, (signal.SIGTERM,)))
+    run_inline(toy_study(**LONG), tmp_path, SendSignals(2, (signal.SIGTERM,)))
     assert (tmp_path / "toy" / "stop").exists()
     assert run_inline(toy_study(**LONG), tmp_path).complete
     assert open_results(tmp_path, "toy").counted == 2

@@ -1,4 +1,4 @@
-"""What the benchmarks rely on: a quiet machine, trainers that train the same, runs that are void when they differ."""
+"""The benchmarks' own checks: a quiet machine, equal training of both trainers, void runs."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import data_path, naive
-from benchmarks.grown import NAME, grow
-from benchmarks.kept import require_quiet, spread
+from benchmarks import data_path, plain_loop
+from benchmarks.common import require_quiet, spread
 from benchmarks.study import TRAINERS, configurations, name_of, problem_of, recipe_of, require_same
+from benchmarks.synthetic_study import NAME, write_study
 from cifar_sweep import workload as cifar
 from cifar_sweep.recipe import Recipe
 from sweeps.storage.runs import open_results
@@ -37,13 +37,13 @@ def test_a_machine_that_is_busy_is_refused_unless_accepted(capsys: pytest.Captur
 
 
 def runs(**changed: Any) -> dict[str, list[dict[str, Any]]]:
-    """Two engines with both trainers, which find the same; `changed` replaces what one found."""
+    """Return runs of two engines with both trainers and equal scores; `changed` replaces those of some."""
     same = {name_of(each): 90.0 + place for place, each in enumerate(configurations())}
     names = [f"{engine}, {trainer}" for engine in ("a", "b") for trainer in TRAINERS]
     return {name: [{"scores": changed.get(name.replace(" ", "_").replace(",", ""), same)}] for name in names}
 
 
-def test_engines_that_find_the_same_are_compared() -> None:
+def test_trainers_of_engines_with_equal_scores_are_compared() -> None:
     assert require_same(runs()) == {"mean": 0.0, "standard_error": 0.0}
 
 
@@ -51,7 +51,7 @@ def test_engines_that_find_the_same_are_compared() -> None:
     ("shift", "trainers", "why"),
     [(1e-9, ["b_our_trainer"], "engines do not find the same"), (5.0, ["a_our_trainer", "b_our_trainer"], "differ by")],
 )
-def test_a_run_is_void_where_what_is_found_differs(shift: float, trainers: list[str], why: str) -> None:
+def test_run_is_void_if_scores_differ(shift: float, trainers: list[str], why: str) -> None:
     moved = {name_of(each): 90.0 + place + shift for place, each in enumerate(configurations())}
     with pytest.raises(SystemExit, match=why):
         require_same(runs(**dict.fromkeys(trainers, moved)))
@@ -62,7 +62,7 @@ def test_both_trainers_learn_digits_alike_from_the_same_recipe(tmp_path: Path) -
     parameters = {"optimizer.lr": 0.1, "optimizer.weight_decay": 5e-4, "batch_size": 64}
     recipe = Recipe.model_validate(recipe_of(problem, parameters))
     reached = []
-    for trainer in (naive, cifar):
+    for trainer in (plain_loop, cifar):
         folder = tmp_path / trainer.__name__
         folder.mkdir()
         access = frozenset({"train", "validation"})
@@ -72,7 +72,7 @@ def test_both_trainers_learn_digits_alike_from_the_same_recipe(tmp_path: Path) -
     assert abs(reached[0] - reached[1]) < 10, reached
 
 
-def test_every_way_to_make_batches_brings_every_image_once() -> None:
+def test_every_arm_yields_every_image_once() -> None:
     generator = np.random.default_rng(0)
     ways = data_path.arms(generator.integers(0, 256, (256, 32, 32, 3), np.uint8), np.arange(256))
     assert set(ways) >= {data_path.OURS, data_path.REFERENCE}
@@ -86,8 +86,8 @@ def test_every_way_to_make_batches_brings_every_image_once() -> None:
         assert (mean - means[data_path.REFERENCE]).abs().max() < 0.03, name
 
 
-def test_a_grown_study_is_one_that_the_engine_accepts_as_its_own(tmp_path: Path) -> None:
-    grow(tmp_path, 12)
+def test_engine_opens_a_synthetic_study(tmp_path: Path) -> None:
+    write_study(tmp_path, 12)
     results = open_results(tmp_path / "runs", NAME)
     assert [trial.status for trial in results.trials] == [Status.COMPLETE] * 12
     assert {len(trial.curve) for trial in results.trials} == {30}

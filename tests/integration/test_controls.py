@@ -1,4 +1,4 @@
-"""A study whose outcome is known, with real training: a planted handicap is told from a part that is none."""
+"""A study with real training and a known result: a planted handicap is significant, a null component is not."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from tests.sweeps.support import ROOT, run_inline
 
 def test_planted_handicap_is_told_from_a_null_component(tmp_path: Path) -> None:
     study, _ = load_study(ROOT / "studies" / "controls.yaml", Edits())
-    found = evidence.ablation(run_inline(study, tmp_path).results)
-    assert found is not None
-    planted, null = found.comparisons
+    ablation_evidence = evidence.ablation(run_inline(study, tmp_path).results)
+    assert ablation_evidence is not None
+    planted, null = ablation_evidence.comparisons
     assert planted.verdict.startswith("Removing shuffled_labels lowered validation accuracy by ")
     assert "n = 10 pairs, Holm p " in planted.verdict
     assert planted.short == "lower"

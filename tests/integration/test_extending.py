@@ -57,7 +57,7 @@ class Block:
 def blocks(title: str) -> list[Block]:
     """The fenced blocks of a recipe."""
     (section,) = re.findall(rf"^## {re.escape(title)}$(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL)
-    return [Block(*found) for found in re.findall(r"^```(\w+)\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)]
+    return [Block(*groups) for groups in re.findall(r"^```(\w+)\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)]
 
 
 def apply(block: Block, folder: Path) -> None:

@@ -17,10 +17,9 @@ import pytest
 from sweeps.engine import execute as engine
 from sweeps.prepare.prepared import settle
 from sweeps.runners.protocol import RunnerError, TrialResources
-from sweeps.stages.schedule import RunRequest
 from sweeps.storage.results import Results
 from sweeps.storage.runs import open_results
-from sweeps.study.stages import stages_of
+from sweeps.study.stages import RunRequest, stages_of
 from sweeps.trial.trial import Status
 from sweeps.workload import load
 from tests.security.listening import listening_elsewhere
@@ -46,9 +45,9 @@ def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 def run_ray(runner: Any, folder: Path, events: Events | None = None, **settings: Any) -> engine.RunResult:
     study = toy_study(**settings)
-    plan = settle(study, load(study.workload), folder / "data", {})
-    wish = RunRequest(stages_of(study))
-    return engine.run(plan, folder / study.name, lambda: runner, events or Events(), wish)
+    prepared = settle(study, load(study.workload), folder / "data", {})
+    request = RunRequest(stages_of(study))
+    return engine.run(prepared, folder / study.name, lambda: runner, events or Events(), request)
 
 
 def test_search_through_ray_is_pruned_rejected_and_counted_exactly(tmp_path: Path, runner: Any) -> None:
@@ -134,9 +133,9 @@ def test_fault_in_a_worker_is_recorded_and_the_others_finish(
 def test_run_that_hangs_is_failed_with_where_it_hung_and_the_others_finish(tmp_path: Path, runner: Any) -> None:
     settings = {**GIVEN, "trial_timeout": 2, "ablation": {**GIVEN["ablation"], "components": HANGS}}
     stage = run_ray(runner, tmp_path, **settings).results.stages["ablation"]
-    found = {(trial.variant, trial.status, trial.reason, trial.deaths) for trial in stage.trials}
+    outcomes = {(trial.variant, trial.status, trial.reason, trial.deaths) for trial in stage.trials}
     reason = "timeout: no progress for 2 s (trial_timeout)"
-    assert found == {("baseline", Status.COMPLETE, "", 0), ("hangs", Status.FAILED, reason, 0)}
+    assert outcomes == {("baseline", Status.COMPLETE, "", 0), ("hangs", Status.FAILED, reason, 0)}
     hung = next(trial.number for trial in stage.trials if trial.variant == "hangs")
     assert "_go_wrong" in (tmp_path / "toy" / "ablation" / f"{hung:04d}" / "log.txt").read_text()
 
@@ -180,11 +179,11 @@ def test_stages_through_ray_give_what_they_give_inline(tmp_path: Path, runner: A
     ray = run_ray(runner, tmp_path / "ray", **settings).results
     inline = run_inline(toy_study(**settings), tmp_path / "inline").results
     for name in ("ablation", "final"):
-        found, expected = (
+        actual, expected = (
             {(trial.variant, trial.replicate): (trial.value, trial.metrics) for trial in results.stages[name].trials}
             for results in (ray, inline)
         )
-        assert found == expected
+        assert actual == expected
     opened = (tmp_path / "ray" / "data" / "opened.txt").read_text().split()
     assert sorted(opened) == [f"{number:04d}" for number in range(6)]
     assert len(ray.stages["final"].facts["openings"]) == 1

@@ -56,5 +56,5 @@ def test_rules_only_shorten_trials() -> None:
 
 
 def test_engine_searches_the_table_as_it_would_train() -> None:
-    found = regrets(POLICIES["sweep: TPE, asha"], 0, [2])
-    assert 0 <= found[0] < read_table().best
+    regret_values = regrets(POLICIES["sweep: TPE, asha"], 0, [2])
+    assert 0 <= regret_values[0] < read_table().best

@@ -1,4 +1,4 @@
-"""Where the processes of a run listen."""
+"""List the network addresses where the processes of a run listen."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import psutil
 
 
 def listening_elsewhere(pid: int) -> list[str]:
-    """The addresses at which the process `pid` and its descendants can be reached from another machine."""
-    found = []
+    """Return the addresses where process `pid` and its descendants listen for other machines."""
+    addresses = []
     driver = psutil.Process(pid)
     for process in (driver, *driver.children(recursive=True)):
         with suppress(psutil.NoSuchProcess):
@@ -18,5 +18,5 @@ def listening_elsewhere(pid: int) -> list[str]:
                 address = ip_address(socket.laddr.ip)
                 local = (getattr(address, "ipv4_mapped", None) or address).is_loopback
                 if socket.status == psutil.CONN_LISTEN and not local:
-                    found.append(f"{process.name()} at {socket.laddr.ip}:{socket.laddr.port}")
-    return found
+                    addresses.append(f"{process.name()} at {socket.laddr.ip}:{socket.laddr.port}")
+    return addresses

@@ -1,4 +1,4 @@
-"""Study files gone wrong: real ones with bytes, lines, keys and values changed by chance, and noise."""
+"""Generate faulty study files: real ones with random changes to bytes, lines, keys and values, and noise."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def listed(text: str) -> tuple[str, ...]:
-    """The items of a table, between bars and ends of lines."""
+    """Return the items of a table, which bars and newlines separate."""
     return tuple(item.strip() for line in text.strip().splitlines() for item in line.split("¦"))
 
 
@@ -42,7 +42,7 @@ adamw ¦ muon ¦ digits ¦ npz ¦ folder ¦ relu ¦ cosine ¦ sweeps ¦ cifar_sw
 .. ¦ .x ¦ os ¦ no_such_module ¦ cifar_sweep..x
 """),
     *("9" * 400, "parameters <= " + "9" * 400, "x" * 300, "{a: " * 49 + "1" + "}" * 49, "|\n  x", '"\ufeff"', "\u200b"),
-    # What takes long to hold against itself or to count.
+    # Values that are slow to compare or to count.
     "[" + ", ".join(map(str, range(1500))) + "]",
     "{" + ", ".join(f"k{place}: {{values: [0, 1], when: {{k{place - 1}: 1}}}}" for place in range(90)) + "}",
     "{z: {values: [0, 1], when: {" + ", ".join(f"toggle.t{place}: true" for place in range(40)) + "}}}",
@@ -99,15 +99,15 @@ Mutation = Callable[[str, random.Random], str]
 
 
 def real_studies() -> list[str]:
-    """The study files of this project, without comments, which take time and have no mistakes."""
+    """Return the texts of the project's study files, without comments, which only cost time."""
     paths = sorted([*ROOT.glob("studies/*.yaml"), *ROOT.glob("examples/*.yaml")])
     return [_without_comments(path.read_text(encoding="utf-8")) for path in paths]
 
 
 def hostile(generator: random.Random, studies: Sequence[str]) -> bytes:
-    """The content of a study file with up to four things wrong, by `generator` alone.
+    """Return a study file with one to four mutations, or noise, determined by `generator`.
 
-    Most begin as a small one: to read a real one takes four times as long.
+    Most are mutations of a small file, because a real one takes four times as long to read.
     """
     kind = generator.random()
     if kind < 0.15:
@@ -120,40 +120,40 @@ def hostile(generator: random.Random, studies: Sequence[str]) -> bytes:
 
 
 def replace_value(text: str, generator: random.Random) -> str:
-    """Another value in the place of one."""
+    """Replace a value."""
     return _replaced(_SCALAR, text, generator.choice(VALUES), generator)
 
 
 def replace_collection(text: str, generator: random.Random) -> str:
-    """Another value in the place of a list or mapping."""
+    """Replace a list or mapping in flow style."""
     return _replaced(_FLOW, text, generator.choice(VALUES), generator)
 
 
 def rename_key(text: str, generator: random.Random) -> str:
-    """Another key, or one misspelt."""
-    match = _chosen(_KEY, text, generator)
+    """Replace a key or misspell it."""
+    match = _random_match(_KEY, text, generator)
     if match is None:
         return text
     place = generator.randrange(len(match[0]))
-    misspelt = match[0][:place] + match[0][place + 1 :]
-    return text[: match.start()] + generator.choice((misspelt, generator.choice(KEYS))) + text[match.end() :]
+    misspelled = match[0][:place] + match[0][place + 1 :]
+    return text[: match.start()] + generator.choice((misspelled, generator.choice(KEYS))) + text[match.end() :]
 
 
 def delete_line(text: str, generator: random.Random) -> str:
-    """A line less."""
+    """Delete a line."""
     lines = text.splitlines()
     return "\n".join(line for place, line in enumerate(lines) if place != generator.randrange(len(lines) or 1))
 
 
 def duplicate_line(text: str, generator: random.Random) -> str:
-    """A line twice, perhaps elsewhere."""
+    """Insert a copy of a line anywhere."""
     lines = text.splitlines() or [""]
     lines.insert(generator.randrange(len(lines)), generator.choice(lines))
     return "\n".join(lines)
 
 
 def swap_lines(text: str, generator: random.Random) -> str:
-    """Two lines in each other's place."""
+    """Swap two lines."""
     lines = text.splitlines() or [""]
     one, two = (generator.randrange(len(lines)) for _ in range(2))
     lines[one], lines[two] = lines[two], lines[one]
@@ -161,7 +161,7 @@ def swap_lines(text: str, generator: random.Random) -> str:
 
 
 def indent_line(text: str, generator: random.Random) -> str:
-    """A line further in or out."""
+    """Change the indentation of a line."""
     lines = text.splitlines() or [""]
     place = generator.randrange(len(lines))
     lines[place] = generator.choice(("  ", " ", "\t", "      ")) + lines[place].lstrip(generator.choice((" ", "")))
@@ -169,7 +169,7 @@ def indent_line(text: str, generator: random.Random) -> str:
 
 
 def put_section(text: str, generator: random.Random) -> str:
-    """One more section, in place of the one of its name or beside it."""
+    """Add a section, mostly in place of the one of that name."""
     section = generator.choice(SECTIONS)
     if generator.random() < 0.8:
         text = re.sub(rf"^{section.partition(':')[0]}:.*\n(?:[ \t].*\n|\n)*", "", f"{text}\n", flags=re.MULTILINE)
@@ -177,13 +177,13 @@ def put_section(text: str, generator: random.Random) -> str:
 
 
 def put_piece(text: str, generator: random.Random) -> str:
-    """Something of YAML's where it does not belong."""
+    """Insert a piece of YAML syntax anywhere."""
     place = generator.randrange(len(text) + 1)
     return text[:place] + generator.choice(PIECES) + text[place:]
 
 
 def cut(text: str, generator: random.Random) -> str:
-    """The beginning alone."""
+    """Keep only the beginning."""
     return text[: generator.randrange(len(text) + 1)]
 
 
@@ -217,13 +217,13 @@ def _flipped(content: bytes, generator: random.Random) -> bytes:
 
 
 def _replaced(pattern: re.Pattern[str], text: str, value: str, generator: random.Random) -> str:
-    match = _chosen(pattern, text, generator)
+    match = _random_match(pattern, text, generator)
     return text if match is None else text[: match.start()] + value + text[match.end() :]
 
 
-def _chosen(pattern: re.Pattern[str], text: str, generator: random.Random) -> re.Match[str] | None:
-    found = list(pattern.finditer(text))
-    return generator.choice(found) if found else None
+def _random_match(pattern: re.Pattern[str], text: str, generator: random.Random) -> re.Match[str] | None:
+    matches = list(pattern.finditer(text))
+    return generator.choice(matches) if matches else None
 
 
 def _without_comments(text: str) -> str:

@@ -1,4 +1,4 @@
-"""A workload that says hostile things wherever a workload may speak: metrics, classes, errors, predictions, sets."""
+"""A workload with hostile texts as names of metrics, classes, predictions and data, and in errors."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 from sweeps.workload import Predictions, Prepared, Run, Site
 
-CLEAR, LINK = "\x1b[2J", "\x1b]8;;http://owned.example\x07a\x1b]8;;\x07"  # what a terminal obeys
+CLEAR, LINK = "\x1b[2J", "\x1b]8;;http://owned.example\x07a\x1b]8;;\x07"  # terminal control sequences
 REVERSED, MARKUP = "\u202etxt.exe", "[red]a[/red][link=http://owned.example]b[/link]"
 TEXTS = (f"{CLEAR}a", MARKUP, f"{LINK}\r{REVERSED}", "=1+1", "<script>alert(1)</script>")
 
 
 @dataclass(frozen=True)
 class Stranger:
-    """`fault`: the run fails with a hostile text."""
+    """With `fault` the run fails with a hostile text."""
 
     x: float = 0.5
     epochs: int = 1
@@ -24,12 +24,12 @@ class Stranger:
 
 
 def prepare(recipe: Stranger, site: Site) -> Prepared:
-    """Provenance in its own words."""
+    """Return hostile provenance."""
     return Prepared(provenance={"fingerprint": TEXTS[1], TEXTS[0]: list(TEXTS)})
 
 
 def train(recipe: Stranger, run: Run) -> Iterator[Mapping[str, float]]:
-    """One epoch."""
+    """Yield one epoch with hostile names of metrics."""
     if recipe.fault:
         raise RuntimeError(" ".join(TEXTS))
     counts = [[9 if row == place else 1 for place in range(len(TEXTS))] for row in range(len(TEXTS))]
@@ -40,10 +40,10 @@ def train(recipe: Stranger, run: Run) -> Iterator[Mapping[str, float]]:
 
 
 def predict(recipe: Stranger, models: Sequence[Path], site: Site, source: Path, tta: str) -> Predictions:
-    """A class for each text."""
+    """Predict a class per text."""
     return Predictions(TEXTS, range(len(TEXTS)), TEXTS, TEXTS)
 
 
 def toggles() -> dict[str, dict[str, Any]]:
-    """None."""
+    """Return no toggles."""
     return {}

@@ -1,4 +1,4 @@
-"""Any study file gives a study or one message. `benchmarks/fuzz.py` tries a hundred thousand."""
+"""Any study file gives a study or one message. `benchmarks/fuzz.py` tries 100,000 files."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ import pytest
 
 from sweeps.io.errors import UserError
 from sweeps.validation.loading import Edits, load_study
-from tests.security.fuzzing import Seen, clumsy, fuzz, judge
+from tests.security.fuzzing import FuzzCounts, fuzz, judge, message_fault
 from tests.security.mutations import SMALL, real_studies
 
 FILES = 2_000
 
 
-def test_a_hostile_study_file_gives_a_study_or_one_message(tmp_path: Path) -> None:
+def test_hostile_study_file_gives_a_study_or_one_message(tmp_path: Path) -> None:
     seen = fuzz(FILES, seed=1, studies=real_studies(), folder=tmp_path)
     assert not seen.broken, "\n\n".join(f"{what}\n--- by\n{content!r}" for content, what in seen.broken[:5])
     assert seen.accepted + seen.refused == FILES
-    assert seen.accepted > FILES / 20  # else too little gets as far as the checks
+    assert seen.accepted > FILES / 20  # otherwise too few files reach the checks
 
 
-def test_what_the_fuzzing_begins_with_is_a_study(tmp_path: Path) -> None:
+def test_unmutated_files_are_studies(tmp_path: Path) -> None:
     for text in (SMALL, *real_studies()):
-        judge(text.encode(), tmp_path / "study.yaml", seen := Seen())
+        judge(text.encode(), tmp_path / "study.yaml", seen := FuzzCounts())
         assert seen.accepted == 1, seen
 
 
-# Each of these was once a traceback, or took minutes.
-FOUND = {
+# Regressions: each of these was once a traceback, or took minutes.
+FIXED = {
     "a final stage without a metric": "name: x\nquestion: q\nworkload: cifar_sweep\nfinal: {seeds: 2}\n",
     "a path as a workload": SMALL.replace("cifar_sweep", "../.."),
     "a function written in C as a workload": SMALL.replace("cifar_sweep", "math:hypot"),
@@ -50,10 +50,10 @@ FOUND = {
 }
 
 
-@pytest.mark.parametrize("text", FOUND.values(), ids=FOUND)
-def test_what_fuzzing_has_found_stays_mended(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize("text", FIXED.values(), ids=FIXED)
+def test_fixed_study_files_are_refused_with_a_message(tmp_path: Path, text: str) -> None:
     path = tmp_path / "study.yaml"
-    judge(text.encode(), path, seen := Seen())
+    judge(text.encode(), path, seen := FuzzCounts())
     assert (seen.refused, seen.broken) == (1, [])
 
 
@@ -61,16 +61,16 @@ def test_what_fuzzing_has_found_stays_mended(tmp_path: Path, text: str) -> None:
     "message",
     ["", "a\n\nb", "a\x1b[2Jb", "a\u202eb", "x" * 2_001, "a\u2028b", "Traceback (most recent call last)", "same\nsame"],
 )
-def test_a_clumsy_message_is_told_from_a_good_one(message: str) -> None:
-    assert clumsy(message)
-    assert not clumsy("s.yaml:3: run_cap: must be at least 0 but got -1\ns.yaml:4: seed: must be an integer")
+def test_bad_messages_are_recognised(message: str) -> None:
+    assert message_fault(message)
+    assert not message_fault("s.yaml:3: run_cap: must be at least 0 but got -1\ns.yaml:4: seed: must be an integer")
 
 
-def test_a_message_shows_what_a_terminal_would_obey() -> None:
+def test_message_shows_control_characters_as_replacements() -> None:
     assert str(UserError("no \x1b[2J\u202e such")) == "no \ufffd[2J\ufffd such"
 
 
-def test_words_of_the_command_line_meet_a_faulty_file(tmp_path: Path) -> None:
+def test_command_line_options_with_a_faulty_file_give_its_messages(tmp_path: Path) -> None:
     (tmp_path / "s.yaml").write_text(SMALL + "toggles: 8\nconstraints: 9\n")
     with pytest.raises(UserError) as caught:
         load_study(tmp_path / "s.yaml", Edits(search=["epochs=2..9"], toggles=["relu"], budget="5M"))
@@ -78,6 +78,6 @@ def test_words_of_the_command_line_meet_a_faulty_file(tmp_path: Path) -> None:
     assert "constraints: must be a list but got 9" in str(caught.value)
 
 
-def test_the_way_is_that_of_the_command_line(tmp_path: Path) -> None:
+def test_small_study_loads(tmp_path: Path) -> None:
     (tmp_path / "s.yaml").write_text(SMALL)
     assert load_study(tmp_path / "s.yaml", Edits())[0].name == "x"

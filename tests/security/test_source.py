@@ -1,4 +1,4 @@
-"""What the sources may not do: load what can run code, evaluate text, or open a port."""
+"""Sources may not evaluate text, start a shell, or unpickle data outside the restricted places."""
 
 from __future__ import annotations
 
@@ -14,38 +14,39 @@ SOURCES = [path for package in ("sweeps", "cifar_sweep") for path in sorted((ROO
 UNPICKLING = {
     "cifar_sweep/data/pickles.py",
     "sweeps/runners/probe.py",
-}  # the restricted one; a pipe to a child of our own
+}  # a restricted unpickler; a pipe to our own child process
 FORBIDDEN = {"eval", "exec", "os.system", "os.popen", "yaml.load", "marshal.loads", "pickle.load", "numpy.load"}
 
 
 def calls(path: Path) -> Iterator[tuple[str, dict[str, ast.expr]]]:
-    """The functions that a file calls, as they are written there, with their keyword arguments."""
+    """Yield each call in a file: the function's source text, and the keyword arguments."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call):
-            yield ast.unparse(node.func), {word.arg: word.value for word in node.keywords if word.arg}
+            yield ast.unparse(node.func), {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg}
 
 
-def says(words: dict[str, ast.expr], name: str, value: object) -> bool:
-    return name in words and isinstance(found := words[name], ast.Constant) and found.value == value
+def has_constant(keywords: dict[str, ast.expr], name: str, value: object) -> bool:
+    """Return whether a keyword argument is this constant."""
+    return isinstance(node := keywords.get(name), ast.Constant) and node.value == value
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_nothing_that_is_loaded_can_run_code(path: Path) -> None:
+def test_loading_data_cannot_run_code(path: Path) -> None:
     name = path.relative_to(ROOT).as_posix()
-    for function, words in calls(path):
+    for function, keywords in calls(path):
         assert function not in FORBIDDEN, function
         if function == "torch.load":
-            assert says(words, "weights_only", True)
+            assert has_constant(keywords, "weights_only", True)
         if function == "np.load":
-            assert not says(words, "allow_pickle", True)
+            assert not has_constant(keywords, "allow_pickle", True)
         if function == "pickle.loads":
             assert name in UNPICKLING
         if function == "YAML":
-            assert says(words, "typ", "safe")
-            assert says(words, "pure", True)
-        assert not says(words, "shell", True), function
+            assert has_constant(keywords, "typ", "safe")
+            assert has_constant(keywords, "pure", True)
+        assert not has_constant(keywords, "shell", True), function
 
 
-def test_the_rules_meet_what_they_are_for() -> None:
-    found = {function for path in SOURCES for function, _ in calls(path)}
-    assert {"torch.load", "np.load", "YAML"} <= found
+def test_sources_have_calls_that_the_rules_apply_to() -> None:
+    called = {function for path in SOURCES for function, _ in calls(path)}
+    assert {"torch.load", "np.load", "YAML"} <= called

@@ -1,4 +1,4 @@
-"""What a stranger's workload says reaches terminal, tables and pages as text: nothing in it is obeyed."""
+"""Hostile texts of a workload reach terminal, tables and pages only as text."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ COMMANDS = {
 
 
 @pytest.fixture(scope="module")
-def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What each command prints; all of them work in one folder, one after the other."""
+def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The output of each command; all run in one folder, in sequence."""
     folder = tmp_path_factory.mktemp("stranger")
     (folder / "study.yaml").write_text(json.dumps(STUDY))
     (folder / "other.yaml").write_text(json.dumps({**STUDY, "name": "other"}))
@@ -44,25 +44,25 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         patch.chdir(folder)
         CliRunner().invoke(app, ["run", "other.yaml", "--runner", "inline", "--no-cache"])
         done = {name: CliRunner().invoke(app, words) for name, words in COMMANDS.items()}
-    assert {name: each.exit_code for name, each in done.items() if each.exit_code} == {"run": FAILED}, done
-    return {name: each.output for name, each in done.items()} | {"folder": str(folder)}
+    assert {name: result.exit_code for name, result in done.items() if result.exit_code} == {"run": FAILED}, done
+    return {name: result.output for name, result in done.items()} | {"folder": str(folder)}
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_terminal_gets_no_command_from_a_workloads_words(said: dict[str, str], command: str) -> None:
-    assert said[command]
-    assert not HIDDEN.search(said[command])
+def test_output_has_no_control_sequences(outputs: dict[str, str], command: str) -> None:
+    assert outputs[command]
+    assert not HIDDEN.search(outputs[command])
 
 
 @pytest.mark.parametrize(
     ("command", "shown"), [("run", "[red]a[/red]"), ("show a failed one", "[red]a[/red]"), ("ls", "[bold]this[/bold]")]
 )
-def test_markup_is_shown_as_it_was_written(said: dict[str, str], command: str, shown: str) -> None:
-    assert shown in said[command].replace("\n", "")
+def test_markup_is_shown_as_text(outputs: dict[str, str], command: str, shown: str) -> None:
+    assert shown in outputs[command].replace("\n", "")
 
 
-def test_no_cell_of_any_table_is_taken_for_a_formula(said: dict[str, str]) -> None:
-    tables = sorted(Path(said["folder"]).rglob("*.csv"))
+def test_no_table_cell_is_a_formula(outputs: dict[str, str]) -> None:
+    tables = sorted(Path(outputs["folder"]).rglob("*.csv"))
     assert {"out.csv", "confusion-validation.csv", "trials.csv", "confusion.csv"} <= {file.name for file in tables}
     for file in tables:
         with file.open(encoding="utf-8", newline="") as lines:
@@ -70,8 +70,8 @@ def test_no_cell_of_any_table_is_taken_for_a_formula(said: dict[str, str]) -> No
         assert not [cell for cell in cells if cell.startswith(("=", "@", "\t", "\r"))], file
 
 
-def test_every_text_is_told_somewhere(said: dict[str, str]) -> None:
-    page = (Path(said["folder"]) / "reports" / "stranger" / "index.html").read_text(encoding="utf-8")
+def test_hostile_html_is_escaped_in_the_report(outputs: dict[str, str]) -> None:
+    page = (Path(outputs["folder"]) / "reports" / "stranger" / "index.html").read_text(encoding="utf-8")
     assert "<script>alert" not in page
     assert page.count("&lt;script&gt;alert(1)&lt;/script&gt;") > 1
     assert len(TEXTS) == 5

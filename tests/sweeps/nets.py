@@ -1,4 +1,4 @@
-"""A small workload whose model is one of several types told apart by their names."""
+"""A small workload whose model is a union of types with a `name` each."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Recipe(Section):
 
 
 class Plain(Section):
-    """The same union without pydantic's word for it."""
+    """A recipe with the same union, but without a pydantic discriminator."""
 
     model: ResNet | LeNet5 | Linear = ResNet()
 
@@ -80,7 +80,7 @@ TOGGLES: Mapping[str, Mapping[str, Any]] = {
 
 
 def train(recipe: Recipe, run: Run) -> Iterator[Mapping[str, float]]:
-    """The more it has, the better it is."""
+    """Yield an accuracy that depends on the model, the epoch and the rotation."""
     for epoch in range(run.epoch, recipe.epochs):
         points = {"resnet": 70.0, "lenet5": 50.0, "linear": 30.0}[recipe.model.name] + epoch
         yield {"val_accuracy": points + (recipe.augment.rotation.degrees / 10 if recipe.augment.rotation else 0.0)}
@@ -89,15 +89,15 @@ def train(recipe: Recipe, run: Run) -> Iterator[Mapping[str, float]]:
 
 
 def toggles() -> dict[str, dict[str, Any]]:
-    """Parts that can be removed."""
+    """Return the components that can be removed."""
     return {name: dict(edit) for name, edit in TOGGLES.items()}
 
 
 def cost(recipe: Recipe) -> dict[str, int]:
-    """Parameters by the type of model."""
+    """Return parameters by the type of model."""
     return {"parameters": {"resnet": 1000, "lenet5": 100, "linear": 10}[recipe.model.name]}
 
 
 def plain(recipe: Plain, run: Run) -> Iterator[Mapping[str, float]]:
-    """A workload of the union without a discriminator."""
+    """Train nothing: the workload of `Plain`."""
     yield {"val_accuracy": 1.0}

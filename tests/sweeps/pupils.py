@@ -1,4 +1,4 @@
-"""A small workload that goes on from the model of another study: a teacher's points are added to its own."""
+"""A small workload that starts from a teacher, the model of another study, and adds to its points."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sweeps.workload import Prepared, Run, Site, is_reference
 
 @dataclass(frozen=True)
 class Pupil:
-    """`teacher` names a trial of another study, or a file; with `patience` it stops when it has learned enough."""
+    """`teacher` names a trial of another study, or a file; with `patience` it stops early."""
 
     teacher: str = ""
     points: float = 10.0
@@ -23,12 +23,12 @@ class Pupil:
 
 
 def train(recipe: Pupil, run: Run) -> Iterator[Mapping[str, float]]:
-    """Gains its points in each epoch, on top of what its teacher reached."""
+    """Yield an accuracy that grows by `points` per epoch, from half of the teacher's."""
     start = 0.0
     if is_reference(recipe.teacher):
         start = json.loads((run.saved(recipe.teacher).folder / "state.json").read_text())["points"] / 2
     last = recipe.epochs
-    if recipe.patience and not run.final:  # stops early, each seed at another epoch
+    if recipe.patience and not run.final:  # stop early, at an epoch that depends on the seed
         last = min(last, recipe.patience + run.seed % 3)
     for epoch in range(run.epoch + 1, last + 1):
         points = start + recipe.points * epoch
@@ -38,34 +38,34 @@ def train(recipe: Pupil, run: Run) -> Iterator[Mapping[str, float]]:
 
 
 def references(recipe: Pupil) -> dict[str, str]:
-    """The teacher, unless it is a file."""
+    """Return the teacher, unless it is a file."""
     return {"teacher": recipe.teacher} if is_reference(recipe.teacher) else {}
 
 
 def without_validation(recipe: Pupil, epochs: Sequence[int]) -> dict[str, Any]:
-    """The lower median of the epochs, where it stops early."""
+    """Return the lower median of the epochs, if the recipe stops early."""
     return {"epochs": median_low(epochs), "patience": 0} if recipe.patience and epochs else {}
 
 
 def prepare(recipe: Pupil, site: Site) -> Prepared:
-    """Further sets that are not there are told before anything is trained."""
+    """Raise ValueError for the evaluation set "missing", before anything is trained."""
     if "missing" in site.evaluate:
         raise ValueError(f"no set 'missing' in {site.data_dir}")
     return Prepared(provenance={"fingerprint": "pupils"})
 
 
 def smoke(recipe: Pupil) -> dict[str, Any]:
-    """One epoch; a recipe that may stop early needs none of that."""
+    """Return one epoch, without early stopping."""
     return {"epochs": 1, **({"patience": 0} if recipe.patience else {})}
 
 
 def evaluations(recipe: Pupil, entry: Any) -> list[str]:
-    """Any name is a set."""
+    """Accept any name of a set."""
     return [str(entry)]
 
 
 def evaluate(recipe: Pupil, run: Run, entries: Sequence[Any]) -> Iterator[tuple[str, Mapping[str, float]]]:
-    """What was learned, on each set."""
+    """Yield the same accuracy for each set."""
     assert run.restored is not None
     points = json.loads((run.restored / "state.json").read_text())["points"]
     for name in ("test", *entries):

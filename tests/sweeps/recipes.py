@@ -1,4 +1,4 @@
-"""A small workload for the tests of the study grammar: nested, with a rule between settings and three toggles."""
+"""A small workload for the tests of the study grammar: nested settings, a rule between two of them, three toggles."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Recipe(Section):
 
 
 class Blobs:
-    """Every capability that the checks ask for."""
+    """A workload with all capabilities that the checks use."""
 
     def train(self, recipe: Recipe, run: Run) -> Iterator[Mapping[str, float]]:
         yield {"val_accuracy": 1.0}
@@ -69,26 +69,26 @@ blobs = Blobs()
 
 
 def bare(recipe: Optimizer, run: Run) -> Iterator[Mapping[str, float]]:
-    """A workload without any capability and without epochs."""
+    """Train nothing: a workload without capabilities and without `epochs`."""
     yield {"loss": recipe.lr}
 
 
-class Fussy(Recipe):
-    """A recipe with a rule between two sections' worth of settings."""
+class ReluRecipe(Recipe):
+    """A recipe with a rule between two settings of a section."""
 
     @model_validator(mode="after")
-    def _dropout_needs_relu(self) -> Fussy:
+    def _dropout_needs_relu(self) -> ReluRecipe:
         if self.model.dropout and self.model.activation != "relu":
             raise ValueError("dropout needs relu")
         return self
 
 
-class FussyBlobs(Blobs):
-    def train(self, recipe: Fussy, run: Run) -> Iterator[Mapping[str, float]]:
+class ReluBlobs(Blobs):
+    def train(self, recipe: ReluRecipe, run: Run) -> Iterator[Mapping[str, float]]:
         yield {"val_accuracy": 1.0}
 
 
-fussy = FussyBlobs()
+relu_blobs = ReluBlobs()
 
 
 def workload(name: str = "tests.sweeps.recipes:blobs") -> Workload:

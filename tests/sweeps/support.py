@@ -1,4 +1,4 @@
-"""Studies of the hostile toy workload, run for real in this process or through the command line."""
+"""Helpers that run studies of the toy workload in this process or through the command line."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ from typing import Any
 from sweeps.engine import execute as engine
 from sweeps.prepare.prepared import settle
 from sweeps.runners.inline import InlineRunner
-from sweeps.samplers.feasibility import ConstraintGate
-from sweeps.stages.schedule import RunRequest
+from sweeps.samplers.constraint_gate import ConstraintGate
 from sweeps.study.document import from_text
-from sweeps.study.stages import requested_stages
+from sweeps.study.stages import RunRequest, requested_stages
 from sweeps.study.study import Study, parse
 from sweeps.trial.trial import Trial
 from sweeps.validation.checks import check
@@ -39,12 +38,12 @@ ASHA = {"type": "asha", "min_iter": 1, "eta": 2}
 
 
 def toy_text(**settings: Any) -> str:
-    """A study file; JSON is YAML."""
+    """Return the text of a study file, as JSON, which is YAML."""
     return json.dumps({**TOY, **settings}, indent=1)
 
 
 def toy_study(**settings: Any) -> Study:
-    """The study that `toy_text` writes, checked against the toy."""
+    """Return the study of `toy_text`, checked against the toy."""
     document = from_text(toy_text(**settings), "toy.yaml")
     study = parse(document)
     check(study, load(study.workload), document)
@@ -52,12 +51,12 @@ def toy_study(**settings: Any) -> Study:
 
 
 def toy_gate(study: Study) -> ConstraintGate:
-    """The budget gate of a toy study."""
+    """The constraint gate of a toy study."""
     return ConstraintGate(study, load(study.workload))
 
 
 class Events:
-    """An observer that keeps what it hears."""
+    """An observer that records all events."""
 
     def __init__(self) -> None:
         self.stages: list[tuple[str, int]] = []
@@ -91,7 +90,7 @@ class Events:
 
 
 class Interrupting(Events):
-    """Breaks off at its n-th event, as a kill between two lines of the driver would."""
+    """Raises KeyboardInterrupt after `after` events, as a kill between two lines of the driver would."""
 
     def __init__(self, after: int) -> None:
         super().__init__()
@@ -125,39 +124,39 @@ def run_inline(
     cache: bool = False,
     open_again: bool = False,
 ) -> engine.RunResult:
-    """Run or continue `study` in this process; `folder` is the runs folder and holds the toy's data too."""
-    known = folder / study.name / "environment.json"
-    environment = json.loads(known.read_text()) if known.exists() else {}
-    plan = settle(study, load(study.workload), folder / "data", environment)
-    wish = RunRequest(requested_stages(study, stage), open_again)
-    return engine.run(plan, folder / study.name, InlineRunner, events or Events(), wish, cache)
+    """Run or resume `study` in this process; `folder` is the runs folder and also holds the toy's data."""
+    file = folder / study.name / "environment.json"
+    environment = json.loads(file.read_text()) if file.exists() else {}
+    prepared = settle(study, load(study.workload), folder / "data", environment)
+    request = RunRequest(requested_stages(study, stage), open_again)
+    return engine.run(prepared, folder / study.name, InlineRunner, events or Events(), request, cache)
 
 
 def acknowledged(folder: Path) -> list[tuple[int, int]]:
-    """The (trial, epoch) pairs that the toy finished, in order, repetitions included."""
+    """Return the (trial, epoch) pairs that the toy finished, in order, repetitions included."""
     file = folder / "data" / "epochs.txt"
     lines = file.read_text().splitlines() if file.exists() else []
     return [(int(trial), int(epoch)) for trial, epoch in map(str.split, lines)]
 
 
 def sweep(*words: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """`sweep` as a person runs it, in a process of its own."""
+    """Run `sweep` in its own process."""
     return subprocess.run(command(*words), cwd=cwd, env=clean(environment), capture_output=True, text=True, timeout=300)
 
 
 def command(*words: str | Path) -> list[str]:
-    """The command line of `sweep`."""
+    """Return the command line of `sweep` with these words."""
     return [sys.executable, "-m", "sweeps", *map(str, words)]
 
 
 def clean(environment: Mapping[str, str]) -> dict[str, str]:
-    """This process's environment without what would change a study, one thread per process, plus `environment`."""
-    kept = {name: value for name, value in os.environ.items() if name not in ("SWEEP_DATA", "RAY_ADDRESS")}
+    """Return this process's environment without variables that change a study, with one thread, plus `environment`."""
+    inherited = {name: value for name, value in os.environ.items() if name not in ("SWEEP_DATA", "RAY_ADDRESS")}
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
-    return {**kept, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "NO_COLOR": "1", **environment}
+    return {**inherited, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "NO_COLOR": "1", **environment}
 
 
-HOLD = """
+HOLD_LOCK = """
 import sys
 from pathlib import Path
 from sweeps.io.lock import driver_lock
@@ -169,8 +168,8 @@ with driver_lock(Path(sys.argv[1])):
 
 @contextmanager
 def holding(folder: Path, **environment: str) -> Iterator[subprocess.Popen[str]]:
-    """Another process that holds the study in `folder`; it ends when its standard input closes."""
-    words = [sys.executable, "-c", HOLD, str(folder)]
+    """Yield another process that holds the lock of the study in `folder` until its standard input closes."""
+    words = [sys.executable, "-c", HOLD_LOCK, str(folder)]
     process = subprocess.Popen(words, env=clean(environment), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "held\n"

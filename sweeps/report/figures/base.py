@@ -11,7 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from sweeps.formatting import MetricFormat, measure, setting
+from sweeps.formatting import MetricFormat, metric_format, setting, status_name
 from sweeps.io.escape import plotly_text
 from sweeps.report.figures.search_data import BEST, COMPLETE, UPPER
 from sweeps.report.figures.theme import MARKS
@@ -65,13 +65,8 @@ def two_lines(text: str) -> str:
 
 def hover_texts(results: Results) -> dict[int, str]:
     """Return the text that figures show under the pointer for each trial of the search, by number."""
-    words = measure(results.study.metric)
+    words = metric_format(results.study.metric)
     return {trial.number: _hover_text(trial, words) for trial in results.trials}
-
-
-def group_name(group: str) -> str:
-    """Return the name of a group of trials in the legend."""
-    return group.replace("_", " ")
 
 
 def by_group(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
@@ -96,7 +91,7 @@ def points(group: str, rows: pd.DataFrame, x: str, y: str, texts: Mapping[int, s
         x=column(rows, x),
         y=column(rows, y),
         mode="markers",
-        name=group_name(group),
+        name=status_name(group),
         marker={"color": mark.colour, "symbol": mark.symbol, "size": mark.size, "line": outline},
         hovertext=[texts[number] for number in rows["trial"]],
         hoverinfo="text",

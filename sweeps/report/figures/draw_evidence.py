@@ -26,7 +26,7 @@ ROW_PX = 46
 
 def draw_forest(rows: pd.DataFrame, data: ReportData) -> go.Figure:
     """Draw differences with their intervals: thick 95 %, thin simultaneous; filled where Holm's p is below 0.05."""
-    words = data.findings.words
+    words = data.findings.metric_format
     figure = go.Figure()
     across = rows.assign(y=[-place for place in range(len(rows))])
     wide = across.assign(low=rows["simultaneous low"], high=rows["simultaneous high"])
@@ -58,7 +58,7 @@ def draw_forest(rows: pd.DataFrame, data: ReportData) -> go.Figure:
 
 def draw_paired_seeds(rows: pd.DataFrame, data: ReportData) -> go.Figure:
     """Draw one line per seed from the reference to each arm. If all lines rise, or all fall, the seeds agree."""
-    words = data.findings.words
+    words = data.findings.metric_format
     figure = go.Figure()
     arms = list(dict.fromkeys(rows["arm"]))
     for better, name, mark in ((True, "higher than its reference", UP), (False, "lower than its reference", DOWN)):
@@ -82,7 +82,7 @@ def draw_paired_seeds(rows: pd.DataFrame, data: ReportData) -> go.Figure:
 
 def draw_interactions(rows: pd.DataFrame, data: ReportData) -> go.Figure:
     """Draw main effects on the diagonal and interactions beside it, each cell with its estimate and p."""
-    words = data.findings.words
+    words = data.findings.metric_format
     names = list(dict.fromkeys(rows["row"]))
     by_cell = {(row["row"], row["column"]): row for row in rows.to_dict("records")}
     cells = [[by_cell.get((one, other)) for other in names] for one in names]
@@ -112,7 +112,7 @@ def draw_interactions(rows: pd.DataFrame, data: ReportData) -> go.Figure:
 
 def draw_path(rows: pd.DataFrame, data: ReportData) -> go.Figure:
     """Draw a waterfall: a bar per step with the 95 % interval of its difference."""
-    words = data.findings.words
+    words = data.findings.metric_format
     figure = go.Figure()
     for better, name, mark, pattern in ((True, "up", UP, ""), (False, "down", DOWN, "/")):
         steps = rows[(rows["difference"] > 0) == better]
@@ -142,7 +142,7 @@ def draw_path(rows: pd.DataFrame, data: ReportData) -> go.Figure:
 
 def draw_mean_curves(rows: pd.DataFrame, data: ReportData) -> go.Figure:
     """Draw the mean curve of each arm over its seeds in the band of its 95 % interval."""
-    words = data.findings.words
+    words = data.findings.metric_format
     figure = go.Figure()
     for place, arm in enumerate(dict.fromkeys(rows["arm"])):
         means, mark = rows[rows["arm"] == arm], ARM_MARKS[place % len(ARM_MARKS)]
@@ -167,7 +167,7 @@ def draw_mean_curves(rows: pd.DataFrame, data: ReportData) -> go.Figure:
 
 def draw_labelled_sets(rows: pd.DataFrame, data: ReportData) -> go.Figure:
     """Draw the means of the arms on every labelled set, the severities of a corruption joined by a line."""
-    words = data.findings.words
+    words = data.findings.metric_format
     names = list(dict.fromkeys(rows["set"]))
     family = dict(zip(rows["set"], rows["family"], strict=True))
     place = set_places(names, family)

@@ -8,10 +8,11 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
+from sweeps.formatting import status_name
 from sweeps.io.escape import plotly_text
 from sweeps.report.data import ReportData
 from sweeps.report.figures import theme
-from sweeps.report.figures.base import by_group, column, group_name, lines, points, whiskers
+from sweeps.report.figures.base import by_group, column, lines, points, whiskers
 from sweeps.report.figures.search_data import BEST, COMPLETE, REJECTED, UPPER, metric_row, ticks
 from sweeps.report.figures.theme import ARM_MARKS, MARKS, Mark, axis, epoch_axis, layout
 from sweeps.report.tables.frames import missing
@@ -27,7 +28,7 @@ GOLDEN_RATIO = 0.618034
 
 def draw_pareto_front(rows: pd.DataFrame, data: ReportData) -> go.Figure:
     """Draw the metric against the number of parameters, with the budget; rejected trials in a strip at the top."""
-    words, texts = data.findings.words, data.hover_texts
+    words, texts = data.findings.metric_format, data.hover_texts
     figure = go.Figure()
     front = rows[rows["front"].astype(bool)].sort_values("parameters")
     line = {"color": theme.GREEN, "width": 2, "dash": "dash"}
@@ -61,11 +62,10 @@ def draw_learning_curves(rows: pd.DataFrame, data: ReportData) -> go.Figure:
         line = {"color": mark.colour, "width": 3 if group == BEST else 1.4, "dash": mark.dash}
         small = {"symbol": mark.symbol, "color": mark.colour, "size": 4 if group != BEST else 6}
         mode = "lines+markers" if len(trials) <= MARKERS_UP_TO else "lines"
-        trace.update(name=group_name(group), mode=mode, line=line, marker=small)
+        trace.update(name=status_name(group), mode=mode, line=line, marker=small)
         figure.add_trace(trace.update(opacity=1.0 if group in (BEST, BASELINE) else 0.75))
-    return figure.update_layout(
-        layout(420), xaxis=epoch_axis(int(rows["epoch"].max())), yaxis=axis(plotly_text(data.findings.words.axis))
-    )
+    title = plotly_text(data.findings.metric_format.axis)
+    return figure.update_layout(layout(420), xaxis=epoch_axis(int(rows["epoch"].max())), yaxis=axis(title))
 
 
 def draw_history(rows: pd.DataFrame, data: ReportData) -> go.Figure:
@@ -78,7 +78,7 @@ def draw_history(rows: pd.DataFrame, data: ReportData) -> go.Figure:
     for group, trials in by_group(rows):
         figure.add_trace(points(group, trials, "trial", "value", data.hover_texts))
     return figure.update_layout(
-        layout(400), xaxis=axis("trial", tickformat=",d"), yaxis=axis(plotly_text(data.findings.words.axis))
+        layout(400), xaxis=axis("trial", tickformat=",d"), yaxis=axis(plotly_text(data.findings.metric_format.axis))
     )
 
 
@@ -170,7 +170,7 @@ def draw_timeline(rows: pd.DataFrame, data: ReportData) -> go.Figure:
         # The symbols repeat for each trial: its start, its finish, and the gap after it.
         mark = MARKS[group]
         trace = lines(trials, "moment", "trial", data.hover_texts)
-        trace.update(name=group_name(group), mode="lines+markers", line={"color": mark.colour, "width": 4})
+        trace.update(name=status_name(group), mode="lines+markers", line={"color": mark.colour, "width": 4})
         symbols = ["line-ns-open", mark.symbol, "circle"] * trials["trial"].nunique()
         figure.add_trace(trace.update(marker={"color": mark.colour, "symbol": symbols, "size": mark.size}))
     return figure.update_layout(
@@ -191,7 +191,7 @@ def _axis_marks(rows: pd.DataFrame, data: ReportData, names: Sequence[str]) -> d
     ends = [(0.0, min(values)), (1.0, max(values))] if min(values) < max(values) else [(0.5, values[0])]
     marks = {dimension.key: ticks(dimension) for dimension in data.results.study.space.dimensions}
     return {name: marks.get(name, []) for name in names} | {
-        metric_row(data.results): [(at, data.findings.words.show(value)) for at, value in ends]
+        metric_row(data.results): [(at, data.findings.metric_format.show(value)) for at, value in ends]
     }
 
 

@@ -10,6 +10,7 @@ from sweeps.report.data import ReportData
 from sweeps.report.figures import draw_evidence as draw
 from sweeps.report.figures import evidence_data
 from sweeps.report.figures.panel import Panel
+from sweeps.stats import ALPHA
 
 
 def span(rows: pd.DataFrame, column: str, noun: str) -> str:
@@ -24,10 +25,10 @@ def _forest(rows: pd.DataFrame, data: ReportData) -> str:
     contrast = "with the component minus without it, and interactions (×)" if effects else "arm minus reference"
     text = (
         f"{span(rows, 'pairs', 'seed' if effects else 'pair')} in each row, on validation data: {contrast}. Thick: the "
-        "95 % interval; thin: simultaneous over the same table (Bonferroni). Filled: Holm p below 0.05; open: not."
+        f"95 % interval; thin: simultaneous over the same table (Bonferroni). Filled: Holm p below {ALPHA}; open: not."
     )
     if section is not None and section.margin is not None:
-        margin = data.findings.words.difference(section.margin).lstrip("+")
+        margin = data.findings.metric_format.difference(section.margin).lstrip("+")
         text += f" Shaded: the margin of ±{margin}, within which the study regards a difference as unimportant."
     return text
 

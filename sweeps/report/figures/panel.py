@@ -62,18 +62,26 @@ class Panel:
 
     def applies(self, findings: Findings) -> bool:
         """Return whether the study has data for the figure."""
-        return not self.compute(ReportData(findings)).empty
+        return self.has_data(ReportData(findings))
 
     def __call__(self, findings: Findings) -> Figure:
+        """Return the figure of a study. Raises as `figure_of`."""
+        return self.figure_of(ReportData(findings))
+
+    def has_data(self, data: ReportData) -> bool:
+        """Return whether the study has data for the figure; `data` keeps what was computed for it."""
+        return not self.compute(data).empty
+
+    def figure_of(self, data: ReportData) -> Figure:
         """Return the figure of a study.
 
         Raises:
             FigureNotApplicable: The study has no data for it.
         """
-        data = ReportData(findings)
         rows = self.compute(data)
         if rows.empty:
-            raise FigureNotApplicable(f"{findings.results.name} has no figure {self.key!r}: {self._reason(findings)}")
+            reason = self._reason(data.findings)
+            raise FigureNotApplicable(f"{data.results.name} has no figure {self.key!r}: {reason}")
         return self.draw(rows, data)
 
     def _reason(self, findings: Findings) -> str:

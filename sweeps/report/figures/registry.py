@@ -38,9 +38,14 @@ def draw(name: str, findings: Findings) -> Figure:
         NoFigure: There is no figure of this name.
         FigureNotApplicable: The study has no data for the figure, such as no ablation.
     """
+    return panel_of(name)(findings)
+
+
+def panel_of(name: str) -> Panel:
+    """Return the panel called `name`. Raises NoFigure if there is none."""
     if name not in FIGURES:
         raise NoFigure(unknown("figure", name, FIGURES))
-    return FIGURES[name](findings)
+    return FIGURES[name]
 
 
 def applicable(findings: Findings) -> list[str]:

@@ -13,10 +13,11 @@ import pandas as pd
 
 from sweeps.evidence.findings import Findings
 from sweeps.evidence.importance import Importance
-from sweeps.formatting import measure, setting
+from sweeps.formatting import metric_format, setting
 from sweeps.pruners.factory import rule_of
 from sweeps.report.tables.frames import last_value
 from sweeps.space.space import Categorical, Dimension, Numeric
+from sweeps.stats.goal import sign
 from sweeps.storage.results import Results
 from sweeps.trial.arm import BASELINE
 from sweeps.trial.trial import Status, Trial
@@ -71,7 +72,7 @@ def history(results: Results, groups: Mapping[int, str]) -> pd.DataFrame:
 
     Only completed trials change `best so far`. Trials that recorded no value are left out.
     """
-    better = max if results.study.metric.goal == "maximize" else min
+    factor = sign(results.study.metric.goal)
     best: float | None = None
     rows = []
     for trial in results.trials:
@@ -79,7 +80,7 @@ def history(results: Results, groups: Mapping[int, str]) -> pd.DataFrame:
         if value is None:
             continue
         if trial.status is Status.COMPLETE:
-            best = value if best is None else better(best, value)
+            best = value if best is None else max(best, value, key=lambda value: factor * value)
         rows.append((trial.number, groups[trial.number], value, best))
     return _frame(rows, ["trial", "group", "value", "best so far"])
 
@@ -96,7 +97,7 @@ def parallel_coordinates(findings: Findings) -> pd.DataFrame:
     ranked = findings.ranked if dimensions else ()
     # The best quarter is coloured, which shows the ranges in which good trials lie.
     upper = {trial.number for trial in ranked[: max(1, len(ranked) // 4)]}
-    words, axis = findings.words, metric_row(findings.results)
+    words, axis = findings.metric_format, metric_row(findings.results)
     rows: list[tuple[Any, ...]] = []
     for trial, position in zip(ranked, _spread([trial.value or 0.0 for trial in ranked]), strict=True):
         about = (trial.number, _rank_group(trial, ranked[0], upper), trial.value)
@@ -110,7 +111,7 @@ def parallel_coordinates(findings: Findings) -> pd.DataFrame:
 
 def metric_row(results: Results) -> str:
     """Return the name of the metric's axis, marked if a setting has the same name."""
-    name = measure(results.study.metric).axis
+    name = metric_format(results.study.metric).axis
     return f"{name} (metric)" if name in results.study.parameters else name
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 from sweeps.formatting import count
 from sweeps.report.data import ReportData
 from sweeps.report.figures import draw_search as draw
-from sweeps.report.figures import search_data as series
+from sweeps.report.figures import search_data
 from sweeps.report.figures.panel import Panel
 
 PRUNED_LEFT_OUT = (
@@ -22,7 +22,7 @@ def _evidence(number: int, noun: str = "trial") -> str:
 
 
 def _pareto_front(rows: pd.DataFrame, data: ReportData) -> str:
-    rejected = int((rows["group"] == series.REJECTED).sum())
+    rejected = int((rows["group"] == search_data.REJECTED).sum())
     limits = draw.limits(data.results, "parameters")
     text = _evidence(len(rows) - rejected, "completed trial")
     text += " Dashed: the Pareto front, on which no trial is at least as good with fewer parameters."
@@ -83,7 +83,7 @@ SEARCH_PANELS = (
     Panel(
         "pareto_front",
         "Metric against parameters",
-        lambda data: series.pareto_front(data.findings, data.groups),
+        lambda data: search_data.pareto_front(data.findings, data.groups),
         draw.draw_pareto_front,
         _pareto_front,
         "no trial has a count of parameters",
@@ -91,7 +91,7 @@ SEARCH_PANELS = (
     Panel(
         "learning_curves",
         "Learning curves",
-        lambda data: series.learning_curves(data.results, data.groups),
+        lambda data: search_data.learning_curves(data.results, data.groups),
         draw.draw_learning_curves,
         _learning_curves,
         "no epoch was recorded",
@@ -99,7 +99,7 @@ SEARCH_PANELS = (
     Panel(
         "history",
         "Search history",
-        lambda data: series.history(data.results, data.groups),
+        lambda data: search_data.history(data.results, data.groups),
         draw.draw_history,
         _history,
         "no value was recorded",
@@ -107,7 +107,7 @@ SEARCH_PANELS = (
     Panel(
         "parallel_coordinates",
         "Settings of the completed trials",
-        lambda data: series.parallel_coordinates(data.findings),
+        lambda data: search_data.parallel_coordinates(data.findings),
         draw.draw_parallel_coordinates,
         _parallel_coordinates,
         "no trial has completed, or nothing is searched",
@@ -115,7 +115,7 @@ SEARCH_PANELS = (
     Panel(
         "importance",
         "Importance of the settings (exploratory)",
-        lambda data: series.importance(data.importances),
+        lambda data: search_data.importance(data.importances),
         draw.draw_importance,
         _importance,
         "too few comparable trials",
@@ -123,7 +123,7 @@ SEARCH_PANELS = (
     Panel(
         "rungs",
         "Trials that reached each epoch",
-        lambda data: series.rungs(data.results),
+        lambda data: search_data.rungs(data.results),
         draw.draw_rungs,
         _rungs,
         "the study does not terminate trials early, or none has begun",
@@ -131,7 +131,7 @@ SEARCH_PANELS = (
     Panel(
         "timeline",
         "Timeline",
-        lambda data: series.timeline(data.results, data.groups),
+        lambda data: search_data.timeline(data.results, data.groups),
         draw.draw_timeline,
         _timeline,
         "no trial has begun",

@@ -22,7 +22,7 @@ class Picture:
 
 def pictures(data: ReportData) -> dict[str, Picture]:
     """Return the pictures for which the study has data, by the names of their files."""
-    words, section = data.findings.words, data.results.study.ablation
+    words, section = data.findings.metric_format, data.results.study.ablation
     margin = section.margin if section else None
     drawn = {}
     if len(data.differences):

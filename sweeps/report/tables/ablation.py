@@ -13,10 +13,9 @@ from sweeps.formatting import count, setting
 from sweeps.report.tables.frames import frame_of
 from sweeps.report.tables.interval import Interval
 from sweeps.stats import Paired
-from sweeps.trial.arm import Arm
+from sweeps.trial.arm import RETUNED, Arm
 
 EDITS_SHOWN = 4
-RETUNED = " (re-tuned)"
 MAIN = ["arm", "change", "against", "pairs", "reference mean", "arm mean", "difference", "Holm p", "verdict"]
 CHECKS = [
     "arm",

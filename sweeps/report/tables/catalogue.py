@@ -11,8 +11,14 @@ from sweeps.evidence import Ablation, Comparison
 from sweeps.evidence.findings import Findings
 from sweeps.formatting import MetricFormat, hours, percent
 from sweeps.report.data import ReportData
-from sweeps.report.tables import ablation as effects
 from sweeps.report.tables import levels
+from sweeps.report.tables.ablation import (
+    checks_table,
+    comparison_table,
+    effects_table,
+    not_applicable_table,
+    retuned_table,
+)
 from sweeps.report.tables.classes import pairs_table
 from sweeps.report.tables.cost import cost_table, stages_table
 from sweeps.report.tables.frames import (
@@ -49,7 +55,7 @@ _TITLES: Titles = {"macs": "MACs"}
 
 def confirmed_tables(findings: Findings) -> list[Table]:
     """Return the table of the confirmed configurations; none before confirm has begun."""
-    shown = level(findings.words)
+    shown = level(findings.metric_format)
     kinds: Formats = {"search (one run)": shown, "confirmed": shown, TEST: shown, **_COUNTS}
     note = (
         f"Ranked by the mean over fresh seeds, on {VALIDATION} data. The value of the search is a single run that was "
@@ -61,10 +67,10 @@ def confirmed_tables(findings: Findings) -> list[Table]:
 
 def ablation_tables(data: ReportData) -> list[Table]:
     """Return the tables of the ablation that have a row; none before it has begun."""
-    ablation, words = data.findings.ablation, data.findings.words
+    ablation, words = data.findings.ablation, data.findings.metric_format
     if ablation is None:
         return []
-    not_applicable = effects.not_applicable_table(ablation.not_applicable)
+    not_applicable = not_applicable_table(ablation.not_applicable)
     return _present(
         _effects(ablation, words),
         _comparisons("ablation", "Every arm against its reference", ablation.comparisons, words),
@@ -78,7 +84,7 @@ def ablation_tables(data: ReportData) -> list[Table]:
 
 def final_tables(data: ReportData) -> list[Table]:
     """Return the tables of the opened test set that have a row; none while it is sealed."""
-    final, words = data.findings.final, data.findings.words
+    final, words = data.findings.final, data.findings.metric_format
     if final is None or not final.sets:
         return []
     comparisons = final.sets[0].comparisons
@@ -128,7 +134,7 @@ def openings_tables(findings: Findings) -> list[Table]:
 
 def best(findings: Findings) -> Table:
     """Return the table of the best trials of the search."""
-    words, metric = findings.words, findings.results.study.metric.name
+    words, metric = findings.metric_format, findings.results.study.metric.name
     frame = best_table(findings)
     return Table("best", "The search's best", frame, formats(words, metric), titles_of(words, metric), unshown=UNSHOWN)
 
@@ -176,14 +182,15 @@ def _present(*tables: Table) -> list[Table]:
 
 
 def _test(findings: Findings) -> Table:
-    shown, moved = level(findings.words), difference(findings.words)
+    shown, moved = level(findings.metric_format), difference(findings.metric_format)
     kinds: Formats = {VALIDATION: shown, TEST: shown, levels.MOVED: moved}
     note = "Trained on training and validation data together: not the runs that were measured on validation data."
     return Table(TEST, "Validation and test", levels.test_table(findings), kinds, note=note)
 
 
 def _shifts(findings: Findings) -> Table:
-    shown, moved, frame = level(findings.words), difference(findings.words), levels.shift_table(findings)
+    shown, moved = level(findings.metric_format), difference(findings.metric_format)
+    frame = levels.shift_table(findings)
     kinds: Formats = {name: moved if str(name).endswith(levels.MOVED) else shown for name in frame.columns[1:]}
     return Table("shifts", "Validation, test and further sets", frame, {**kinds, "set": str})
 
@@ -210,7 +217,7 @@ def _comparisons(
     note = f"On {part} data: arm minus reference, paired by seed; p by Holm over {family} comparisons."
     # A column with the same reference in every row says nothing.
     unshown = ["against"] if {one.reference.name for one in comparisons} == {BASELINE} else []
-    return Table(name, title, effects.comparison_table(comparisons), kinds, titles, note, unshown=unshown)
+    return Table(name, title, comparison_table(comparisons), kinds, titles, note, unshown=unshown)
 
 
 def _checks(name: str, title: str, comparisons: Sequence[Comparison], words: MetricFormat) -> Table:
@@ -228,7 +235,7 @@ def _checks(name: str, title: str, comparisons: Sequence[Comparison], words: Met
         "which the arm's metric was better. Detectable: with 80 % power. Diverged runs count at chance level."
     )
     titles: Titles = {**_TITLES, "d_z": "d_z [95 % CI]", "pairs left out": "left out"}
-    return Table(name, title, effects.checks_table(comparisons), kinds, titles, note, folded=True)
+    return Table(name, title, checks_table(comparisons), kinds, titles, note, folded=True)
 
 
 def _effects(ablation: Ablation, words: MetricFormat) -> Table:
@@ -240,18 +247,18 @@ def _effects(ablation: Ablation, words: MetricFormat) -> Table:
         "and without it."
     )
     titles: Titles = {"estimate": "estimate [95 % CI]"}
-    frame = effects.effects_table(ablation.effects)
+    frame = effects_table(ablation.effects)
     return Table("effects", "Main effects and interactions", frame, kinds, titles, note)
 
 
 def _retuned(findings: Findings, ablation: Ablation) -> Table:
-    moved, tuned = difference(findings.words), findings.facts(ABLATION).get("tuned", {})
+    moved, tuned = difference(findings.metric_format), findings.facts(ABLATION).get("tuned", {})
     kinds: Formats = {
         **dict.fromkeys(("fixed difference", "re-tuned difference"), moved),
         **dict.fromkeys(("fixed Holm p", "re-tuned Holm p"), probability),
     }
     note = "Fixed: arms with the settings of their reference. Re-tuned: arms and reference, each tuned again before."
-    frame = effects.retuned_table(ablation.comparisons, ablation.retuned, tuned)
+    frame = retuned_table(ablation.comparisons, ablation.retuned, tuned)
     return Table("ablation_retuned", "Fixed and re-tuned", frame, kinds, {}, note)
 
 

@@ -1,4 +1,4 @@
-"""Compute what a study has cost, and what early termination and the budget gate saved."""
+"""Compute what a study has cost, and what early termination and the constraints saved."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Cost:
         by_status: The trials, epochs and hours of each status that occurs.
         epochs: The epochs trained.
         epochs_full: The epochs without early termination; None if the length of a full trial is not known.
-        never_trained: The configurations that the budget gate rejected.
+        never_trained: The configurations that the constraints rejected.
         cached: The runs from the result cache, which held no device here.
         stopped_hours: The hours that the missing epochs of pruned trials would have taken, at each trial's own pace.
         gate_hours: The hours that the rejected configurations would have taken, at the completed trials' pace per MAC;
@@ -75,7 +75,7 @@ def stages_table(by_stage: Mapping[str, Cost], whole: Cost) -> pd.DataFrame:
         whole: The cost of the study.
     """
     rows = [_stage_row(name, cost, whole) for name, cost in (*by_stage.items(), ("all", whole))]
-    saved = ["epochs saved by stopping early", "turned away by the budget gate", "from the result cache"]
+    saved = ["epochs saved by stopping early", "rejected by the constraints before training", "from the result cache"]
     columns = ["stage", "runs", "complete", "epochs", whole.unit, "share", "per completed run", *saved]
     return frame_of(rows, columns)
 

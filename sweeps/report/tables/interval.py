@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from sweeps.formatting import MISSING, MetricFormat, chance
+from sweeps.formatting import MISSING, MetricFormat, p_text
 from sweeps.report.tables.frames import missing
 from sweeps.stats import Estimate
 
@@ -59,7 +59,7 @@ def plain(value: Any) -> str:
 
 def probability(p: Any) -> str:
     """Return a p-value with two digits: "0.033", "< 0.0001". It is never rounded to 0, nor across 0.05."""
-    return MISSING if missing(p) else chance(float(p)).removeprefix("= ")
+    return MISSING if missing(p) else p_text(float(p)).removeprefix("= ")
 
 
 def _writer(show: Callable[[float], str]) -> Callable[[Any], str]:

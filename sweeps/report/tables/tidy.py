@@ -12,6 +12,7 @@ import pandas as pd
 
 from sweeps.evidence import Comparison, Effect
 from sweeps.evidence.findings import Findings
+from sweeps.recipe.keys import value_at
 from sweeps.report.tables.ablation import change, effect_name, means
 from sweeps.report.tables.frames import last_value, setting_cell, setting_column, setting_keys
 from sweeps.storage.results import Results
@@ -21,7 +22,7 @@ from sweeps.trial.trial import Trial
 # The columns of a trial's facts, with the dtypes that keep empty cells.
 FACTS = {
     "stage": "object",
-    "number": "int64",
+    "trial": "int64",
     "status": "object",
     "arm": "object",
     "replicate": "Int64",
@@ -51,7 +52,7 @@ def trials_frame(findings: Findings) -> pd.DataFrame:
     Returns:
         The columns are, in this order:
 
-        - stage, number: Together they name the trial.
+        - stage, trial: Together they name the trial, as in the other frames.
         - status, reason: How it ended, and why if it did not complete.
         - arm, replicate, seed: The arm and its replicate (from 0); empty in the search.
         - value: The metric of a completed trial; empty otherwise. In the stage final it is that of the test set.
@@ -159,10 +160,7 @@ def _setting(trial: Trial, arm: Arm | None, key: str) -> Any:
     """A searched setting of a trial: its own or, for a run of an arm, that of the arm's recipe."""
     if key in trial.parameters or arm is None:
         return trial.parameters.get(key)
-    node: Any = arm.settings
-    for part in key.split("."):
-        node = node.get(part) if isinstance(node, Mapping) else None
-    return node
+    return value_at(arm.settings, key)
 
 
 def _curve(results: Results, trial: Trial) -> list[dict[str, float]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import socket
 from contextlib import suppress
 
@@ -13,6 +12,7 @@ import ray
 from ray._private import ray_constants
 from ray._private import worker as ray_worker
 
+from sweeps.io.cores import available_cores
 from sweeps.runners.protocol import TrialResources
 
 CONNECT_S = 5.0
@@ -25,7 +25,7 @@ class HeadLost(ConnectionError):
     """A process of the Ray that was started here has ended; without it Tune would wait for workers for ever."""
 
 
-def start(share: TrialResources, address: str | None) -> None:
+def start(resources: TrialResources, address: str | None) -> None:
     """Start Ray on this machine, or connect to the cluster at `address`. Raises whatever Ray raises."""
     # Under `uv run` workers would work in a copy of the folder, its environment of gigabytes included, and save there.
     # Ray reads its variable for it when it is first imported, which may have been before this package was.
@@ -33,7 +33,7 @@ def start(share: TrialResources, address: str | None) -> None:
     if address:
         _connect(address)
     else:
-        _start_here(share)
+        _start_here(resources)
 
 
 def require_alive() -> None:
@@ -65,20 +65,19 @@ def _connect(address: str) -> None:
     ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
 
 
-def _start_here(share: TrialResources) -> None:
+def _start_here(resources: TrialResources) -> None:
     # Ray prints the death of a worker among our own output, where progress and `--json` are; the engine has its own
     # note for it.
     ray_worker.print_to_stdstream = lambda *_, **__: None
     # Whoever reaches Ray's servers can run code, so they must listen on the loopback address only. They do so where Ray
     # has no clusters (macOS, Windows); `_node_ip_address="127.0.0.1"` is replaced by the machine's outer address.
     ray_constants.ENABLE_RAY_CLUSTER = False
-    cores = len(os.sched_getaffinity(0))
     ray.init(
         # Without an address, ray.init would join any Ray that it finds on the machine.
         address="local",
         include_dashboard=False,
         # `--workers` may ask for more trials at once than there are cores.
-        num_cpus=max(cores, math.ceil((share.workers or 1) * share.cpu)),
+        num_cpus=max(available_cores(), math.ceil((resources.workers or 1) * resources.cpu)),
         object_store_memory=OBJECT_STORE_BYTES,
         log_to_driver=False,
         logging_level=logging.ERROR,

@@ -23,21 +23,23 @@ class RayRunner:
     """Trains jobs through Ray Tune, on this machine or on a cluster.
 
     Args:
-        share: The resources of one trial, and how many trials may run at once.
+        resources: The resources of one trial, and how many trials may run at once.
         address: A running Ray cluster; None starts Ray on this machine, which takes seconds.
 
     Raises:
         RunnerError: Ray could not be started or reached.
     """
 
-    def __init__(self, share: TrialResources, address: str | None = None) -> None:
-        self._share = share
+    def __init__(self, resources: TrialResources, address: str | None = None) -> None:
+        self._resources = resources
         logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
         try:
-            cluster.start(share, address)
+            cluster.start(resources, address)
         except Exception as error:  # Ray raises bare ones, too
             first_line = (str(error).splitlines() or [type(error).__name__])[0]
-            raise RunnerError(f"Ray did not start: {first_line}; --runner inline trains without it") from error
+            raise RunnerError(
+                f"Ray did not start: {first_line}; --runner inline (runner='inline') trains without it"
+            ) from error
 
     def run(self, scheduler: Scheduler) -> None:
         """Train jobs until the scheduler has none and none is running, or until it is stopping.
@@ -66,20 +68,19 @@ class RayRunner:
     def _slots(self) -> int:
         """Return how many trials run at once. Raises RunnerError if not even one fits."""
         total = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        fits = [total.get("CPU", 0) / self._share.cpu]
-        if self._share.gpu:
-            fits.append(total.get("GPU", 0) / self._share.gpu)
+        fits = [total.get("CPU", 0) / self._resources.cpu]
+        if self._resources.gpu:
+            fits.append(total.get("GPU", 0) / self._resources.gpu)
         slots = int(min(fits) + 1e-9)  # 0.3 / 0.1 is 2.9999999999999996
         if slots < 1:
             available = f"{total.get('CPU', 0):g} CPUs and {total.get('GPU', 0):g} GPUs"
-            requested = f"cpu: {self._share.cpu:g}, gpu: {self._share.gpu:g}"
+            requested = f"cpu: {self._resources.cpu:g}, gpu: {self._resources.gpu:g}"
             raise RunnerError(f"a trial takes resources {{{requested}}}, but Ray has {available}; lower resources")
-        return min(slots, self._share.workers or slots)
+        return min(slots, self._resources.workers or slots)
 
     def _tuner(self, scheduler: Scheduler, slots: int, scratch: Path) -> Any:
-        resources = {"cpu": self._share.cpu, "gpu": self._share.gpu}
         return tune.Tuner(
-            tune.with_resources(trainable, resources),
+            tune.with_resources(trainable, {"cpu": self._resources.cpu, "gpu": self._resources.gpu}),
             tune_config=tune.TuneConfig(
                 search_alg=JobSearcher(scheduler, slots),
                 scheduler=EventDispatcher(scheduler),

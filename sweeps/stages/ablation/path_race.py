@@ -16,16 +16,16 @@ from sweeps.artifacts.layout import RACE
 from sweeps.designs import Design, path_steps
 from sweeps.designs.path import FIRST
 from sweeps.runners.protocol import Job
-from sweeps.samplers.feasibility import ConstraintGate
+from sweeps.samplers.constraint_gate import ConstraintGate
 from sweeps.stages.ablation.stage import BadDesign
 from sweeps.stages.context import Context
 from sweeps.stages.incumbent import incumbent, parameters_of
 from sweeps.stages.replicates import ReplicateStage
 from sweeps.stats import paired
-from sweeps.study.sections import Seeds
+from sweeps.stats.goal import Goal, sign
 from sweeps.study.stages import ABLATION
 from sweeps.trial.arm import BASELINE, Arm
-from sweeps.trial.assessment import Feasibility
+from sweeps.trial.feasibility import Feasibility
 from sweeps.trial.trial import Trial
 
 # Two-sided p, so one-sided 0.05. Dropping a change too early may swap two steps; it never affects a reported figure.
@@ -55,7 +55,7 @@ class PathRace(ReplicateStage):
     def __init__(self, context: Context) -> None:
         section = context.study.ablation
         assert section is not None
-        self._max_seeds = section.seeds.min if isinstance(section.seeds, Seeds) else section.seeds
+        self._max_seeds = section.min_seeds
         self._origin, self._steps = _origin_and_steps(context)
         super().__init__(context, ABLATION, context.storage.stage(RACE), ())
         self._advance()
@@ -64,7 +64,7 @@ class PathRace(ReplicateStage):
             if (trial.recipe, trial.replicate) not in self._runs:
                 self._storage.abandon(number, f"{trial.variant} is no candidate any more")
 
-    def wanted(self) -> Mapping[str, int]:
+    def replicates_needed(self) -> Mapping[str, int]:
         """Return the seeds of the current candidates; arms of decided steps need no more runs."""
         return {arm.name: self._standing.seeds for arm in self._standing.candidates}
 
@@ -110,7 +110,7 @@ def standing(
     gate: ConstraintGate,
     figures_of: Callable[[Arm, int], dict[int, float] | None],
     max_seeds: int,
-    goal: str,
+    goal: Goal,
 ) -> Standing:
     """Derive the state of a race from the figures so far. A pure function: a restart derives the same.
 
@@ -120,7 +120,7 @@ def standing(
         gate: Checks each candidate against the constraints.
         figures_of: Returns the figures of an arm's first n runs by replicate; None if they have not ended.
         max_seeds: The seeds of the longest race for one step.
-        goal: "maximize" or "minimize".
+        goal: Whether larger or smaller figures are better.
     """
     path: list[Arm] = []
     remaining = dict(steps)
@@ -155,7 +155,7 @@ def _arm(name: str, feasibility: Feasibility, step: Mapping[str, Any], changed: 
 
 
 def _raced(
-    candidates: list[Arm], figures_of: Callable[[Arm, int], dict[int, float] | None], max_seeds: int, goal: str
+    candidates: list[Arm], figures_of: Callable[[Arm, int], dict[int, float] | None], max_seeds: int, goal: Goal
 ) -> tuple[list[Arm], int]:
     """The candidates still racing and the seeds that they need next; the best one and 0 once the race is decided."""
     alive = list(candidates)
@@ -173,10 +173,9 @@ def _raced(
     return [best], 0
 
 
-def _merit(figures: Mapping[int, float], goal: str) -> float:
+def _merit(figures: Mapping[int, float], goal: Goal) -> float:
     """The mean, signed so that more is better; an arm without figures is last."""
-    sign = 1 if goal == "maximize" else -1
-    return sign * sum(figures.values()) / len(figures) if figures else -float("inf")
+    return sign(goal) * sum(figures.values()) / len(figures) if figures else -float("inf")
 
 
 def _behind(candidate: Mapping[int, float], best: Mapping[int, float]) -> bool:
@@ -199,8 +198,8 @@ def _origin_and_steps(context: Context) -> tuple[Arm, Steps]:
     steps = path_steps(parameters, goal.arm.edits, study.space)  # the edits of a candidate are its searched values
     if not steps:
         raise BadDesign(
-            f"{study.name}: ablation: design: path: the incumbent ({goal.origin}) is the baseline: there is no way "
-            f"to go; search more, or write another design"
+            f"{study.name}: ablation: design: path: the incumbent ({goal.origin}) is the baseline: the path has "
+            f"no steps; extend the search or choose another design"
         )
     toggles = context.workload.toggles()
     origin = Arm(BASELINE, baseline.settings, cost=baseline.cost)

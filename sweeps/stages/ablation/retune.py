@@ -9,7 +9,7 @@ from typing import Any
 from sweeps.artifacts.layout import RETUNE
 from sweeps.recipe.keys import nested_in
 from sweeps.runners.protocol import Decision, End, Epoch, Job, Note, Preemption
-from sweeps.samplers.feasibility import ConstraintGate
+from sweeps.samplers.constraint_gate import ConstraintGate
 from sweeps.samplers.sampler import Sampler
 from sweeps.space.space import TOGGLE
 from sweeps.stages.context import Context
@@ -19,16 +19,12 @@ from sweeps.storage.results import Results
 from sweeps.study.parameters import Parameter
 from sweeps.study.stages import ABLATION
 from sweeps.study.study import Study
-from sweeps.trial.arm import Arm, digest
+from sweeps.trial.arm import RETUNED, Arm, digest
 from sweeps.trial.trial import Status
-
-SUFFIX = " (re-tuned)"
 
 
 class Retuning:
     """The searches of all arms under one scheduler, so that no device waits for the last trial of an arm."""
-
-    stage = ABLATION
 
     def __init__(self, context: Context, arms: Sequence[Arm]) -> None:
         self._searches: dict[str, Search] = {}
@@ -92,8 +88,8 @@ def tuned_arms(context: Context, arms: Sequence[Arm]) -> tuple[list[Arm], dict[s
     retuned: list[Arm] = []
     chosen: dict[str, dict[str, Any]] = {}
     for arm in arms:
-        name = f"{arm.name}{SUFFIX}"
-        reference = f"{arm.reference}{SUFFIX}" if arm.reference else ""
+        name = f"{arm.name}{RETUNED}"
+        reference = f"{arm.reference}{RETUNED}" if arm.reference else ""
         if not arm.applicable:
             retuned.append(replace(arm, name=name, reference=reference, tuned=True))
             continue

@@ -30,29 +30,29 @@ class Ablation(ReplicateStage):
     Args:
         context: The parts of the running study.
         arms: The arms of the design.
-        facts: What to remember about the design, beside what the stage decides itself.
+        facts: Facts about the design to store; the stage adds the number of replicates of each arm.
     """
 
     def __init__(self, context: Context, arms: Sequence[Arm], facts: Mapping[str, Any]) -> None:
         section = context.study.ablation
         assert section is not None
         self._seeds = section.seeds
+        self._min_seeds = section.min_seeds
         self._facts = dict(facts)
         self._totals: dict[str, int] = {}  # filled when Stein's first stage has ended
         super().__init__(context, ABLATION, context.storage.stage(ABLATION.name), arms)
         self._note()
 
-    def wanted(self) -> Mapping[str, int]:
+    def replicates_needed(self) -> Mapping[str, int]:
         """Return the replicates of each arm: the number in the study file or, with a precision, Stein's.
 
         Stein's two-stage procedure (1945) estimates the variance from the first replicates and derives from it the
         number that gives the precision, whatever the means are. It therefore needs no correction for looking early.
         """
-        first = self._seeds.min if isinstance(self._seeds, Seeds) else self._seeds
         if self._totals:
             return self._totals
-        fixed = {arm.name: first for arm in self._active}
-        if isinstance(self._seeds, int) or not all(self.ended(arm, first) for arm in self._active):
+        fixed = {arm.name: self._min_seeds for arm in self._active}
+        if isinstance(self._seeds, int) or not all(self.ended(arm, self._min_seeds) for arm in self._active):
             return fixed
         self._totals = self._stein(self._seeds, fixed)
         self._note()
@@ -61,7 +61,7 @@ class Ablation(ReplicateStage):
     def _stein(self, seeds: Seeds, fixed: Mapping[str, int]) -> dict[str, int]:
         """For each arm the largest number that one of its comparisons needs."""
         totals = dict(fixed)
-        for names, differences in self._comparisons(seeds.min):
+        for names, differences in self._comparisons(self._min_seeds):
             if len(differences) > 1:
                 needed = stein_total(differences, seeds.precision, seeds.max)
                 totals |= {name: max(totals[name], needed) for name in names}
@@ -76,10 +76,10 @@ class Ablation(ReplicateStage):
         return [([arm.name, arm.reference], _differences(figures, arm, first)) for arm in compared]
 
     def _note(self) -> None:
-        """Store what the stage decides by, and tell the observer its size."""
-        wanted = dict(self._totals or self.wanted())
-        first = {"first": self._seeds.min} if isinstance(self._seeds, Seeds) else {}
-        self._storage.set_facts({**self._facts, **first, "wanted": wanted})
+        """Store the design's facts and the replicates of each arm; report the number of runs to the observer."""
+        needed = dict(self._totals or self.replicates_needed())
+        first = {"first": self._min_seeds} if isinstance(self._seeds, Seeds) else {}
+        self._storage.set_facts({**self._facts, **first, "wanted": needed})
         self._context.observer.on_stage(ABLATION.name, self.total())
 
 
@@ -114,15 +114,14 @@ def design_of(context: Context) -> Design:
     from_file = section.baseline == "given"
     settings = gate.baseline().settings if from_file else incumbent(context.storage.results(), gate).arm.settings
     fit = partial(fitted, workload, gate.weigh) if section.over_budget == "shrink" else None
-    seeds = section.seeds.min if isinstance(section.seeds, Seeds) else section.seeds
     try:
         components = components_of(section.components or (), workload.toggles())
-        return arms(section.design, settings, components, gate.weigh, fit=fit, seeds=seeds)
+        return arms(section.design, settings, components, gate.weigh, fit=fit, seeds=section.min_seeds)
     except ValueError as error:
         raise BadDesign(f"{study.name}: ablation: {error}") from None
 
 
 def facts_of(design: Design) -> dict[str, Any]:
-    """Return what the stage remembers about a design, as plain data."""
+    """Return the facts of a design that the stage stores: its name and, unless empty, its generators and aliases."""
     facts = {"design": design.name, "generators": list(design.generators), "aliases": dict(design.aliases)}
     return {name: fact for name, fact in facts.items() if fact}

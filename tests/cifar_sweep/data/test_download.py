@@ -1,4 +1,4 @@
-"""Downloads from a local web server, and what is said without a network."""
+"""Downloads from a local web server, and the error without a network."""
 
 from __future__ import annotations
 

@@ -47,19 +47,19 @@ def test_the_exported_model_gives_the_logits_of_the_trained_one(tiny_study: Path
         pytest.importorskip(module)
     done = export(tiny_study, tmp_path / "out", form)
     assert "it gives the same logits" in done.stdout
-    delivery = deliver(tiny_study, "tiny")
-    recipe = Recipe.model_validate(delivery.settings)
+    trained = deliver(tiny_study, "tiny")
+    recipe = Recipe.model_validate(trained.settings)
     pixels = torch.from_numpy(load_images(recipe.data, tiny_study / "data", "test").pixels[:7])
-    expected = Trained.load(recipe, delivery.folders[0], torch.device("cpu")).logits(pixels)
+    expected = Trained.load(recipe, trained.folders[0], torch.device("cpu")).logits(pixels)
     with torch.no_grad():
         logits = by_hand(tmp_path / "out", form, pixels.permute(0, 3, 1, 2).float() / 255)
     assert torch.allclose(logits, expected, atol=1e-4)
-    _check_card(tmp_path / "out", form, delivery)
+    _check_card(tmp_path / "out", form, trained)
 
 
-def _check_card(folder: Path, form: str, delivery: TrainedModels) -> None:
+def _check_card(folder: Path, form: str, trained: TrainedModels) -> None:
     card = (folder / "README.md").read_text(encoding="utf-8")
-    fingerprint = delivery.results.environment["data"]["fingerprint"]
+    fingerprint = trained.results.environment["data"]["fingerprint"]
     for part in ("Which learning rate", "final/0", FORMATS[form].example, "| test | accuracy |", fingerprint, "Input:"):
         assert part in card
     assert (folder / "classes.txt").read_text(encoding="utf-8").splitlines() == list("0123456789")
@@ -92,15 +92,15 @@ def test_a_missing_library_is_named_with_the_command_that_installs_it(
 
 
 def test_without_the_data_random_images_are_compared(tiny_study: Path, tmp_path: Path) -> None:
-    delivery = deliver(tiny_study, "tiny")
+    trained = deliver(tiny_study, "tiny")
     settings = {
-        **delivery.settings,
+        **trained.settings,
         "data": {"name": "npz", "path": "gone.npz", "size": 8, "channels": 1, "classes": 10},
     }
     from cifar_sweep import workload
     from sweeps.workload import Site
 
     site = Site(tmp_path, "cpu")
-    done = workload.export(Recipe.model_validate(settings), delivery.folders[0], site, "torchscript", tmp_path)
+    done = workload.export(Recipe.model_validate(settings), trained.folders[0], site, "torchscript", tmp_path)
     assert done.difference <= done.tolerance
     assert list(done.names) == list("0123456789")

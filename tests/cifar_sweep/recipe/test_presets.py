@@ -13,7 +13,7 @@ import torch
 from cifar_sweep.recipe import Recipe
 from cifar_sweep.recipe.presets import PRESETS
 from cifar_sweep.training.trainer import Trainer
-from sweeps.samplers.feasibility import ConstraintGate
+from sweeps.samplers.constraint_gate import ConstraintGate
 from sweeps.study.document import from_text
 from sweeps.study.study import Study, StudyError, schema
 from sweeps.validation.checks import accept
@@ -104,9 +104,9 @@ def test_a_study_may_search_and_ablate_what_the_preset_stands_for():
     )
     gate = ConstraintGate(study, workload)
     assert gate.baseline().settings["model"]["name"] == "airbench"
-    weighed = gate.assess({"model.whiten_bias_epochs": 1, "augment.flip": True})
-    assert weighed.accepted
-    assert weighed.settings["model"]["whiten_bias_epochs"] == 1
+    feasibility = gate.assess({"model.whiten_bias_epochs": 1, "augment.flip": True})
+    assert feasibility.accepted
+    assert feasibility.settings["model"]["whiten_bias_epochs"] == 1
     for name in ("whitening", "dirac_init", "alternating_flip", "reflect", "lookahead", "tta"):
         without = gate.weigh(gate.baseline().settings, workload.toggles()[name])
         assert without.accepted

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import threading
+from importlib import metadata
 from pathlib import Path
 
 import pandas as pd
@@ -73,7 +75,7 @@ def test_types_of_the_api_are_known_to_a_checker(tmp_path: Path) -> None:
 def test_trials_are_those_of_the_records(folder: Path, results: sweeps.StudyResults) -> None:
     records = open_results(folder / "runs", "toy").everything
     frame = results.trials
-    assert [*zip(frame.stage, frame.number, strict=True)] == [(trial.stage, trial.number) for trial in records]
+    assert [*zip(frame.stage, frame.trial, strict=True)] == [(trial.stage, trial.number) for trial in records]
     assert frame.value.tolist() == pytest.approx([trial.value for trial in records])
     assert frame[frame.stage == "search"]["lr"].tolist() == [trial.parameters["lr"] for trial in records[:4]]
     assert frame[frame.stage == "ablation"].groupby("arm").replicate.apply(list).to_dict() == {
@@ -102,6 +104,8 @@ def test_figures_are_drawn_by_name_and_tell_why_not(results: sweeps.StudyResults
     assert results.figures.forest() == results.figures.draw("forest")
     with pytest.raises(sweeps.FigureNotApplicable, match="toy has no figure 'confusion'"):
         results.figures.confusion()
+    with pytest.raises(sweeps.NoFigure, match="did you mean 'forest'"):
+        results.figures.draw("forrest")
     for name in results.figures.available:
         assert results.figures.draw(name).to_dict()["data"], name
 
@@ -119,6 +123,28 @@ def test_best_has_the_recipe_of_the_best_trial(folder: Path, results: sweeps.Stu
     assert results.model("0").runs[0].number == 0
     with pytest.raises(sweeps.NotFound, match="has no trial 99"):
         results.model("99")
+
+
+def test_best_trial_is_that_of_the_search_and_models_are_those_of_the_moment(
+    folder: Path, results: sweeps.StudyResults, tmp_path: Path
+) -> None:
+    assert results.best_trial == open_results(folder / "runs", "toy").ranked()[0]
+    copy = tmp_path / "runs"
+    shutil.copytree(folder / "runs", copy)
+    loaded = sweeps.load("toy", runs_dir=copy)
+    (copy / "toy" / "study.db").write_bytes(b"damaged since")
+    assert loaded.best.recipe == results.best.recipe
+    with pytest.raises(sweeps.Damaged):
+        sweeps.load("toy", runs_dir=copy)
+
+
+def test_report_says_how_to_repeat_a_run_from_python(folder: Path, results: sweeps.StudyResults) -> None:
+    (first, *_) = results.records.environment["commands"]
+    assert first["command"] == f"sweeps.run(sweeps.Study.from_run('toy', {str(folder / 'runs')!r}))"
+
+
+def test_version_is_that_of_the_package() -> None:
+    assert sweeps.__version__ == metadata.version("cifar-sweep")
 
 
 def test_second_run_in_the_process_has_nothing_to_do(folder: Path) -> None:

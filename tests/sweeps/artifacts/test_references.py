@@ -20,11 +20,10 @@ from sweeps.prepare.smoke import with_smoke_models
 from sweeps.report.sentences import evidence_answer
 from sweeps.report.tables.outcomes import ends
 from sweeps.runners.inline import InlineRunner
-from sweeps.stages.schedule import RunRequest
 from sweeps.storage.drift import Drifted
 from sweeps.storage.results import Results
 from sweeps.study.document import from_text
-from sweeps.study.stages import requested_stages
+from sweeps.study.stages import RunRequest, requested_stages
 from sweeps.study.study import Study
 from sweeps.trial.trial import Status
 from sweeps.validation.checks import accept
@@ -51,10 +50,10 @@ def study(**settings: Any) -> Study:
 
 
 def run(asked_for: Study, runs: Path, *, cache: bool = True, known: dict[str, Any] | None = None) -> Results:
-    plan = settle(asked_for, load(asked_for.workload), runs / "data", known or {}, runs)
-    wish = RunRequest(requested_stages(asked_for, None))
-    finish = engine.run(plan, runs / asked_for.name, InlineRunner, Events(), wish, cache)
-    return finish.results
+    prepared = settle(asked_for, load(asked_for.workload), runs / "data", known or {}, runs)
+    request = RunRequest(requested_stages(asked_for, None))
+    result = engine.run(prepared, runs / asked_for.name, InlineRunner, Events(), request, cache)
+    return result.results
 
 
 def pupils(components: dict[str, Any] | None = None, **settings: Any) -> Study:
@@ -101,17 +100,17 @@ def test_other_text_is_no_reference(taught: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("teacher:1", "unknown study 'teacher'; did you mean 'teachers'? valid: teachers"),
         ("teachers:9", "no such trial; those with a checkpoint: teachers:0, teachers:1, teachers:ablation/0, "),
         ("teachers:confirm/0", "no such trial; those with a checkpoint: teachers:0"),
     ],
 )
-def test_what_is_not_there_is_told_with_what_is(taught: Path, text: str, said: str) -> None:
+def test_what_is_not_there_is_told_with_what_is(taught: Path, text: str, message: str) -> None:
     with pytest.raises(Unavailable) as caught:
         find(taught, text)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_nothing_stands_in_for_the_model_of_a_finished_trial(runs: Path) -> None:
@@ -144,9 +143,9 @@ def test_pupil_learns_from_its_teacher_and_the_study_says_from_which(runs: Path)
     results = run(pupils(), runs)
     stage = results.stages["ablation"]
     assert {trial.variant: trial.value for trial in stage.trials} == {"baseline": 20.0 + 20.0, "alone": 20.0}
-    found = find(runs, "teachers:1")
+    model = find(runs, "teachers:1")
     assert results.environment["references"] == {
-        "teacher": {"reference": "teachers:1", "study": "teachers/search/1", "digest": found.digest}
+        "teacher": {"reference": "teachers:1", "study": "teachers/search/1", "digest": model.digest}
     }
 
 
@@ -159,8 +158,8 @@ def test_study_whose_teacher_is_not_there_does_not_begin(runs: Path, teacher: st
 
 def test_arm_whose_teacher_is_not_there_fails_with_the_reason_and_the_others_go_on(runs: Path) -> None:
     results = run(pupils({"alone": {"teacher": ""}, "lost": {"teacher": "teachers:7"}}), runs)
-    found = [(trial.variant, trial.status) for trial in results.stages["ablation"].trials]
-    assert found == [
+    outcomes = [(trial.variant, trial.status) for trial in results.stages["ablation"].trials]
+    assert outcomes == [
         ("baseline", Status.COMPLETE), ("alone", Status.COMPLETE), ("lost", Status.FAILED),
         ("baseline", Status.COMPLETE), ("alone", Status.COMPLETE), ("lost", Status.FAILED),
     ]  # fmt: skip
@@ -221,23 +220,23 @@ def test_smoke_run_goes_on_from_the_smoke_run_of_its_teachers(tmp_path: Path) ->
 
 def test_a_teacher_of_the_same_data_is_said_to_have_seen_the_validation_images(runs: Path) -> None:
     teaching = {"alone": {"teacher": ""}, "other": {"teacher": "teachers:ablation/2"}}
-    told = evidence_answer(Findings.of(run(pupils(teaching), runs)))
-    assert "Runs of this study learn from teachers:1, teachers:ablation/2, trained on the same data" in told[-1]
+    answer = evidence_answer(Findings.of(run(pupils(teaching), runs)))
+    assert "Runs of this study learn from teachers:1, teachers:ablation/2, trained on the same data" in answer[-1]
     file = runs / "teachers" / "environment.json"
     file.write_text(file.read_text().replace('"fingerprint": "pupils"', '"fingerprint": "elsewhere"'))
-    told = evidence_answer(Findings.of(run(pupils(teaching, name="others"), runs)))
-    assert told
-    assert not any("same data" in sentence for sentence in told)
+    answer = evidence_answer(Findings.of(run(pupils(teaching, name="others"), runs)))
+    assert answer
+    assert not any("same data" in sentence for sentence in answer)
 
 
 def test_smoke_run_prefers_the_trial_itself_and_replaces_searched_values_too(runs: Path) -> None:
     shutil.copytree(runs / "teachers", runs / "gone-smoke")
     searched = {"teacher": {"values": ["", "gone:5", "teachers:0"]}, "draws": {"value": 3}}
     asked_for = study(name="pupils", baseline={"teacher": "teachers:1"}, parameters=searched)
-    found = with_smoke_models(asked_for, load(asked_for.workload), runs)
-    assert found.baseline == {"teacher": "teachers:1"}
-    assert found.parameters["teacher"].values == ("", "gone-smoke:1", "teachers:0")
-    assert found.parameters["draws"].value == 3
+    smoke_study = with_smoke_models(asked_for, load(asked_for.workload), runs)
+    assert smoke_study.baseline == {"teacher": "teachers:1"}
+    assert smoke_study.parameters["teacher"].values == ("", "gone-smoke:1", "teachers:0")
+    assert smoke_study.parameters["draws"].value == 3
 
 
 DAMAGED: dict[str, Callable[[Path], object]] = {

@@ -1,4 +1,4 @@
-"""The command line as a person meets it: results on stdout, mistakes on stderr, exit codes that mean something."""
+"""The command line: results on stdout, errors and progress on stderr, and exit codes."""
 
 from __future__ import annotations
 
@@ -29,31 +29,31 @@ class Bare:
 
 
 def bare(recipe: Bare, run: Run) -> Iterator[dict[str, float]]:
-    """A workload that counts nothing."""
+    """Train nothing: a workload without `cost`."""
     yield {"val_accuracy": 1.0}
 
 
 def write(folder: Path, **settings: Any) -> Path:
-    """A toy study file in `folder`."""
+    """Write a toy study file into `folder`."""
     path = folder / "toy.yaml"
     path.write_text(toy_text(**settings))
     return path
 
 
 def run(folder: Path, *words: str | Path, **settings: Any) -> subprocess.CompletedProcess[str]:
-    """`sweep run` of a toy study with the inline runner."""
+    """Run a toy study with `sweep run --runner inline`."""
     return sweep(
         "run", write(folder, **settings), "--runner", "inline", "--data-dir", folder / "data", *words, cwd=folder
     )
 
 
 def listing(folder: Path) -> list[str]:
-    """Everything below `folder`, to see that nothing was created or lost."""
+    """Return all paths below `folder`."""
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
 def studies(folder: Path) -> list[str]:
-    """The studies of the runs folder, beside which the result cache is kept."""
+    """Return the names of the studies in the runs folder, without the hidden files beside them."""
     return sorted(path.name for path in (folder / "runs").iterdir() if not path.name.startswith("."))
 
 
@@ -68,11 +68,11 @@ def three_trials(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def finished(three_trials: Path, tmp_path: Path) -> Path:
-    """The same, as a copy that a test may change."""
+    """A copy of `three_trials` that a test may change."""
     return Path(shutil.copytree(three_trials, tmp_path / "copy"))
 
 
-def test_run_answers_on_stdout_tells_events_on_stderr_and_writes_the_report(tmp_path: Path) -> None:
+def test_run_prints_the_result_on_stdout_and_progress_on_stderr_and_writes_the_report(tmp_path: Path) -> None:
     done = run(tmp_path, run_cap=4, early_terminate=ASHA)
     assert done.returncode == 0, done.stderr
     assert re.search(
@@ -92,7 +92,7 @@ def test_finished_study_says_so_and_shows_the_result(finished: Path) -> None:
     assert len(acknowledged(finished)) == 3 * 4
 
 
-def test_json_is_all_that_is_on_stdout_and_quiet_is_quiet(tmp_path: Path) -> None:
+def test_json_is_the_only_output_with_quiet(tmp_path: Path) -> None:
     done = run(tmp_path, "--json", "--quiet", run_cap=3)
     summary = json.loads(done.stdout)
     assert summary["counted"] == summary["counts"]["complete"] == 3
@@ -101,7 +101,7 @@ def test_json_is_all_that_is_on_stdout_and_quiet_is_quiet(tmp_path: Path) -> Non
     assert done.stderr == ""
 
 
-def test_status_says_how_far_a_study_is(three_trials: Path) -> None:
+def test_status_shows_progress(three_trials: Path) -> None:
     status = sweep("status", "toy", cwd=three_trials)
     assert "toy: 3/3 trials, not running" in status.stdout
     assert "3 complete" in status.stdout
@@ -113,7 +113,7 @@ def test_ls_lists_the_studies(three_trials: Path) -> None:
     assert [row["study"] for row in json.loads(sweep("ls", "--json", cwd=three_trials).stdout)] == ["toy"]
 
 
-def test_show_tells_all_of_a_trial(three_trials: Path) -> None:
+def test_show_prints_settings_and_curves_of_a_trial(three_trials: Path) -> None:
     shown = sweep("show", "toy", "1", cwd=three_trials).stdout
     assert "net.width" in shown
     assert "train_loss" in shown
@@ -121,13 +121,13 @@ def test_show_tells_all_of_a_trial(three_trials: Path) -> None:
     assert (detail["number"], len(detail["curves"]), detail["recipe"]["net.width"]) == (1, 4, 8)
 
 
-def test_trial_that_does_not_exist_is_named_with_those_that_do(three_trials: Path) -> None:
+def test_unknown_trial_is_an_error_that_lists_the_known_ones(three_trials: Path) -> None:
     done = sweep("show", "toy", "7", cwd=three_trials)
     assert (done.returncode, done.stdout) == (2, "")
     assert "toy has no trial 7; there are: 0 to 2" in done.stderr
 
 
-def test_report_is_written_anew(finished: Path) -> None:
+def test_report_is_written_again(finished: Path) -> None:
     page = finished / "reports" / "toy" / "index.html"
     page.unlink()
     assert sweep("report", "toy", cwd=finished).stdout.strip() == "reports/toy/index.html"
@@ -195,13 +195,13 @@ def test_unreadable_study_does_not_hide_the_others(finished: Path) -> None:
     assert "broken cannot be read" in listed.stderr
 
 
-def test_space_that_is_used_up_is_said(tmp_path: Path) -> None:
+def test_exhausted_space_is_reported(tmp_path: Path) -> None:
     done = run(tmp_path, run_cap=5, constraints=["parameters <= 500"], parameters={"net.width": {"values": [4, 8, 64]}})
     assert done.returncode == 0, done.stderr
     assert "No configuration is left to try after 2 of 5 trials." in done.stdout
 
 
-def test_smoke_runs_small_in_a_folder_of_its_own_again_and_again(tmp_path: Path) -> None:
+def test_smoke_run_has_its_own_folder_and_can_be_repeated(tmp_path: Path) -> None:
     for _ in range(2):
         done = run(tmp_path, "--smoke", "--json", run_cap=9, early_terminate=ASHA, confirm={"top": 5, "seeds": 3})
         summary = json.loads(done.stdout)
@@ -279,22 +279,22 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("case", "settings", "said"), BAD, ids=[case for case, _, _ in BAD])
-def test_bad_study_is_one_message_exit_2_and_nothing_created(
-    tmp_path: Path, case: str, settings: dict[str, Any], said: str
+@pytest.mark.parametrize(("case", "settings", "message"), BAD, ids=[case for case, _, _ in BAD])
+def test_bad_study_is_one_error_exit_2_and_nothing_created(
+    tmp_path: Path, case: str, settings: dict[str, Any], message: str
 ) -> None:
     path = write(tmp_path, **settings)
     before = listing(tmp_path)
     done = sweep("run", path, "--runner", "inline", "--data-dir", tmp_path / "data", cwd=tmp_path)
     assert done.returncode == 2, done.stderr
-    assert re.search(said, done.stderr), done.stderr
+    assert re.search(message, done.stderr), done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
     assert [name for name in listing(tmp_path) if "__pycache__" not in name] == before
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["run", "nowhere.yaml"], "nowhere.yaml.*no such file"),
         (["run", "bomb.yaml"], r"bomb.yaml.*5,000"),
@@ -321,7 +321,7 @@ def test_bad_study_is_one_message_exit_2_and_nothing_created(
         (["toggles", "--workload", "nowhere"], "no module 'nowhere'"),
     ],
 )
-def test_bad_request_is_one_message_exit_2_and_nothing_created(tmp_path: Path, words: list[str], said: str) -> None:
+def test_bad_command_is_one_error_exit_2_and_nothing_created(tmp_path: Path, words: list[str], message: str) -> None:
     write(tmp_path, ablation=ABLATION, confirm={"top": 2, "seeds": 2})
     anchors = "\n".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12))
     (tmp_path / "bomb.yaml").write_text(f"a0: &a0 [lol]\n{anchors}\n")
@@ -330,7 +330,7 @@ def test_bad_request_is_one_message_exit_2_and_nothing_created(tmp_path: Path, w
     before = listing(tmp_path)
     done = sweep(*words, cwd=tmp_path)
     assert done.returncode == 2, done.stderr
-    assert re.search(said, done.stderr, re.DOTALL), done.stderr
+    assert re.search(message, done.stderr, re.DOTALL), done.stderr
     assert "Traceback" not in done.stderr
     assert listing(tmp_path) == before
 
@@ -360,7 +360,7 @@ def test_storage_that_contradicts_a_record_is_refused_and_left_alone(finished: P
     assert record.read_text() == damaged
 
 
-def test_validate_says_ok_or_every_mistake(tmp_path: Path) -> None:
+def test_validate_prints_ok_or_every_error(tmp_path: Path) -> None:
     assert sweep("validate", write(tmp_path), cwd=tmp_path).stdout == (
         "ok: " + str(tmp_path / "toy.yaml") + ": random over infinitely many configurations, 6 trials\n"
     )
@@ -386,7 +386,7 @@ def test_new_writes_a_study_that_validates_and_runs(tmp_path: Path) -> None:
     assert (tmp_path / "studies" / "mine.yaml").read_text() == text
 
 
-def test_schema_is_json_and_knows_the_recipe(tmp_path: Path) -> None:
+def test_schema_is_json_with_the_recipe(tmp_path: Path) -> None:
     content = json.loads(sweep("schema", cwd=tmp_path).stdout)
     assert "zero_init" in json.dumps(content)
     assert sweep("schema", "--out", tmp_path / "s.json", cwd=tmp_path).returncode == 0
@@ -414,7 +414,7 @@ def test_sigterm_before_the_search_is_resumable_and_loses_nothing(tmp_path: Path
     assert listing(tmp_path) == ["toy.yaml"]
 
 
-def test_interrupted_inline_run_goes_on(tmp_path: Path) -> None:
+def test_interrupted_inline_run_resumes(tmp_path: Path) -> None:
     words = ("run", write(tmp_path, run_cap=3, baseline={"wait_for": "go"}), "--runner", "inline", "--data-dir", "data")
     driver = subprocess.Popen(command(*words), cwd=tmp_path, env=clean({}), stderr=subprocess.PIPE, text=True)
     try:
@@ -434,7 +434,7 @@ def test_interrupted_inline_run_goes_on(tmp_path: Path) -> None:
     assert len(acknowledged(tmp_path)) == 3 * 4
 
 
-def test_spent_budget_is_said_and_a_larger_one_goes_on_to_the_end(tmp_path: Path) -> None:
+def test_spent_budget_is_reported_and_a_larger_one_completes_the_study(tmp_path: Path) -> None:
     spent = run(tmp_path, run_cap=3, budget={"gpu_hours": 1e-9})
     assert spent.returncode == 75, spent.stderr
     assert "stopped: the stage search has no budget left for another run (budget.gpu_hours is 1e-09" in spent.stderr
@@ -447,7 +447,7 @@ def test_spent_budget_is_said_and_a_larger_one_goes_on_to_the_end(tmp_path: Path
 FINAL = {"run_cap": 2, "final": {"seeds": 2}}
 
 
-def test_final_opens_the_test_set_once_and_again_only_when_told(tmp_path: Path) -> None:
+def test_final_opens_the_test_set_once_and_again_only_with_open_again(tmp_path: Path) -> None:
     assert run(tmp_path, "--stage", "search", **FINAL).returncode == 0
     assert not (tmp_path / "runs" / ".openings.json").exists()
     options = ("--runner", "inline", "--data-dir", tmp_path / "data")
@@ -459,14 +459,14 @@ def test_final_opens_the_test_set_once_and_again_only_when_told(tmp_path: Path) 
     grown = {**FINAL, "final": {"seeds": 3}}
     refused = run(tmp_path, "--stage", "final", **grown)
     assert refused.returncode == 2
-    assert "1 further run would open it again; if that is meant, say --open-again" in refused.stderr
+    assert "1 further run would open it again; use --open-again (open_again=True) to allow it" in refused.stderr
     assert acknowledged(tmp_path) == trained
     again = run(tmp_path, "--stage", "final", "--open-again", **grown)
     assert again.returncode == 0, again.stderr
     assert "This test set has been opened twice, by this study." in again.stdout
 
 
-def test_seeds_too_few_for_the_check_are_a_warning_and_the_run_goes_on(tmp_path: Path) -> None:
+def test_too_few_seeds_for_the_sign_flip_check_are_a_warning(tmp_path: Path) -> None:
     rule = {"baseline": "given", "components": ["relu"], "seeds": 2}
     done = run(tmp_path, parameters={}, run_cap=0, ablation=rule)
     assert done.returncode == 0, done.stderr
@@ -474,7 +474,7 @@ def test_seeds_too_few_for_the_check_are_a_warning_and_the_run_goes_on(tmp_path:
     assert "6 seeds or more are needed" in done.stderr
 
 
-def test_run_of_another_study_is_taken_unless_the_cache_is_off_and_studies_compare(finished: Path) -> None:
+def test_result_cache_takes_runs_of_another_study_and_studies_compare(finished: Path) -> None:
     trained = len(acknowledged(finished))
     taken = run(finished, run_cap=3, name="second")
     assert "trial 0 complete after epoch 4" in taken.stderr
@@ -488,7 +488,7 @@ def test_run_of_another_study_is_taken_unless_the_cache_is_off_and_studies_compa
     assert (finished / "reports" / "toy-vs-second" / "compare.html").exists()
 
 
-def test_plan_says_what_a_study_takes_and_spends_nothing(tmp_path: Path) -> None:
+def test_plan_prints_the_runs_of_a_study_and_runs_nothing(tmp_path: Path) -> None:
     words = ("plan", write(tmp_path, ablation=ABLATION), "--no-probe", "--data-dir", tmp_path / "data")
     before = listing(tmp_path)
     shown = sweep(*words, cwd=tmp_path)

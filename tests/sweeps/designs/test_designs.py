@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from sweeps.designs import TooLarge, arms, components_of, fraction, path_steps, require_affordable
 from sweeps.designs.scaling import Fitted
-from sweeps.samplers.feasibility import ConstraintGate
+from sweeps.samplers.constraint_gate import ConstraintGate
 from sweeps.space.space import Categorical, Numeric, Space
 from sweeps.trial.arm import Arm
-from sweeps.trial.assessment import Feasibility
+from sweeps.trial.feasibility import Feasibility
 from tests.sweeps.support import toy_gate, toy_study
 
 LINEAR = {"net.act": "identity"}

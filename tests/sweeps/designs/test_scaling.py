@@ -13,7 +13,7 @@ import pytest
 
 from sweeps.designs import arms
 from sweeps.designs.scaling import STEPS, Fitted, fitted
-from sweeps.samplers.feasibility import ConstraintGate
+from sweeps.samplers.constraint_gate import ConstraintGate
 from sweeps.workload import Workload, load
 from tests import toy
 from tests.sweeps.support import toy_study
@@ -37,16 +37,16 @@ def shrunk(width: int, limit: int, workload: Workload) -> Fitted:
 def test_largest_factor_that_fits_is_taken(limit: int) -> None:
     result = shrunk(101, limit, scalable(narrower))
     best = max(step for step in range(1, STEPS) if max(1, 101 * step // STEPS) ** 2 <= limit)
-    assert result.assessment.accepted
+    assert result.feasibility.accepted
     assert result.edits == {"net.width": max(1, 101 * best // STEPS)}
-    assert result.assessment.cost["parameters"] <= limit
+    assert result.feasibility.cost["parameters"] <= limit
     assert result.note == f"widths scaled by {best / STEPS:.3g} to fit"
 
 
 def test_recipe_that_fits_is_not_scaled() -> None:
     result = shrunk(10, 100, scalable(narrower))
     assert (result.edits, result.note) == ({}, "")
-    assert result.assessment.settings["net"]["width"] == 10
+    assert result.feasibility.settings["net"]["width"] == 10
 
 
 @pytest.mark.parametrize(
@@ -59,21 +59,21 @@ def test_recipe_that_fits_is_not_scaled() -> None:
 )
 def test_variant_that_no_factor_makes_fit_keeps_its_reason(scale: Any, reason: str) -> None:
     result = shrunk(10, 50, scalable(scale))
-    assert not result.assessment.accepted
-    assert result.assessment.reason.startswith("100 parameters, over the limit of 50; ")
-    assert re.search(reason, result.assessment.reason)
+    assert not result.feasibility.accepted
+    assert result.feasibility.reason.startswith("100 parameters, over the limit of 50; ")
+    assert re.search(reason, result.feasibility.reason)
 
 
 def test_workload_that_cannot_scale_is_a_reason() -> None:
     without = replace(load("tests.toy"), target=SimpleNamespace(cost=toy.cost))
-    assert "cannot scale widths: it has no 'scale'" in shrunk(10, 50, without).assessment.reason
+    assert "cannot scale widths: it has no 'scale'" in shrunk(10, 50, without).feasibility.reason
 
 
 def test_scale_that_refuses_is_a_reason() -> None:
     def scale(recipe: Any, factor: float) -> Mapping[str, Any]:
         raise ValueError("widths of 1 cannot be halved")
 
-    assert "widths of 1 cannot be halved" in shrunk(10, 50, scalable(scale)).assessment.reason
+    assert "widths of 1 cannot be halved" in shrunk(10, 50, scalable(scale)).feasibility.reason
 
 
 def test_ablation_of_a_variant_over_the_budget_is_trained_narrower() -> None:

@@ -49,9 +49,9 @@ def results(folder: Path, *stages: StageResults, trials: Sequence[Trial] = (), *
 
 
 def ablated(folder: Path, *arms: tuple[Arm, Values], **facts: Any) -> Ablation:
-    found = ablation(results(folder, stage("ablation", *arms, **{"design": "leave_one_out", **facts})))
-    assert found is not None
-    return found
+    ablation_evidence = ablation(results(folder, stage("ablation", *arms, **{"design": "leave_one_out", **facts})))
+    assert ablation_evidence is not None
+    return ablation_evidence
 
 
 def less(*drops: float) -> list[float]:
@@ -59,8 +59,8 @@ def less(*drops: float) -> list[float]:
 
 
 def test_a_stage_that_has_not_begun_shows_nothing(tmp_path: Path) -> None:
-    found = results(tmp_path)
-    assert (confirmation(found), ablation(found), final(found)) == (None, None, None)
+    no_stages = results(tmp_path)
+    assert (confirmation(no_stages), ablation(no_stages), final(no_stages)) == (None, None, None)
 
 
 def test_comparison_is_the_paired_t_of_its_replicates(tmp_path: Path) -> None:
@@ -99,10 +99,10 @@ def test_family_is_what_can_be_tested(tmp_path: Path) -> None:
 def test_diverged_run_counts_at_chance_level_and_is_named(tmp_path: Path) -> None:
     values: list[Any] = less(0.1, 0.2, 0.3, 0.1, 0.2, 0.3)
     values[2] = Status.DIVERGED
-    found = ablated(tmp_path, (BASE, BASELINE_VALUES), (NO_A, values))
-    assert found.levels[1].values[2] == CHANCE
-    assert found.levels[1].diverged == 1
-    [one] = found.comparisons
+    ablation_evidence = ablated(tmp_path, (BASE, BASELINE_VALUES), (NO_A, values))
+    assert ablation_evidence.levels[1].values[2] == CHANCE
+    assert ablation_evidence.levels[1].diverged == 1
+    [one] = ablation_evidence.comparisons
     assert one.paired is not None
     assert (one.paired.n, one.diverged, one.missing) == (6, 1, ())
     assert "1 of its 6 runs diverged and counts at chance level." in one.verdict
@@ -111,9 +111,9 @@ def test_diverged_run_counts_at_chance_level_and_is_named(tmp_path: Path) -> Non
 def test_divergence_without_a_chance_figure_is_missing(tmp_path: Path) -> None:
     lost = replace(run(NO_A, 0, Status.DIVERGED), curve={})
     kept = stage("ablation", (BASE, BASELINE_VALUES[:1]), (NO_A, []), design="leave_one_out")
-    found = ablation(results(tmp_path, replace(kept, trials=(*kept.trials, lost))))
-    assert found is not None
-    [one] = found.comparisons
+    ablation_evidence = ablation(results(tmp_path, replace(kept, trials=(*kept.trials, lost))))
+    assert ablation_evidence is not None
+    [one] = ablation_evidence.comparisons
     assert one.missing[0].why == "a: diverged, and the workload defines no chance level"
     assert one.short == "no pair"
 
@@ -151,27 +151,27 @@ def test_retuned_arms_are_a_family_of_their_own(tmp_path: Path) -> None:
     tuned_base = Arm("baseline (re-tuned)", {"a": 1, "lr": 2}, tuned=True)
     tuned = Arm("a (re-tuned)", {"a": 0, "lr": 2}, removed=("a",), reference="baseline (re-tuned)", tuned=True)
     runs = [(BASE, BASELINE_VALUES), (NO_A, less(1, 2, 1)), (NO_B, less(2, 2, 1))]
-    found = ablated(tmp_path, *runs, (tuned_base, BASELINE_VALUES), (tuned, less(1, 2, 1)))
-    assert [one.arm.name for one in found.comparisons] == ["a", "b"]
-    assert [(one.arm.name, one.family) for one in found.retuned] == [("a (re-tuned)", 1)]
-    assert found.retuned[0].verdict.startswith("Removing a (both tuned again): for validation accuracy ")
+    ablation_evidence = ablated(tmp_path, *runs, (tuned_base, BASELINE_VALUES), (tuned, less(1, 2, 1)))
+    assert [one.arm.name for one in ablation_evidence.comparisons] == ["a", "b"]
+    assert [(one.arm.name, one.family) for one in ablation_evidence.retuned] == [("a (re-tuned)", 1)]
+    assert ablation_evidence.retuned[0].verdict.startswith("Removing a (both tuned again): for validation accuracy ")
 
 
 def test_not_applicable_arm_is_listed_and_not_compared(tmp_path: Path) -> None:
     big = replace(NO_B, reason="breaks parameters <= 10")
-    found = ablated(tmp_path, (BASE, BASELINE_VALUES), (NO_A, less(1, 2, 1)), (big, []))
-    assert found.not_applicable == (big,)
-    assert [one.arm.name for one in found.comparisons] == ["a"]
-    assert len(found.levels) == 2
+    ablation_evidence = ablated(tmp_path, (BASE, BASELINE_VALUES), (NO_A, less(1, 2, 1)), (big, []))
+    assert ablation_evidence.not_applicable == (big,)
+    assert [one.arm.name for one in ablation_evidence.comparisons] == ["a"]
+    assert len(ablation_evidence.levels) == 2
 
 
 def test_runs_of_an_earlier_recipe_are_counted_and_left_out(tmp_path: Path) -> None:
     earlier = replace(run(NO_A, 0, 1.0), recipe="0" * 16)
     kept = stage("ablation", (BASE, BASELINE_VALUES), (NO_A, less(1, 2, 1)), design="leave_one_out")
-    found = ablation(results(tmp_path, replace(kept, trials=(*kept.trials, earlier))))
-    assert found is not None
-    assert found.superseded == 1
-    assert found.comparisons[0].pairs[0].value == BASELINE_VALUES[0] - 1
+    ablation_evidence = ablation(results(tmp_path, replace(kept, trials=(*kept.trials, earlier))))
+    assert ablation_evidence is not None
+    assert ablation_evidence.superseded == 1
+    assert ablation_evidence.comparisons[0].pairs[0].value == BASELINE_VALUES[0] - 1
 
 
 def test_path_compares_each_step_with_the_one_before(tmp_path: Path) -> None:
@@ -179,10 +179,10 @@ def test_path_compares_each_step_with_the_one_before(tmp_path: Path) -> None:
     one = Arm("1: lr", {"optimizer": {"lr": 0.2}}, {"optimizer.lr": 0.2}, ("lr",), "baseline")
     two = Arm("2: act", {"optimizer": {"lr": 0.2}, "act": "gelu"}, {"act": "gelu"}, ("act",), "1: lr")
     runs = [(start, BASELINE_VALUES), (one, less(-5, -6, -5, -6, -5, -6)), (two, less(-5.1, -6, -5, -6.1, -5, -6))]
-    found = ablated(tmp_path, *runs, design="path").comparisons
-    assert [(step.reference.name, step.arm.name) for step in found] == [("baseline", "1: lr"), ("1: lr", "2: act")]
-    assert found[0].verdict.startswith("Changing optimizer.lr from 0.1 to 0.2 raised validation accuracy by 5.5 pp")
-    assert found[1].verdict.startswith("Changing act from unset to gelu: ")
+    steps = ablated(tmp_path, *runs, design="path").comparisons
+    assert [(step.reference.name, step.arm.name) for step in steps] == [("baseline", "1: lr"), ("1: lr", "2: act")]
+    assert steps[0].verdict.startswith("Changing optimizer.lr from 0.1 to 0.2 raised validation accuracy by 5.5 pp")
+    assert steps[1].verdict.startswith("Changing act from unset to gelu: ")
 
 
 def factorial(names: str, cells: Sequence[tuple[str, Values]]) -> list[tuple[Arm, Values]]:
@@ -203,12 +203,12 @@ def test_factorial_has_effects_worked_by_hand_and_no_comparisons(tmp_path: Path)
         "ab",
         [(lacks, [at + each + w * (lacks == "") for each, w in zip(luck, wobble, strict=True)]) for lacks, at in cells],
     )
-    found = ablated(tmp_path, *arms, design="factorial")
-    assert found.comparisons == ()
-    assert [effect.components for effect in found.effects] == [("a",), ("b",), ("a", "b")]
-    assert [effect.estimate.mean for effect in found.effects] == pytest.approx([4.0, 0.0, 2.0])
-    assert [effect.short for effect in found.effects] == ["higher", "inconclusive", "higher"]
-    main = found.effects[0]
+    ablation_evidence = ablated(tmp_path, *arms, design="factorial")
+    assert ablation_evidence.comparisons == ()
+    assert [effect.components for effect in ablation_evidence.effects] == [("a",), ("b",), ("a", "b")]
+    assert [effect.estimate.mean for effect in ablation_evidence.effects] == pytest.approx([4.0, 0.0, 2.0])
+    assert [effect.short for effect in ablation_evidence.effects] == ["higher", "inconclusive", "higher"]
+    main = ablation_evidence.effects[0]
     assert main.p_holm == pytest.approx(3 * main.p)
     assert main.simultaneous[0] < main.estimate.low < main.estimate.high < main.simultaneous[1]
 
@@ -217,10 +217,10 @@ def test_a_seed_that_an_arm_lost_is_left_out_of_all_contrasts(tmp_path: Path) ->
     arms = factorial(
         "ab", [("", [90, 91, 92]), ("a", [84, 85.5, 86]), ("b", [88, Status.FAILED, 90]), ("ab", [86, 87, 88])]
     )
-    found = ablated(tmp_path, *arms, design="factorial").effects
-    assert all(effect.estimate.n == 2 for effect in found)
-    assert found[0].missing[0].why == "no b: failed: the node died"
-    assert found[0].verdict.endswith("Left out: seed 1 (no b: failed: the node died).")
+    effects = ablated(tmp_path, *arms, design="factorial").effects
+    assert all(effect.estimate.n == 2 for effect in effects)
+    assert effects[0].missing[0].why == "no b: failed: the node died"
+    assert effects[0].verdict.endswith("Left out: seed 1 (no b: failed: the node died).")
 
 
 def test_fraction_gives_one_effect_per_distinct_contrast_with_its_aliases(tmp_path: Path) -> None:
@@ -234,11 +234,11 @@ def test_fraction_gives_one_effect_per_distinct_contrast_with_its_aliases(tmp_pa
     runs = stage("ablation", *factorial("abcd", cells), design="factorial")
     known = ablation(results(tmp_path, runs, ablation=rule))
     assert known is not None
-    found = known.effects
-    shared = {":".join(effect.components): effect.aliases for effect in found if len(effect.components) == 2}
+    effects = known.effects
+    shared = {":".join(effect.components): effect.aliases for effect in effects if len(effect.components) == 2}
     assert {name: set(aliases) for name, aliases in shared.items()} == {"a:b": {"c:d"}, "a:d": {"b:c"}, "a:c": {"b:d"}}
-    assert "It shares its estimate with c:d: the design cannot tell them apart." in found[4].verdict
-    [main] = [effect for effect in found if effect.components == ("a",)]
+    assert "It shares its estimate with c:d: the design cannot tell them apart." in effects[4].verdict
+    [main] = [effect for effect in effects if effect.components == ("a",)]
     assert main.estimate.mean == pytest.approx(3.0, abs=0.1)
 
 
@@ -253,11 +253,12 @@ def test_confirm_ranks_by_the_mean_over_fresh_seeds(tmp_path: Path, goal: str, o
     arms = [Arm(f"trial {n}", {"lr": n / 100}, {"lr": n / 100}) for n in (1, 2)]
     runs = stage("confirm", (arms[0], [80.0, 81.0]), (arms[1], [85.0, 84.0]))
     kinds = {"confirm": {"top": 2, "seeds": 2}, "metric": {"name": "val_accuracy", "goal": goal}}
-    found = confirmation(results(tmp_path, runs, trials=[searched(1, 93.0), searched(2, 91.0)], **kinds))
-    assert found is not None
-    assert [level.arm.name for level in found.levels] == order
-    assert found.searched == {"trial 1": 93.0, "trial 2": 91.0}
-    assert found.complete
+    trials = [searched(1, 93.0), searched(2, 91.0)]
+    confirmation_evidence = confirmation(results(tmp_path, runs, trials=trials, **kinds))
+    assert confirmation_evidence is not None
+    assert [level.arm.name for level in confirmation_evidence.levels] == order
+    assert confirmation_evidence.searched == {"trial 1": 93.0, "trial 2": 91.0}
+    assert confirmation_evidence.complete
 
 
 @pytest.mark.parametrize(
@@ -265,24 +266,24 @@ def test_confirm_ranks_by_the_mean_over_fresh_seeds(tmp_path: Path, goal: str, o
 )
 def test_confirm_is_complete_once_every_run_has_ended(tmp_path: Path, last: Status | None, complete: bool) -> None:
     runs = stage("confirm", (Arm("trial 1", {"lr": 1}), [80.0, last]))
-    found = confirmation(results(tmp_path, runs, confirm={"top": 1, "seeds": 2}))
-    assert found is not None
-    assert found.complete is complete
+    confirmation_evidence = confirmation(results(tmp_path, runs, confirm={"top": 1, "seeds": 2}))
+    assert confirmation_evidence is not None
+    assert confirmation_evidence.complete is complete
 
 
 def test_an_arm_without_any_figure_ranks_last(tmp_path: Path) -> None:
     lost = Arm("trial 1", {"lr": 1})
     runs = stage("confirm", (lost, [Status.FAILED]), (Arm("trial 2", {"lr": 2}), [0.5]))
-    found = confirmation(results(tmp_path, runs, metric={"name": "val_accuracy", "goal": "minimize"}))
-    assert found is not None
-    assert [level.arm.name for level in found.levels] == ["trial 2", "trial 1"]
+    confirmation_evidence = confirmation(results(tmp_path, runs, metric={"name": "val_accuracy", "goal": "minimize"}))
+    assert confirmation_evidence is not None
+    assert [level.arm.name for level in confirmation_evidence.levels] == ["trial 2", "trial 1"]
 
 
 def opened(arm: Arm, replicate: int, test: float | Status, noise: float = 0.0) -> Trial:
-    found = run(arm, replicate, test, "final")
+    trial = run(arm, replicate, test, "final")
     if isinstance(test, Status):
-        return replace(found, value=CHANCE)
-    return replace(found, metrics={"noise 3": {"accuracy": noise}, "test": {"accuracy": test, "loss": 0.1}})
+        return replace(trial, value=CHANCE)
+    return replace(trial, metrics={"noise 3": {"accuracy": noise}, "test": {"accuracy": test, "loss": 0.1}})
 
 
 def test_final_reads_every_set_and_a_diverged_run_is_chance_on_each(tmp_path: Path) -> None:
@@ -290,15 +291,15 @@ def test_final_reads_every_set_and_a_diverged_run_is_chance_on_each(tmp_path: Pa
     trials += [opened(NO_A, 0, 85.0, 60.0), opened(NO_A, 1, 86.5, 61.0), opened(NO_A, 2, Status.DIVERGED)]
     runs = StageResults("final", (BASE, NO_A), tuple(trials), {"sets": ["noise 3", "test"]})
     before = stage("ablation", (BASE, BASELINE_VALUES), (NO_A, less(1, 2, 1)), design="leave_one_out")
-    found = final(results(tmp_path, before, runs))
-    assert found is not None
-    assert [one.name for one in found.sets] == ["test", "noise 3"]
-    test, noise = found.sets
+    final_evidence = final(results(tmp_path, before, runs))
+    assert final_evidence is not None
+    assert [one.name for one in final_evidence.sets] == ["test", "noise 3"]
+    test, noise = final_evidence.sets
     assert test.levels[1].values == {0: 85.0, 1: 86.5, 2: CHANCE}
     assert noise.levels[1].values == {0: 60.0, 1: 61.0, 2: CHANCE}
     assert "test accuracy" in test.comparisons[0].verdict
     assert "noise 3 accuracy" in noise.comparisons[0].verdict
-    assert [level.values for level in found.validation] == [
+    assert [level.values for level in final_evidence.validation] == [
         dict(enumerate(BASELINE_VALUES)),
         {0: 89.0, 1: 89.0, 2: 91.0},
     ]
@@ -306,23 +307,23 @@ def test_final_reads_every_set_and_a_diverged_run_is_chance_on_each(tmp_path: Pa
 
 def test_final_says_when_a_set_was_not_measured(tmp_path: Path) -> None:
     runs = StageResults("final", (BASE,), (opened(BASE, 0, 90.0),), {"sets": ["test", "usps"]})
-    found = final(results(tmp_path, runs))
-    assert found is not None
-    assert found.sets[1].levels[0].missing[0].why == "complete, but without a figure for usps"
+    final_evidence = final(results(tmp_path, runs))
+    assert final_evidence is not None
+    assert final_evidence.sets[1].levels[0].missing[0].why == "complete, but without a figure for usps"
 
 
 def test_validation_of_the_incumbent_comes_from_the_recipe_that_confirm_ran(tmp_path: Path) -> None:
     best = Arm("incumbent", {"lr": 2})
     confirm = stage("confirm", (Arm("trial 2", {"lr": 2}), [85.0, 84.0]), (Arm("trial 1", {"lr": 1}), [80.0]))
     runs = StageResults("final", (best,), (opened(best, 0, 90.0),), {"sets": ["test"]})
-    found = final(results(tmp_path, confirm, runs))
-    assert found is not None
-    assert [level.values for level in found.validation] == [{0: 85.0, 1: 84.0}]
+    final_evidence = final(results(tmp_path, confirm, runs))
+    assert final_evidence is not None
+    assert [level.values for level in final_evidence.validation] == [{0: 85.0, 1: 84.0}]
 
 
 def test_an_infinite_figure_is_never_counted(tmp_path: Path) -> None:
     lost = replace(run(NO_A, 0, Status.DIVERGED), curve={1: math.inf})
     kept = stage("ablation", (BASE, BASELINE_VALUES[:1]), (NO_A, []), design="leave_one_out")
-    found = ablation(results(tmp_path, replace(kept, trials=(*kept.trials, lost))))
-    assert found is not None
-    assert found.levels[1].values == {}
+    ablation_evidence = ablation(results(tmp_path, replace(kept, trials=(*kept.trials, lost))))
+    assert ablation_evidence is not None
+    assert ablation_evidence.levels[1].values == {}

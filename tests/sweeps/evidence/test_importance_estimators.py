@@ -30,12 +30,12 @@ def made(count: int) -> list[Trial]:
 
 
 def test_the_setting_that_matters_ranks_first(tmp_path: Path) -> None:
-    found = importance(results(made(45), tmp_path))
-    assert found is not None
-    assert found.trials == 45
-    assert found.means["lr"] > 3 * found.means["momentum"]
-    assert all(deviation > 0 for deviation in found.deviations.values())
-    assert found.method == "PED-ANOVA on the metric after 2 epochs"
+    estimates = importance(results(made(45), tmp_path))
+    assert estimates is not None
+    assert estimates.trials == 45
+    assert estimates.means["lr"] > 3 * estimates.means["momentum"]
+    assert all(deviation > 0 for deviation in estimates.deviations.values())
+    assert estimates.method == "PED-ANOVA on the metric after 2 epochs"
 
 
 def test_trials_are_compared_at_the_latest_epoch_that_half_of_them_reached(tmp_path: Path) -> None:
@@ -56,12 +56,12 @@ def test_equal_metrics_give_none(tmp_path: Path) -> None:
 
 
 def test_both_methods_agree_on_what_matters_with_intervals_around_it(tmp_path: Path) -> None:
-    found = importances(results(made(45), tmp_path))
-    assert [each.method for each in found] == [
+    estimates = importances(results(made(45), tmp_path))
+    assert [each.method for each in estimates] == [
         "PED-ANOVA on the metric after 2 epochs",
         "fANOVA on the metric after 2 epochs",
     ]
-    for each in found:
+    for each in estimates:
         assert each.means["lr"] > 3 * each.means["momentum"]
         assert each.lows["lr"] > each.highs["momentum"]
         assert all(0 <= each.lows[key] <= each.highs[key] <= 1 for key in each.means)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sweeps.evidence.verdict import action, compared, effect, remarks
-from sweeps.formatting import MetricFormat, chance, listed
+from sweeps.formatting import MetricFormat, listed, p_text
 from sweeps.stats import Estimate, Paired, paired
 from sweeps.trial.arm import Arm
 
@@ -17,9 +17,9 @@ BASE = [90.0, 91.0, 92.0, 90.5, 91.5, 92.5]
 
 
 def shifted(*differences: float, **settings: Any) -> Paired:
-    found = paired(BASE[: len(differences)], [b + d for b, d in zip(BASE, differences, strict=False)], **settings)
-    assert found is not None
-    return found
+    comparison = paired(BASE[: len(differences)], [b + d for b, d in zip(BASE, differences, strict=False)], **settings)
+    assert comparison is not None
+    return comparison
 
 
 CLEAR = (-7.0, -7.5, -6.2, -7.9, -6.4, -7.6)
@@ -29,60 +29,60 @@ LEANING = (-0.9, -0.1, -0.8, -0.3, -0.05, -0.9)
 
 
 def test_rejected_difference_is_told_with_its_size_interval_n_and_holm_p() -> None:
-    found = compared("Removing relu", ACCURACY, 6, shifted(*CLEAR), 0.0003, 3)
-    assert found.sentence == (
+    verdict = compared("Removing relu", ACCURACY, 6, shifted(*CLEAR), 0.0003, 3)
+    assert verdict.sentence == (
         "Removing relu lowered validation accuracy by 7.1 pp (95 % CI 6.4 to 7.8, n = 6 pairs, Holm p = 0.0003)."
     )
-    assert found.short == "lower"
+    assert verdict.short == "lower"
 
 
 def test_open_difference_is_inconclusive_and_says_what_n_could_detect() -> None:
-    found = compared("Removing flip", ACCURACY, 6, shifted(*WIDE), 1.0, 2)
-    assert found.sentence == (
+    verdict = compared("Removing flip", ACCURACY, 6, shifted(*WIDE), 1.0, 2)
+    assert verdict.sentence == (
         "Removing flip: for validation accuracy inconclusive: the interval includes 0 (-0.1 pp, 95 % CI -1.4 to 1.2, "
         "n = 6 pairs, Holm p = 1); n = 6 could detect 1.7 pp."
     )
-    assert found.short == "inconclusive"
+    assert verdict.short == "inconclusive"
 
 
 def test_small_difference_within_the_margin_is_equivalence() -> None:
-    found = compared("Removing flip", ACCURACY, 6, shifted(*SMALL, margin=0.5), 0.6, 2)
-    assert found.sentence.startswith(
+    verdict = compared("Removing flip", ACCURACY, 6, shifted(*SMALL, margin=0.5), 0.6, 2)
+    assert verdict.sentence.startswith(
         "Removing flip: the difference in validation accuracy is smaller than ±0.5 pp (equivalence, p < 0.0001)"
     )
-    assert found.short == "smaller than ±0.5 pp"
+    assert verdict.short == "smaller than ±0.5 pp"
 
 
 def test_difference_that_is_real_and_within_the_margin_says_both() -> None:
     drop = [value / 20 for value in CLEAR]
-    found = compared("Removing flip", ACCURACY, 6, shifted(*drop, margin=0.5), 0.001, 2)
-    assert "lowered validation accuracy by 0.35 pp" in found.sentence
-    assert "the difference is smaller than ±0.5 pp (equivalence, p " in found.sentence
-    assert found.short == "lower, smaller than ±0.5 pp"
+    verdict = compared("Removing flip", ACCURACY, 6, shifted(*drop, margin=0.5), 0.001, 2)
+    assert "lowered validation accuracy by 0.35 pp" in verdict.sentence
+    assert "the difference is smaller than ±0.5 pp (equivalence, p " in verdict.sentence
+    assert verdict.short == "lower, smaller than ±0.5 pp"
 
 
 def test_interval_that_excludes_0_without_holm_is_inconclusive_and_says_why() -> None:
-    found = shifted(*LEANING)
-    assert found.high < 0
-    assert found.p < 0.05
-    words = compared("Removing crop", ACCURACY, 6, found, min(1.0, found.p * 5), 5)
+    difference = shifted(*LEANING)
+    assert difference.high < 0
+    assert difference.p < 0.05
+    words = compared("Removing crop", ACCURACY, 6, difference, min(1.0, difference.p * 5), 5)
     assert "the interval by itself excludes 0, but over 5 comparisons Holm p = 0.1" in words.sentence
     assert "is not below 0.05" in words.sentence
     assert words.short == "inconclusive"
 
 
 def test_identical_runs_are_called_identical() -> None:
-    found = compared("Removing unused", ACCURACY, 6, shifted(*[0.0] * 6, margin=0.5), 1.0, 2)
-    assert found.sentence == (
+    verdict = compared("Removing unused", ACCURACY, 6, shifted(*[0.0] * 6, margin=0.5), 1.0, 2)
+    assert verdict.sentence == (
         "Removing unused: identical figures: the two recipes gave the same validation accuracy in each of 6 pairs."
     )
-    assert found.short == "identical"
+    assert verdict.short == "identical"
 
 
 def test_equal_differences_name_the_test_that_gave_p() -> None:
-    found = shifted(*[-1.0] * 6)
-    assert found.p == pytest.approx(2 / 64)
-    words = compared("Removing x", ACCURACY, 6, found, found.p, 1)
+    difference = shifted(*[-1.0] * 6)
+    assert difference.p == pytest.approx(2 / 64)
+    words = compared("Removing x", ACCURACY, 6, difference, difference.p, 1)
     assert "p = 0.031 of the sign-flip test, for the differences are all equal" in words.sentence
 
 
@@ -99,8 +99,8 @@ def test_minimised_metric_says_better_or_worse() -> None:
 
 
 def test_steins_first_stage_is_named() -> None:
-    found = compared("Removing x", ACCURACY, 6, shifted(*CLEAR, first=4), 0.001, 2)
-    assert "n = 6 pairs, variance of the first 4, Holm p" in found.sentence
+    verdict = compared("Removing x", ACCURACY, 6, shifted(*CLEAR, first=4), 0.001, 2)
+    assert "n = 6 pairs, variance of the first 4, Holm p" in verdict.sentence
 
 
 def test_one_comparison_has_a_plain_p() -> None:
@@ -110,8 +110,8 @@ def test_one_comparison_has_a_plain_p() -> None:
 @pytest.mark.parametrize("differences", [CLEAR, SMALL, WIDE, LEANING, (0.0,) * 6, (-1.0,) * 6])
 @pytest.mark.parametrize("factor", [1, 5, 1000])
 def test_no_verdict_says_no_effect_or_significant(differences: tuple[float, ...], factor: int) -> None:
-    found = shifted(*differences, margin=0.5)
-    words = compared("Removing x", ACCURACY, 6, found, min(1.0, found.p * factor), 3)
+    difference = shifted(*differences, margin=0.5)
+    words = compared("Removing x", ACCURACY, 6, difference, min(1.0, difference.p * factor), 3)
     assert "no effect" not in words.sentence
     assert "significant" not in words.sentence
     assert words.sentence.endswith(".")
@@ -121,7 +121,7 @@ SETTINGS = {"optimizer": {"lr": 0.1}, "norm": "batch"}
 
 
 @pytest.mark.parametrize(
-    ("arm", "reference", "design", "said"),
+    ("arm", "reference", "design", "phrase"),
     [
         (Arm("relu", {}, removed=("relu",)), Arm("baseline", {}), "leave_one_out", "Removing relu"),
         (Arm("x", {}, removed=("a", "b")), Arm("baseline", {}), "leave_one_out", "Removing a and b"),
@@ -158,8 +158,8 @@ SETTINGS = {"optimizer": {"lr": 0.1}, "norm": "batch"}
         ),
     ],
 )
-def test_sentence_begins_with_what_was_done(arm: Arm, reference: Arm, design: str, said: str) -> None:
-    assert action(arm, reference, design) == said
+def test_sentence_begins_with_what_was_done(arm: Arm, reference: Arm, design: str, phrase: str) -> None:
+    assert action(arm, reference, design) == phrase
 
 
 def test_main_effect_and_interaction_are_told_apart() -> None:
@@ -177,16 +177,16 @@ def test_main_effect_and_interaction_are_told_apart() -> None:
 
 
 def test_open_effect_is_inconclusive() -> None:
-    found = effect(("relu", "norm"), ACCURACY, Estimate(0.2, -0.5, 0.9, 6, 0.7), 0.9, 3, 1.0)
-    assert found.sentence == (
+    verdict = effect(("relu", "norm"), ACCURACY, Estimate(0.2, -0.5, 0.9, 6, 0.7), 0.9, 3, 1.0)
+    assert verdict.sentence == (
         "Interaction of relu and norm: for validation accuracy inconclusive: the interval includes 0 (+0.2 pp, "
         "95 % CI -0.5 to 0.9, n = 6 seeds, Holm p = 0.9); n = 6 could detect 1.0 pp."
     )
 
 
 def test_remarks_name_divergence_and_what_was_left_out() -> None:
-    found = remarks("replicate", "widths scaled by 0.84 to fit", 2, 6, 1, [(3, "baseline: failed: the node died")])
-    assert found == (
+    texts = remarks("replicate", "widths scaled by 0.84 to fit", 2, 6, 1, [(3, "baseline: failed: the node died")])
+    assert texts == (
         " Widths scaled by 0.84 to fit. 2 of its 6 runs diverged and count at chance level. 1 run of the reference "
         "diverged and counts at chance level. Left out: replicate 3 (baseline: failed: the node died)."
     )
@@ -194,7 +194,7 @@ def test_remarks_name_divergence_and_what_was_left_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("p", "said"),
+    ("p", "phrase"),
     [
         (0.0003, "= 0.0003"),
         (0.00001, "< 0.0001"),
@@ -204,8 +204,8 @@ def test_remarks_name_divergence_and_what_was_left_out() -> None:
         (1.0, "= 1"),
     ],
 )
-def test_p_never_rounds_across_the_level(p: float, said: str) -> None:
-    assert chance(p) == said
+def test_p_never_rounds_across_the_level(p: float, phrase: str) -> None:
+    assert p_text(p) == phrase
 
 
 def test_names_are_listed_as_in_a_sentence() -> None:

@@ -16,12 +16,11 @@ from sweeps.forecast.ranges import slots
 from sweeps.prepare.gpu_share import settle_share, share_of
 from sweeps.prepare.prepared import PreparedStudy, settle
 from sweeps.runners.inline import InlineRunner
-from sweeps.stages.schedule import RunRequest
 from sweeps.storage.results import Results
 from sweeps.study.document import from_text
 from sweeps.study.problems import StudyError
 from sweeps.study.resources import device_share, with_share
-from sweeps.study.stages import stages_of
+from sweeps.study.stages import RunRequest, stages_of
 from sweeps.study.study import Study, dump, parse
 from sweeps.workload import Run, Sharing, Site, load
 from tests.sweeps.support import Events, toy_study
@@ -107,14 +106,15 @@ def prepared(folder: Path, previous: Mapping[str, Any], **resources: Any) -> Pre
 
 
 def ran(folder: Path, previous: Mapping[str, Any]) -> Results:
-    wish = RunRequest(stages_of(study_of()))
-    finish = engine.run(prepared(folder, previous), folder / "study", InlineRunner, Events(), wish, cache=False)
-    assert finish.complete
-    return finish.results
+    request = RunRequest(stages_of(study_of()))
+    result = engine.run(prepared(folder, previous), folder / "study", InlineRunner, Events(), request, cache=False)
+    assert result.complete
+    return result.results
 
 
 def test_study_asks_once_keeps_the_answer_and_reckons_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sweeps.prepare.environment.gpu_count", lambda: 1)
+    monkeypatch.setattr("sweeps.prepare.prepared.gpu_count", lambda: 1)
     monkeypatch.setattr("os.sched_getaffinity", lambda process: set(range(8)))
     first = ran(tmp_path, {})
     assert first.study.resources.gpu == "auto"
@@ -131,6 +131,7 @@ def test_plan_says_how_many_share_a_gpu_and_measures_only_with_a_probe(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sweeps.prepare.environment.gpu_count", lambda: 1)
+    monkeypatch.setattr("sweeps.prepare.prepared.gpu_count", lambda: 1)
     monkeypatch.setattr("sweeps.forecast.outline.gpu_count", lambda: 1)
     monkeypatch.setattr("os.sched_getaffinity", lambda process: set(range(8)))
     study = study_of()

@@ -212,9 +212,9 @@ COMPONENTS = {
 def test_components_of_other_types_are_trained(tmp_path: Path) -> None:
     ablation = {"baseline": "given", "components": {**COMPONENTS, "rotation": "rotation"}, "seeds": 2}
     baseline = {**GROWN, "augment": {"rotation": {"degrees": 10.0}}}
-    finish = run_inline(study(baseline=baseline, ablation=ablation), tmp_path)
-    stage = finish.results.stages["ablation"]
-    assert finish.complete
+    result = run_inline(study(baseline=baseline, ablation=ablation), tmp_path)
+    stage = result.results.stages["ablation"]
+    assert result.complete
     assert {arm.name: arm.reason for arm in stage.arms if arm.reason} == {}
     assert stage.arms[2].settings["model"]["activation"] == "sigmoid"
     assert stage.arms[2].settings["model"]["head"] == {"hidden": [84], "dropout": 0.0}
@@ -238,8 +238,8 @@ def test_component_that_its_type_does_not_take_is_refused(components: dict[str, 
 
 def test_component_of_a_type_that_the_search_may_choose_is_not_applicable_to_another(tmp_path: Path) -> None:
     ablation = {"components": {"kernel": {"model.kernel": 3}, "linear": {"model.name": "linear"}}, "seeds": 2}
-    finish = run_inline(study(parameters=NAMES, method="grid", ablation=ablation), tmp_path)
-    kernel = finish.results.stages["ablation"].arm("kernel")
+    result = run_inline(study(parameters=NAMES, method="grid", ablation=ablation), tmp_path)
+    kernel = result.results.stages["ablation"].arm("kernel")
     assert kernel is not None
     assert "model.kernel: is a setting of model.name = lenet5, but model.name is resnet" in kernel.reason
 
@@ -248,9 +248,9 @@ def test_retuning_leaves_out_settings_that_an_arm_does_not_have(tmp_path: Path) 
     parameters = {"model.head.dropout": {"values": [0.0, 0.5]}, "optimizer.lr": {"values": [0.1, 0.2]}}
     retune = {"parameters": list(parameters), "trials": 2}
     ablation = {"baseline": "given", "components": {"linear": {"model.name": "linear"}}, "seeds": 2, "retune": retune}
-    finish = run_inline(study(parameters=parameters, run_cap=2, ablation=ablation), tmp_path)
-    stage = finish.results.stages["ablation"]
-    assert finish.complete, finish.failure
+    result = run_inline(study(parameters=parameters, run_cap=2, ablation=ablation), tmp_path)
+    stage = result.results.stages["ablation"]
+    assert result.complete, result.failure
     assert set(stage.facts["tuned"]["linear (re-tuned)"]) == {"optimizer.lr"}
 
 

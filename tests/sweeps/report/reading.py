@@ -18,12 +18,12 @@ class Element:
 
     def find(self, tag: str, **attributes: str) -> list[Element]:
         """Return the elements below this one with a tag and attributes, in the order of the document."""
-        found = []
+        matches = []
         for child in self.children:
             if child.tag == tag and all(child.attributes.get(name) == value for name, value in attributes.items()):
-                found.append(child)
-            found += child.find(tag, **attributes)
-        return found
+                matches.append(child)
+            matches += child.find(tag, **attributes)
+        return matches
 
     def rows(self) -> list[list[str]]:
         """Return the cells of the first table's body."""

@@ -72,9 +72,9 @@ def _shifted(value: float, name: str) -> float:
 
 
 def draws(mean: float, count: int = SEEDS, spread: float = 0.4) -> list[Outcome]:
-    """Return values around a mean. The same seed deviates alike for every mean."""
-    luck, own = random.Random(7), random.Random(f"{mean}")
-    return [mean + luck.gauss(0, spread) + own.gauss(0, spread / 3) for _ in range(count)]
+    """Return values around a mean. Most of a seed's deviation is the same for every mean."""
+    shared, separate = random.Random(7), random.Random(f"{mean}")
+    return [mean + shared.gauss(0, spread) + separate.gauss(0, spread / 3) for _ in range(count)]
 
 
 def ablation_stage() -> StageResults:
@@ -85,9 +85,10 @@ def ablation_stage() -> StageResults:
     again = arm_of("relu (re-tuned)", removed=("relu",), reference=tuned.name, tuned=True)
     rows += [(tuned, draws(95.3, 5)), (again, draws(91.2, 5))]
     wide = without("wide", reason="breaks parameters <= 100,000: it has 1,204,000", cost={})
-    chosen = {again.name: {"optimizer.lr": 0.02}}
-    wanted = dict.fromkeys(("relu", "batch_norm"), SEEDS)
-    return stage_of("ablation", rows, [wide], design="leave_one_out", wanted=wanted, first=4, tuned=chosen)
+    tuned_settings = {again.name: {"optimizer.lr": 0.02}}
+    planned_seeds = dict.fromkeys(("relu", "batch_norm"), SEEDS)
+    facts = {"design": "leave_one_out", "wanted": planned_seeds, "first": 4, "tuned": tuned_settings}
+    return stage_of("ablation", rows, [wide], **facts)
 
 
 def confirm_stage() -> StageResults:
@@ -121,9 +122,9 @@ def factorial(folder: Path) -> Findings:
     arms = [arm_of(BASELINE), without("relu"), without("batch_norm")]
     both = arm_of("no relu, batch_norm", removed=("relu", "batch_norm"), reference=BASELINE)
     rows = list(zip([*arms, both], map(draws, (95.0, 88.0, 94.6, 84.0)), strict=True))
-    asked = {"components": list(PARTS)[:2], "seeds": SEEDS, "design": "factorial"}
+    section = {"components": list(PARTS)[:2], "seeds": SEEDS, "design": "factorial"}
     return findings_of(
-        folder, [stage_of("ablation", rows, design="factorial")], ablation=asked, confirm=None, final=None
+        folder, [stage_of("ablation", rows, design="factorial")], ablation=section, confirm=None, final=None
     )
 
 

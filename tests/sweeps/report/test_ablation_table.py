@@ -34,11 +34,11 @@ from .staged import (
 
 
 def test_the_ablation_table_holds_each_comparisons_figures(tmp_path: Path) -> None:
-    found = staged(tmp_path).ablation
-    assert found is not None
-    frame = expanded(effects.comparison_table(found.comparisons))
+    ablation_evidence = staged(tmp_path).ablation
+    assert ablation_evidence is not None
+    frame = expanded(effects.comparison_table(ablation_evidence.comparisons))
     assert list(frame["arm"]) == list(PARTS)
-    for row, one in zip(frame.to_dict("records"), found.comparisons, strict=True):
+    for row, one in zip(frame.to_dict("records"), ablation_evidence.comparisons, strict=True):
         assert one.paired is not None
         assert (row["difference"], row["difference low"], row["difference high"]) == (
             one.paired.mean,
@@ -51,20 +51,21 @@ def test_the_ablation_table_holds_each_comparisons_figures(tmp_path: Path) -> No
 
 def test_the_checks_name_every_pair_left_out_and_count_diverged_runs(tmp_path: Path) -> None:
     rows = [(arm_of(BASELINE), draws(95.0)), (without("relu"), [*draws(88.0, 4), Status.DIVERGED, Status.FAILED])]
-    found = findings_of(tmp_path, [stage_of("ablation", rows, design="leave_one_out")]).ablation
-    assert found is not None
-    (row,) = effects.checks_table(found.comparisons).to_dict("records")
+    ablation_evidence = findings_of(tmp_path, [stage_of("ablation", rows, design="leave_one_out")]).ablation
+    assert ablation_evidence is not None
+    (row,) = effects.checks_table(ablation_evidence.comparisons).to_dict("records")
     assert (row["diverged"], row["pairs left out"]) == (1, 1)
     assert row["why left out"] == "replicate 5: relu: failed: the worker died"
     assert row["smallest sign-flip p"] == 2 / 2**5
 
 
 def test_fixed_and_retuned_differences_of_a_part_stand_in_one_row(tmp_path: Path) -> None:
-    found = staged(tmp_path).ablation
-    assert found is not None
-    frame = effects.retuned_table(found.comparisons, found.retuned, {"relu (re-tuned)": {"optimizer.lr": 0.02}})
+    ablation_evidence = staged(tmp_path).ablation
+    assert ablation_evidence is not None
+    tuned_settings = {"relu (re-tuned)": {"optimizer.lr": 0.02}}
+    frame = effects.retuned_table(ablation_evidence.comparisons, ablation_evidence.retuned, tuned_settings)
     (row,) = frame.to_dict("records")
-    fixed, again = found.comparisons[0].paired, found.retuned[0].paired
+    fixed, again = ablation_evidence.comparisons[0].paired, ablation_evidence.retuned[0].paired
     assert fixed is not None
     assert again is not None
     assert (row["fixed difference"].value, row["re-tuned difference"].value) == (fixed.mean, again.mean)

@@ -183,7 +183,7 @@ def _hostile_findings(folder: Path) -> Findings:
         trial_of(number, Status.FAILED if number % 3 else Status.COMPLETE, reason=text, parameters={text: text})
         for number, text in enumerate(texts)
     ]
-    found = findings_of(
+    findings = findings_of(
         folder,
         stages,
         trials,
@@ -193,7 +193,7 @@ def _hostile_findings(folder: Path) -> Findings:
         ablation={"components": components, "seeds": 5},
     )
     environment = {"command": CALLING[1], CALLING[0]: {"classes": texts}, "data": {"fingerprint": CALLING[3]}}
-    return Findings.of(replace(found.results, environment=environment))
+    return Findings.of(replace(findings.results, environment=environment))
 
 
 def test_no_script_runs_and_no_request_leaves_whatever_things_are_called(listener: Listener, tmp_path: Path) -> None:

@@ -50,21 +50,21 @@ def test_the_final_model_on_the_test_set_goes_before_validation(tmp_path: Path) 
     runs = [run for run in confirm.trials if leader and run.recipe == leader.recipe and not run.source]
     best = findings.results.ranked()[0]
     leave(tmp_path, "search", best.number, "validation", FIRST)
-    found = classes_of(findings)
-    assert found
+    pooled = classes_of(findings)
+    assert pooled
     assert (
-        found.evidence == f"n = 1 run of trial {best.number}, the search's best, 30 images in each, on validation data"
+        pooled.evidence == f"n = 1 run of trial {best.number}, the search's best, 30 images in each, on validation data"
     )
     leave(tmp_path, "ablation", ablation_stage().trials[0].number, "validation", FIRST)
-    assert (found := classes_of(findings))
-    assert found.arm == "the ablation's baseline"
+    assert (pooled := classes_of(findings))
+    assert pooled.arm == "the ablation's baseline"
     leave(tmp_path, "confirm", runs[0].number, "validation", FIRST)
     leave(tmp_path, "confirm", runs[1].number, "validation", SECOND)
-    assert (found := classes_of(findings))
-    assert (found.arm, found.runs) == ("trial 30", 2)
+    assert (pooled := classes_of(findings))
+    assert (pooled.arm, pooled.runs) == ("trial 30", 2)
     leave(tmp_path, "final", final.trials[0].number, "test", SECOND)
-    assert (found := classes_of(findings))
-    assert (found.arm, found.part, found.runs) == ("the baseline", "test", 1)
+    assert (pooled := classes_of(findings))
+    assert (pooled.arm, pooled.part, pooled.runs) == ("the baseline", "test", 1)
 
 
 def test_a_run_from_the_result_cache_is_counted_by_the_files_of_its_source(tmp_path: Path) -> None:
@@ -72,9 +72,9 @@ def test_a_run_from_the_result_cache_is_counted_by_the_files_of_its_source(tmp_p
     source = replace(stage.trials[0], source="other/search/4")
     findings = findings_of(tmp_path / "mine", [replace(stage, trials=(source, *stage.trials[1:]))], search())
     leave(tmp_path / "other", "search", 4, "validation", FIRST)
-    found = classes_of(findings)
-    assert found
-    assert found.confusion.counts == tuple(map(tuple, FIRST))
+    pooled = classes_of(findings)
+    assert pooled
+    assert pooled.confusion.counts == tuple(map(tuple, FIRST))
 
 
 @pytest.fixture
@@ -86,10 +86,10 @@ def findings(tmp_path: Path) -> Findings:
 
 
 def test_runs_add_up_and_the_interval_is_that_of_one_runs_images(findings: Findings) -> None:
-    found = classes_of(findings)
-    assert found
-    assert found.confusion.total == 60
-    rows = classes_table(found).to_dict("records")
+    pooled = classes_of(findings)
+    assert pooled
+    assert pooled.confusion.total == 60
+    rows = classes_table(pooled).to_dict("records")
     assert [row["class"] for row in rows] == ["dog", "cat", "cow"]  # the lowest first
     dog = rows[0]
     assert dog["images"] == 10
@@ -99,12 +99,12 @@ def test_runs_add_up_and_the_interval_is_that_of_one_runs_images(findings: Findi
 
 
 def test_the_most_confused_come_with_their_shares(findings: Findings) -> None:
-    found = classes_of(findings)
-    assert found
-    rows = [tuple(row) for row in pairs_table(found).itertuples(index=False)]
+    pooled = classes_of(findings)
+    assert pooled
+    rows = [tuple(row) for row in pairs_table(pooled).itertuples(index=False)]
     assert rows[0] == ("dog", "cat", 7, pytest.approx(100 * 7 / 15), pytest.approx(35), 5)
     assert rows[1] == ("cat", "dog", 5, pytest.approx(100 * 5 / 15), pytest.approx(25), 7)
-    assert len(pairs_table(found, top=1)) == 1
+    assert len(pairs_table(pooled, top=1)) == 1
 
 
 def test_the_page_shows_tables_and_both_figures_and_says_which_runs(findings: Findings, tmp_path: Path) -> None:

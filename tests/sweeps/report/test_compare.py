@@ -48,7 +48,7 @@ LONGER = {epoch: 50.0 + epoch for epoch in range(1, 13)}
 
 
 @pytest.mark.parametrize(
-    ("environment", "facts", "changes", "said"),
+    ("environment", "facts", "changes", "message"),
     [
         (OTHER_DATA, {}, {}, "Not the same data: one sha256:ab12; two sha256:ff99."),
         (ENVIRONMENT, {"curve": LONGER}, {}, "Not the same epochs: one 2; two 12."),
@@ -65,23 +65,23 @@ def test_studies_measured_otherwise_are_said_not_to_be_comparable(
     environment: Mapping[str, Any],
     facts: Mapping[str, Any],
     changes: Mapping[str, Any],
-    said: str,
+    message: str,
     tmp_path: Path,
 ) -> None:
     one = replace(make_results(trial_of(0)), folder=tmp_path / "one")
     two = replace(make_results(trial_of(0, **facts), environment=environment, **changes), folder=tmp_path / "two")
-    assert incomparable([Findings.of(one), Findings.of(two)]) == [said]
+    assert incomparable([Findings.of(one), Findings.of(two)]) == [message]
     page = read_page(write_comparison([one, two], tmp_path / "out"))
     answer = page.find("section", id="answer")[0].text
     assert "Not comparable" in answer
-    assert said in answer
+    assert message in answer
     assert len(page.find("section", id="studies")[0].rows()) == 2
 
 
 def test_the_settings_that_differ_have_a_column_per_study(tmp_path: Path) -> None:
     longer = {**BASELINE, "epochs": 12}
-    found = [_study(tmp_path, "a"), _study(tmp_path, "b", baseline=longer), _study(tmp_path, "c", run_cap=30)]
-    rows = settings_table(found).frame.to_numpy().tolist()
+    studies = [_study(tmp_path, "a"), _study(tmp_path, "b", baseline=longer), _study(tmp_path, "c", run_cap=30)]
+    rows = settings_table(studies).frame.to_numpy().tolist()
     assert rows == [["baseline.epochs", "9", "12", "9"], ["run_cap", "24", "24", "30"]]
 
 
@@ -104,8 +104,8 @@ def test_the_terminal_gets_one_row_per_study(tmp_path: Path) -> None:
 
 
 def test_studies_of_one_name_are_told_apart(tmp_path: Path) -> None:
-    found = [_study(tmp_path / place, "same").results for place in ("x", "y")]
-    assert list(compare_table(found)["study"]) == ["same", "same (2)"]
+    studies = [_study(tmp_path / place, "same").results for place in ("x", "y")]
+    assert list(compare_table(studies)["study"]) == ["same", "same (2)"]
 
 
 def test_the_csv_file_has_every_figure_with_its_ends(tmp_path: Path) -> None:

@@ -50,28 +50,28 @@ def _section(page: Element, name: str) -> Element:
 
 
 def _figures(page: Element) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(page.find("script", id="figures")[0].text)["figures"]
-    return found
+    figures: dict[str, Any] = json.loads(page.find("script", id="figures")[0].text)["figures"]
+    return figures
 
 
 def test_the_answer_is_incumbent_then_ablation_then_test_then_the_single_run(tmp_path: Path) -> None:
     findings = staged(tmp_path)
     assert findings.ablation is not None
-    told = whole_answer(findings)
-    assert told[0].startswith("The incumbent is trial 30: validation accuracy ")
-    assert "n = 5 seeds" in told[0]
-    assert "Its value in the search was 97.93 %, a maximum of single runs" in told[0]
-    assert told[1:4] == [one.verdict for one in findings.ablation.comparisons]
-    assert re.match(r"On the sealed test set the incumbent reaches test accuracy .* n = 3 seeds", told[4])
-    assert told[5].startswith("This test set has been opened 3 times: once by this study, twice by others")
-    assert told[6].startswith("Best of 32 trials")
-    assert "confirm it over seeds" not in told[6]
+    sentences = whole_answer(findings)
+    assert sentences[0].startswith("The incumbent is trial 30: validation accuracy ")
+    assert "n = 5 seeds" in sentences[0]
+    assert "Its value in the search was 97.93 %, a maximum of single runs" in sentences[0]
+    assert sentences[1:4] == [one.verdict for one in findings.ablation.comparisons]
+    assert re.match(r"On the sealed test set the incumbent reaches test accuracy .* n = 3 seeds", sentences[4])
+    assert sentences[5].startswith("This test set has been opened 3 times: once by this study, twice by others")
+    assert sentences[6].startswith("Best of 32 trials")
+    assert "confirm it over seeds" not in sentences[6]
 
 
 def test_an_unfinished_confirm_names_no_incumbent(tmp_path: Path) -> None:
     stage = confirm_stage()
-    told = whole_answer(findings_of(tmp_path, [replace(stage, trials=stage.trials[:-2])]))
-    assert told[0].startswith("trial 30 leads so far in confirm")
+    sentences = whole_answer(findings_of(tmp_path, [replace(stage, trials=stage.trials[:-2])]))
+    assert sentences[0].startswith("trial 30 leads so far in confirm")
 
 
 def test_stages_that_have_shown_nothing_yet_say_so(tmp_path: Path) -> None:
@@ -232,8 +232,8 @@ def test_the_openings_of_the_test_set_are_in_the_provenance(page: Element) -> No
 
 def test_importances_of_two_methods_have_their_bootstrap_intervals(tmp_path: Path) -> None:
     shares, low, high = {"optimizer.lr": 0.6}, {"optimizer.lr": 0.4}, {"optimizer.lr": 0.9}
-    found = [Importance(name, shares, {}, 14, low, high) for name in ("PED-ANOVA on it", "fANOVA on it")]
-    page = read_page(write_report(staged(tmp_path), found, tmp_path / "report"))
+    importances = [Importance(name, shares, {}, 14, low, high) for name in ("PED-ANOVA on it", "fANOVA on it")]
+    page = read_page(write_report(staged(tmp_path), importances, tmp_path / "report"))
     traces = _figures(page)["importance"]["data"]
     assert [trace["name"] for trace in traces] == ["PED-ANOVA", "fANOVA"]
     assert traces[0]["error_x"]["array"] == pytest.approx([0.3])
@@ -244,6 +244,6 @@ def test_importances_of_two_methods_have_their_bootstrap_intervals(tmp_path: Pat
 def test_diverged_runs_are_told_beside_the_test_figure(tmp_path: Path) -> None:
     rows = [(arm, [95.0, 94.0, Status.DIVERGED]) for arm in final_stage().arms[:1]]
     stage = stage_of("final", rows, sets=["test"], openings=[{}], earlier_openings=0)
-    told = whole_answer(findings_of(tmp_path, [stage]))
-    assert "1 of 3 runs diverged and count at chance level" in told[0]
-    assert told[1] == "This test set has been opened once, by this study."
+    sentences = whole_answer(findings_of(tmp_path, [stage]))
+    assert "1 of 3 runs diverged and count at chance level" in sentences[0]
+    assert sentences[1] == "This test set has been opened once, by this study."

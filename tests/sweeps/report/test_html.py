@@ -30,8 +30,8 @@ def _section(page: Element, name: str) -> Element:
 
 
 def _figures(page: Element) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(page.find("script", id="figures")[0].text)["figures"]
-    return found
+    figures: dict[str, Any] = json.loads(page.find("script", id="figures")[0].text)["figures"]
+    return figures
 
 
 def _csv(path: Path) -> list[dict[str, str]]:

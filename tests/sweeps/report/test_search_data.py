@@ -124,14 +124,14 @@ BASELINE = {"optimizer.lr": 0.05, "optimizer.name": "sgd", "optimizer.momentum":
 
 
 @pytest.mark.parametrize(
-    ("changed", "found"),
+    ("changed", "expected"),
     [({}, True), ({"optimizer.lr": 0.1}, False), ({"unnamed": 1}, False), ({"model.blocks": [2, 1]}, False)],
 )
 def test_trial_0_is_the_baseline_when_every_setting_is_written_there(
-    make_results: Make, changed: dict[str, Any], found: bool
+    make_results: Make, changed: dict[str, Any], expected: bool
 ) -> None:
     results = make_results(trial_of(0, parameters=BASELINE | changed))
-    assert (baseline_trial(results) is results.trials[0]) is found
+    assert (baseline_trial(results) is results.trials[0]) is expected
 
 
 def test_the_baseline_follows_the_best_where_it_is_not_among_them(make_results: Make) -> None:

@@ -25,7 +25,7 @@ def test_a_row_per_trial_of_every_stage_with_typed_columns(tmp_path: Path) -> No
     findings = staged(tmp_path)
     frame = trials_frame(findings)
     trials = findings.results.everything
-    assert list(zip(frame["stage"], frame["number"], strict=True)) == [(trial.stage, trial.number) for trial in trials]
+    assert list(zip(frame["stage"], frame["trial"], strict=True)) == [(trial.stage, trial.number) for trial in trials]
     assert list(frame["status"]) == [trial.status.value for trial in trials]
     assert frame["value"].dtype == frame["seconds"].dtype == "float64"
     assert str(frame["started"].dtype) == "datetime64[ns, UTC]"

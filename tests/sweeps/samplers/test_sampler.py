@@ -1,4 +1,4 @@
-"""The sampler behind the budget gate: nothing over budget, nothing twice, nothing lost."""
+"""The sampler with the constraint gate: no proposal violates a constraint, repeats another one or gets lost."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ CONDITIONAL: dict[str, Any] = {
 
 
 class Bench:
-    """A sampler over a new store, and what it refused."""
+    """A sampler over a new storage, and what it refused."""
 
     def __init__(self, folder: Path, study: Study) -> None:
         folder.mkdir(exist_ok=True)
-        self.store = StudyStorage.open(folder, study)
+        self.storage = StudyStorage.open(folder, study)
         self.refused: list[Trial] = []
-        self.sampler = Sampler(study, self.store.search, toy_gate(study), self.refused.append)
+        self.sampler = Sampler(study, self.storage.search, toy_gate(study), self.refused.append)
 
     def proposals(self, count: int = 1000) -> Iterator[Job]:
-        """Proposals, each told complete, until none is left."""
+        """Yield proposals, each reported complete, until none is left."""
         for _ in range(count):
             proposal = self.sampler.propose()
             if proposal is None:
                 return
-            self.store.search.finish(proposal.number, Outcome(Status.COMPLETE), float(proposal.number))
+            self.storage.search.finish(proposal.number, Outcome(Status.COMPLETE), float(proposal.number))
             yield proposal
 
 
@@ -53,7 +53,7 @@ def test_over_budget_is_rejected_with_its_violation_before_it_is_proposed(tmp_pa
     assert all(proposal.cost["parameters"] <= 500 for proposal in proposals)
     rejected = [trial for trial in bench.refused if trial.status is Status.REJECTED]
     assert rejected
-    stored = bench.store.search.optuna_study.trials
+    stored = bench.storage.search.optuna_study.trials
     for trial in rejected:
         width = trial.parameters["net.width"]
         assert trial.reason == f"{2 * width**2:,} parameters, over the limit of 500"
@@ -118,7 +118,7 @@ def test_lists_and_mappings_go_through_the_storage_as_they_are(tmp_path: Path) -
     study = toy_study(method="grid", run_cap=2, parameters={"net.blocks": {"values": values}})
     bench = Bench(tmp_path, study)
     assert [proposal.parameters["net.blocks"] for proposal in bench.proposals()] == values
-    assert [trial.parameters["net.blocks"] for trial in bench.store.search.trials()] == values
+    assert [trial.parameters["net.blocks"] for trial in bench.storage.search.trials()] == values
 
 
 def test_nothing_within_the_budget_ends_with_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,9 +130,9 @@ def test_nothing_within_the_budget_ends_with_an_error(tmp_path: Path, monkeypatc
 def test_half_sampled_trial_is_abandoned_and_not_counted(tmp_path: Path) -> None:
     study = toy_study(parameters={"lr": {"min": 0.01, "max": 0.1}, "momentum": {"min": 0.0, "max": 0.9}})
     bench = Bench(tmp_path, study)
-    trial = bench.store.search.optuna_study.ask()
+    trial = bench.storage.search.optuna_study.ask()
     trial.suggest_float("lr", 0.01, 0.1)  # killed here
-    ((number, params),) = bench.store.search.unfinished()
+    ((number, params),) = bench.storage.search.unfinished()
     assert bench.sampler.readopt(number, params) is None
     assert bench.refused[0].status is Status.ABANDONED
     assert not bench.refused[0].status.counted
@@ -142,8 +142,8 @@ def test_enqueued_trial_that_was_half_sampled_is_enqueued_again(tmp_path: Path) 
     study = toy_study(parameters={"lr": {"min": 0.01, "max": 0.1}, "momentum": {"min": 0.0, "max": 0.95}})
     bench = Bench(tmp_path, study)
     bench.sampler.enqueue({"lr": 0.05, "momentum": 0.9})
-    bench.store.search.optuna_study.ask()  # killed here
-    ((number, params),) = bench.store.search.unfinished()
+    bench.storage.search.optuna_study.ask()  # killed here
+    ((number, params),) = bench.storage.search.unfinished()
     assert bench.sampler.readopt(number, params) is None
     again = bench.sampler.propose()
     assert again is not None
@@ -162,9 +162,9 @@ def test_left_behind_trial_over_the_budget_is_rejected_when_readopted(tmp_path: 
     study = toy_study(constraints=["parameters <= 200"], parameters={"net.width": {"values": [4, 64]}})
     bench = Bench(tmp_path, study)
     for width in (64, 4, 4):
-        bench.store.search.optuna_study.enqueue_trial({"net.width": width})
-        bench.store.search.optuna_study.ask().suggest_categorical("net.width", (4, 64))
-    adopted = [bench.sampler.readopt(*trial) for trial in bench.store.search.unfinished()]
+        bench.storage.search.optuna_study.enqueue_trial({"net.width": width})
+        bench.storage.search.optuna_study.ask().suggest_categorical("net.width", (4, 64))
+    adopted = [bench.sampler.readopt(*trial) for trial in bench.storage.search.unfinished()]
     assert [proposal and proposal.parameters["net.width"] for proposal in adopted] == [None, 4, None]
     assert [trial.status for trial in bench.refused] == [Status.REJECTED, Status.DUPLICATE]
 

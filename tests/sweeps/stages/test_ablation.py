@@ -55,19 +55,19 @@ def test_factorial_runs_every_cell_and_finds_the_planted_effect(tmp_path: Path) 
         "no null",
         "no handicap, null",
     ]
-    found = evidence.ablation(results)
-    assert found is not None
-    effects = {effect.components: effect.estimate.mean for effect in found.effects}
+    ablation_evidence = evidence.ablation(results)
+    assert ablation_evidence is not None
+    effects = {effect.components: effect.estimate.mean for effect in ablation_evidence.effects}
     assert effects["handicap",] == pytest.approx(4.0, abs=0.3)
     assert effects["null",] == pytest.approx(0.0, abs=0.3)
     assert effects["handicap", "null"] == pytest.approx(0.0, abs=0.3)
 
 
 def test_add_one_in_starts_from_the_recipe_without_any_part(tmp_path: Path) -> None:
-    found = evidence.ablation(run_inline(toy_study(**ablation(design="add_one_in")), tmp_path).results)
-    assert found is not None
-    assert {comparison.reference.name for comparison in found.comparisons} == {"none"}
-    means = {comparison.arm.name: comparison.paired.mean for comparison in found.comparisons if comparison.paired}
+    stage_evidence = evidence.ablation(run_inline(toy_study(**ablation(design="add_one_in")), tmp_path).results)
+    assert stage_evidence is not None
+    assert {comparison.reference.name for comparison in stage_evidence.comparisons} == {"none"}
+    means = {one.arm.name: one.paired.mean for one in stage_evidence.comparisons if one.paired}
     assert means["only handicap"] == pytest.approx(4.0, abs=0.5)
 
 
@@ -86,10 +86,10 @@ def test_each_arm_is_tuned_again_and_set_beside_the_fixed_one(tmp_path: Path) ->
     assert [arm.name for arm in tuned] == ["baseline (re-tuned)", "rate (re-tuned)"]
     for arm, stage in zip(tuned, searches.values(), strict=True):
         assert arm.settings["lr"] == max(stage.trials, key=lambda trial: trial.value or 0.0).parameters["lr"]
-    found = evidence.ablation(results)
-    assert found is not None
-    assert [comparison.arm.name for comparison in found.retuned] == ["rate (re-tuned)"]
-    assert [comparison.arm.name for comparison in found.comparisons] == ["rate"]
+    ablation_evidence = evidence.ablation(results)
+    assert ablation_evidence is not None
+    assert [comparison.arm.name for comparison in ablation_evidence.retuned] == ["rate (re-tuned)"]
+    assert [comparison.arm.name for comparison in ablation_evidence.comparisons] == ["rate"]
 
 
 def test_retuning_of_other_settings_is_another_search(tmp_path: Path) -> None:
@@ -192,8 +192,8 @@ def test_change_that_is_clearly_behind_falls_out_of_the_race_early() -> None:
 
     gate = toy_gate(study)
     start = Arm("baseline", gate.baseline().settings)
-    found = standing(start, steps, gate, known, 8, "maximize")
-    assert [arm.name for arm in found.path][:1] == ["1: lr"]
+    state = standing(start, steps, gate, known, 8, "maximize")
+    assert [arm.name for arm in state.path][:1] == ["1: lr"]
     assert asked["1: momentum"] == 3
     assert asked["1: handicap"] > 3
 
@@ -202,4 +202,4 @@ def test_incumbent_that_is_the_baseline_has_no_path(tmp_path: Path) -> None:
     baseline = {**PATH["baseline"], "lr": 0.1, "handicap": 0.0, "momentum": 0.5, "spread": 0.0}
     parameters = {**PATH["parameters"], "momentum": {"values": [0.5, 0.4]}}
     study = toy_study(**{**PATH, "baseline": baseline, "parameters": parameters})
-    assert "is the baseline: there is no way to go" in run_inline(study, tmp_path).failure
+    assert "is the baseline: the path has no steps; extend the search" in run_inline(study, tmp_path).failure

@@ -16,10 +16,9 @@ from sweeps.prepare.prepared import settle
 from sweeps.runners.protocol import Decision, End, Scheduler
 from sweeps.runners.worker import execute
 from sweeps.stages.budget import DeviceBudget
-from sweeps.stages.schedule import RunRequest
 from sweeps.storage.results import Results
 from sweeps.study.resources import device_share
-from sweeps.study.stages import SEARCH, stages_of
+from sweeps.study.stages import SEARCH, RunRequest, stages_of
 from sweeps.study.study import Study
 from sweeps.trial.trial import Status, Trial
 from sweeps.workload import load
@@ -53,9 +52,9 @@ def budgeted(seconds: float, shares: Mapping[str, float] | None = None, **settin
 
 
 def run(study: Study, folder: Path, events: Events | None = None) -> engine.RunResult:
-    plan = settle(study, load(study.workload), folder / "data", {})
-    wish = RunRequest(stages_of(study))
-    return engine.run(plan, folder / study.name, Metered, events or Events(), wish, cache=False)
+    prepared = settle(study, load(study.workload), folder / "data", {})
+    request = RunRequest(stages_of(study))
+    return engine.run(prepared, folder / study.name, Metered, events or Events(), request, cache=False)
 
 
 def spent(results: Results) -> float:
@@ -71,10 +70,10 @@ def spent(results: Results) -> float:
 def test_no_run_is_begun_that_would_end_beyond_the_budget(
     tmp_path: Path, seconds: float, cpu: float, trials: int
 ) -> None:
-    finish = run(budgeted(seconds, resources={"cpu": cpu}), tmp_path)
-    assert finish.results.counts()[Status.COMPLETE] == finish.results.counted == trials
-    assert finish.complete == (trials == 6)
-    assert finish.exhausted == ("" if finish.complete else "search")
+    result = run(budgeted(seconds, resources={"cpu": cpu}), tmp_path)
+    assert result.results.counts()[Status.COMPLETE] == result.results.counted == trials
+    assert result.complete == (trials == 6)
+    assert result.exhausted == ("" if result.complete else "search")
 
 
 def test_larger_budget_goes_on_to_the_end_and_repeats_nothing(tmp_path: Path) -> None:
@@ -113,13 +112,13 @@ def trial(number: int, seconds: float, **facts: Any) -> Trial:
     )
 
 
-def allowance(seconds: float, *trials: Trial) -> DeviceBudget:
+def device_budget(seconds: float, *trials: Trial) -> DeviceBudget:
     study = budgeted(seconds)
     return DeviceBudget(study, "cpu", Results(study, trials, {}, Path("toy")), {})
 
 
 def test_what_runs_has_its_time_set_aside() -> None:
-    budget = allowance(10.0, trial(0, 3.0))
+    budget = device_budget(10.0, trial(0, 3.0))
     budget.start("search", 1, 0.0)
     assert budget.admits(SEARCH, "search")  # 3 spent, 3 promised, 3 more
     budget.start("search", 2, 0.0)
@@ -146,11 +145,11 @@ def test_what_runs_has_its_time_set_aside() -> None:
 def test_next_run_is_expected_to_take_as_long_as_the_longest_complete_one(
     known: tuple[Trial, ...], admitted: bool
 ) -> None:
-    assert allowance(9.0, *known).admits(SEARCH, "search") is admitted
+    assert device_budget(9.0, *known).admits(SEARCH, "search") is admitted
 
 
 def test_stage_has_its_own_longest_run_once_it_has_one() -> None:
-    budget = allowance(10.0, trial(0, 6.0), trial(0, 2.0, stage="final"))
+    budget = device_budget(10.0, trial(0, 6.0), trial(0, 2.0, stage="final"))
     assert budget.admits(SEARCH, "final")
     assert not budget.admits(SEARCH, "search")
 
@@ -168,26 +167,26 @@ GIVEN = {**PARTS, "baseline": "given"}  # three arms over two seeds: six runs, 1
 
 def test_search_that_reaches_its_share_lets_the_next_stage_go_on(tmp_path: Path) -> None:
     study = budgeted(20.0, {"search": 0.3, "ablation": 0.7}, ablation=GIVEN)
-    finish = run(study, tmp_path)
-    assert finish.complete
-    assert finish.cut == ("search",)
-    assert finish.results.counted == 3
-    assert len(finish.results.stages["ablation"].trials) == 6
+    result = run(study, tmp_path)
+    assert result.complete
+    assert result.cut == ("search",)
+    assert result.results.counted == 3
+    assert len(result.results.stages["ablation"].trials) == 6
 
 
 def test_what_one_stage_leaves_the_next_may_use(tmp_path: Path) -> None:
     study = budgeted(20.0, {"search": 0.5, "ablation": 0.5}, run_cap=2, ablation=GIVEN)
-    finish = run(study, tmp_path)
-    assert finish.complete
-    assert finish.cut == ()
-    assert (spent(finish.results), len(finish.results.stages["ablation"].trials)) == (16.0, 6)
+    result = run(study, tmp_path)
+    assert result.complete
+    assert result.cut == ()
+    assert (spent(result.results), len(result.results.stages["ablation"].trials)) == (16.0, 6)
 
 
 def test_stage_that_the_budget_breaks_off_goes_on_with_a_larger_one(tmp_path: Path) -> None:
     shares = {"search": 0.5, "ablation": 0.5}
-    finish = run(budgeted(15.0, shares, ablation=GIVEN), tmp_path)
-    assert (finish.exhausted, finish.results.counted) == ("ablation", 3)
-    assert len(finish.results.stages["ablation"].trials) == 4
+    result = run(budgeted(15.0, shares, ablation=GIVEN), tmp_path)
+    assert (result.exhausted, result.results.counted) == ("ablation", 3)
+    assert len(result.results.stages["ablation"].trials) == 4
     whole = run(budgeted(40.0, shares, ablation=GIVEN), tmp_path)
     assert whole.complete
     assert (whole.results.counted, len(whole.results.stages["ablation"].trials)) == (6, 6)
@@ -201,9 +200,9 @@ def test_stage_whose_forerunner_was_cut_short_waits_for_a_larger_budget(tmp_path
         "ablation": {**PARTS, "baseline": "best"},
     }
     shares = {"search": 0.2, "confirm": 0.2, "ablation": 0.6}
-    finish = run(budgeted(20.0, shares, **settings), tmp_path)
-    assert (finish.failure, finish.exhausted, finish.cut) == ("", "confirm", ("confirm",))
-    assert "ablation" not in finish.results.stages
+    result = run(budgeted(20.0, shares, **settings), tmp_path)
+    assert (result.failure, result.exhausted, result.cut) == ("", "confirm", ("confirm",))
+    assert "ablation" not in result.results.stages
     whole = run(budgeted(60.0, shares, **settings), tmp_path)
     assert whole.complete
     assert len(acknowledged(tmp_path)) == EPOCHS * (2 + 4 + 6)

@@ -28,9 +28,9 @@ def with_arms(components: dict[str, Any], **rule: Any) -> dict[str, Any]:
 
 
 def final(folder: Path, events: Events | None = None, **settings: Any) -> tuple[Results, StageResults]:
-    finish = run_inline(toy_study(**{**ALONE, **settings}), folder, events)
-    assert finish.complete, finish.failure
-    return finish.results, finish.results.stages["final"]
+    result = run_inline(toy_study(**{**ALONE, **settings}), folder, events)
+    assert result.complete, result.failure
+    return result.results, result.results.stages["final"]
 
 
 def test_models_are_trained_with_nothing_held_out_and_measured_on_every_set(tmp_path: Path) -> None:
@@ -91,15 +91,15 @@ def test_best_alone_is_one_arm(tmp_path: Path, settings: dict[str, Any], name: s
 def test_model_that_cannot_be_trained_does_not_keep_the_others_from_the_test_set(tmp_path: Path) -> None:
     parts = {"broken": {"fault": "raise"}, "nan": {"fault": "nan"}, "silent": {"fault": "nothing", "fault_epoch": 1}}
     _, stage = final(tmp_path, **with_arms(parts))
-    found = {trial.variant: trial for trial in stage.trials if trial.replicate == 0}
-    assert {name: trial.status for name, trial in found.items()} == {
+    first_replicates = {trial.variant: trial for trial in stage.trials if trial.replicate == 0}
+    assert {name: trial.status for name, trial in first_replicates.items()} == {
         "baseline": Status.COMPLETE,
         "broken": Status.FAILED,
         "nan": Status.DIVERGED,
         "silent": Status.COMPLETE,  # trained in silence, but its test figure stands
     }
-    assert found["nan"].figure == 10.0
-    assert "the toy broke" in found["broken"].reason
+    assert first_replicates["nan"].figure == 10.0
+    assert "the toy broke" in first_replicates["broken"].reason
     opened = (tmp_path / "data" / "opened.txt").read_text().split()
     complete = [trial for trial in stage.trials if trial.status is Status.COMPLETE]
     assert opened == [f"{trial.number:04d}" for trial in complete]
@@ -121,9 +121,9 @@ def test_measuring_counts_as_device_time(tmp_path: Path) -> None:
 
 def early(folder: Path, **settings: Any) -> Results:
     """A study of a recipe that stops early, run to its end."""
-    finish = run_inline(toy_study(**{**EARLY, **settings}), folder)
-    assert finish.complete, finish.failure
-    return finish.results
+    result = run_inline(toy_study(**{**EARLY, **settings}), folder)
+    assert result.complete, result.failure
+    return result.results
 
 
 def trained(results: Results) -> list[tuple[dict[str, Any], int]]:

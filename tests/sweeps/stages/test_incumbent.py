@@ -24,26 +24,26 @@ GRID: dict[str, Any] = {
 CONFIRM = {"confirm": {"top": 2, "seeds": 2}}
 
 
-def found(study: Study, results: Results) -> Incumbent:
+def incumbent_of(study: Study, results: Results) -> Incumbent:
     return incumbent(results, toy_gate(study))
 
 
 def test_without_a_search_it_is_the_baseline(tmp_path: Path) -> None:
     study = toy_study(parameters={}, run_cap=0, baseline={"lr": 0.3}, final={"seeds": 2})
-    best = found(study, Results(study, (), {}, tmp_path))
+    best = incumbent_of(study, Results(study, (), {}, tmp_path))
     assert (best.arm.name, best.origin, best.arm.settings["lr"]) == ("baseline", "baseline", 0.3)
     assert best.arm.cost["parameters"] == 128
 
 
 def test_without_confirm_it_is_the_best_single_run(tmp_path: Path) -> None:
     study = toy_study(**GRID)
-    best = found(study, run_inline(study, tmp_path).results)
+    best = incumbent_of(study, run_inline(study, tmp_path).results)
     assert (best.origin, best.arm.settings["lr"], best.arm.edits) == ("trial 1, one run", 0.1, {"lr": 0.1})
 
 
 def test_best_by_a_metric_that_is_minimized_is_the_smallest(tmp_path: Path) -> None:
     study = toy_study(**{**GRID, "metric": {"name": "train_loss", "goal": "minimize"}})
-    assert found(study, run_inline(study, tmp_path).results).arm.settings["lr"] == 0.1
+    assert incumbent_of(study, run_inline(study, tmp_path).results).arm.settings["lr"] == 0.1
 
 
 def test_confirmed_it_is_the_best_mean_over_fresh_seeds_whatever_a_single_run_said(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_confirmed_it_is_the_best_mean_over_fresh_seeds_whatever_a_single_run_sa
     overturned = 0
     for seed in range(4):
         run = run_inline(study.model_copy(update={"seed": seed, "name": f"toy{seed}"}), tmp_path).results
-        best, confirmed = found(study, run), evidence.confirmation(run)
+        best, confirmed = incumbent_of(study, run), evidence.confirmation(run)
         assert confirmed is not None
         means = {level.arm.name: sum(level.values.values()) / 3 for level in confirmed.levels}
         assert best.origin == f"{max(means, key=lambda name: means[name])}, confirmed"
@@ -68,25 +68,25 @@ def test_while_confirm_has_not_ended_there_is_none(tmp_path: Path) -> None:
     with pytest.raises(
         NotYet, match="toy: the stage confirm has not ended, so there is no incumbent yet; run it first"
     ):
-        found(study, searched)
+        incumbent_of(study, searched)
     confirmed = run_inline(study, tmp_path).results
     grown = toy_study(**GRID, confirm={"top": 2, "seeds": 3})
     with pytest.raises(NotYet):  # one seed more is asked for than there are runs
-        found(grown, Results(grown, confirmed.trials, {}, confirmed.folder, confirmed.stages))
+        incumbent_of(grown, Results(grown, confirmed.trials, {}, confirmed.folder, confirmed.stages))
 
 
 def test_search_without_a_finished_trial_has_none(tmp_path: Path) -> None:
     for settings in ({}, CONFIRM):
         study = toy_study(**GRID, **settings)
         with pytest.raises(NoCandidate, match="no trial of the search has finished"):
-            found(study, Results(study, (), {}, tmp_path))
+            incumbent_of(study, Results(study, (), {}, tmp_path))
 
 
 def test_confirm_whose_runs_all_failed_leaves_none(tmp_path: Path) -> None:
     study = toy_study(**{**GRID, "baseline": {"epochs": 2, "fault": "peek later"}, "confirm": {"top": 1, "seeds": 2}})
-    finish = run_inline(study, tmp_path)
+    result = run_inline(study, tmp_path)
     with pytest.raises(NoCandidate, match="no run of the stage confirm has given a figure"):
-        found(study, finish.results)
+        incumbent_of(study, result.results)
 
 
 @pytest.mark.parametrize(

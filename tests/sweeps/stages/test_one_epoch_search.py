@@ -29,10 +29,10 @@ def outcomes(results: Results) -> list[Any]:
 
 def test_all_train_as_far_as_the_rule_says_and_the_best_go_on(tmp_path: Path) -> None:
     events = Events()
-    finish = run_inline(shortlisted(), tmp_path, events)
-    assert finish.complete
-    complete = [trial for trial in finish.results.trials if trial.status is Status.COMPLETE]
-    pruned = [trial for trial in finish.results.trials if trial.status is Status.PRUNED]
+    result = run_inline(shortlisted(), tmp_path, events)
+    assert result.complete
+    complete = [trial for trial in result.results.trials if trial.status is Status.COMPLETE]
+    pruned = [trial for trial in result.results.trials if trial.status is Status.PRUNED]
     assert (len(complete), len(pruned)) == (2, 4)
     assert all(trial.epochs == 4 for trial in complete)
     assert all(list(trial.curve) == [1, 2] for trial in pruned)
@@ -79,8 +79,8 @@ class _Growing(Interrupting):
 
 def test_workload_without_checkpoints_repeats_its_epochs_and_ends_alike(tmp_path: Path) -> None:
     whole = run_inline(shortlisted(), tmp_path / "saving").results
-    finish = run_inline(shortlisted(baseline={"epochs": 4, "saves": 0}), tmp_path / "bare")
-    assert outcomes(finish.results) == outcomes(whole)
+    result = run_inline(shortlisted(baseline={"epochs": 4, "saves": 0}), tmp_path / "bare")
+    assert outcomes(result.results) == outcomes(whole)
     trained = Counter(number for number, _ in acknowledged(tmp_path / "bare"))
     going_on = {trial.number for trial in whole.trials if trial.status is Status.COMPLETE}
     first = {0: 3}  # nobody knew yet that it saves nothing: it leaves when it asks for a third epoch to count
@@ -124,13 +124,13 @@ def test_budget_holds_back_what_the_best_need(tmp_path: Path) -> None:
         run_cap=60, baseline={"epochs": 4, "pause": 0.1}, budget={"gpu_hours": 2 / 3600},
         early_terminate={"type": "one_epoch", "top": 1},
     )  # fmt: skip
-    finish = run_inline(study, tmp_path)
-    counts = finish.results.counts()
+    result = run_inline(study, tmp_path)
+    counts = result.results.counts()
     assert counts[Status.COMPLETE] == 1
-    assert counts[Status.PRUNED] == len(finish.results.trials) - 1 < 59
-    assert finish.exhausted == "search"
+    assert counts[Status.PRUNED] == len(result.results.trials) - 1 < 59
+    assert result.exhausted == "search"
     assert not run_inline(study, tmp_path).complete  # nor does a restart begin another
-    assert len(open_results(tmp_path, "toy").trials) == len(finish.results.trials)
+    assert len(open_results(tmp_path, "toy").trials) == len(result.results.trials)
 
 
 def test_finished_run_in_the_cache_waits_like_the_others(tmp_path: Path) -> None:

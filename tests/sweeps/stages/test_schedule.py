@@ -38,10 +38,10 @@ def runs(results: Results, stage: str) -> list[tuple[str, int]]:
 
 def test_stages_follow_each_other_to_the_opened_test_set(tmp_path: Path) -> None:
     events = Events()
-    finish = run_inline(toy_study(**WHOLE), tmp_path, events)
-    assert finish.complete
+    result = run_inline(toy_study(**WHOLE), tmp_path, events)
+    assert result.complete
     assert [stage for stage, _ in events.stages] == ["search", "confirm", "ablation", "final"]
-    stages = finish.results.stages
+    stages = result.results.stages
     assert {name: len(stage.trials) for name, stage in stages.items()} == {"confirm": 6, "ablation": 12, "final": 6}
     assert all(trial.status is Status.COMPLETE for stage in stages.values() for trial in stage.trials)
 
@@ -75,9 +75,9 @@ def test_incumbent_is_the_best_mean_of_confirm_and_the_ablation_starts_from_it(t
 
 def test_planted_part_is_told_from_a_null_part_in_these_words(tmp_path: Path) -> None:
     study = toy_study(**ablation(seeds=8, margin=0.5))
-    found = evidence.ablation(run_inline(study, tmp_path).results)
-    assert found is not None
-    handicap, null = found.comparisons
+    ablation_evidence = evidence.ablation(run_inline(study, tmp_path).results)
+    assert ablation_evidence is not None
+    handicap, null = ablation_evidence.comparisons
     assert handicap.verdict.startswith("Removing handicap lowered validation accuracy by ")
     assert "n = 8 pairs, Holm p < 0.0001)" in handicap.verdict
     assert handicap.p_holm is not None
@@ -187,9 +187,9 @@ def test_arm_over_the_budget_is_shrunk_until_it_fits_where_the_study_says_so(tmp
 
 def test_diverged_run_counts_with_chance_and_a_machine_failure_leaves_its_pair_out(tmp_path: Path) -> None:
     components = {"nan": {"fault": "nan", "fault_epoch": 2}, "broken": {"fault": "raise", "fault_epoch": 2}}
-    found = evidence.ablation(run_inline(toy_study(**ablation(components=components)), tmp_path).results)
-    assert found is not None
-    nan, broken = found.comparisons
+    ablation_evidence = evidence.ablation(run_inline(toy_study(**ablation(components=components)), tmp_path).results)
+    assert ablation_evidence is not None
+    nan, broken = ablation_evidence.comparisons
     assert (nan.diverged, [pair.value for pair in nan.pairs]) == (4, [10.0] * 4)
     assert (len(broken.pairs), len(broken.missing)) == (0, 4)
     assert "the toy broke" in broken.missing[0].why
@@ -197,20 +197,20 @@ def test_diverged_run_counts_with_chance_and_a_machine_failure_leaves_its_pair_o
 
 def test_broken_arms_do_not_keep_a_sound_one_from_being_measured(tmp_path: Path) -> None:
     broken = {f"broken {n}": {"fault": "raise", "fault_epoch": 1, "unused": n} for n in range(4)}
-    finish = run_inline(toy_study(**ablation(components={**broken, "sound": {"unused": 9}}, seeds=3)), tmp_path)
-    assert finish.complete
-    found = evidence.ablation(finish.results)
-    assert found is not None
-    assert [len(comparison.pairs) for comparison in found.comparisons] == [0, 0, 0, 0, 3]
+    result = run_inline(toy_study(**ablation(components={**broken, "sound": {"unused": 9}}, seeds=3)), tmp_path)
+    assert result.complete
+    ablation_evidence = evidence.ablation(result.results)
+    assert ablation_evidence is not None
+    assert [len(comparison.pairs) for comparison in ablation_evidence.comparisons] == [0, 0, 0, 0, 3]
 
 
 def test_diverged_run_of_a_workload_without_chance_is_missing_and_named(tmp_path: Path) -> None:
     rule = {"baseline": "given", "components": {"nan": {"fault": "nan", "fault_epoch": 1}}, "seeds": 2}
     study = toy_study(workload="tests.toy:train", parameters={}, run_cap=0, ablation=rule)
-    found = evidence.ablation(run_inline(study, tmp_path).results)
-    assert found is not None
-    assert not found.comparisons[0].pairs
-    assert "defines no chance level" in found.comparisons[0].missing[0].why
+    ablation_evidence = evidence.ablation(run_inline(study, tmp_path).results)
+    assert ablation_evidence is not None
+    assert not ablation_evidence.comparisons[0].pairs
+    assert "defines no chance level" in ablation_evidence.comparisons[0].missing[0].why
 
 
 def test_abandoned_run_is_made_again(tmp_path: Path) -> None:
@@ -239,9 +239,9 @@ def test_grown_confirm_is_run_before_an_ablation_goes_on_from_it(tmp_path: Path)
 def test_search_without_a_finished_trial_leaves_no_incumbent_and_says_so(tmp_path: Path) -> None:
     settings = {**WHOLE, "baseline": {"fault": "nan", "fault_epoch": 1}, "final": None, "evaluate": [], "confirm": None}
     study = toy_study(**{key: value for key, value in settings.items() if value is not None})
-    finish = run_inline(study, tmp_path)
-    assert "no trial of the search has finished" in finish.failure
-    assert "ablation" not in finish.results.stages
+    result = run_inline(study, tmp_path)
+    assert "no trial of the search has finished" in result.failure
+    assert "ablation" not in result.results.stages
 
 
 def test_one_stage_can_be_run_alone(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The search stage with a hostile workload: what is recorded, what is told, what goes on."""
+"""The search stage with a faulty workload: recorded trials, messages, and resumption."""
 
 from __future__ import annotations
 
@@ -83,12 +83,12 @@ def test_fault_is_recorded_and_the_study_goes_on(
     tmp_path: Path, fault: str, status: Status, state: TrialState, reason: str
 ) -> None:
     study = toy_study(method="grid", run_cap=2, parameters={"fault": {"values": [fault, "none"]}})
-    finish = run_inline(study, tmp_path)
-    broken = finish.results.trials[0]
+    result = run_inline(study, tmp_path)
+    broken = result.results.trials[0]
     assert (broken.status, broken.reason) == (status, reason)
-    assert stored(finish.results)[0].state is state
-    assert finish.results.counts()[Status.COMPLETE] == 1
-    assert [(each.status, [why.text for why in each.reasons]) for each in ends(finish.results)] == [
+    assert stored(result.results)[0].state is state
+    assert result.results.counts()[Status.COMPLETE] == 1
+    assert [(each.status, [why.text for why in each.reasons]) for each in ends(result.results)] == [
         (status_name(status), [reason])
     ]
 
@@ -125,10 +125,10 @@ def test_search_that_finds_nothing_more_lets_running_trials_finish(
 ) -> None:
     monkeypatch.setattr("sweeps.samplers.sampler.MAX_REFUSED_IN_A_ROW", 8)
     study = toy_study(run_cap=4, constraints=["parameters <= 128"], parameters={"net.width": {"min": 8, "max": 10_000}})
-    finish = run_inline(study, tmp_path)  # the baseline fits, nothing else that is drawn does
-    assert "8 configurations in a row" in finish.failure
-    assert finish.results.counts()[Status.COMPLETE] >= 1
-    assert finish.results.counts()[Status.RUNNING] == 0
+    result = run_inline(study, tmp_path)  # the baseline fits, nothing else that is drawn does
+    assert "8 configurations in a row" in result.failure
+    assert result.results.counts()[Status.COMPLETE] >= 1
+    assert result.results.counts()[Status.RUNNING] == 0
 
 
 def test_constant_among_the_parameters_is_part_of_every_decision(tmp_path: Path) -> None:
@@ -147,22 +147,22 @@ def test_failure_leaves_its_traceback_in_the_log(tmp_path: Path) -> None:
 
 def test_failed_configuration_is_tried_again_but_not_for_ever(tmp_path: Path) -> None:
     study = toy_study(method="grid", run_cap=3, parameters={"fault": {"values": ["none", "raise", "also none"]}})
-    finish = run_inline(study, tmp_path)
-    assert [trial.status for trial in finish.results.trials].count(Status.FAILED) == 3
-    assert finish.results.counts()[Status.COMPLETE] >= 1
+    result = run_inline(study, tmp_path)
+    assert [trial.status for trial in result.results.trials].count(Status.FAILED) == 3
+    assert result.results.counts()[Status.COMPLETE] >= 1
 
 
 def test_search_gives_up_when_every_trial_fails(tmp_path: Path) -> None:
-    finish = run_inline(toy_study(baseline={"fault": "raise", "fault_epoch": 1}), tmp_path)
-    assert finish.failure.startswith("3 trials in a row failed")
-    assert "the toy broke" in finish.failure
-    assert not finish.complete
+    result = run_inline(toy_study(baseline={"fault": "raise", "fault_epoch": 1}), tmp_path)
+    assert result.failure.startswith("3 trials in a row failed")
+    assert "the toy broke" in result.failure
+    assert not result.complete
 
 
 def test_missing_metric_is_named_with_what_is_yielded(tmp_path: Path) -> None:
-    finish = run_inline(toy_study(metric={"name": "val_acuracy", "goal": "maximize"}), tmp_path)
-    assert "no 'val_acuracy'" in finish.failure
-    assert "val_accuracy, train_loss" in finish.failure
+    result = run_inline(toy_study(metric={"name": "val_acuracy", "goal": "maximize"}), tmp_path)
+    assert "no 'val_acuracy'" in result.failure
+    assert "val_accuracy, train_loss" in result.failure
 
 
 def test_minimized_metric_ranks_the_smallest_first(tmp_path: Path) -> None:
@@ -228,14 +228,14 @@ def test_search_broken_off_again_and_again_equals_an_unbroken_one(tmp_path: Path
 
 def test_epoch_without_metrics_is_a_failure(tmp_path: Path) -> None:
     study = toy_study(baseline={"fault": "nothing", "fault_epoch": 1}, run_cap=1)
-    finish = run_inline(study, tmp_path)
-    assert "it yields: nothing" in finish.results.trials[0].reason
+    result = run_inline(study, tmp_path)
+    assert "it yields: nothing" in result.results.trials[0].reason
 
 
 def test_records_agree_with_the_storage(tmp_path: Path) -> None:
     parameters = {"net.width": {"values": [4, 8, 16, 32]}, "lr": {"min": 0.01, "max": 0.5}}
     study = toy_study(run_cap=5, early_terminate=ASHA, constraints=["parameters <= 200"], parameters=parameters)
     run_inline(study, tmp_path)
-    store = StudyStorage(tmp_path / "toy", study)
-    store.reconcile()
-    assert any(trial.status is Status.REJECTED for trial in store.search.trials())
+    storage = StudyStorage(tmp_path / "toy", study)
+    storage.reconcile()
+    assert any(trial.status is Status.REJECTED for trial in storage.search.trials())

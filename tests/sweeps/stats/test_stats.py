@@ -17,7 +17,6 @@ from statsmodels.stats.proportion import proportion_confint
 from statsmodels.stats.weightstats import ttost_paired
 
 from sweeps.stats import (
-    ALPHA,
     contrasts,
     detectable,
     equivalence_rows,
@@ -57,36 +56,36 @@ def drawn(n: int, seed: int = 0, shift: float = 0.5) -> tuple[np.ndarray, np.nda
 
 
 def test_students_sleep_data() -> None:
-    found = paired(DRUG_2, DRUG_1)
-    assert found is not None
-    assert (found.n, found.df) == (10, 9)
-    assert found.t == pytest.approx(-4.0621, abs=5e-5)
-    assert found.p == pytest.approx(0.002833, abs=5e-7)
-    assert (found.mean, found.low, found.high) == pytest.approx((-1.58, -2.4598858, -0.7001142), abs=5e-8)
+    result = paired(DRUG_2, DRUG_1)
+    assert result is not None
+    assert (result.n, result.df) == (10, 9)
+    assert result.t == pytest.approx(-4.0621, abs=5e-5)
+    assert result.p == pytest.approx(0.002833, abs=5e-7)
+    assert (result.mean, result.low, result.high) == pytest.approx((-1.58, -2.4598858, -0.7001142), abs=5e-8)
 
 
 @pytest.mark.parametrize("n", [2, 3, 6, 12, 30])
 def test_paired_t_is_scipys(n: int) -> None:
     before, after = drawn(n, n)
-    found = paired(list(before), list(after))
+    comparison = paired(list(before), list(after))
     reference = scipy_stats.ttest_rel(after, before)
     ends = reference.confidence_interval()
-    assert found is not None
-    assert (found.t, found.p, found.low, found.high) == pytest.approx(
+    assert comparison is not None
+    assert (comparison.t, comparison.p, comparison.low, comparison.high) == pytest.approx(
         (reference.statistic, reference.pvalue, ends.low, ends.high)
     )
-    assert found.correlation == pytest.approx(np.corrcoef(before, after)[0, 1])
-    assert found.estimate == location(after - before).estimate
+    assert comparison.correlation == pytest.approx(np.corrcoef(before, after)[0, 1])
+    assert comparison.estimate == location(after - before).estimate
 
 
 @pytest.mark.parametrize("margin", [0.2, 0.8, 2.0])
 def test_equivalence_is_that_of_statsmodels(margin: float) -> None:
     before, after = drawn(9)
-    found = paired(list(before), list(after), margin=margin)
-    assert found is not None
-    assert found.equivalence_p == pytest.approx(ttost_paired(after, before, -margin, margin)[0])
+    comparison = paired(list(before), list(after), margin=margin)
+    assert comparison is not None
+    assert comparison.equivalence_p == pytest.approx(ttost_paired(after, before, -margin, margin)[0])
     rows = samples(np.stack([after - before] * 2))
-    assert equivalence_rows(rows.mean, rows.sd / 3, 8, margin) == pytest.approx(found.equivalence_p)
+    assert equivalence_rows(rows.mean, rows.sd / 3, 8, margin) == pytest.approx(comparison.equivalence_p)
 
 
 @pytest.mark.parametrize("n", [3, 5, 8])
@@ -96,30 +95,30 @@ def test_exact_sign_flip_counts_all_flips_and_is_scipys(n: int) -> None:
         abs(sum(s * d for s, d in zip(signs, differences, strict=True)))
         for signs in itertools.product((1, -1), repeat=n)
     ]
-    found = sign_flip(differences)
+    flip_test = sign_flip(differences)
     reference = scipy_stats.permutation_test(
         (differences,), np.mean, permutation_type="samples", n_resamples=np.inf, alternative="two-sided"
     )
-    assert found.exact
-    assert found.p == pytest.approx(np.mean(np.array(flips) >= abs(differences.sum()) - 1e-12))
-    assert found.p == pytest.approx(reference.pvalue)
-    assert found.smallest == 2 / 2**n
+    assert flip_test.exact
+    assert flip_test.p == pytest.approx(np.mean(np.array(flips) >= abs(differences.sum()) - 1e-12))
+    assert flip_test.p == pytest.approx(reference.pvalue)
+    assert flip_test.smallest == 2 / 2**n
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 6, 13, 19, 20, 21, 22, 30])
 def test_smallest_p_is_what_the_sign_flip_of_one_sided_differences_gives(n: int) -> None:
-    found = sign_flip(np.linspace(1, 2, n))
-    assert found.exact == (n <= 20)
-    assert found.p == found.smallest == smallest_p(n) == (2 / 2**n if n <= 20 else 1 / 100_001)
+    flip_test = sign_flip(np.linspace(1, 2, n))
+    assert flip_test.exact == (n <= 20)
+    assert flip_test.p == flip_test.smallest == smallest_p(n) == (2 / 2**n if n <= 20 else 1 / 100_001)
 
 
 def test_sampled_sign_flip_is_seeded_never_0_and_near_the_normal_tail() -> None:
     clear = sign_flip(np.linspace(1, 2, 21))
     assert (clear.exact, clear.p, clear.smallest) == (False, 1 / 100_001, 1 / 100_001)
     differences = np.random.default_rng(1).normal(0.3, size=40)
-    found = sign_flip(differences)
-    assert found == sign_flip(differences)
-    assert found.p == pytest.approx(scipy_stats.ttest_1samp(differences, 0).pvalue, abs=0.01)
+    flip_test = sign_flip(differences)
+    assert flip_test == sign_flip(differences)
+    assert flip_test.p == pytest.approx(scipy_stats.ttest_1samp(differences, 0).pvalue, abs=0.01)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +132,7 @@ def test_smallest_sign_flip_p_after_holm(comparisons: int, n: int, p: float) -> 
 @pytest.mark.parametrize(("comparisons", "n"), [(1, 6), (2, 7), (3, 7), (4, 8), (6, 8), (7, 9)])
 def test_pairs_that_the_sign_flip_needs(comparisons: int, n: int) -> None:
     assert seeds_for_sign_flip(comparisons) == n
-    assert smallest_p(n, comparisons) <= ALPHA < smallest_p(n - 1, comparisons)
+    assert smallest_p(n, comparisons) <= 0.05 < smallest_p(n - 1, comparisons)
 
 
 def test_family_that_no_number_of_pairs_can_serve_is_refused() -> None:
@@ -162,9 +161,9 @@ def test_holm_by_hand() -> None:
 
 @pytest.mark.parametrize(("t", "n"), [(0.0, 5), (-4.0621, 10), (2.5, 6), (30.0, 4), (900.0, 3), (-1100.0, 8)])
 def test_d_z_interval_inverts_the_noncentral_t(t: float, n: int) -> None:
-    found = standardized(t, n, n - 1)
-    assert found.mean == pytest.approx(t / math.sqrt(n))
-    tails = [scipy_stats.nct.cdf(t, n - 1, end * math.sqrt(n)) for end in (found.low, found.high)]
+    effect_size = standardized(t, n, n - 1)
+    assert effect_size.mean == pytest.approx(t / math.sqrt(n))
+    tails = [scipy_stats.nct.cdf(t, n - 1, end * math.sqrt(n)) for end in (effect_size.low, effect_size.high)]
     assert tails == pytest.approx([0.975, 0.025], abs=2e-4)
 
 
@@ -207,15 +206,15 @@ def test_stein_total_makes_the_interval_as_narrow_as_asked() -> None:
 
 def test_stein_keeps_the_first_variance_and_its_degrees_of_freedom() -> None:
     before, after = drawn(10)
-    found = paired(list(before), list(after), first=6)
-    assert found is not None
+    comparison = paired(list(before), list(after), first=6)
+    assert comparison is not None
     sd = np.std((after - before)[:6], ddof=1)
     half = scipy_stats.t.ppf(0.975, 5) * sd / math.sqrt(10)
-    assert (found.first, found.df) == (6, 5)
-    assert found.sd == pytest.approx(sd)
-    assert found.high - found.mean == pytest.approx(half)
-    assert found.p == pytest.approx(2 * scipy_stats.t.sf(abs(found.mean) / (sd / math.sqrt(10)), 5))
-    assert found.d_z == pytest.approx(found.mean / np.std(after - before, ddof=1))
+    assert (comparison.first, comparison.df) == (6, 5)
+    assert comparison.sd == pytest.approx(sd)
+    assert comparison.high - comparison.mean == pytest.approx(half)
+    assert comparison.p == pytest.approx(2 * scipy_stats.t.sf(abs(comparison.mean) / (sd / math.sqrt(10)), 5))
+    assert comparison.d_z == pytest.approx(comparison.mean / np.std(after - before, ddof=1))
 
 
 @pytest.mark.parametrize("first", [None, 0, 1, 10, 12])
@@ -245,43 +244,43 @@ def test_half_a_success_widens_the_share_to_whole_counts() -> None:
 
 @pytest.mark.parametrize(("goal", "share"), [("maximize", 0.625), ("minimize", 0.375)])
 def test_superiority_counts_wins_by_the_goal_and_ties_as_half(goal: str, share: float) -> None:
-    found = paired([1.0, 1.0, 1.0, 1.0], [2.0, 0.5, 1.0, 3.0], goal=goal)  # type: ignore[arg-type]
-    assert found is not None
-    assert found.p_superior == share
-    assert found.p_superior_low < share < found.p_superior_high
+    comparison = paired([1.0, 1.0, 1.0, 1.0], [2.0, 0.5, 1.0, 3.0], goal=goal)  # type: ignore[arg-type]
+    assert comparison is not None
+    assert comparison.p_superior == share
+    assert comparison.p_superior_low < share < comparison.p_superior_high
 
 
 def test_bonferroni_interval_of_one_is_the_plain_one_and_widens_with_the_family() -> None:
-    found = interval([1.0, 2.0, 4.0, 3.0])
-    assert found is not None
-    assert simultaneous(found, 1) == pytest.approx((found.low, found.high))
-    half = scipy_stats.t.ppf(1 - 0.025 / 4, 3) * found.sd / 2
-    assert simultaneous(found, 4) == pytest.approx((found.mean - half, found.mean + half))
+    estimate = interval([1.0, 2.0, 4.0, 3.0])
+    assert estimate is not None
+    assert simultaneous(estimate, 1) == pytest.approx((estimate.low, estimate.high))
+    half = scipy_stats.t.ppf(1 - 0.025 / 4, 3) * estimate.sd / 2
+    assert simultaneous(estimate, 4) == pytest.approx((estimate.mean - half, estimate.mean + half))
 
 
 def test_identical_pairs_have_p_1_and_a_point_at_0() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = paired([90.1, 91.7, 92.3], [90.1, 91.7, 92.3], margin=0.5)
-    assert found is not None
-    assert (found.mean, found.low, found.high, found.sd, found.p, found.t) == (0, 0, 0, 0, 1, None)
-    assert (found.d_z, found.p_superior, found.detectable, found.equivalence_p) == (None, 0.5, 0, 1 / 8)
+        result = paired([90.1, 91.7, 92.3], [90.1, 91.7, 92.3], margin=0.5)
+    assert result is not None
+    assert (result.mean, result.low, result.high, result.sd, result.p, result.t) == (0, 0, 0, 0, 1, None)
+    assert (result.d_z, result.p_superior, result.detectable, result.equivalence_p) == (None, 0.5, 0, 1 / 8)
 
 
 def test_equal_differences_take_p_from_the_sign_flip_test_even_when_rounding_blurs_them() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = paired([80.1, 90.3, 70.7, 60.9], [80.0, 90.2, 70.6, 60.8], margin=0.05)
-    assert found is not None
-    assert (found.sd, found.t, found.p) == (0, None, 2 / 16)
-    assert found.low == found.high == pytest.approx(-0.1)
-    assert found.equivalence_p == 1
+        comparison = paired([80.1, 90.3, 70.7, 60.9], [80.0, 90.2, 70.6, 60.8], margin=0.05)
+    assert comparison is not None
+    assert (comparison.sd, comparison.t, comparison.p) == (0, None, 2 / 16)
+    assert comparison.low == comparison.high == pytest.approx(-0.1)
+    assert comparison.equivalence_p == 1
 
 
 def test_one_side_without_variance_has_no_correlation() -> None:
-    found = paired([1.0, 1.0, 1.0], [2.0, 3.0, 5.0])
-    assert found is not None
-    assert found.correlation is None
+    comparison = paired([1.0, 1.0, 1.0], [2.0, 3.0, 5.0])
+    assert comparison is not None
+    assert comparison.correlation is None
 
 
 @pytest.mark.parametrize("n", [0, 1])
@@ -339,9 +338,9 @@ def cells(seeds: int, noise: float) -> np.ndarray:
 
 
 def test_full_factorial_gives_its_known_effects() -> None:
-    found = contrasts(cells(5, 0.0), FULL)
-    assert [one.factors for one in found] == [(0,), (1,), (2,), (0, 1), (0, 2), (1, 2)]
-    assert [one.location.estimate.mean for one in found] == pytest.approx([4, -2, 0, 1, 0, 0], abs=1e-9)
+    effects = contrasts(cells(5, 0.0), FULL)
+    assert [one.factors for one in effects] == [(0,), (1,), (2,), (0, 1), (0, 2), (1, 2)]
+    assert [one.location.estimate.mean for one in effects] == pytest.approx([4, -2, 0, 1, 0, 0], abs=1e-9)
 
 
 def test_effects_are_means_at_present_minus_removed_and_half_differences_of_effects() -> None:
@@ -350,17 +349,17 @@ def test_effects_are_means_at_present_minus_removed_and_half_differences_of_effe
     main = values[:, a > 0].mean(axis=1) - values[:, a < 0].mean(axis=1)
     with_b = values[:, (a > 0) & (b > 0)].mean(axis=1) - values[:, (a < 0) & (b > 0)].mean(axis=1)
     without = values[:, (a > 0) & (b < 0)].mean(axis=1) - values[:, (a < 0) & (b < 0)].mean(axis=1)
-    found = contrasts(values, FULL)
-    assert found[0].location.t == pytest.approx(location(main).t)
-    assert found[0].location.estimate.low == pytest.approx(location(main).estimate.low)
-    assert found[3].location.estimate.mean == pytest.approx(((with_b - without) / 2).mean())
-    assert found[3].location.p == pytest.approx(scipy_stats.ttest_1samp((with_b - without) / 2, 0).pvalue)
+    effects = contrasts(values, FULL)
+    assert effects[0].location.t == pytest.approx(location(main).t)
+    assert effects[0].location.estimate.low == pytest.approx(location(main).estimate.low)
+    assert effects[3].location.estimate.mean == pytest.approx(((with_b - without) / 2).mean())
+    assert effects[3].location.p == pytest.approx(scipy_stats.ttest_1samp((with_b - without) / 2, 0).pvalue)
 
 
 def test_opposite_columns_share_an_estimate_with_the_sign() -> None:
     half = FULL[FULL.prod(axis=1) < 0]  # c = -ab
-    found = contrasts(cells(5, 0.1)[:, FULL.prod(axis=1) < 0], half)
-    assert [(one.factors, one.aliases) for one in found] == [
+    effects = contrasts(cells(5, 0.1)[:, FULL.prod(axis=1) < 0], half)
+    assert [(one.factors, one.aliases) for one in effects] == [
         ((0,), (((1, 2), -1),)),
         ((1,), (((0, 2), -1),)),
         ((2,), (((0, 1), -1),)),

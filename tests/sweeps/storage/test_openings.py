@@ -27,9 +27,9 @@ FINAL: dict[str, Any] = {
 def final(folder: Path, events: Events | None = None, *, open_again: bool = False, **settings: Any) -> Results:
     """Run a study that only opens the test set."""
     study = toy_study(**{**FINAL, **settings})
-    finish = run_inline(study, folder, events, open_again=open_again)
-    assert finish.complete
-    return finish.results
+    result = run_inline(study, folder, events, open_again=open_again)
+    assert result.complete
+    return result.results
 
 
 def recorded(folder: Path) -> list[dict[str, Any]]:
@@ -170,7 +170,8 @@ def test_growth_without_consent_is_refused_and_trains_nothing(tmp_path: Path) ->
     with pytest.raises(Opened) as refused:
         final(tmp_path, final={"seeds": 3})
     assert str(refused.value).startswith(f"toy: its test set was opened at {moment} by `sweep")
-    assert str(refused.value).endswith("1 further run would open it again; if that is meant, say --open-again")
+    way = "use --open-again (open_again=True) to allow it"
+    assert str(refused.value).endswith(f"1 further run would open it again; {way}")
     assert (acknowledged(tmp_path), opened(tmp_path), len(recorded(tmp_path))) == (trained, seen, 1)
     assert final(tmp_path).stages["final"].trials == before.stages["final"].trials
 
@@ -180,7 +181,7 @@ def test_growth_after_other_stages_is_refused_too(tmp_path: Path) -> None:
     run_inline(toy_study(**settings), tmp_path)
     before = (tmp_path / "toy" / "study.yaml").read_text()
     trained = acknowledged(tmp_path)
-    with pytest.raises(Opened, match="say --open-again"):
+    with pytest.raises(Opened, match="use --open-again"):
         run_inline(toy_study(**{**settings, "final": {"seeds": 3}}), tmp_path)
     assert acknowledged(tmp_path) == trained
     assert (tmp_path / "toy" / "study.yaml").read_text() == before

@@ -196,7 +196,7 @@ def test_trial_that_has_ended_cannot_be_changed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "said"),
+    ("damage", "message"),
     [
         ("UPDATE trials SET number = 5 WHERE number = 1", "not numbered from 0 to 2"),
         ("DELETE FROM trials WHERE number = 1", "the id 2, but no such trial"),
@@ -207,7 +207,7 @@ def test_trial_that_has_ended_cannot_be_changed(tmp_path: Path) -> None:
         ("UPDATE trial_intermediate_values SET intermediate_value = NULL", "a finite number is missing"),
     ],
 )
-def test_rows_that_contradict_each_other_are_refused(tmp_path: Path, damage: str, said: str) -> None:
+def test_rows_that_contradict_each_other_are_refused(tmp_path: Path, damage: str, message: str) -> None:
     path = tmp_path / "study.db"
     with closing(CachedRDBStorage(opened(path))) as storage:
         study = optuna.create_study(storage=storage)
@@ -217,5 +217,5 @@ def test_rows_that_contradict_each_other_are_refused(tmp_path: Path, damage: str
             connection.exec_driver_sql(damage)
             connection.commit()
         storage.refresh()
-        with pytest.raises((ValueError, LookupError), match=said):
+        with pytest.raises((ValueError, LookupError), match=message):
             study.get_trials()

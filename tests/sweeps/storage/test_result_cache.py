@@ -14,10 +14,9 @@ import pytest
 from sweeps.engine import execute as engine
 from sweeps.prepare.prepared import settle
 from sweeps.runners.inline import InlineRunner
-from sweeps.stages.schedule import RunRequest
 from sweeps.storage.result_cache import FOLDER, ResultCache
 from sweeps.storage.results import Results
-from sweeps.study.stages import stages_of
+from sweeps.study.stages import RunRequest, stages_of
 from sweeps.trial.trial import Status
 from sweeps.workload import load
 from tests.sweeps.support import Events, acknowledged, run_inline, toy_study
@@ -143,12 +142,12 @@ CHANGES: list[tuple[str, Change, bool]] = [
 @pytest.mark.parametrize(("change", "taken"), [case[1:] for case in CHANGES], ids=[case[0] for case in CHANGES])
 def test_run_on_other_data_code_device_or_versions_is_trained_anew(runs: Path, change: Change, taken: bool) -> None:
     study = toy_study(**{**GIVEN, "name": "other"})
-    plan = settle(study, load(study.workload), runs / "data", {})
-    facts = json.loads(json.dumps(plan.environment))
+    prepared = settle(study, load(study.workload), runs / "data", {})
+    facts = json.loads(json.dumps(prepared.environment))
     change(facts)
-    wish = RunRequest(stages_of(study))
-    finish = engine.run(replace(plan, environment=facts), runs / "other", InlineRunner, Events(), wish)
-    assert [bool(source) for source in sources(finish.results)] == [taken] * 4
+    request = RunRequest(stages_of(study))
+    result = engine.run(replace(prepared, environment=facts), runs / "other", InlineRunner, Events(), request)
+    assert [bool(source) for source in sources(result.results)] == [taken] * 4
 
 
 def edit(path: Path, old: str, new: str) -> None:
@@ -168,9 +167,9 @@ def each(pattern: str, change: Callable[[Path], object]) -> Callable[[Path], Non
     """Return a change of every file of the runs folder that matches."""
 
     def changed(runs: Path) -> None:
-        found = list(runs.glob(pattern))
-        assert len(found) == 4
-        for path in found:
+        paths = list(runs.glob(pattern))
+        assert len(paths) == 4
+        for path in paths:
             change(path)
 
     return changed

@@ -48,9 +48,9 @@ def test_glance_sees_what_the_whole_reading_finds(tmp_path: Path, after: int) ->
     study = toy_study(**STAGES)
     with suppress(KeyboardInterrupt):
         run_inline(study, tmp_path, Interrupting(after))
-    found = snapshot(tmp_path / "toy", study)
-    assert found is not None
-    assert found == seen(open_results(tmp_path, "toy"))
+    summary = snapshot(tmp_path / "toy", study)
+    assert summary is not None
+    assert summary == seen(open_results(tmp_path, "toy"))
 
 
 @pytest.fixture(scope="module")

@@ -23,11 +23,11 @@ def finished(tmp_path: Path) -> Path:
 
 
 def test_database_survives_a_loss_of_power(finished: Path) -> None:
-    store = StudyStorage(finished, toy_study(run_cap=3))
-    with store._storage.engine.connect() as connection:
+    storage = StudyStorage(finished, toy_study(run_cap=3))
+    with storage._storage.engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2  # FULL
-    store.close()
+    storage.close()
 
 
 def test_missing_record_is_written_at_the_next_start(finished: Path) -> None:
@@ -67,10 +67,10 @@ def test_unreadable_file_of_a_study_is_named(finished: Path, name: str, content:
 
 
 def test_folder_with_a_question_mark_holds_its_own_database(tmp_path: Path) -> None:
-    store = StudyStorage.open(tmp_path, toy_study())
+    storage = StudyStorage.open(tmp_path, toy_study())
     odd = tmp_path / "a?b#c"
     odd.mkdir()
-    assert StudyStorage.open(odd, toy_study()).search.next_number() == store.search.next_number() == 0
+    assert StudyStorage.open(odd, toy_study()).search.next_number() == storage.search.next_number() == 0
     assert (odd / "study.db").exists()
 
 

@@ -31,7 +31,7 @@ def test_settings_that_need_each_other_pass_under_a_condition_or_coupled() -> No
 
 
 def test_a_toggle_takes_part_in_combinations() -> None:
-    name = HEAD.replace("recipes:blobs", "recipes:fussy")
+    name = HEAD.replace("recipes:blobs", "recipes:relu_blobs")
     text = name + "toggles: [relu]\nparameters: {model.dropout: {values: [0.0, 0.5]}}\n"
     with pytest.raises(StudyError, match=r"refuses model\.dropout = 0\.5, toggle\.relu = False: dropout needs relu"):
         accept(from_text(text, "s.yaml"))

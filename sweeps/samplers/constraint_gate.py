@@ -12,7 +12,7 @@ from sweeps.recipe.schema import BadRecipe
 from sweeps.space.space import Categorical, Dimension, Numeric, Space
 from sweeps.study.constraints import Constraint
 from sweeps.study.study import Study
-from sweeps.trial.assessment import Feasibility
+from sweeps.trial.feasibility import Feasibility
 from sweeps.workload import Workload
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -36,7 +36,7 @@ class ConstraintGate:
         self._workload = workload
         self._baseline = study.settings(workload.schema) if baseline is None else baseline
         self._toggles = workload.toggles()
-        self._assessed: dict[str, Feasibility] = {}
+        self._feasibility: dict[str, Feasibility] = {}
 
     def assess(self, parameters: Mapping[str, Any]) -> Feasibility:
         """Check the baseline with `parameters`, searched values by dotted key.
@@ -45,10 +45,10 @@ class ConstraintGate:
             Uncounted: The workload does not count what a constraint limits.
         """
         key = json.dumps(parameters, sort_keys=True, default=str)
-        if key not in self._assessed:
+        if key not in self._feasibility:
             overrides = self._study.space.overrides(parameters, self._toggles)
-            self._assessed[key] = self.weigh(self._baseline, overrides)
-        return self._assessed[key]
+            self._feasibility[key] = self.weigh(self._baseline, overrides)
+        return self._feasibility[key]
 
     def baseline(self) -> Feasibility:
         """Check the baseline itself. Raises as `assess`."""

@@ -1,4 +1,4 @@
-"""A study of any size for the benchmarks, put into its folder without training and without waiting for the disk."""
+"""Write a completed study of any size without training, for the benchmarks."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from typing import Any
 
 from sqlalchemy import Engine, event
 
-from benchmarks.learning import Learner, accuracy
+from benchmarks.noop_curve import Learner, accuracy
 from sweeps.artifacts.layout import CURVES, RECIPE, SEARCH
 from sweeps.prepare.prepared import settle
-from sweeps.samplers.feasibility import ConstraintGate
+from sweeps.samplers.constraint_gate import ConstraintGate
 from sweeps.storage.study_storage import StudyStorage
 from sweeps.study.document import read
 from sweeps.study.study import Study, parse
@@ -28,7 +28,7 @@ NAME, EPOCHS, DATA = "grown", 30, "data"
 STUDY = """
 name: grown
 question: What does a study cost as it grows?
-workload: benchmarks.learning
+workload: benchmarks.noop_curve
 method: bayes
 metric: {{name: val_accuracy, goal: maximize}}
 run_cap: {run_cap}
@@ -43,36 +43,36 @@ STARTED = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def study_file(folder: Path, run_cap: int) -> Path:
-    """The study file for `run_cap` trials, written into `folder`."""
+    """Write the study file for `run_cap` trials into `folder` and return its path."""
     path = folder / f"{NAME}.yaml"
     path.write_text(STUDY.format(run_cap=run_cap), encoding="utf-8")
     return path
 
 
-def grow(folder: Path, trials: int) -> None:
-    """Put `trials` completed trials of 30 epochs each into `folder`/runs/grown."""
+def write_study(folder: Path, trials: int) -> None:
+    """Write a study of `trials` completed trials of 30 epochs each into `folder`/runs/grown."""
     study = parse(read(study_file(folder, trials)))
-    plan = settle(study, load(study.workload), folder / DATA, {})
-    home = folder / "runs" / NAME
-    home.mkdir(parents=True)
-    with _without_waiting():
-        store = StudyStorage.open(home, study)
-        store.write_environment({**plan.environment, "id": NAME, "started": STARTED.isoformat(), "commands": []})
-        grown = []
-        for trial, settings in _trials(study, plan.gate, trials):
-            _write_files(store.search.trial_folder(trial.number), trial, settings)
-            store.search.save_record(trial)
-            grown.append((trial, {}))
-        store.search.restore(grown)
-        store.close()
+    prepared = settle(study, load(study.workload), folder / DATA, {})
+    study_folder = folder / "runs" / NAME
+    study_folder.mkdir(parents=True)
+    with _without_sync():
+        storage = StudyStorage.open(study_folder, study)
+        storage.write_environment({**prepared.environment, "id": NAME, "started": STARTED.isoformat(), "commands": []})
+        finished = []
+        for trial, settings in _trials(study, prepared.gate, trials):
+            _write_files(storage.search.trial_folder(trial.number), trial, settings)
+            storage.search.save_record(trial)
+            finished.append((trial, {}))
+        storage.search.restore(finished)
+        storage.close()
 
 
 def _trials(study: Study, gate: ConstraintGate, count: int) -> Iterator[tuple[Trial, Mapping[str, Any]]]:
     generator = random.Random(0)
     for number in range(count):
         parameters = study.space.draw(generator)
-        assessment = gate.assess(parameters)
-        learner = Learner(**assessment.settings)
+        feasibility = gate.assess(parameters)
+        learner = Learner(**feasibility.settings)
         curve = {epoch: accuracy(learner, epoch) for epoch in range(1, EPOCHS + 1)}
         started = STARTED + timedelta(seconds=EPOCHS * number)
         trial = Trial(
@@ -82,13 +82,13 @@ def _trials(study: Study, gate: ConstraintGate, count: int) -> Iterator[tuple[Tr
             parameters=parameters,
             value=max(curve.values()),
             curve=curve,
-            cost=assessment.cost,
+            cost=feasibility.cost,
             seed=stream(study.seed, SEARCH),
             seconds=float(EPOCHS),
             started=started,
             finished=started + timedelta(seconds=EPOCHS),
         )
-        yield trial, assessment.settings
+        yield trial, feasibility.settings
 
 
 def _write_files(folder: Path, trial: Trial, settings: Mapping[str, Any]) -> None:
@@ -99,17 +99,17 @@ def _write_files(folder: Path, trial: Trial, settings: Mapping[str, Any]) -> Non
 
 
 @contextmanager
-def _without_waiting() -> Iterator[None]:
-    """Nothing written in here waits for the disk: the study is thrown away should the machine lose its power."""
+def _without_sync() -> Iterator[None]:
+    """Turn off syncs to disk, which a throwaway study does not need."""
 
-    def careless(connection: Any, _: Any) -> None:
+    def turn_off_sync(connection: Any, _: Any) -> None:
         connection.execute("PRAGMA synchronous=OFF")
 
-    synced = os.fsync
-    event.listen(Engine, "connect", careless)
+    fsync = os.fsync
+    event.listen(Engine, "connect", turn_off_sync)
     os.fsync = lambda _: None
     try:
         yield
     finally:
-        os.fsync = synced
-        event.remove(Engine, "connect", careless)
+        os.fsync = fsync
+        event.remove(Engine, "connect", turn_off_sync)

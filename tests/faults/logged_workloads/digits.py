@@ -1,4 +1,4 @@
-"""The image workload, which swears to what it finishes."""
+"""The image workload with a progress log."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from cifar_sweep import workload
 from cifar_sweep.recipe import Recipe
 from cifar_sweep.workload import chance, cost, evaluations, prepare, toggles, without_validation
 from sweeps.workload import Run
-from tests.faults import testimony
+from tests.faults import progress_log
 
 __all__ = ["chance", "cost", "evaluate", "evaluations", "prepare", "toggles", "train", "without_validation"]
 
 
 def train(recipe: Recipe, run: Run) -> Iterator[Mapping[str, float]]:
-    """The epochs of a classifier."""
-    yield from testimony.epochs(workload.train(recipe, run), run)
+    """Train an image classifier, logging each epoch."""
+    yield from progress_log.epochs(workload.train(recipe, run), run)
 
 
 def evaluate(recipe: Recipe, run: Run, entries: Sequence[Any]) -> Iterator[tuple[str, Mapping[str, float]]]:
-    """The sets that a classifier is measured on."""
-    yield from testimony.sets(workload.evaluate(recipe, run, entries), run)
+    """Evaluate an image classifier, logging each set."""
+    yield from progress_log.sets(workload.evaluate(recipe, run, entries), run)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sweeps.artifacts.layout import SEARCH as SEARCH_TRIALS
@@ -21,16 +20,8 @@ from sweeps.stages.final import Final
 from sweeps.stages.incumbent import NotYet, parameters_of
 from sweeps.stages.one_epoch_search import OneEpochSearch
 from sweeps.stages.search import Search
-from sweeps.study.stages import ABLATION, CONFIRM, FINAL, SEARCH, Stage
+from sweeps.study.stages import ABLATION, CONFIRM, FINAL, SEARCH, RunRequest, Stage
 from sweeps.trial.trial import Status
-
-
-@dataclass(frozen=True)
-class RunRequest:
-    """What of a study is to be run: its stages, and whether its test set may be opened a second time."""
-
-    stages: Sequence[Stage]
-    open_again: bool = False
 
 
 def parts(context: Context, request: RunRequest, environment: Mapping[str, Any]) -> Iterator[tuple[Stage, Scheduler]]:

@@ -1,7 +1,7 @@
-"""The training loop that one writes first: PIL images, torchvision's transforms, a DataLoader, float32. A workload.
+"""A workload with a plain PyTorch training loop: PIL images, torchvision's transforms, a DataLoader, float32.
 
-It takes the same recipe, split, initial weights, schedule and hyper-parameters as `cifar_sweep`, and draws order and
-augmentation by itself: a configuration reaches what it reaches there, but for the draws.
+It has the recipe, split, initial weights, schedule and hyper-parameters of `cifar_sweep`, but its own random order and
+augmentation, so accuracies differ only by these draws. The results of the benchmarks call it the naive trainer.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from cifar_sweep.recipe import AugmentRecipe, Recipe
 from sweeps.workload import Run
 
 
-class Pictures(Dataset[tuple[torch.Tensor, int]]):
-    """PIL images with a transform, as torchvision's data sets give them."""
+class PilImages(Dataset[tuple[torch.Tensor, int]]):
+    """PIL images and labels with a transform, as torchvision's data sets have them."""
 
     def __init__(self, pixels: np.ndarray, labels: np.ndarray, transform: Any) -> None:
-        self._pictures = [Image.fromarray(each[..., 0] if each.shape[-1] == 1 else each) for each in pixels]
+        self._images = [Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image) for image in pixels]
         self._labels = labels.tolist()
         self._transform = transform
 
@@ -38,26 +38,26 @@ class Pictures(Dataset[tuple[torch.Tensor, int]]):
         return len(self._labels)
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
-        return self._transform(self._pictures[index]), self._labels[index]
+        return self._transform(self._images[index]), self._labels[index]
 
 
 def loader(
     pixels: np.ndarray, labels: np.ndarray, batch_size: int, augment: AugmentRecipe | None, workers: int = 0
 ) -> DataLoader[Any]:
-    """Batches of pixels (N, size, size, channels) uint8, normalised; those to train on cropped and mirrored as well."""
+    """Return normalised batches of pixels (N, size, size, channels) uint8; with `augment` shuffled and augmented."""
     channels = pixels.reshape(-1, pixels.shape[-1]) / 255
-    end = [transforms.ToTensor(), transforms.Normalize(channels.mean(0).tolist(), channels.std(0).tolist())]
-    moved = []
+    normalisation = [transforms.ToTensor(), transforms.Normalize(channels.mean(0).tolist(), channels.std(0).tolist())]
+    augmentations = []
     if augment is not None and augment.crop:
-        moved.append(transforms.RandomCrop(pixels.shape[1], padding=augment.crop))
+        augmentations.append(transforms.RandomCrop(pixels.shape[1], padding=augment.crop))
     if augment is not None and augment.flip:
-        moved.append(transforms.RandomHorizontalFlip())
-    pictures, train = Pictures(pixels, labels, transforms.Compose([*moved, *end])), augment is not None
-    return DataLoader(pictures, batch_size, shuffle=train, drop_last=train, num_workers=workers)
+        augmentations.append(transforms.RandomHorizontalFlip())
+    data, train = PilImages(pixels, labels, transforms.Compose([*augmentations, *normalisation])), augment is not None
+    return DataLoader(data, batch_size, shuffle=train, drop_last=train, num_workers=workers)
 
 
 def step(network: nn.Module, optimizer: torch.optim.Optimizer, images: torch.Tensor, labels: torch.Tensor) -> float:
-    """One step; the loss, read at once as such loops do."""
+    """Take one step and return the loss, which waits for the device as plain loops do."""
     optimizer.zero_grad()
     loss = cross_entropy(network(images), labels)
     loss.backward()
@@ -66,10 +66,10 @@ def step(network: nn.Module, optimizer: torch.optim.Optimizer, images: torch.Ten
 
 
 def optimizer_of(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
-    """SGD as torch makes it by default, with the recipe's settings."""
-    chosen = recipe.optimizer
-    groups = parameter_groups(chosen, network, 1.0)
-    return torch.optim.SGD(groups, lr=chosen.lr, momentum=chosen.momentum, nesterov=chosen.nesterov)
+    """Return torch's SGD with the recipe's settings."""
+    settings = recipe.optimizer
+    groups = parameter_groups(settings, network, 1.0)
+    return torch.optim.SGD(groups, lr=settings.lr, momentum=settings.momentum, nesterov=settings.nesterov)
 
 
 def train(recipe: Recipe, run: Run) -> Iterator[dict[str, float]]:

@@ -1,6 +1,6 @@
-"""What a workload swears to: every epoch that it finished and every evaluation, written down before the engine hears.
+"""A log of every epoch and evaluation that a workload finished, written before the engine receives its metrics.
 
-The file is only ever appended to, one line at a time. It is what was acknowledged, by which the storage is judged.
+The file is append-only, one JSON line per entry. `audit.py` compares the storage with it.
 """
 
 from __future__ import annotations
@@ -14,58 +14,58 @@ from typing import Any
 
 from sweeps.workload.run import Run
 
-FILE = "testimony.jsonl"
+FILE = "progress_log.jsonl"
 
 
 @dataclass(frozen=True)
 class Line:
-    """An epoch that a trial finished or, with `set_name` and epoch 0, a labelled set that it was measured on."""
+    """A finished epoch of a trial or, with epoch 0, its evaluation on the labelled set `set_name`."""
 
     stage: str
     number: int
     epoch: int
     set_name: str
-    metrics: str  # as JSON, so that equal figures are equal bit for bit
+    metrics: str  # as JSON, so that a comparison is exact
 
     @property
     def trial(self) -> tuple[str, int]:
-        """The trial's stage and number."""
+        """Return the trial's stage and number."""
         return self.stage, self.number
 
     @property
     def made(self) -> tuple[tuple[str, int], int, str]:
-        """What was finished: an epoch of a trial, or its evaluation on a set."""
+        """Return the identity of the work: the trial, the epoch and the set."""
         return self.trial, self.epoch, self.set_name
 
 
 def read(data: Path, skip: int = 0) -> list[Line]:
-    """The lines in a data folder from the `skip`-th on. A last line torn by a kill was never finished."""
+    """Return the lines in a data folder from the `skip`-th on, without a last line that a kill cut off."""
     file = data / FILE
     text = file.read_text(encoding="utf-8") if file.exists() else ""
-    whole = text[: text.rfind("\n") + 1].splitlines()
-    return [Line(**json.loads(line)) for line in whole[skip:]]
+    lines = text[: text.rfind("\n") + 1].splitlines()
+    return [Line(**json.loads(line)) for line in lines[skip:]]
 
 
 def epochs(trained: Iterable[Mapping[str, float]], run: Run) -> Iterator[Mapping[str, float]]:
-    """The epochs of a workload, each sworn to before it is handed on."""
+    """Yield the epochs of a workload, each logged first."""
     for metrics in trained:
-        _swear(run, run.epoch + 1, "", metrics)
+        _append(run, run.epoch + 1, "", metrics)
         yield metrics
 
 
 def sets(evaluated: Iterable[tuple[str, Mapping[str, float]]], run: Run) -> Iterator[tuple[str, Mapping[str, float]]]:
-    """The evaluations of a workload, each sworn to before it is handed on."""
+    """Yield the evaluations of a workload, each logged first."""
     for name, metrics in evaluated:
-        _swear(run, 0, name, metrics)
+        _append(run, 0, name, metrics)
         yield name, metrics
 
 
 def timed(name: str) -> bool:
-    """Whether a metric is of a clock, and so another one at every repetition."""
+    """Return whether a metric depends on the clock, so that a repetition differs."""
     return name.endswith(("seconds", "_per_s"))
 
 
-def _swear(run: Run, epoch: int, set_name: str, metrics: Mapping[str, float]) -> None:
+def _append(run: Run, epoch: int, set_name: str, metrics: Mapping[str, float]) -> None:
     stage, number = run.folder.parent.name, int(run.folder.name)
     figures = json.dumps({name: float(value) for name, value in metrics.items() if not timed(name)})
     line: dict[str, Any] = {
@@ -76,7 +76,7 @@ def _swear(run: Run, epoch: int, set_name: str, metrics: Mapping[str, float]) ->
         "metrics": figures,
     }
     run.data_dir.mkdir(parents=True, exist_ok=True)
-    # One write of few bytes to a file opened for appending: a kill leaves the line or nothing, workers do not mix.
+    # One short write in append mode is atomic: a kill leaves the line or nothing, and workers do not interleave.
     handle = os.open(run.data_dir / FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     try:
         os.write(handle, (json.dumps(line) + "\n").encode())

@@ -1,6 +1,6 @@
-"""Every trial of a study trained again from the start, without a break: its figures are those that must stand.
+"""Train every trial of a study again without interruption, and compare the metrics bit for bit.
 
-python -m tests.faults.unbroken RUNS STUDY WORKLOAD DATA
+python -m tests.faults.retraining RUNS STUDY WORKLOAD DATA
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ from sweeps.storage.runs import open_results
 from sweeps.study.stages import FINAL, HELD_OUT, OPENED
 from sweeps.trial.seeds import stream
 from sweeps.trial.trial import Status, Trial
-from tests.faults.testimony import timed
+from tests.faults.progress_log import timed
 
 
 def differences(results: Results, workload: str, data: Path) -> Iterator[str]:
-    """Where a trained trial has other figures than `workload` gives with its recipe and seeds, bit for bit."""
+    """Yield a line for each trial whose metrics differ from those that `workload` gives with its recipe and seeds."""
     for trial in results.everything:
         rows = results.rows(trial.number, trial.stage)
         if not rows:
             continue
-        with tempfile.TemporaryDirectory(prefix="unbroken-") as folder:
+        with tempfile.TemporaryDirectory(prefix="retraining-") as folder:
             job = _job(results, trial, workload, data, Path(folder) / f"{trial.number:04d}")
             expected = [_figures(epoch.metrics) for epoch in _trained(job, len(rows))]
-            found = [_figures(row) for row in rows]
-            if found != expected:
-                yield f"{trial.stage} {trial.number}: {found}, unbroken {expected}"
+            recorded = [_figures(row) for row in rows]
+            if recorded != expected:
+                yield f"{trial.stage} {trial.number}: {recorded}, uninterrupted {expected}"
             if trial.stage == FINAL.name and trial.status is Status.COMPLETE:
                 measured = _evaluated(job, results)
                 if measured != trial.metrics:
-                    yield f"{trial.stage} {trial.number}: {trial.metrics}, unbroken {measured}"
+                    yield f"{trial.stage} {trial.number}: {trial.metrics}, uninterrupted {measured}"
 
 
 def _job(results: Results, trial: Trial, workload: str, data: Path, folder: Path) -> Job:
@@ -81,11 +81,11 @@ def _evaluated(job: Job, results: Results) -> Mapping[str, Mapping[str, float]]:
 
 
 def _figures(metrics: Mapping[str, float]) -> dict[str, Any]:
-    """What must be equal: everything but times and the number of the epoch."""
+    """Return the metrics that must be equal: all but times and the number of the epoch."""
     return {name: value for name, value in metrics.items() if not timed(name) and name != "epoch"}
 
 
 if __name__ == "__main__":
     runs, name, workload, data = sys.argv[1:]
-    found = differences(open_results(Path(runs), name), workload, Path(data))
-    json.dump([*found], sys.stdout)
+    mismatches = differences(open_results(Path(runs), name), workload, Path(data))
+    json.dump([*mismatches], sys.stdout)

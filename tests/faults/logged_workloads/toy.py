@@ -1,4 +1,4 @@
-"""The toy workload, which swears to what it finishes."""
+"""The toy workload with a progress log."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Any
 
 from sweeps.workload import Run
 from tests import toy
-from tests.faults import testimony
+from tests.faults import progress_log
 from tests.toy import Toy, chance, cost, evaluations, prepare, scale, smoke, toggles
 
 __all__ = ["chance", "cost", "evaluate", "evaluations", "prepare", "scale", "smoke", "toggles", "train"]
 
 
 def train(recipe: Toy, run: Run) -> Iterator[Mapping[str, float]]:
-    """The toy's epochs."""
-    yield from testimony.epochs(toy.train(recipe, run), run)
+    """Train the toy, logging each epoch."""
+    yield from progress_log.epochs(toy.train(recipe, run), run)
 
 
 def evaluate(recipe: Toy, run: Run, entries: Sequence[Any]) -> Iterator[tuple[str, Mapping[str, float]]]:
-    """The toy's sets."""
-    yield from testimony.sets(toy.evaluate(recipe, run, entries), run)
+    """Evaluate the toy, logging each set."""
+    yield from progress_log.sets(toy.evaluate(recipe, run, entries), run)

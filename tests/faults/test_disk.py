@@ -1,4 +1,4 @@
-"""A full, read-only or limited disk: named with the bytes it takes, nothing before it lost, and gone on with after."""
+"""A full, read-only or limited disk: one message with the needed bytes, nothing lost, and a resumable study."""
 
 from __future__ import annotations
 
@@ -25,31 +25,31 @@ LARGE: dict[str, Any] = {**SETTINGS, "baseline": {"epochs": 4, "ballast": 150_00
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of one mebibyte in memory."""
+    """A file system of 1 MiB in memory."""
     place = tmp_path / "disk"
     place.mkdir()
     mounted = shutil.which("mount") and subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)], capture_output=True
     )
     if not mounted or mounted.returncode:
-        pytest.skip("mounting a small disk takes rights that this user does not have")
+        pytest.skip("this user may not mount a file system")
     yield place
     subprocess.run(["umount", str(place)], check=True)
 
 
-def fill(disk: Path, left: int) -> Path:
-    """Take the room of `disk` but for `left` bytes; the file that does."""
+def fill(disk: Path, free: int) -> Path:
+    """Fill `disk` up to `free` bytes with one file, and return the file."""
     ballast = disk / "ballast"
-    ballast.write_bytes(bytes(shutil.disk_usage(disk).free - left))
+    ballast.write_bytes(bytes(shutil.disk_usage(disk).free - free))
     return ballast
 
 
-def test_full_disk_is_named_with_its_bytes_and_the_study_goes_on_after_room_is_made(small_disk: Path) -> None:
+def test_full_disk_is_named_with_its_bytes_and_the_study_resumes_with_free_space(small_disk: Path) -> None:
     (small_disk / "data").mkdir()
     ballast = fill(small_disk, 560_000)
     first = run_inline(toy_study(**LARGE), small_disk)
     assert "no space is left on the device" in first.failure
-    assert "(at least 146." in first.failure  # KiB: what a checkpoint takes
+    assert "(at least 146." in first.failure  # KiB, the size of a checkpoint
     assert "KiB needed" in first.failure
     assert "make room and run the same command again" in first.failure
     running = [trial for trial in first.results.trials if trial.status is Status.RUNNING]
@@ -67,7 +67,7 @@ def test_full_disk_is_named_with_its_bytes_and_the_study_goes_on_after_room_is_m
 
 
 @pytest.mark.parametrize("left", [0, 40_960])
-def test_disk_that_is_full_from_the_start_ends_with_one_line(small_disk: Path, left: int, tmp_path: Path) -> None:
+def test_disk_that_is_full_from_the_start_is_one_error_line(small_disk: Path, left: int, tmp_path: Path) -> None:
     study = tmp_path / "toy.yaml"
     study.write_text(toy_text(**SETTINGS))
     ballast = fill(small_disk, left)
@@ -82,8 +82,8 @@ def test_disk_that_is_full_from_the_start_ends_with_one_line(small_disk: Path, l
     assert again.returncode == 0, again.stderr
 
 
-class Failing:
-    """fsync as of a disk that is full from the n-th call on."""
+class FailingFsync:
+    """An fsync that raises error `number` from call `after` + 1 on."""
 
     def __init__(self, after: int, number: int) -> None:
         self.left, self.number = after, number
@@ -97,24 +97,24 @@ class Failing:
 
 
 @pytest.mark.parametrize(
-    ("number", "said"),
+    ("number", "text"),
     [(errno.ENOSPC, "no space is left"), (errno.EDQUOT, "quota is used up"), (errno.EROFS, "read-only file system")],
 )
 def test_every_write_may_fail_and_nothing_is_lost(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, said: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, text: str
 ) -> None:
     straight = run_inline(toy_study(**SETTINGS), tmp_path / "straight").results
     finished: dict[int, Any] = {}
     for after in (1, 9, 14, 22, 27, 33, 41):
-        monkeypatch.setattr(os, "fsync", Failing(after, number))
+        monkeypatch.setattr(os, "fsync", FailingFsync(after, number))
         try:
-            finish = run_inline(toy_study(**SETTINGS), tmp_path / "broken")
-            text = finish.failure
+            result = run_inline(toy_study(**SETTINGS), tmp_path / "broken")
+            message = result.failure
         except Unwritable as error:
-            text = str(error)
+            message = str(error)
         monkeypatch.undo()
-        assert said in text, after
-        assert "64.0 KiB needed" in text
+        assert text in message, after
+        assert "64.0 KiB needed" in message
     last = run_inline(toy_study(**SETTINGS), tmp_path / "broken")
     assert last.complete
     finished |= {trial.number: trial.curve for trial in last.results.trials if trial.status is Status.COMPLETE}
@@ -123,54 +123,54 @@ def test_every_write_may_fail_and_nothing_is_lost(
     assert len(times) - len(set(times)) <= 7
 
 
-def test_database_that_may_not_grow_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_database_at_its_size_limit_is_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run_inline(toy_study(**{**SETTINGS, "run_cap": 1}), tmp_path)
     opened = StudyStorage.open.__func__  # type: ignore[attr-defined]
 
     def limited(cls: type[StudyStorage], folder: Path, study: Any) -> StudyStorage:
-        store: StudyStorage = opened(cls, folder, study)
+        storage: StudyStorage = opened(cls, folder, study)
 
-        @event.listens_for(store._storage.engine, "begin")
+        @event.listens_for(storage._storage.engine, "begin")
         def cap(connection: Any) -> None:
             pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
             connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
 
-        return store
+        return storage
 
     monkeypatch.setattr(StudyStorage, "open", classmethod(limited))
-    finish = run_inline(toy_study(**{**SETTINGS, "run_cap": 60}), tmp_path)
+    result = run_inline(toy_study(**{**SETTINGS, "run_cap": 60}), tmp_path)
     monkeypatch.undo()
-    assert "no space is left on the device" in finish.failure
+    assert "no space is left on the device" in result.failure
     assert run_inline(toy_study(**{**SETTINGS, "run_cap": 5}), tmp_path).complete
 
 
-def as_a_library(path: Path) -> None:
-    """Write more than there is room for, and say nothing of the system's error."""
+def write_hiding_the_error(path: Path) -> None:
+    """Write more than fits, and raise an error that hides the system's, as some libraries do."""
     try:
         path.write_bytes(bytes(200_000))
     except OSError:
         raise RuntimeError("unexpected position") from None
 
 
-def test_library_that_hides_the_reason_is_seen_through(small_disk: Path) -> None:
+def test_full_disk_is_recognised_behind_another_error(small_disk: Path) -> None:
     folder = CheckpointFolder(small_disk / "checkpoint")
     with folder.save(1) as place:
         (place / "state").write_bytes(bytes(200_000))
     fill(small_disk, 100_000)
     with pytest.raises(Unwritable, match=r"no space is left.*195\.\d KiB needed"), folder.save(2) as place:
-        as_a_library(place / "state")
+        write_hiding_the_error(place / "state")
     restored = folder.restore()
     assert restored is not None
     assert restored.epoch == 1
     assert [path.name for path in folder.path.iterdir()] == ["0001"]
 
 
-def test_error_of_the_workload_stays_its_own(tmp_path: Path) -> None:
+def test_other_errors_of_the_workload_pass_unchanged(tmp_path: Path) -> None:
     folder = CheckpointFolder(tmp_path / "checkpoint")
     with pytest.raises(RuntimeError, match="broken"), folder.save(1):
         raise RuntimeError("broken")
 
 
 @pytest.mark.parametrize(("number", "text"), [(512, "512 bytes"), (1536, "1.5 KiB"), (3 << 30, "3.0 GiB")])
-def test_bytes_are_written_as_people_read_them(number: int, text: str) -> None:
+def test_bytes_have_binary_units(number: int, text: str) -> None:
     assert in_bytes(number) == text

@@ -1,4 +1,4 @@
-"""A workload that costs nothing and learns as networks do, on a curve that its settings shape."""
+"""A workload without training that yields learning curves computed from its settings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sweeps.workload import Run
 
 @dataclass(frozen=True)
 class Learner:
-    """Best at lr 0.1 and width 64; `wiggle` makes the curves cross."""
+    """The settings; the best are lr 0.1 and width 64."""
 
     lr: float = 0.1
     momentum: float = 0.9
@@ -21,7 +21,7 @@ class Learner:
 
 
 def accuracy(recipe: Learner, epoch: int) -> float:
-    """The accuracy in percent after `epoch` epochs."""
+    """Return the accuracy in percent after `epoch` epochs; a sine makes the curves cross."""
     reached = 95 - 8 * abs(math.log10(recipe.lr / 0.1)) - 2 * abs(math.log2(recipe.width / 64))
     reached -= 10 * (recipe.momentum - 0.9) ** 2 + (recipe.activation != "relu")
     wiggle = math.sin(epoch * (1 + recipe.lr) + recipe.width)
@@ -29,11 +29,11 @@ def accuracy(recipe: Learner, epoch: int) -> float:
 
 
 def train(recipe: Learner, run: Run) -> Iterator[dict[str, float]]:
-    """One metric an epoch, at once."""
+    """Yield one metric per epoch, without delay."""
     for epoch in range(run.epoch, recipe.epochs):
         yield {"val_accuracy": accuracy(recipe, epoch + 1)}
 
 
 def cost(recipe: Learner) -> dict[str, int]:
-    """Counts that grow with the width."""
+    """Return counts that grow with the width."""
     return {"parameters": 10 * recipe.width**2, "trainable_parameters": 10 * recipe.width**2, "macs": recipe.width**3}

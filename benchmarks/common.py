@@ -1,4 +1,4 @@
-"""What every benchmark does alike: a quiet machine is asked for, and the result goes to the terminal and two files."""
+"""Functions that all benchmarks use: options, a check for a quiet machine, and output of the result."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 
-LOOK_S = 3.0
-QUIET_PERCENT = 10.0  # of all cores, by whatever else runs
+SAMPLE_S = 3.0
+QUIET_PERCENT = 10.0  # of all cores, by other programs
 
 
 def options(text: str | None) -> argparse.ArgumentParser:
-    """A parser with what every benchmark takes; `text` is its docstring."""
+    """Return a parser with the common options; `text` is the benchmark's docstring."""
     parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, help="where to keep the result, as .json and .md")
     parser.add_argument("--loaded", action="store_true", help="measure although other programs use the machine")
@@ -28,8 +28,8 @@ def options(text: str | None) -> argparse.ArgumentParser:
 
 
 def require_quiet(loaded: bool) -> float:
-    """How much of the machine others use, in percent. Exits with 2 where that is too much and not accepted."""
-    busy = float(psutil.cpu_percent(interval=LOOK_S))
+    """Return the percentage of the machine that other programs use. Exits with 2 if it is too high, unless `loaded`."""
+    busy = float(psutil.cpu_percent(interval=SAMPLE_S))
     if busy > QUIET_PERCENT and not loaded:
         print(
             f"other programs use {busy:.0f} % of this machine, which would be measured too (allowed: "
@@ -41,7 +41,7 @@ def require_quiet(loaded: bool) -> float:
 
 
 def machine(busy: float, *libraries: str) -> dict[str, Any]:
-    """What a result was measured on: cores, processor, versions, and how busy it was with other things, in percent."""
+    """Return the machine of a measurement: cores, processor, versions, and the percentage that others used."""
     return {
         "cores": len(os.sched_getaffinity(0)),
         "processor": _processor(),
@@ -52,20 +52,20 @@ def machine(busy: float, *libraries: str) -> dict[str, Any]:
 
 
 def machine_line(machine: dict[str, Any]) -> str:
-    """The same in a sentence."""
+    """Return the machine as a sentence."""
     versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
     busy = f", {machine['busy_percent']:.0f} % of it used by other programs" if machine["busy_percent"] > 1 else ""
     return f"Machine: {machine['cores']} cores of {machine['processor']}, Python {machine['python']}, {versions}{busy}."
 
 
 def spread(values: Sequence[float], form: str) -> str:
-    """Median and range: "0.52 (0.50 to 0.61)"; a single value alone."""
+    """Return the median and range, as "0.52 (0.50 to 0.61)"; a single value stands alone."""
     if len(values) == 1:
         return format(values[0], form)
     return f"{statistics.median(values):{form}} ({min(values):{form}} to {max(values):{form}})"
 
 
-def keep(result: Any, text: str, out: Path | None) -> None:
+def write_result(result: Any, text: str, out: Path | None) -> None:
     """Print `text`; with `out`, write it to out.md and `result` to out.json."""
     print(text)
     if out is not None:

@@ -1,4 +1,4 @@
-"""The budget gate: what fits, what does not, and what the smallest would cost."""
+"""The constraint gate: accepted and rejected configurations, and the cost of the smallest one."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from types import SimpleNamespace
 import pytest
 
 from sweeps.prepare.prepared import Infeasible, require_feasible
-from sweeps.samplers.feasibility import ConstraintGate, Uncounted, smallest
+from sweeps.samplers.constraint_gate import ConstraintGate, Uncounted, smallest
 from sweeps.workload import load
 from tests.sweeps.support import toy_gate, toy_study
 
 
-def test_assessment_holds_the_resolved_recipe_and_its_cost() -> None:
-    weighed = toy_gate(toy_study()).assess({"lr": 0.5})
-    assert weighed.accepted
-    assert weighed.settings["lr"] == 0.5
-    assert weighed.settings["epochs"] == 4
-    assert weighed.cost["parameters"] == 2 * 8**2
+def test_feasibility_holds_the_resolved_recipe_and_its_cost() -> None:
+    feasibility = toy_gate(toy_study()).assess({"lr": 0.5})
+    assert feasibility.accepted
+    assert feasibility.settings["lr"] == 0.5
+    assert feasibility.settings["epochs"] == 4
+    assert feasibility.cost["parameters"] == 2 * 8**2
 
 
 def test_smallest_configuration_is_found_among_interacting_dimensions() -> None:
@@ -30,8 +30,8 @@ def test_smallest_configuration_is_found_among_interacting_dimensions() -> None:
             "lr": {"min": 0.1, "max": 0.2},
         },
     )
-    weighed = smallest(toy_gate(study), study.space, {"net.width": 64, "net.depth": 9, "lr": 0.1})
-    assert weighed.cost["parameters"] == 4**2 * 2
+    feasibility = smallest(toy_gate(study), study.space, {"net.width": 64, "net.depth": 9, "lr": 0.1})
+    assert feasibility.cost["parameters"] == 4**2 * 2
 
 
 def test_no_feasible_configuration_says_what_the_smallest_costs() -> None:
@@ -82,5 +82,5 @@ def test_conditional_dimensions_follow_the_choice_of_their_parent() -> None:
             "net.depth": {"values": [1, 2]},
         },
     )
-    weighed = smallest(toy_gate(study), study.space, {"net.act": "gelu", "net.width": 16, "net.depth": 2})
-    assert weighed.cost["parameters"] == 4
+    feasibility = smallest(toy_gate(study), study.space, {"net.act": "gelu", "net.width": 16, "net.depth": 2})
+    assert feasibility.cost["parameters"] == 4
