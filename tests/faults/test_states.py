@@ -128,7 +128,7 @@ class Studies(RuleBasedStateMachine):
     @rule(change=st.sampled_from(FORBIDDEN))
     def forbidden_edit(self, change: dict[str, Any]) -> None:
         before = self._files()
-        with pytest.raises(UserError, match="was begun"):
+        with pytest.raises(UserError, match="has changed since it began"):
             self._launch({**self.requested, **change})
         assert self._files() == before
 

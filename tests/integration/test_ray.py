@@ -144,7 +144,7 @@ def test_resources_that_do_not_fit_are_refused(tmp_path: Path, runner: Any) -> N
     from sweeps.runners.ray import RayRunner
 
     greedy = object.__new__(RayRunner)  # on the Ray that runs already
-    greedy._share = TrialResources(cpu=4096, gpu=0)
+    greedy._resources = TrialResources(cpu=4096, gpu=0)
     with pytest.raises(RunnerError, match=r"cpu: 4096, gpu: 0.*lower resources"):
         run_ray(greedy, tmp_path)
 
