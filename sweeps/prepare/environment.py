@@ -1,24 +1,10 @@
-"""The environment of a run: data folder, GPUs, grace period, and the provenance of machine, software and code.
-
-The hash of a workload's code decides whether runs before and after a change may be compared, and whether the result
-cache applies. A package may declare that its code computes the same figures, bit for bit, as an earlier one: a file
-`code_identity.json` beside its modules,
-
-    {"code_sha256": "<hash of this code>", "figures_of": "<hash of the earlier code>"}
-
-makes the earlier hash stand for this code, so that a release that only moves or documents code causes no drift. As soon
-as the code is edited, its hash no longer equals `code_sha256` and the declaration does not apply any more.
-"""
+"""The environment of a run: data folder, GPUs, grace period, and the provenance of machine and software."""
 
 from __future__ import annotations
 
-import hashlib
-import inspect
-import json
 import math
 import os
 import platform
-import re
 import subprocess
 import sys
 from importlib import metadata
@@ -29,13 +15,10 @@ from platformdirs import user_cache_path
 
 from sweeps.io.cores import available_cores
 from sweeps.io.errors import UserError
-from sweeps.io.files import write_atomic
 from sweeps.storage.drift import LIBRARIES
 from sweeps.study.study import Study
 
 GRACE_S = 25.0
-CODE_IDENTITY = "code_identity.json"
-_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 class BadSetting(UserError):
@@ -98,81 +81,6 @@ def describe() -> dict[str, Any]:
         "code": _revision(Path.cwd()),
         "command": " ".join(["sweep", *sys.argv[1:]]),
     }
-
-
-def code_hash(target: Any) -> str:
-    """Return the hash that identifies the figures of a workload's code: equal hashes, equal figures.
-
-    It is the hash of the code itself (`computed_hash`). If the package declares in `code_identity.json` that this code
-    computes the same figures as earlier code (see the module's docstring), it is the hash of that earlier code. A
-    declaration that is missing, damaged or about other code is ignored.
-
-    Args:
-        target: A module, or an object defined in one.
-    """
-    computed, package = computed_hash(target), _package_folder(target)
-    declared = _declared_figures(package, computed) if package is not None else None
-    return declared or computed
-
-
-def computed_hash(target: Any) -> str:
-    """Return the SHA-256 over the Python files of the package or module of `target`; "" if it has no file."""
-    source = _source_file(target)
-    if source is None:
-        return ""
-    package = _package_folder(target)
-    digest = hashlib.sha256()
-    for file in sorted(package.rglob("*.py")) if package is not None else [source]:
-        digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
-    return digest.hexdigest()
-
-
-def write_code_identity(target: Any, figures_of: str) -> Path:
-    """Declare that the code of `target`, as it is now, computes the same figures as an earlier code, bit for bit.
-
-    Args:
-        target: A module of the package, or an object defined in one.
-        figures_of: The hash of the earlier code, as `code_hash` returned it.
-
-    Returns:
-        The file that was written.
-
-    Raises:
-        ValueError: `figures_of` is no SHA-256, or `target` does not come from a package.
-    """
-    if not _SHA256.fullmatch(figures_of):
-        raise ValueError(f"figures_of must be a SHA-256 in hexadecimal digits but is {figures_of!r}")
-    package = _package_folder(target)
-    if package is None:
-        raise ValueError(f"only a package can declare the identity of its code, and {target!r} comes from none")
-    path = package / CODE_IDENTITY
-    identity = {"code_sha256": computed_hash(target), "figures_of": figures_of}
-    write_atomic(path, json.dumps(identity, indent=2) + "\n")
-    return path
-
-
-def _declared_figures(package: Path, computed: str) -> str | None:
-    """The earlier hash that a package declares for its code, if the code still has the hash `computed`."""
-    try:
-        content = json.loads((package / CODE_IDENTITY).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):  # missing, no text, no JSON, nested too deeply
-        return None
-    if not isinstance(content, dict) or content.get("code_sha256") != computed:
-        return None
-    figures_of = content.get("figures_of")
-    return figures_of if isinstance(figures_of, str) and _SHA256.fullmatch(figures_of) else None
-
-
-def _source_file(target: Any) -> Path | None:
-    module = target if inspect.ismodule(target) else inspect.getmodule(target)
-    source = getattr(module, "__file__", None)
-    return None if source is None else Path(source)
-
-
-def _package_folder(target: Any) -> Path | None:
-    """The folder of the package that `target` comes from; None for a module on its own."""
-    source = _source_file(target)
-    return source.parent if source is not None and (source.parent / "__init__.py").exists() else None
 
 
 def _versions() -> dict[str, str]:

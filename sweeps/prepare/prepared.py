@@ -10,7 +10,8 @@ from typing import Any
 
 from sweeps.io.cores import available_cores
 from sweeps.io.errors import UserError
-from sweeps.prepare.environment import code_hash, describe, device_of, gpu_count
+from sweeps.prepare.code_identity import code_of
+from sweeps.prepare.environment import describe, device_of, gpu_count
 from sweeps.prepare.gpu_share import settle_share
 from sweeps.prepare.teachers import trained_on_same_data
 from sweeps.recipe.schema import BadRecipe
@@ -97,7 +98,7 @@ def settle(
     same_data = trained_on_same_data(study, workload, runs_dir, fingerprint) if runs_dir else []
     environment = {
         **describe(),
-        "workload": {"name": workload.name, "code_sha256": code_hash(workload.target)},
+        "workload": code_of(workload),
         "device": device,
         "data": dict(prepared.provenance),
         "settled": settled,

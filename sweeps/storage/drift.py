@@ -30,6 +30,7 @@ LIBRARIES = {
 # Parts of the study file that can never change: the recorded trials would mean something else.
 FIXED = frozenset({"name", "workload", "metric", "parameters", "toggles", "seed"})
 SHOWN = 60  # characters of a value in a message
+FILES_SHOWN = 5  # in a message
 
 
 class Drifted(UserError):
@@ -43,12 +44,14 @@ class Drift:
     Attributes:
         kind: "code", "data", "library", "device", "model" or "study file".
         name: What differs, such as "torch" or a key of the study file.
+        files: The files of the code that differ, in words; empty if they are not known.
     """
 
     kind: str
     name: str
     before: Any
     after: Any
+    files: str = ""
 
     @property
     def acceptable(self) -> bool:
@@ -56,11 +59,12 @@ class Drift:
         return self.kind != "study file" or self.name.partition(".")[0] not in FIXED
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.name}: {_shown(self.before)} -> {_shown(self.after)}"
+        files = f" ({self.files})" if self.files else ""
+        return f"{self.kind} {self.name}: {_shown(self.before)} -> {_shown(self.after)}{files}"
 
     def plain(self) -> dict[str, Any]:
         """Return the difference as plain data, for the provenance."""
-        return asdict(self)
+        return {key: value for key, value in asdict(self).items() if key != "files" or value}
 
 
 def of_file(changes: Iterable[Change]) -> list[Drift]:
@@ -77,13 +81,40 @@ def of_environment(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Dr
     """
     compared = [
         ("data", now.get("data", {}).get("data") or "fingerprint", ("data", "fingerprint")),
-        ("code", now.get("workload", {}).get("name", ""), ("workload", "code_sha256")),
         ("device", "kind", ("device",)),
         *(("library", name, ("versions", name)) for name, changes in LIBRARIES.items() if changes != NOTHING),
         *(("model", key, ("references", key, "digest")) for key in now.get("references", {})),
     ]
     values = ((kind, name, _at(before, path), _at(now, path)) for kind, name, path in compared)
-    return [Drift(kind, str(name), old, new) for kind, name, old, new in values if old and new and old != new]
+    differences = [Drift(kind, str(name), old, new) for kind, name, old, new in values if old and new and old != new]
+    return [*_of_code(before.get("workload") or {}, now.get("workload") or {}), *differences]
+
+
+def _of_code(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Drift]:
+    """Compare two identities of a workload's code by the version of the hash that the earlier one has."""
+    old = before.get("code_sha256")
+    new = now.get("code_sha256" if "code_version" in before else "folder_sha256") or now.get("code_sha256")
+    if not old or not new or old == new:
+        return []
+    files = _changed_files(before.get("files") or {}, now.get("files") or {})
+    return [Drift("code", str(now.get("name", "")), old, new, files)]
+
+
+def _changed_files(before: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """Return the files that were changed, added and removed, in words; "" where those of before are not known."""
+    if not before:
+        return ""
+    changes = {
+        "changed": [name for name in now if name in before and before[name] != now[name]],
+        "added": [name for name in now if name not in before],
+        "removed": [name for name in before if name not in now],
+    }
+    return "; ".join(f"{how}: {_listed(names)}" for how, names in changes.items() if names)
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - FILES_SHOWN} more" if len(names) > FILES_SHOWN else ""
+    return ", ".join(names[:FILES_SHOWN]) + more
 
 
 def require_accepted(differences: Sequence[Drift], name: str, accepted: bool) -> None:

@@ -84,12 +84,21 @@ class ResultCache:
             "seeds": [seed, split_seed],
             "entries": entries,
             "data": self.environment.get("data", {}).get("fingerprint"),
-            "code": self.environment.get("workload"),
+            "code": self._code(),
             "device": self.environment.get("device"),
             "versions": {name: versions[name] for name in versions if LIBRARIES.get(name) == TRAINING},
             **({"references": models} if models else {}),
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
+
+    def _code(self) -> dict[str, Any] | None:
+        """The name of the workload and the hash of its code.
+
+        A hash of version 2 equals that of version 1 where the workload imports nothing from outside its folder, so
+        results that version 1 has keyed are found exactly where it covered all of the code.
+        """
+        code = self.environment.get("workload")
+        return code and {name: code[name] for name in ("name", "code_sha256") if name in code}
 
     def find(self, key: str) -> CachedRun | None:
         """Find the finished run with this key.

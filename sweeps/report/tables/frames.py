@@ -145,6 +145,8 @@ def provenance_table(environment: Mapping[str, Any]) -> pd.DataFrame:
     """Return a nested mapping as two columns: `what`, the dotted key, and `value`, as text."""
     # The accepted changes are nested lists; they are shown in words.
     plain = {key: value for key, value in environment.items() if key != "drift"}
+    if "workload" in plain:  # the hash of the code stands for those of its files
+        plain["workload"] = {key: value for key, value in plain["workload"].items() if key != "files"}
     rows = [(key, setting(value)) for key, value in _flat({**plain, **changes(environment)})]
     return frame_of(rows, ["what", "value"])
 

@@ -228,3 +228,11 @@ def test_key_tells_runs_apart_by_stage_recipe_seeds_and_sets(tmp_path: Path, cha
     cache = ResultCache(tmp_path, FACTS)
     assert cache.key(**KEY) == cache.key(**KEY)
     assert cache.key(**KEY) != cache.key(**{**KEY, **change})
+
+
+def test_key_is_that_of_before_where_the_code_has_the_hash_of_before(tmp_path: Path) -> None:
+    code = {"name": "hill", "code_sha256": "1"}
+    of_now = {**code, "code_version": 2, "folder_sha256": "1", "files": {"hill.py": "1"}}
+    before, now = (ResultCache(tmp_path, {**FACTS, "workload": facts}).key(**KEY) for facts in (code, of_now))
+    imported = ResultCache(tmp_path, {**FACTS, "workload": {**of_now, "code_sha256": "2"}}).key(**KEY)
+    assert before == now != imported
