@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sweeps.engine.folders import require_writable
 from sweeps.io.errors import Refused
 from sweeps.io.escape import one_line
 from sweeps.io.files import write_atomic
-from sweeps.models.card import card, recipe_text
+from sweeps.models.card import CARD, CLASSES, RECIPE, card, recipe_text, require_export_folder
 from sweeps.models.trained import TrainedModels, deliver, in_words, select
 from sweeps.prepare import environment
 from sweeps.workload import Exported, Predictions, Site, Workload, load
@@ -121,16 +122,18 @@ class Model:
             The file and how far its outputs differ from the model's; the workload has compared them.
 
         Raises:
-            Refused: The workload cannot export in this format.
+            Refused: The workload cannot export in this format, or the folder has files of something else.
             BadWorkload: The workload has no function `export`.
         """
         workload, recipe, out = self.workload, self._validated(), Path(folder)
+        require_writable(out)
+        require_export_folder(out, self._trained)
         out.mkdir(parents=True, exist_ok=True)
         with _refusals():
             exported = workload.export(recipe, self.checkpoints[0], self._site(), format, out)
-        write_atomic(out / "recipe.yaml", recipe_text(self.recipe))
-        write_atomic(out / "classes.txt", "".join(f"{one_line(name)}\n" for name in exported.names))
-        write_atomic(out / "README.md", card(self._trained, exported))
+        write_atomic(out / RECIPE, recipe_text(self.recipe))
+        write_atomic(out / CLASSES, "".join(f"{one_line(name)}\n" for name in exported.names))
+        write_atomic(out / CARD, card(self._trained, exported))
         return exported
 
     def _validated(self) -> Any:

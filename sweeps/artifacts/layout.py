@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from fnmatch import fnmatch
 from pathlib import Path
 
 # Names of stages. A stage's Optuna study and its folder (except that of the search) have the same name.
@@ -27,6 +28,11 @@ ENVIRONMENT = "environment.json"
 STUDY_FILE = "study.yaml"
 DATABASE = "study.db"
 STOP_FILE = "stop"  # while it exists, runs end at their next checkpoint
+# What runs write into a study's folder, beside hidden files. Patterns, because some files have others beside them.
+WRITTEN = (
+    *(f"{STUDY_FILE}*", f"{DATABASE}*", f"{ENVIRONMENT}*", "lock*", STOP_FILE, STAGES),
+    *(TRIALS, CONFIRM, ABLATION, RACE, f"{RETUNE}*", FINAL, ".*"),
+)
 
 # The rule of a name of a study or a stage, and of the folder of either: it can lead to no other folder. 255 bytes is
 # the limit of file systems. A study file allows less (`STUDY_NAME_LENGTH`), because suffixes such as those of --fresh
@@ -60,6 +66,12 @@ def append_log(folder: Path, text: str) -> None:
 def study_names(runs: Path) -> list[str]:
     """Return the names of the studies in a runs folder, sorted."""
     return sorted(path.parent.name for path in runs.glob(f"*/{STUDY_FILE}"))
+
+
+def foreign_names(folder: Path) -> list[str]:
+    """Return the names in a study's `folder` that no run has written, sorted; empty if there is no such folder."""
+    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    return [name for name in names if not any(fnmatch(name, pattern) for pattern in WRITTEN)]
 
 
 def stage_file(folder: Path, stage: str) -> Path:

@@ -106,13 +106,12 @@ def compare(
     """Compare studies: their differences and their results."""
     from sweeps.api.results import load
     from sweeps.cli.tables import console, text_table
-    from sweeps.report.compare import compare_table, write_comparison
+    from sweeps.report.compare import compare_table, comparison_name, write_comparison
 
     if len(set(names)) < 2:
         raise typer.BadParameter("name two studies or more that differ", param_hint="NAME...")
     studies = [load(name, runs_dir).records for name in dict.fromkeys(names)]
-    # File systems limit a name to 255 bytes.
-    page = write_comparison(studies, reports_dir / "-vs-".join(results.name for results in studies)[:120])
+    page = write_comparison(studies, reports_dir / comparison_name([results.name for results in studies]))
     table = compare_table(studies)
     console().print(text_table(table.columns, table.itertuples(index=False)))
     typer.echo(f"Comparison: {page}")

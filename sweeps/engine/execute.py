@@ -166,13 +166,15 @@ def _train(scheduler: StudyScheduler, storage: StudyStorage, runner: Callable[[]
 
 
 def _provenance(previous: Mapping[str, Any], current: Mapping[str, Any], accepted: Sequence[Drift]) -> dict[str, Any]:
-    """The environment to record: `current`, with the id, start, commands and accepted drift of earlier runs."""
+    """The environment to record: `current`, with the id, start, commands, accepted drift and mark of earlier runs."""
     now = datetime.now(UTC).isoformat("T", "seconds")
     commands = [*previous.get("commands", []), {"at": now, "command": current["command"]}]
     drift = list(previous.get("drift", []))
     if accepted:
         drift.append({"at": now, "changes": [change.plain() for change in accepted]})
     identity = {"id": previous.get("id") or uuid.uuid4().hex, **({"drift": drift} if drift else {})}
+    if previous.get("smoke"):
+        identity["smoke"] = True
     started = previous.get("started", now)
     return {**current, **identity, "started": started, "updated": now, "commands": commands}
 

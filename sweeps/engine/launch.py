@@ -11,7 +11,15 @@ from typing import Any
 
 from sweeps.engine import execute
 from sweeps.engine.execute import RunResult
-from sweeps.engine.folders import move_aside, previous_results, remove_smoke_run, require_writable
+from sweeps.engine.folders import (
+    begin_smoke_run,
+    move_aside,
+    previous_results,
+    require_own,
+    require_replaceable,
+    require_report_folder,
+    require_writable,
+)
 from sweeps.engine.progress import Progress
 from sweeps.engine.signals import handling
 from sweeps.evidence.importance_estimators import importances
@@ -100,6 +108,8 @@ def launch(study: Study, workload: Workload, options: Options, name: str | None 
     folder = study_folder(options.folders.runs, name or study.name)
     for written in (folder, options.folders.reports / folder.name):
         require_writable(written)
+    (require_replaceable if options.smoke else require_own)(folder)
+    require_report_folder(options.folders.reports / folder.name)
     grace_s()  # a bad value is refused before anything runs
     with _stoppable(), explained(folder):
         previous = None if options.fresh or options.smoke else previous_results(folder)
@@ -115,6 +125,7 @@ def launch(study: Study, workload: Workload, options: Options, name: str | None 
 def write_report(results: Results, reports: Path) -> Path:
     """Write the report of a study into its folder below `reports`. Returns the path of the page."""
     folder = reports / results.name
+    require_report_folder(folder)
     with explained(folder), paused():
         return save_report(results, importances(results), folder)
 
@@ -156,7 +167,7 @@ def _run(
         runner = start(prepared.study)
         runner.ready()  # what keeps it from starting is told before anything is created or moved
         if options.smoke:
-            remove_smoke_run(folder)
+            begin_smoke_run(folder)
         elif options.fresh:
             move_aside(folder)
         cache = options.cache and not (options.fresh or options.smoke)
@@ -170,8 +181,7 @@ def _prepare(
     runs, data = folder.parent.absolute(), data_dir(options.folders.data)
     prepared = settle(study, workload, data, environment, runs, measuring=not options.smoke)
     command = {"command": options.command} if options.command else {}
-    smoke = {"smoke": True} if options.smoke else {}
-    return replace(prepared, environment={**prepared.environment, **command, **smoke})
+    return replace(prepared, environment={**prepared.environment, **command})
 
 
 @contextmanager

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 
 from sweeps.formatting import MetricFormat, significant
+from sweeps.io.errors import Refused
 from sweeps.io.escape import markdown_code, markdown_text
 from sweeps.models.trained import TrainedModels, figures
 from sweeps.workload import Exported
 
+CARD, RECIPE, CLASSES = "README.md", "recipe.yaml", "classes.txt"  # beside an exported model
 DATA = ("data", "fingerprint", "train_images", "validation_images", "classes", "image_size", "split_hash")
 
 
@@ -27,7 +30,7 @@ def card(trained: TrainedModels, exported: Exported) -> str:
     parts = [
         f"# {markdown_text(results.name)}: {markdown_text(trained.called)}",
         f"> {markdown_text(results.study.question)}",
-        f"One model in `{exported.file.name}`, from the run {markdown_text(trained.origin)}.",
+        f"One model in `{exported.file.name}`{_from_run(trained)}",
         "## Use",
         "\n".join(f"- {markdown_text(line)}" for line in exported.contract),
         f"```python\n{exported.example}\n```",
@@ -45,11 +48,32 @@ def card(trained: TrainedModels, exported: Exported) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def require_export_folder(folder: Path, trained: TrainedModels) -> None:
+    """Raise Refused where an export would overwrite files in `folder` that no export of the same model wrote."""
+    names = sorted(file.name for pattern in (CARD, RECIPE, CLASSES, "model.*") for file in folder.glob(pattern))
+    if names and _from_run(trained) not in _text(folder / CARD):
+        raise Refused(
+            f"{folder} has {', '.join(names)}, which no export of this model wrote; "
+            f"choose another folder with --out, or move them"
+        )
+
+
 def recipe_text(settings: Mapping[str, Any]) -> str:
     """Return a recipe as YAML, with every setting written out."""
     text = io.StringIO()
     YAML(typ="safe", pure=True).dump(dict(settings), text)
     return text.getvalue()
+
+
+def _from_run(trained: TrainedModels) -> str:
+    return f", from the run {markdown_text(trained.origin)}."
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
 
 
 def _figures(trained: TrainedModels) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from sweeps.workload import Workload
 TRIALS = 2
 SEEDS = 2
 SUFFIX = "-smoke"
+HASH_DIGITS = 8  # in the name of the smoke run of a study with a long name
 
 
 class NothingLeft(UserError):
@@ -27,8 +29,16 @@ class NothingLeft(UserError):
 
 
 def smoke_name(study: str) -> str:
-    """Return the name of the smoke run of a study: the study's name with a suffix, cut to the length of a name."""
-    return study[: STUDY_NAME_LENGTH - len(SUFFIX)] + SUFFIX
+    """Return the name of the smoke run of a study: the study's name with a suffix.
+
+    Where that is too long for a name, the study's name is cut, and a part of its hash tells it from others that begin
+    alike.
+    """
+    length = STUDY_NAME_LENGTH - len(SUFFIX)
+    if len(study) > length:
+        digest = hashlib.sha256(study.encode()).hexdigest()[:HASH_DIGITS]
+        study = f"{study[: length - HASH_DIGITS - 1]}-{digest}"
+    return study + SUFFIX
 
 
 def shrink(study: Study, workload: Workload) -> Study:

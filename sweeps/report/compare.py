@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ from sweeps.study.study import diff
 from sweeps.trial.trial import Status
 
 NAME = "compare"
+LONGEST_NAME = 120  # of the folder of a comparison; file systems limit a name to 255 bytes
 UNCOMPARED = frozenset({"name", "question"})  # keys of a study file that no result depends on
 
 
@@ -52,6 +54,15 @@ def write_comparison(results: Sequence[Results], folder: Path) -> Path:
     write_atomic(folder / f"{NAME}.md", _summary(comparison))
     write_atomic(folder / f"{NAME}.html", _page(comparison))
     return folder / f"{NAME}.html"
+
+
+def comparison_name(names: Sequence[str]) -> str:
+    """Return the name of the folder of a comparison: "a-vs-b", and for long names its beginning and a hash."""
+    name = "-vs-".join(names)
+    if len(name) <= LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return f"{name[: LONGEST_NAME - 9]}-{digest}"
 
 
 def compare_table(results: Sequence[Results]) -> pd.DataFrame:
