@@ -7,5 +7,5 @@ import os
 
 def available_cores() -> int:
     """Return the number of CPU cores that this process may use."""
-    # Not os.cpu_count(), which ignores the limits of containers, batch systems and taskset.
-    return len(os.sched_getaffinity(0))
+    # os.cpu_count() ignores the limits of containers, batch systems and taskset. macOS has nothing else.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -3,10 +3,15 @@
 The holder writes a growing number, the beat, into the file. A process on the same host sees from the boot id, the
 process id and the start of that process whether the holder is gone. A process on another host watches whether the beat
 still grows. Clocks of two machines are never compared.
+
+A process that takes over the lease of a dead holder first creates a claim, a file that is named after that holder. Of
+several processes one succeeds in that, and only it replaces the lease, if this is still the dead holder's. A process
+that dies in between leaves its claim, which is taken over in the same way.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -23,6 +28,8 @@ from typing import Any
 from sweeps.io.files import write_atomic
 
 BEAT_S = 10.0
+PROCESSES = Path("/proc")
+POLL_S = 0.05  # while another process takes a lease over, which takes a moment
 WATCH_S = 90.0  # nine beats, and longer than network file systems cache what they have read
 
 
@@ -98,8 +105,10 @@ class Lease:
 
     def __enter__(self) -> Lease:
         """Take the lease. Raises Taken, after up to `watch_s` seconds."""
-        while not self._created():
-            self._remove_if_gone()
+        while not self._created(self._path):
+            dead = self._dead_holders()
+            if dead and self._took_over(dead):
+                break
         self._thread.start()
         return self
 
@@ -111,41 +120,73 @@ class Lease:
         if self._is_mine():
             self._path.unlink(missing_ok=True)
 
-    def _created(self) -> bool:
-        """Create the lease file; False if it exists already."""
+    def _created(self, path: Path) -> bool:
+        """Create a file that names this process; False if it exists already."""
         try:
             # O_EXCL is atomic on network file systems too, so only one of two processes succeeds.
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
         except FileExistsError:
             return False
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(json.dumps(self._holder.plain()) + "\n")
         return True
 
-    def _remove_if_gone(self) -> None:
-        """Remove the lease of a process that has ended. Raises Taken if it is alive."""
-        other = Holder.read(self._path)
-        if other is None or not other.gone():
-            self._watch(other)
-        aside = self._path.with_name(f"{self._path.name}.{self._holder.token}")
-        try:
-            # Renaming instead of deleting: if two processes remove the lease, the second one finds no file and cannot
-            # delete the new lease of the first.
-            self._path.rename(aside)
-        except FileNotFoundError:
-            return
-        aside.unlink()
+    def _dead_holders(self) -> list[tuple[Path, Holder | None]]:
+        """Return the lease and the claims on it, each with its dead holder; empty if one of them has just changed.
 
-    def _watch(self, other: Holder | None) -> None:
-        """Return once `other` has missed its beats for `watch_s` seconds. Raises Taken if it is alive."""
-        began = time.monotonic()
-        while Holder.read(self._path) == other:
-            if other is not None and other.host == socket.gethostname():
+        Raises:
+            Taken: The holder is alive, or a process that is taking the lease over does not get done.
+        """
+        dead = list[tuple[Path, Holder | None]]()
+        path = self._path
+        while path.exists():
+            other = Holder.read(path)
+            if not self._is_dead(path, other):
+                return []
+            dead.append((path, other))
+            path = _claim(path, other)
+        return dead
+
+    def _took_over(self, dead: list[tuple[Path, Holder | None]]) -> bool:
+        """Replace the lease of a dead holder; False if another process was faster.
+
+        Args:
+            dead: What `_dead_holders` returned.
+        """
+        claim = _claim(*dead[-1])
+        if not self._created(claim):
+            return False
+        try:
+            # The claim alone says nothing: another process may have taken the lease over and removed its own claim
+            # since the dead holder was read. Its lease is seen here.
+            if any(not path.exists() or Holder.read(path) != other for path, other in dead):
+                return False
+            write_atomic(self._path, json.dumps(self._holder.plain()) + "\n")
+            for path, _ in dead[1:]:
+                path.unlink(missing_ok=True)
+            return True
+        finally:
+            claim.unlink(missing_ok=True)
+
+    def _is_dead(self, path: Path, other: Holder | None) -> bool:
+        """Whether the holder of the lease, or of a claim, has ended or missed its beats for `watch_s` seconds.
+
+        False if the file has changed meanwhile. Raises Taken if the holder is alive.
+        """
+        is_claim, began = path != self._path, time.monotonic()
+        here = other is not None and other.host == socket.gethostname()
+        while Holder.read(path) == other and path.exists():
+            if other is not None and other.gone():
+                return True
+            over = time.monotonic() - began >= self._watch_s
+            if here and (over or not is_claim):
                 raise Taken  # `gone` has looked at the process itself
-            if time.monotonic() - began >= self._watch_s:
-                return
-            self._over.wait(min(self._beat_s, self._watch_s) / 2)
-        raise Taken
+            if over:
+                return True
+            self._over.wait(POLL_S if is_claim else min(self._beat_s, self._watch_s) / 2)
+        if not is_claim and path.exists():
+            raise Taken
+        return False
 
     def _renew(self) -> None:
         """Write the beat into the lease file until the lease ends."""
@@ -163,6 +204,12 @@ class Lease:
         return holder is not None and holder.token == self._holder.token
 
 
+def _claim(path: Path, dead: Holder | None) -> Path:
+    """Return the file by which a process claims `path` from a dead holder. Another holder has another one."""
+    token = dead.token if dead is not None else ""
+    return path.with_name(f"{path.name}.{hashlib.sha256(token.encode()).hexdigest()[:8]}")
+
+
 def boot_id() -> str:
     """Return the id of the current boot of this machine; "" if the system has none."""
     try:
@@ -172,9 +219,26 @@ def boot_id() -> str:
 
 
 def start_of(pid: int) -> str:
-    """Return when a process of this machine started, in clock ticks since the boot; "" if there is no such process."""
+    """Return when a process of this machine started, in clock ticks since the boot; "" if there is no such process.
+
+    Without `/proc`, as on macOS, it is "unknown" for every process.
+    """
+    if not PROCESSES.exists():
+        return "unknown" if _exists(pid) else ""
     try:
         # The second field is the program's name in brackets, which may contain blanks and brackets itself.
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[19]
+        return (
+            (PROCESSES / str(pid) / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[19]
+        )
     except (OSError, IndexError):
         return ""
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)  # sends nothing
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
