@@ -1,6 +1,7 @@
 """Probe a recipe: train two epochs in a separate process and measure their time and memory.
 
-The process reads a pickled job from stdin and writes the measurements to stdout as one line of JSON.
+The process reads a pickled job from stdin and writes the measurements as JSON into a file, since a workload may print
+whatever it likes, even when the process ends.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ import tempfile
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from sweeps.io.files import write_atomic
 from sweeps.runners.protocol import End, Epoch, Event, Job, Preemption
 from sweeps.runners.worker import execute
 
 EPOCHS = 2  # the first one pays for imports, data and warm-up
 TIMEOUT_S = 900.0
+KIB = 1024
 GPU_MEMORY = "gpu_memory_mib"
 """The metric by which a workload reports its peak GPU memory, in MiB."""
 
@@ -56,26 +59,29 @@ def probe(job: Job, threads: int = 1, timeout_s: float = TIMEOUT_S) -> Probe:
     Returns:
         The measurements. A failure is never raised: `Probe.error` says what went wrong.
     """
-    with tempfile.TemporaryDirectory(prefix="sweep-probe-") as scratch:
-        job = replace(job, folder=Path(scratch))
+    with tempfile.TemporaryDirectory(prefix="sweep-probe-", ignore_cleanup_errors=True) as scratch:
+        measured, log = Path(scratch) / "probe.json", Path(scratch) / "stderr.txt"
         try:
-            process = subprocess.run(
-                [sys.executable, "-m", "sweeps.runners.probe"],
-                input=pickle.dumps(job),
-                capture_output=True,
-                timeout=timeout_s,
-                env={
-                    **os.environ,
-                    "OMP_NUM_THREADS": str(threads),
-                    # A workload may have been found through a path that only this process knows.
-                    "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-                },
-            )
+            # A file instead of a pipe: a pipe would stay open as long as any process that the workload has started.
+            with log.open("wb") as stderr:
+                process = subprocess.run(
+                    [sys.executable, "-m", "sweeps.runners.probe", str(measured)],
+                    input=pickle.dumps(replace(job, folder=Path(scratch))),
+                    stdout=subprocess.DEVNULL,
+                    stderr=stderr,
+                    timeout=timeout_s,
+                    env={
+                        **os.environ,
+                        "OMP_NUM_THREADS": str(threads),
+                        # A workload may have been found through a path that only this process knows.
+                        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+                    },
+                )
         except subprocess.TimeoutExpired:
             return Probe(error=f"the probe did not finish {EPOCHS} epochs within {timeout_s:g} s")
-    if process.returncode:
-        return Probe(error=_exit_reason(process.returncode, process.stderr.decode(errors="replace")))
-    return Probe(**json.loads(process.stdout.splitlines()[-1]))  # a workload may have printed before it
+        if not measured.exists():  # whatever its exit status: a workload may end the process
+            return Probe(error=_exit_reason(process.returncode, log.read_text(encoding="utf-8", errors="replace")))
+        return Probe(**json.loads(measured.read_text(encoding="utf-8")))
 
 
 def measure(job: Job) -> Probe:
@@ -103,8 +109,9 @@ def _failure_reason(event: Event) -> str:
 def summarize(epochs: list[Epoch]) -> Probe:
     """Return the measurements of two epochs that were trained in this process."""
     first, second = epochs
-    peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return Probe(second.seconds, first.seconds, peak_kib / 1024, second.metrics.get(GPU_MEMORY))
+    unit = 1 if sys.platform == "darwin" else KIB  # ru_maxrss is in bytes on macOS, in KiB elsewhere
+    peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return Probe(second.seconds, first.seconds, peak_bytes / KIB**2, second.metrics.get(GPU_MEMORY))
 
 
 def _exit_reason(code: int, stderr: str) -> str:
@@ -115,4 +122,4 @@ def _exit_reason(code: int, stderr: str) -> str:
 
 if __name__ == "__main__":
     requested_job = pickle.loads(sys.stdin.buffer.read())
-    sys.stdout.write("\n" + json.dumps(asdict(measure(requested_job))) + "\n")  # on a line of its own
+    write_atomic(Path(sys.argv[1]), json.dumps(asdict(measure(requested_job))))

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +32,26 @@ def train(recipe: Short, run: Run) -> Iterator[Mapping[str, float]]:
     for epoch in range(1, recipe.epochs + 1):
         print("noise on stdout")  # noqa: T201
         yield {"loss": 1.0, "gpu_memory_mib": float(epoch)}
+
+
+@dataclass(frozen=True)
+class Ending:
+    """A recipe that says whether the process is ended in its first epoch."""
+
+    early: bool = False
+    epochs: int = 3
+
+
+def ending(recipe: Ending, run: Run) -> Iterator[Mapping[str, float]]:
+    """A workload that prints, leaves a process behind and crashes when its process ends."""
+    subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
+    atexit.register(os.kill, os.getpid(), signal.SIGSEGV)  # the last of the three
+    atexit.register(os.write, 2, b"not an error\n")
+    atexit.register(os.write, 1, b'{"epoch_s": 7.0}\xff')
+    for _ in range(recipe.epochs):
+        yield {"loss": 1.0}
+        if recipe.early:
+            os._exit(0)
 
 
 def job(folder: Path, workload: str = "tests.toy", **baseline: Any) -> Job:
@@ -77,6 +102,18 @@ def test_recipe_of_one_epoch_is_trained_twice(tmp_path: Path) -> None:
 
 def test_device_memory_is_what_the_workload_reports_and_its_output_does_no_harm(tmp_path: Path) -> None:
     assert probe(job(tmp_path, "tests.sweeps.runners.test_probe")).gpu_memory_mib == 2.0
+
+
+def test_what_a_workload_does_when_its_process_ends_does_no_harm(tmp_path: Path) -> None:
+    probed = probe(job(tmp_path, "tests.sweeps.runners.test_probe:ending"))
+    assert not probed.error
+    assert probed.epoch_s is not None
+    assert probed.epoch_s < 7.0
+
+
+def test_workload_that_ends_the_process_is_reported(tmp_path: Path) -> None:
+    probed = probe(job(tmp_path, "tests.sweeps.runners.test_probe:ending", early=True))
+    assert probed == Probe(error="the process of the probe ended with status 0")
 
 
 @pytest.mark.parametrize(
