@@ -19,6 +19,7 @@ from optuna.samplers import BaseSampler, RandomSampler
 
 from sweeps.runners.protocol import Job
 from sweeps.samplers.constraint_gate import ConstraintGate
+from sweeps.samplers.grid import GridWalk
 from sweeps.samplers.tpe import Tpe
 from sweeps.space.distributions import distribution
 from sweeps.space.encoding import decode, decode_value, encode, identity
@@ -56,6 +57,8 @@ class Sampler:
         self._storage = storage
         self._gate = gate
         self._on_refused = on_refused
+        self._size = study.space.size
+        self._grid = GridWalk(study.space)
         self._tried: set[str] = set()
         self._failures: dict[str, int] = {}
         self._rejections = 0
@@ -65,7 +68,7 @@ class Sampler:
     @property
     def exhausted(self) -> bool:
         """Whether every configuration of a finite space has been proposed."""
-        return self._space.size is not None and len(self._tried) >= self._space.size
+        return self._size is not None and len(self._tried) >= self._size
 
     def enqueue(self, parameters: Mapping[str, Any]) -> None:
         """Have `parameters` proposed before anything is sampled."""
@@ -110,6 +113,7 @@ class Sampler:
         self._failures[cell] = self._failures.get(cell, 0) + 1
         if self._failures[cell] < MAX_TRIES_PER_CELL:
             self._tried.discard(cell)
+            self._grid.failed(parameters, self._failures[cell])
         else:
             self._tried.add(cell)
 
@@ -146,7 +150,7 @@ class Sampler:
     def _ask(self, stuck: bool) -> optuna.Trial:
         """A trial of the sampler's choice; of an untried cell in a grid, and where the sampler repeats itself."""
         study = self._storage.optuna_study
-        listed = stuck and (self._space.size or math.inf) <= MAX_GRID_CELLS
+        listed = stuck and (self._size or math.inf) <= MAX_GRID_CELLS
         # A driver may have been killed between enqueueing and asking: then a cell is waiting already.
         if (listed or self._study.method == "grid") and not self._storage.waiting():
             self.enqueue(self._untried_cell())
@@ -169,10 +173,10 @@ class Sampler:
 
         At random, because grid order would favour the first values of every dimension.
         """
-        untried = (cell for cell in self._space.grid() if identity(cell) not in self._tried)
         if self._study.method == "grid":
-            return min(untried, key=lambda cell: self._failures.get(identity(cell), 0))
-        return random.Random(stream(self._study.seed, "cell", self._storage.next_number())).choice(list(untried))
+            return self._grid.next(self._tried, self._failures)
+        generator = random.Random(stream(self._study.seed, "cell", self._storage.next_number()))
+        return generator.choice(self._grid.untried(self._tried))
 
     def _optuna_sampler(self, number: int) -> BaseSampler:
         # Seeded by the trial's number: after a restart a fixed seed would draw the same values again (Optuna #3255).
