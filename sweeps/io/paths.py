@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 KeyPath = tuple[str | int, ...]  # from the top of the data to a value: keys of mappings, indices of lists
 Violation = tuple[KeyPath, str]  # a path and the rule that its value breaks
 VALUE_WIDTH = 80
+_WORD = re.compile(r"[A-Za-z_][\w./-]*")  # text that needs no quotes
 
 
 def shown(value: Any) -> str:
@@ -16,8 +19,8 @@ def shown(value: Any) -> str:
 
 
 def plainly(value: Any) -> str:
-    """Return a value as one line of text without quotes, cut to `VALUE_WIDTH` characters."""
-    return _cut(" ".join(str(value).split()), VALUE_WIDTH)
+    """Return a value as a study file may have it, on one line, cut to `VALUE_WIDTH` characters."""
+    return _cut(_flow(value), VALUE_WIDTH)
 
 
 def settled(path: Sequence[str | int], data: Any) -> KeyPath:
@@ -43,6 +46,16 @@ def dotted(path: Iterable[str | int]) -> str:
 
 def _cut(text: str, width: int) -> str:
     return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
+def _flow(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{_flow(key)}: {_flow(inner)}' for key, inner in value.items())}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_flow, value))}]"
+    if isinstance(value, str) and _WORD.fullmatch(value) and value.lower() not in ("null", "true", "false"):
+        return value
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _has(node: Any, part: str | int) -> bool:

@@ -83,11 +83,10 @@ def _requirement(detail: Mapping[str, Any], model: type[Section], path: KeyPath)
     kind = detail["type"]
     if kind.startswith("model_") and _section(model, path) is Parameter:
         value = detail["input"]
-        return (
-            f"written {{values: {plainly(value)}}}"
-            if isinstance(value, list)
-            else f"written {{value: {plainly(value)}}} or {{values: […]}}"
-        )
+        if isinstance(value, list) and len(value) > 1:
+            return f"written {{values: {plainly(value)}}}"
+        constant = value[0] if isinstance(value, list) and value else value
+        return f"written {{value: {plainly(constant)}}} or {{values: […]}}"
     if kind in _BOUNDS:
         words, bound = _BOUNDS[kind]
         return f"{words} {detail['ctx'][bound]}"

@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from sweeps.io.errors import unknown
 from sweeps.io.paths import KeyPath, Violation, plainly, shown
+from sweeps.space.foreign import REASONS, instead
 from sweeps.space.space import Categorical, Dimension, Numeric
 from sweeps.study.problems import RuleError
 from sweeps.study.sections import Finite, Listed, Section, plain
@@ -28,22 +29,6 @@ MAX_CASES = 100_000
 MAX_STEPS = 1e15
 """The largest bound in steps of q: whole numbers up to here are exact as floats."""
 
-_TWO_SIDED = "give the range that matters as min and max with distribution: uniform or log_uniform_values"
-INSTEAD = {
-    "log_uniform": "takes exponents in W&B: write distribution: log_uniform_values with min: e^min and max: e^max",
-    "q_log_uniform": "takes exponents in W&B: write distribution: q_log_uniform_values with min: e^min and max: e^max",
-    "inv_log_uniform": "is not offered: search 1 minus the value, or write distribution: log_uniform_values",
-    "inv_log_uniform_values": "is not offered: search 1 minus the value, or write distribution: log_uniform_values",
-    "normal": f"has no bounds: {_TWO_SIDED}",
-    "q_normal": "has no bounds: give the range that matters as min, max and q with distribution: q_uniform",
-    "log_normal": "has no bounds: give the range that matters as min and max with distribution: log_uniform_values",
-    "q_log_normal": "has no bounds: give min, max and q with distribution: q_log_uniform_values",
-    "beta": f"is not offered: {_TWO_SIDED}",
-    "q_beta": "is not offered: write distribution: q_uniform with min, max and q",
-    "categorical_w_probabilities": "is not offered: write values; every value has the same chance",
-}
-"""The distributions of W&B that are not supported, each with what to write instead."""
-
 _SHAPES = {"mu", "sigma", "a", "b", "probabilities"}
 _WORDS = {"distribution", "values", "value", "min", "max", "q", "when"} | _SHAPES
 
@@ -52,8 +37,6 @@ def _known(name: Any) -> Any:
     """Validate the name of a distribution."""
     if name is None or name in DISTRIBUTIONS:
         return name
-    if isinstance(name, str) and name in INSTEAD:
-        raise ValueError(f"{name} {INSTEAD[name]}")
     raise ValueError(unknown("distribution", str(name), DISTRIBUTIONS))
 
 
@@ -61,7 +44,9 @@ class Parameter(Section):
     """How one setting is searched: `value`, `values`, or `min` and `max`, with an optional `distribution`."""
 
     hints = {  # noqa: RUF012  (pydantic leaves a ClassVar of the base alone)
-        **dict.fromkeys(_SHAPES - {"probabilities"}, f"the distributions that take it are not offered: {_TWO_SIDED}"),
+        **dict.fromkeys(
+            _SHAPES - {"probabilities"}, "the distributions that take it are not offered: write min and max"
+        ),
         "probabilities": "is not offered: every value has the same chance",
     }
 
@@ -116,6 +101,13 @@ class Parameter(Section):
             quantum=self.q if self.kind == "q_log_uniform_values" else None,
         )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _in_our_words(cls, data: Any) -> Any:
+        if isinstance(data, Mapping) and (rule := instead(data)) is not None:
+            raise RuleError([(("distribution",) if data.get("distribution") in REASONS else (), rule)])
+        return data
+
     @model_validator(mode="after")
     def _complete(self) -> Parameter:
         words = [name for name in ("value", "values", "min", "max") if name in self.model_fields_set]
@@ -143,7 +135,17 @@ class Parameter(Section):
         if quantised and self.q is None:
             yield ("distribution",), f"{self.kind} needs q, the step"
         if not quantised and self.q is not None:
-            yield ("q",), "only q_uniform and q_log_uniform_values take q: name one of them as distribution"
+            yield from self._without_q(first)
+
+    def _without_q(self, first: str) -> Iterator[Violation]:
+        """What to write where q is given to a distribution without steps."""
+        if first != "min":
+            yield ("q",), f"is the step between min and max: leave it out beside {first}"
+            return
+        stepped = "q_log_uniform_values" if "log" in self.kind else "q_uniform"
+        yield ("q",), f"{self.kind} takes no q: write distribution: {stepped}"
+        if self.min is not None and self.max is not None and self.q is not None and self.q > 0:
+            yield from _off_step({"min": self.min, "max": self.max}, self.q, least=1 if "log" in self.kind else None)
 
     def _wrong_range(self) -> Iterator[Violation]:
         assert self.min is not None
@@ -159,7 +161,7 @@ class Parameter(Section):
         if self.q is not None and self.q <= 0:
             yield ("q",), f"must be above 0 but got {self.q}"
         elif self.q is not None:
-            yield from _off_step({"min": self.min, "max": self.max}, self.q)
+            yield from _off_step({"min": self.min, "max": self.max}, self.q, least=1 if "log" in self.kind else None)
 
 
 def written_parameters(raw: Any, path: KeyPath = (), prefix: str = "") -> Iterator[tuple[str, KeyPath]]:
@@ -281,15 +283,23 @@ def _not_whole(bounds: Mapping[str, float]) -> Iterator[Violation]:
             yield (name,), f"int_uniform takes whole numbers but got {bound}; or write distribution: uniform"
 
 
-def _off_step(bounds: Mapping[str, float], q: float) -> Iterator[Violation]:
-    """The bounds that are no multiples of `q`, up to rounding."""
+def _off_step(bounds: Mapping[str, float], q: float, least: int | None) -> Iterator[Violation]:
+    """The bounds that are no multiples of `q`, up to rounding, each with the nearest that makes a range.
+
+    Args:
+        bounds: The bounds by name, the lower one first.
+        q: The step.
+        least: The lowest step that is allowed, from 0; None for any.
+    """
     for name, bound in bounds.items():
         if not abs(bound / q) <= MAX_STEPS:
             yield (name,), f"is too many steps of q = {q} from 0, got {bound}: give a larger q"
             continue
         nearest = round(bound / q)
         if not math.isclose(bound / q, nearest, rel_tol=1e-9, abs_tol=1e-9):
+            nearest = nearest if least is None else max(nearest, least)
             yield (name,), f"must be a multiple of q = {q} but got {bound}; the nearest is {nearest * q:.12g}"
+        least = nearest + 1
 
 
 def _are_given(names: Sequence[str]) -> str:

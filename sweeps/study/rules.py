@@ -225,7 +225,7 @@ def _run_cap(fields: Fields, space: Space) -> Iterator[Violation]:
     if run_cap is None or method is None:
         return
     if not run_cap and method != "grid":
-        yield ("run_cap",), f"is required with method: {method}: how many trials to run"
+        yield ("run_cap",), f"is required with method: {method}: the number of trials to run, 1 or more"
     elif method == "grid" and 0 < run_cap < (space.size or 0):
         yield (
             ("run_cap",),

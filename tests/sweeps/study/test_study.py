@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import subprocess
 import sys
 from typing import Any
@@ -10,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sweeps.space.foreign import REASONS
 from sweeps.space.space import Categorical, Numeric
 from sweeps.study.document import from_text, write
-from sweeps.study.parameters import INSTEAD
 from sweeps.study.sections import EarlyTerminate, Seeds
 from sweeps.study.study import Study, StudyError, diff, dump, parse, schema
 from tests.sweeps.recipes import workload
@@ -118,9 +119,13 @@ def test_a_grid_runs_as_a_whole_without_a_run_cap() -> None:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("{distribution: log_uniform, min: -5, max: 0}", "write distribution: log_uniform_values with min: e^min"),
+        (
+            "{distribution: log_uniform, min: -5, max: 0}",
+            "lr.distribution: log_uniform takes exponents in W&B: write {distribution: log_uniform_values, min: 0.0067",
+        ),
+        ("{low: 1, high: 9}", "parameters.lr: low, high are Optuna's: write {min: 1, max: 9}"),
         ("{distribution: unifrom, min: 0.1, max: 1}", "did you mean 'uniform'?"),
-        ("{distribution: normal, mu: 0, sigma: 1}", "lr.mu: the distributions that take it are not offered"),
+        ("{distribution: uniform, mu: 0, sigma: 1}", "lr.mu: the distributions that take it are not offered"),
         ("{values: [a, b], probabilities: [0.1, 0.9]}", "every value has the same chance"),
         ("{min: 3, max: 1}", "lr.min: must be below max but got min 3 and max 1"),
         ("{min: 1, max: 1}", "must be below max"),
@@ -135,7 +140,8 @@ def test_a_grid_runs_as_a_whole_without_a_run_cap() -> None:
         ),
         ("{min: -1.7e308, max: 1.7e308}", "lr.min: is too far from max"),
         ("{min: 1, max: 2, distribution: q_uniform}", "q_uniform needs q"),
-        ("{min: 1, max: 2, q: 1}", "only q_uniform and q_log_uniform_values take q"),
+        ("{min: 1, max: 2, q: 1}", "lr.q: int_uniform takes no q: write distribution: q_uniform"),
+        ("{values: [1, 2], q: 1}", "lr.q: is the step between min and max: leave it out beside values"),
         ("{values: []}", "must name at least two values but is empty"),
         ("{values: [3]}", "a single value does not vary: write value: 3"),
         ("{values: [1, true]}", "lr.values.1: True equals 1"),
@@ -152,6 +158,8 @@ def test_a_grid_runs_as_a_whole_without_a_run_cap() -> None:
         ("{values: 3}", "lr.values: must be a list but got 3"),
         ("0.1", "parameters.lr: must be written {value: 0.1} or {values: […]}"),
         ("[1, 2]", "must be written {values: [1, 2]}"),
+        ("[a]", "must be written {value: a}"),
+        ("", "must be written {value: null}"),
         ("{}", "none is given"),
         ("{values: [1, 2], when: {lr: 1}}", "lr.when.lr: a setting cannot be its own condition"),
         ("{values: [1, 2], when: {other: 1}}", "other is not searched: conditions name other keys of parameters"),
@@ -180,10 +188,61 @@ def test_a_coupled_section_may_stand_beside_its_other_settings() -> None:
     assert study(parameter("{values: [{a: 1}, {a: 2}]}\n  lr.b: {values: [1, 2]}")).space.size == 4
 
 
-@pytest.mark.parametrize("name", sorted(INSTEAD))
-def test_every_refused_distribution_names_its_replacement(name: str) -> None:
-    text = report(parameter(f"{{distribution: {name}, min: 1, max: 2}}"))
-    assert f"s.yaml:7: parameters.lr.distribution: {name} {INSTEAD[name]}" in text
+HINT = re.compile(r"(?:write|written) (\{.*?\})(?=$| or | but )", re.MULTILINE)
+NEAREST = re.compile(r"parameters\.lr\.(min|max): .*the nearest is (\S+)")
+BOUNDS = ("min: -5, max: 0", "min: 0.001, max: 0.13", "min: 1, max: 2", "min: 2, max: 300", "mu: 2, sigma: 0.5")
+FOREIGN = [
+    *(f"{{distribution: {name}, {bounds}{q}}}" for name in REASONS for bounds in BOUNDS for q in ("", ", q: 0.3")),
+    "{distribution: categorical_w_probabilities, values: [a, b, 3], probabilities: [0.1, 0.2, 0.7]}",
+    "{distribution: categorical_w_probabilities, values: [[8, 8]], probabilities: [1]}",
+    *(
+        f"{{low: {low}, high: 9{more}}}"
+        for low in ("1", "0.5")
+        for more in ("", ", log: true", ", step: 2", ", step: 1")
+    ),
+    "{min: 0.0001, max: 0.1, log: true}",
+    "{low: 0.0, high: 100.0, step: 0.3}",
+    "{choices: [sgd, null, true, [8, 16], 'a, b: c']}",
+    *("0.1", "[1, 2]", "[0.5]", "['a, b', null]", "", "true", "null"),
+]
+
+
+@pytest.mark.parametrize("words", FOREIGN)
+def test_parameter_that_a_message_proposes_is_accepted(words: str) -> None:
+    proposed = HINT.search(report(parameter(words)))
+    assert proposed is not None
+    if "…" in proposed[1]:  # there are no numbers to translate
+        assert ("uniform" in words and "mu:" in words) or "min" in words or "categorical" in words
+    else:
+        assert study(parameter(f"{proposed[1]}\n  other: {{values: [1, 2]}}")).parameters
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "{min: 0.3, max: 5, q: 1, distribution: q_log_uniform_values}",
+        "{min: 1, max: 1.2, q: 1, distribution: q_uniform}",
+        "{min: 0.1, max: 1.0, q: 0.25, distribution: q_uniform}",
+        "{min: -0.4, max: 0.4, q: 1, distribution: q_uniform}",
+        "{min: 0.1, max: 0.2, q: 3, distribution: q_log_uniform_values}",
+    ],
+)
+def test_bounds_that_a_message_proposes_are_accepted(words: str) -> None:
+    nearest = dict(NEAREST.findall(report(parameter(words))))
+    assert nearest
+    for name, bound in nearest.items():
+        words = re.sub(rf"{name}: [^,]+", f"{name}: {bound}", words)
+    assert study(parameter(words)).parameters
+
+
+@pytest.mark.parametrize("kind", ["", "distribution: uniform, ", "distribution: log_uniform_values, "])
+def test_step_beside_a_distribution_without_one_names_the_distribution_and_the_bounds_at_once(kind: str) -> None:
+    text = report(parameter(f"{{{kind}min: 0.1, max: 2, q: 0.25}}"))
+    stepped = re.search(r"write distribution: (\w+)", text)
+    assert stepped is not None
+    assert "the nearest is" in text
+    low = dict(NEAREST.findall(text))["min"]
+    assert study(parameter(f"{{distribution: {stepped[1]}, min: {low}, max: 2, q: 0.25}}")).parameters
 
 
 @pytest.mark.parametrize(
@@ -309,6 +368,10 @@ def test_the_four_keys_that_every_study_needs(missing: str) -> None:
         (GIVEN + "early_terminate: {min_iter: 2}", "early_terminate: needs a search"),
         (GIVEN + "run_cap: 3", "run_cap: there are no parameters or toggles to search"),
         ("parameters: {lr: {values: [1, 2]}}", "run_cap: is required with method: bayes"),
+        (
+            "run_cap: 0\nparameters: {lr: {values: [1, 2]}}",
+            "s.yaml:5: run_cap: is required with method: bayes: the number",
+        ),
     ],
 )
 def test_a_study_without_a_search_is_only_an_ablation_of_the_given_baseline(text: str, expected: str) -> None:
