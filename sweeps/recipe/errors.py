@@ -18,6 +18,11 @@ UNKNOWN_KEY = "unknown key"
 ELSEWHERE = "is a setting of "
 """The beginning of the rule against a setting that only another type of its section has."""
 
+_EXPECTED = re.compile(r"input should be (?P<type>.+) but got (?P<value>.+)")
+_BOOLEAN = "true or false"
+# Words that older YAML reads as truth values.
+_TRUTH = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
+
 
 @dataclass(frozen=True)
 class _TaggedSection:
@@ -47,7 +52,7 @@ def mistakes(whole: SectionType, settings: Mapping[str, Any], error: ValidationE
         if parts is None or any(".".join(parts[:end]) in wrong_tags for end in range(len(parts) + 1)):
             continue
         rules.append((".".join(parts), _rule(whole, settings, parts, typing.cast(dict[str, Any], detail))))
-    return list(dict.fromkeys(rules))
+    return _joined(rules)
 
 
 def _rule(whole: SectionType, settings: Mapping[str, Any], parts: tuple[str, ...], detail: Mapping[str, Any]) -> str:
@@ -55,8 +60,28 @@ def _rule(whole: SectionType, settings: Mapping[str, Any], parts: tuple[str, ...
         return _elsewhere(whole, settings, parts) or UNKNOWN_KEY
     message = str(detail["msg"]).removeprefix("Value error, ")
     value = detail.get("input")
+    if detail["type"] in ("bool_type", "bool_parsing"):
+        message = f"Input should be {_BOOLEAN}"
     shown = "" if isinstance(value, Mapping) or detail["type"] == "missing" else f" but got {value!r}"
     return f"{message[0].lower()}{message[1:]}{shown}"
+
+
+def _joined(rules: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Join the rules on one value, which pydantic refuses once for each type of a union."""
+    types_by_value: dict[tuple[str, str], list[str]] = {}
+    for key, rule in rules:
+        if match := _EXPECTED.fullmatch(rule):
+            types_by_value.setdefault((key, match["value"]), []).append(match["type"])
+        else:
+            types_by_value[key, rule] = []
+    return [(key, _refusal(types, rest) if types else rest) for (key, rest), types in types_by_value.items()]
+
+
+def _refusal(types: Sequence[str], value: str) -> str:
+    rule, word = f"input should be {' or '.join(dict.fromkeys(types))} but got {value}", value.strip("'")
+    if _BOOLEAN not in types or word.lower() not in _TRUTH:
+        return rule
+    return f"{rule}: {word} is text in YAML 1.2, write {_TRUTH[word.lower()]}"
 
 
 def _wrong_tags(section: SectionType | None, settings: Any, key: str) -> Iterator[tuple[str, tuple[str, str]]]:
@@ -85,7 +110,10 @@ def _place(section: SectionType | None, settings: Any, loc: Sequence[str | int])
     """
     parts: list[str] = []
     passed_type = False  # whether `loc` has named the type of the section at hand
-    for part in map(str, loc):
+    for step in loc:
+        part = str(step)
+        if section is None and isinstance(step, str) and not isinstance(settings, Mapping):
+            continue  # the label of one type of a union, such as "bool"
         if section is not None and section.tag and not passed_type:
             record = section.record(settings if isinstance(settings, Mapping) else {})
             types = [other for other in section.records.values() if re.search(rf"\b{other.__name__}\b", part)]
@@ -96,9 +124,17 @@ def _place(section: SectionType | None, settings: Any, loc: Sequence[str | int])
         parts.append(part)
         fields = section.fields(settings) if section is not None and isinstance(settings, Mapping) else {}
         section = SectionType.of(fields[part].annotation, fields[part].default) if part in fields else None
-        settings = settings.get(part) if isinstance(settings, Mapping) else None
+        settings = _inside(settings, step)
         passed_type = False
     return tuple(parts)
+
+
+def _inside(settings: Any, step: str | int) -> Any:
+    """The value of a key or an index; None where there is none."""
+    if isinstance(settings, Mapping):
+        return settings.get(str(step))
+    inside = isinstance(settings, list | tuple) and isinstance(step, int) and step < len(settings)
+    return settings[step] if inside else None
 
 
 def _elsewhere(whole: SectionType, settings: Mapping[str, Any], parts: tuple[str, ...]) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import jsonschema
 import pytest
+from pydantic import BaseModel, ConfigDict
 
 from sweeps.prepare.smoke import shrink
 from sweeps.recipe.schema import BadRecipe, RecipeSchema
@@ -98,6 +99,34 @@ def test_optional_section_is_created_by_a_setting_of_it_and_removed_by_null() ->
 def test_section_that_does_not_name_its_type_is_of_its_defaults(of: RecipeSchema) -> None:
     assert of.validate({"model": {"widths": [4, 4]}}).model == ResNet(widths=(4, 4))
     assert of.validate({"model": {"name": "linear"}}).model == Linear()
+
+
+class Flips(BaseModel):
+    """A recipe with settings of several types."""
+
+    model_config = ConfigDict(strict=True)
+    flip: bool | Literal["alternating"] = False
+    sizes: tuple[int, ...] | Literal["auto"] = "auto"
+    ema: bool = False
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        (
+            {"flip": "no"},
+            "flip: input should be true or false or 'alternating' but got 'no': no is text in YAML 1.2, write false",
+        ),
+        ({"ema": "Yes"}, "ema: input should be true or false but got 'Yes': Yes is text in YAML 1.2, write true"),
+        ({"flip": "maybe"}, "flip: input should be true or false or 'alternating' but got 'maybe'"),
+        ({"ema": 1}, "ema: input should be true or false but got 1"),
+        ({"flip": 1}, "flip: input should be true or false or 'alternating' but got 1"),
+    ],
+)
+def test_setting_of_several_types_has_one_rule_and_a_word_for_a_truth_value_the_one_to_write(
+    settings: dict[str, Any], expected: str
+) -> None:
+    assert [f"{key}: {rule}" for key, rule in mistakes(settings, RecipeSchema(Flips))] == [expected]
 
 
 @pytest.mark.parametrize("of", [SCHEMA, RecipeSchema(Plain)])
