@@ -203,12 +203,16 @@ def _range(low: Any, high: Any, log: bool, place: str) -> dict[str, Any]:
 
 def _with_budget(document: Document, budget: str) -> Document:
     limit = budget if re.search(r"[<>=]", budget) else f"parameters <= {budget}"
-    quantity = re.split(r"[\s<>=]", limit.strip())[0]
     constraints = document.data.get("constraints") or []
     if not isinstance(constraints, list):  # parsing will report it
         return document
-    others = [line for line in constraints if not str(line).strip().startswith(f"{quantity} ")]
+    others = [line for line in constraints if _quantity(line) != _quantity(limit)]
     return document.put(("constraints",), [*others, limit], f"--budget {budget}")
+
+
+def _quantity(limit: Any) -> str:
+    """What a constraint limits; it may be written with or without blanks."""
+    return re.split(r"[\s<>=]", str(limit).strip())[0]
 
 
 def _skeleton(name: str, data: str | None, trials: int, workload: Workload) -> Document:

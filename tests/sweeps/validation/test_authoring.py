@@ -121,6 +121,17 @@ def test_a_budget_may_be_any_limit(budget: str) -> None:
     assert [str(limit) for limit in study.constraints] == ["parameters <= 9_000_000", "macs <= 2_000_000"]
 
 
+@pytest.mark.parametrize("budget", ["3M", "3_000_000", "parameters<=3M", "parameters < 3000001"])
+@pytest.mark.parametrize(
+    "written", ["parameters<=9M", "parameters <9M", " parameters  <=  9_000_000", "parameters<9e6"]
+)
+def test_budget_replaces_the_limit_however_it_is_written(written: str, budget: str) -> None:
+    text = BASE.replace("parameters <= 9M", f"'{written}', trainable_parameters<=9k")
+    study = parse(extend(from_text(text, "s.yaml"), [], [], budget))
+    limits = ["macs <= 1_000_000_000", "trainable_parameters <= 9_000", "parameters <= 3_000_000"]
+    assert [str(limit) for limit in study.constraints] == limits
+
+
 def test_extending_by_nothing_changes_nothing() -> None:
     document = from_text(BASE, "s.yaml")
     assert extend(document, [], [], None) == document
