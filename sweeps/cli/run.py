@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -176,6 +177,6 @@ def _options(
     if runner not in RUNNERS:
         raise typer.BadParameter(f"{runner!r} is not a runner; choose {' or '.join(RUNNERS)}", param_hint="--runner")
     folders = {"runs_dir": runs_dir, "reports_dir": reports_dir, "data_dir": data_dir}
-    command = " ".join(["sweep", *sys.argv[1:]])
+    command = shlex.join(["sweep", *sys.argv[1:]])
     others = {"workers": workers, "ray_address": ray_address, "quiet": quiet, "command": command}
     return {**folders, "runner": runner, **others}

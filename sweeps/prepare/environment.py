@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import platform
+import shlex
 import subprocess
 import sys
 from importlib import metadata
@@ -79,7 +80,7 @@ def describe() -> dict[str, Any]:
         },
         "versions": _versions(),
         "code": _revision(Path.cwd()),
-        "command": " ".join(["sweep", *sys.argv[1:]]),
+        "command": shlex.join(["sweep", *sys.argv[1:]]),
     }
 
 
