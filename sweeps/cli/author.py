@@ -77,11 +77,13 @@ def new(
 
 def _stage_summaries(study: Study) -> list[str]:
     """Each stage of a study in a few words, in the order in which they run."""
+    from sweeps.formatting import count
+
     size, confirm, ablation, final = study.space.size, study.confirm, study.ablation, study.final
-    configurations = "infinitely many" if size is None else f"{size:,}"
+    configurations = "infinitely many configurations" if size is None else count(size, "configuration")
     stages = []
     if study.space.dimensions:
-        stages.append(f"{study.method} over {configurations} configurations, {study.run_cap} trials")
+        stages.append(f"{study.method} over {configurations}, {count(study.most_trials, 'trial')}")
     if confirm is not None:
         stages.append(f"confirm the best {confirm.top} on {confirm.seeds} seeds")
     if ablation is not None:

@@ -30,7 +30,7 @@ def status(name: Name, runs_dir: RunsDir = RUNS, as_json: Json = False) -> None:
     out = console()
     state = f"run by process {driver.get('pid')} on {driver.get('host')}" if driver else "not running"
     has_search = bool(results.study.space.dimensions)
-    trials = f"{results.counted}/{results.study.run_cap} trials, " if has_search else ""
+    trials = f"{results.counted}/{results.study.most_trials} trials, " if has_search else ""
     out.print(f"{results.name}: {trials}{visible(state)}", markup=False, highlight=False)
     if has_search:
         out.print(tally(results), highlight=False)

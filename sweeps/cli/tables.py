@@ -54,7 +54,7 @@ def studies_table(studies: Iterable[Results]) -> Table:
         ranked, metric = results.ranked(), metric_format(results.study.metric)
         best = metric.show(ranked[0].value) if ranked else MISSING
         has_search = bool(results.study.space.dimensions)
-        progress = f"{results.counted}/{results.study.run_cap}" if has_search else MISSING
+        progress = f"{results.counted}/{results.study.most_trials}" if has_search else MISSING
         statuses = "; ".join([*([tally(results)] if has_search else []), *stage_lines(results)])
         cells = (results.name, progress, best, statuses, results.study.question)
         table.add_row(*map(Text, map(visible, cells)))

@@ -131,7 +131,7 @@ def _fitting(prepared: PreparedStudy, baseline: Feasibility, epochs: int) -> Fit
     works = [relative_work(result.settings, result.cost, baseline.cost, epochs) for result in accepted]
     fit, drawn = len(accepted), len(configurations)
     low, high = (fit / drawn, fit / drawn) if exact else share_interval(fit, drawn)
-    return Fitting(fit, drawn, fit / drawn, low, high, exact, spread(works, study.run_cap, study.method))
+    return Fitting(fit, drawn, fit / drawn, low, high, exact, spread(works, study.most_trials, study.method))
 
 
 def _arms(prepared: PreparedStudy, baseline: Feasibility) -> tuple[Arm, ...]:

@@ -39,8 +39,7 @@ def work_by_stage(outline: StudyOutline) -> Mapping[str, StageWork]:
 
 
 def _search(outline: StudyOutline) -> StageWork:
-    study, size = outline.study, outline.study.space.size
-    trials = study.run_cap if size is None else min(study.run_cap, size)
+    study, trials = outline.study, outline.study.most_trials
     epochs = epochs_per_trial(stopping_rule(study, outline.prepared.workload), outline.epochs, trials)
     trial = epochs * outline.trial_work
     words = study.method + (f", early termination ({study.early_terminate.type})" if study.early_terminate else "")

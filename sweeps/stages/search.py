@@ -38,7 +38,7 @@ class Search(StageScheduler):
         self._counted = sum(trial.status.counted for trial in storage.trials())
         self._unfinished = deque(storage.unfinished())  # (number, stored parameters) of an earlier start
         self._exhausted = ""  # why the sampler has nothing more to propose; empty while it has
-        context.observer.on_stage(storage.stage, context.study.run_cap)
+        context.observer.on_stage(storage.stage, context.study.most_trials)
 
     def pending(self) -> bool:
         """Whether a run could be started now, or once the running ones have ended."""

@@ -144,6 +144,12 @@ class Study(Section):
         """The space that is searched."""
         return Space.of(dimensions(self.parameters, self.toggles), constants(self.parameters))
 
+    @property
+    def most_trials(self) -> int:
+        """The most trials that the search can have: `run_cap`, or every configuration of a smaller space."""
+        size = self.space.size
+        return self.run_cap if size is None else min(self.run_cap, size)
+
     def written(self) -> dict[str, Any]:
         """Return the study as the plain data of a study file: defaults written out, nothing that is empty."""
         return _written(_sections(self))
