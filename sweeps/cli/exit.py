@@ -63,15 +63,15 @@ def show_best(results: Results) -> None:
     """Print the results of a study so far: its conclusions, then the best trials of the search."""
     from sweeps.cli.lines import best_line
     from sweeps.cli.tables import best_table, console
-    from sweeps.io.errors import visible
+    from sweeps.io.terminal import text
     from sweeps.report import evidence_sentences
 
-    for sentence in evidence_sentences(results):
-        typer.echo(visible(sentence))
-    if results.study.space.dimensions:
-        typer.echo(visible(best_line(results)))
+    out = console()
+    best = [best_line(results)] if results.study.space.dimensions else []
+    for sentence in (*evidence_sentences(results), *best):
+        out.print(text(sentence), soft_wrap=not out.is_terminal)  # in a file, a sentence is one line
     if results.ranked():
-        console().print(best_table(results))
+        out.print(best_table(results))
 
 
 def summary(results: Results) -> dict[str, Any]:

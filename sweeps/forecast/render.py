@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -15,6 +14,7 @@ from sweeps.forecast.outline import Fitting
 from sweeps.forecast.power import PowerForecast
 from sweeps.forecast.ranges import Range
 from sweeps.formatting import MISSING, count, duration, hours
+from sweeps.io.terminal import table, text
 from sweeps.runners.probe import Probe
 from sweeps.stats import ALPHA
 
@@ -55,10 +55,10 @@ def _cautions(plan: StudyPlan) -> list[Text]:
 
 
 def _stages(plan: StudyPlan) -> Table:
-    table = _table("stage", "runs", "device-hours", "time", "what", numbers=("runs", "device-hours", "time"))
+    made = table("stage", "runs", "device-hours", "time", "what", numbers=("runs", "device-hours", "time"))
     limited = plan.budget_hours is not None
     if limited:
-        table.add_column("budget up to here", justify="right")
+        made.add_column("budget up to here", justify="right")
     for stage in plan.stages:
         cells = [
             stage.name,
@@ -68,18 +68,18 @@ def _stages(plan: StudyPlan) -> Table:
             stage.wanted,
         ]
         limit = [MISSING if stage.budget_hours is None else f"{hours(stage.budget_hours)} h"] if limited else []
-        table.add_row(*map(Text, [*cells, *limit]))
-    return table
+        made.add_row(*map(text, [*cells, *limit]))
+    return made
 
 
 def _arms(plan: StudyPlan) -> Table:
-    table = _table("arm", "parameters", "MACs", "work", "note", numbers=("parameters", "MACs", "work"))
+    made = table("arm", "parameters", "MACs", "work", "note", numbers=("parameters", "MACs", "work"))
     for arm in plan.arms:
         work = f"× {plan.work[arm.name]:.2f}" if arm.name in plan.work else MISSING
         figures = [f"{arm.cost[name]:,}" if name in arm.cost else MISSING for name in ("parameters", "macs")]
         note = f"not applicable: {arm.reason}" if arm.reason else arm.note
-        table.add_row(*map(Text, [arm.name, *figures, work, note]))
-    return table
+        made.add_row(*map(text, [arm.name, *figures, work, note]))
+    return made
 
 
 def _facts(plan: StudyPlan) -> Iterator[str]:
@@ -121,10 +121,3 @@ def _power_lines(power: PowerForecast) -> Iterator[str]:
     if power.expected:
         pairs = ", ".join(f"{pairs:.1f} at a deviation of {deviation:.3g}" for deviation, pairs in power.expected)
         yield f"expected pairs for the precision: {pairs}"
-
-
-def _table(*columns: str, numbers: tuple[str, ...]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in columns:
-        table.add_column(name, justify="right" if name in numbers else "left")
-    return table
