@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from sweeps.stats import ALPHA
@@ -14,6 +16,7 @@ from sweeps.study.sections import Metric
 from sweeps.trial.trial import Status
 
 MISSING = "–"
+_UTC_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?\+00:00")  # as files and records have it
 _NAMES = {"val": "validation", "train": "training"}
 
 # What each status means, for tables.
@@ -147,6 +150,19 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {remainder:02d} s"
     return f"{minutes // 60:,} h {minutes % 60:02d} min"
+
+
+def local_time(moment: datetime | None) -> str:
+    """Format a moment in the time zone of this machine, with its UTC offset: "2026-03-01 14:05:09 +05:30"."""
+    if moment is None:
+        return MISSING
+    text = moment.astimezone().isoformat(" ", "seconds")
+    return f"{text[:-6]} {text[-6:]}"
+
+
+def in_local_time(text: str) -> str:
+    """Return `text` with every ISO time in UTC as `local_time` formats it."""
+    return _UTC_TIME.sub(lambda match: local_time(datetime.fromisoformat(match[0])), text)
 
 
 def percent(part: float, whole: float) -> str:

@@ -39,8 +39,8 @@ WORKLOAD_FLOORS = (
 DOORS = {
     "optuna": {
         *("sweeps.evidence.importance_estimators", "sweeps.samplers.sampler", "sweeps.samplers.tpe"),
-        *("sweeps.space.distributions", "sweeps.storage.rdb", "sweeps.storage.stage_reader"),
-        *("sweeps.storage.stage_storage", "sweeps.storage.study_storage", "sweeps.storage.tables"),
+        *("sweeps.space.distributions", "sweeps.storage.database", "sweeps.storage.stage_reader"),
+        *("sweeps.storage.stage_storage", "sweeps.storage.study_reader"),
     },
     "ray": {"sweeps.runners.ray"},
     "torch": {"cifar_sweep"},

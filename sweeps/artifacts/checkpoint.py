@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sweeps.io.disk import Unwritable, size_of
-from sweeps.io.files import fsync_path, write_atomic
+from sweeps.io.files import fsync_path, in_use, remove_unused, write_atomic
 
 KEEP = 2
 MANIFEST = "manifest.json"
@@ -56,8 +56,9 @@ class CheckpointFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir()
-            yield partial
-            self._seal(partial, epoch)
+            with in_use(partial):
+                yield partial
+                self._seal(partial, epoch)
         except BaseException as error:
             unwritable = Unwritable.explaining(error, self.path, max(size_of(partial), self._size()))
             shutil.rmtree(partial, ignore_errors=True)
@@ -126,7 +127,7 @@ class CheckpointFolder:
         for folder in self._saved()[:-keep]:
             shutil.rmtree(folder, ignore_errors=True)
         for leftover in self.path.glob(".partial-*"):
-            shutil.rmtree(leftover, ignore_errors=True)
+            remove_unused(leftover, without_locks=True)
 
 
 def _epoch(folder: Path) -> int:

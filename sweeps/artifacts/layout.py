@@ -15,6 +15,8 @@ FINAL = "final"
 RACE = "race"
 RETUNE = "retune-"  # followed by a digest of the recipe and the space that are tuned again
 
+_STAGES = frozenset({SEARCH, CONFIRM, ABLATION, FINAL, RACE})
+
 VALIDATION = "validation"
 TEST = "test"
 CURVES = "curves.csv"
@@ -52,6 +54,11 @@ def is_study_name(text: str) -> bool:
     return is_name(text) and len(text) <= STUDY_NAME_LENGTH
 
 
+def is_stage(name: str) -> bool:
+    """Whether `name` is the name of a stage, or of a part of one that has trials of its own."""
+    return name in _STAGES or (name.startswith(RETUNE) and is_name(name))
+
+
 def trial_folder(folder: Path, number: int, stage: str = SEARCH) -> Path:
     """Return the folder of trial `number` of a stage in the study's `folder`."""
     return folder / (TRIALS if stage == SEARCH else stage) / f"{number:04d}"
@@ -74,6 +81,12 @@ def foreign_names(folder: Path) -> list[str]:
     return [name for name in names if not any(fnmatch(name, pattern) for pattern in WRITTEN)]
 
 
+def folder_names(runs: Path) -> list[str]:
+    """Return the names of the visible folders in a runs folder, sorted, whether or not they are studies."""
+    paths = runs.iterdir() if runs.exists() else ()
+    return sorted(path.name for path in paths if path.is_dir() and not path.name.startswith("."))
+
+
 def stage_file(folder: Path, stage: str) -> Path:
     """Return the sealed file with the arms and facts of a stage in the study's `folder`."""
     return folder / STAGES / f"{stage}.json"
@@ -83,4 +96,4 @@ def stages_kept(folder: Path) -> set[str]:
     """Return the stages that have left records of trials, or a file of their own, in the study's `folder`."""
     names = {place.name for place in folder.glob("*/") if any(place.glob(f"*/{RECORD}"))}
     names |= {file.stem for file in folder.glob(f"{STAGES}/*.json")}
-    return {SEARCH if name == TRIALS else name for name in names}
+    return {name for name in (SEARCH if name == TRIALS else name for name in names) if is_stage(name)}

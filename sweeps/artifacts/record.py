@@ -62,6 +62,22 @@ def read_sealed(path: Path) -> dict[str, Any]:
         raise BadRecord(f"not a readable record: {error}") from None
 
 
+def agrees(content: Mapping[str, Any], decided: Mapping[str, Any], decisions: int) -> bool:
+    """Whether the database has the arms and facts of a stage's sealed file.
+
+    The file is written first: after a kill between the two the database still has what the file calls `before`.
+
+    Args:
+        content: The content of the file.
+        decided: The arms and facts in the database.
+        decisions: How many decisions the database counts. 0.1.0 counted none; its files do not say how many there were.
+    """
+    now = digest(decided)
+    if now == digest(content["decided"]):
+        return True
+    return bool(now == content["before"]) and decisions < content.get("decisions", decisions + 1)
+
+
 def plain(trial: Trial) -> dict[str, Any]:
     """Return a trial as plain data for JSON."""
     content = asdict(trial)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
-from sweeps.artifacts.layout import SEARCH, study_names
+from sweeps.artifacts.layout import SEARCH
 from sweeps.cli.exit import print_json, show_best, summary
 from sweeps.cli.options import REPORTS, RUNS, Json, Name, ReportsDir, RunsDir
 
@@ -19,16 +21,15 @@ def status(name: Name, runs_dir: RunsDir = RUNS, as_json: Json = False) -> None:
     from sweeps.cli.lines import stage_lines, tally
     from sweeps.cli.tables import console
     from sweeps.io.errors import visible
-    from sweeps.io.lock import holder
     from sweeps.storage.runs import open_snapshot
 
     results = open_snapshot(runs_dir, name)
-    driver = holder(results.folder)
+    driver = _driver(results.folder)
     if as_json:
         print_json({**summary(results), "driver": driver})
         return
     out = console()
-    state = f"run by process {driver.get('pid')} on {driver.get('host')}" if driver else "not running"
+    state = _running(driver) if driver else "not running"
     has_search = bool(results.study.space.dimensions)
     trials = f"{results.counted}/{results.study.most_trials} trials, " if has_search else ""
     out.print(f"{results.name}: {trials}{visible(state)}", markup=False, highlight=False)
@@ -43,23 +44,18 @@ def status(name: Name, runs_dir: RunsDir = RUNS, as_json: Json = False) -> None:
 def list_studies(runs_dir: RunsDir = RUNS, as_json: Json = False) -> None:
     """List the studies of the runs folder."""
     from sweeps.cli.tables import console, studies_table
-    from sweeps.io.errors import UserError
-    from sweeps.storage.runs import open_snapshot
+    from sweeps.io.errors import visible
+    from sweeps.storage.runs import open_snapshots
 
-    studies, unreadable = [], {}
-    for name in study_names(runs_dir):  # one study that cannot be read must not hide the others
-        try:
-            studies.append(open_snapshot(runs_dir, name))
-        except UserError as error:
-            unreadable[name] = str(error)
+    studies, unread = open_snapshots(runs_dir)
     if as_json:
         print_json([summary(results) for results in studies])
     elif studies:
         console().print(studies_table(studies))
-    elif not unreadable:
+    else:
         typer.echo(f"no studies in {runs_dir}")
-    for name, reason in unreadable.items():
-        typer.echo(f"{name} cannot be read: {reason}", err=True)
+    for name, reason in unread.items():
+        typer.echo(visible(f"{name} cannot be read: {reason}"), err=True)
 
 
 @app.command()
@@ -104,14 +100,39 @@ def compare(
     reports_dir: ReportsDir = REPORTS,
 ) -> None:
     """Compare studies: their differences and their results."""
-    from sweeps.api.results import load
+    from sweeps.cli.exit import FAILED
     from sweeps.cli.tables import console, text_table
     from sweeps.report.compare import compare_table, comparison_name, write_comparison
+    from sweeps.storage.runs import open_each
 
     if len(set(names)) < 2:
         raise typer.BadParameter("name two studies or more that differ", param_hint="NAME...")
-    studies = [load(name, runs_dir).records for name in dict.fromkeys(names)]
+    studies, unread = open_each(runs_dir, list(dict.fromkeys(names)))
     page = write_comparison(studies, reports_dir / comparison_name([results.name for results in studies]))
     table = compare_table(studies)
     console().print(text_table(table.columns, table.itertuples(index=False)))
     typer.echo(f"Comparison: {page}")
+    for reason in unread:
+        typer.echo(f"left out: {reason}", err=True)
+    if unread:
+        raise typer.Exit(FAILED)
+
+
+def _driver(folder: Path) -> dict[str, Any] | None:
+    """Return the driver that runs the study in `folder` as plain data; None if none does."""
+    from sweeps.io.lease import Holder
+    from sweeps.io.lock import HOLDER, holder
+
+    try:
+        return holder(folder)
+    except OSError:  # a lock in a folder that may not be written cannot be tried: the file beside it must do
+        named = Holder.read(folder / HOLDER)
+        return named.plain() if named is not None and not named.gone() else None
+
+
+def _running(driver: Mapping[str, Any]) -> str:
+    """Return in words which process runs a study."""
+    from sweeps.formatting import in_local_time
+
+    since = f" since {in_local_time(driver['since'])}" if driver.get("since") else ""
+    return f"run by process {driver.get('pid')} on {driver.get('host')}{since}"

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sweeps.cli.lines import stage_lines, tally
-from sweeps.formatting import MISSING, metric_format, setting, status_name
+from sweeps.formatting import MISSING, local_time, metric_format, setting, status_name
 from sweeps.io.terminal import table, text
 from sweeps.storage.results import Results
 from sweeps.study.sections import Metric
@@ -73,8 +73,8 @@ def trial_table(trial: Trial, metric: Metric, settings: Mapping[str, Any]) -> Ta
         **{name: _integer(number) for name, number in trial.cost.items()},
         "seconds": f"{trial.seconds:.1f}",
         "seed": str(trial.seed),
-        "started": str(trial.started or MISSING),
-        "finished": str(trial.finished or MISSING),
+        "started": local_time(trial.started),
+        "finished": local_time(trial.finished),
     }
     for name, value in facts.items():
         made.add_row(text(name, "bold"), text(value))

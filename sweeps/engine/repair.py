@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ from sweeps.storage.integrity import Damaged
 from sweeps.storage.openings import Openings
 from sweeps.storage.runs import NotFound, study_document, study_folder
 from sweeps.storage.stage_storage import StageStorage
+from sweeps.storage.study_reader import StudyReader
 from sweeps.storage.study_storage import StudyStorage
 from sweeps.study.study import Study, parse
 from sweeps.trial.trial import Status, Trial
@@ -84,13 +85,14 @@ def repair(runs: Path, name: str) -> Repair | None:
         if _intact(folder, study):
             return None
         done = Repair()
-        number = next(n for n in range(1, 10_000) if not _aside(folder / DATABASE, n).exists())
+        database = (folder / DATABASE).resolve()  # a link stays, and the file to which it leads is replaced
+        number = next(n for n in range(1, 10_000) if not _aside(database, n).exists())
         _check_environment(folder, number, done)
         # Everything is read before the database is put aside, so that an error up to here changes nothing in it.
         records = {stage: list(_read_records(folder, stage, number, done)) for stage in _stages(folder)}
         decisions = {stage: _read_decisions(folder, stage, number, done) for stage in records}
         for suffix in ("", "-wal", "-shm", "-journal"):  # SQLite could apply a journal left behind to the new one
-            _put_aside(folder / f"{DATABASE}{suffix}", number, done)
+            _put_aside(database.with_name(f"{database.name}{suffix}"), number, done)
         _rebuild(folder, study, records, decisions, done)
         return done
 
@@ -118,12 +120,9 @@ def _study(runs: Path, name: str) -> Study:
 def _intact(folder: Path, study: Study) -> bool:
     """Whether the storage, the records and the environment can be read and agree."""
     try:
-        store = StudyStorage(folder, study)
-        try:
-            store.environment()
-            store.reconcile(writing=False)
-        finally:
-            store.close()
+        with closing(StudyReader(folder, study)) as reader:
+            reader.environment()
+            reader.reconcile()
     except Damaged:
         return False
     return True
@@ -187,8 +186,7 @@ def _rebuild_stage(storage: StageStorage, gate: ConstraintGate, trials: list[Tri
             done.restored[storage.stage] = done.restored.get(storage.stage, 0) + 1
             continue
         # Optuna numbers the trials of a study without gaps, so a lost one needs a place.
-        now = datetime.now(UTC)
-        rebuilt.append((Trial(number, storage.stage, Status.ABANDONED, {}, reason=f"lost: {trial}", started=now), {}))
+        rebuilt.append((Trial(number, storage.stage, Status.ABANDONED, {}, reason=f"lost: {trial}"), {}))
         done.lost.append(f"{storage.stage} {number}: {trial}; the next run makes it again")
     storage.restore(rebuilt)
 

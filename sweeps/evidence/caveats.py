@@ -1,4 +1,7 @@
-"""List what weakens the figures of a report: accepted changes, teachers trained on the same data, dead workers."""
+"""List what weakens the figures of a report: accepted changes, teachers trained on the same data, dead workers.
+
+What another program has added to the database is listed too: it is in no figure.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from sweeps.storage.results import SAME_DATA, Results
 
 def caveats(results: Results) -> list[str]:
     """Return a sentence for each reason to read the figures with care."""
-    return [*_accepted_changes(results), *_shared_data(results), *_worker_deaths(results)]
+    return [*_accepted_changes(results), *_shared_data(results), *_worker_deaths(results), *_foreign_trials(results)]
 
 
 def changes(environment: Mapping[str, Any]) -> dict[str, str]:
@@ -56,3 +59,12 @@ def _worker_deaths(results: Results) -> list[str]:
         return []
     times = count(sum(trial.deaths for trial in affected), "time")
     return [f"Workers died {times} under {count(len(affected), 'run')}, which went on from their checkpoints."]
+
+
+def _foreign_trials(results: Results) -> list[str]:
+    """Count the trials that another program, such as Optuna's dashboard, has added to the database."""
+    if not results.foreign:
+        return []
+    verbs = ("was", "is") if results.foreign == 1 else ("were", "are")
+    trials = count(results.foreign, "trial")
+    return [f"{trials} in study.db {verbs[0]} not started by this engine and {verbs[1]} left out."]

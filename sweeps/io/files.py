@@ -1,29 +1,42 @@
-"""Write files so that a kill leaves either the old content or the new one, never a part."""
+"""Write files so that a kill leaves either the old content or the new one, never a part.
+
+What a kill leaves are temporary files. A process holds a lock on each one that it is writing. So other processes can
+tell which ones nobody will complete, and remove them.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import os
+import re
+import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
+
+SUFFIX = ".partial"  # of the temporary files of `write_atomic`
+_TEMPORARY = re.compile(rf"\..+\.[a-z0-9_]{{8}}{re.escape(SUFFIX)}")
+# Version 0.1.0 named them without the suffix. These are the files that it wrote, so that no file of a user's matches.
+_TEMPORARY_OF_0_1_0 = re.compile(r"\.[a-z_-]+\.(?:json|yaml|html|md|csv|tex|svg)\.[a-z0-9_]{8}")
 
 
 def write_atomic(path: Path, text: str) -> None:
     """Replace the file `path` by one with `text` in UTF-8, and flush it to disk.
 
-    The steps are: temporary file, fsync, rename, fsync of the folder.
+    The steps are: temporary file, fsync, rename, fsync of the folder. A symbolic link stays, and the file to which it
+    leads is replaced. What killed processes left in the folder is removed at the first call for it.
     """
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", text=False)
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+    if path.is_symlink():
+        path = path.resolve()
+    _remove_leftovers_once(path.parent)
+    with _temporary(path) as (temporary, descriptor):
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="", closefd=False) as file:
             file.write(text)
-            file.flush()
-            os.fsync(file.fileno())  # without it the name may reach the disk before the content
-        temporary.chmod(0o644)  # mkstemp makes the file private
+        os.fsync(descriptor)  # without it the name may reach the disk before the content
+        os.fchmod(descriptor, 0o644)  # mkstemp makes the file private
         temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
     fsync_path(path.parent)
 
 
@@ -50,3 +63,89 @@ def fsync_path(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def in_use(path: Path) -> Iterator[None]:
+    """Keep `remove_unused` of any process from removing the file or folder `path` while the block runs."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        _lock(descriptor)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def remove_unused(path: Path, *, without_locks: bool = False) -> None:
+    """Remove a temporary file or folder, unless a living process uses it.
+
+    Args:
+        path: The file or folder.
+        without_locks: Whether to remove it also on a file system that has no locks, where nobody can tell.
+    """
+    if not _used(path, without_locks):
+        shutil.rmtree(path, ignore_errors=True)
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path, *, of_0_1_0: bool = False) -> None:
+    """Remove the temporary files that killed processes left in `folder`.
+
+    Args:
+        folder: The folder. It need not exist.
+        of_0_1_0: Whether to remove those of version 0.1.0 too. Only for folders in which nobody else keeps files.
+    """
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            known = _TEMPORARY.fullmatch(entry.name) or (of_0_1_0 and _TEMPORARY_OF_0_1_0.fullmatch(entry.name))
+            if known and entry.is_file(follow_symlinks=False):
+                remove_unused(Path(entry.path))
+
+
+def _used(path: Path, without_locks: bool) -> bool:
+    """Whether a living process uses a temporary file or folder, or may use it."""
+    try:
+        # A file is opened for writing, because NFS grants no exclusive lock otherwise.
+        descriptor = os.open(path, (os.O_RDONLY if path.is_dir() else os.O_RDWR) | os.O_NOFOLLOW)
+    except OSError:  # gone, or of another user
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return not without_locks
+    finally:
+        os.close(descriptor)
+    return False
+
+
+@lru_cache(maxsize=65_536)
+def _remove_leftovers_once(folder: Path) -> None:
+    # Once per process and folder: a folder may have many files, and this process cleans up after itself.
+    remove_leftovers(folder)
+
+
+@contextmanager
+def _temporary(path: Path) -> Iterator[tuple[Path, int]]:
+    """Yield a locked temporary file beside `path` and its descriptor; it is removed if it still has its name."""
+    while True:
+        descriptor, name = tempfile.mkstemp(SUFFIX, f".{path.name}.", path.parent)
+        _lock(descriptor)
+        if os.fstat(descriptor).st_nlink:  # or another process took it for a leftover before it was locked
+            break
+        os.close(descriptor)
+    try:
+        yield Path(name), descriptor
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    # Without locks, on some network file systems, leftovers are not removed either.
+    with suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -10,7 +10,7 @@ import pandas as pd
 from sweeps.evidence.findings import Findings
 from sweeps.evidence.importance import Importance
 from sweeps.io.escape import csv_cell
-from sweeps.io.files import write_atomic
+from sweeps.io.files import remove_leftovers, write_atomic
 from sweeps.report.data import ReportData
 from sweeps.report.html import page
 from sweeps.report.markdown import summary
@@ -36,6 +36,8 @@ def write_report(findings: Findings, importances: Sequence[Importance], folder: 
         The path of the page.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    for place in (folder, folder / TABLES, folder / PICTURES):
+        remove_leftovers(place, of_0_1_0=True)
     report = report_of(ReportData(findings, importances))
     drawn = pictures.pictures(report.data)
     replace_files(folder / TABLES, table_files(report), (f"{name}.{kind}" for name in NAMES for kind in SUFFIXES))

@@ -72,7 +72,7 @@ class Sampler:
 
     def enqueue(self, parameters: Mapping[str, Any]) -> None:
         """Have `parameters` proposed before anything is sampled."""
-        self._storage.optuna_study.enqueue_trial(encode(self._space, parameters))
+        self._storage.enqueue(encode(self._space, parameters))
 
     def propose(self) -> Job | None:
         """Return the next configuration that satisfies the constraints and was not tried before; None if none is left.
@@ -148,7 +148,11 @@ class Sampler:
         return True
 
     def _ask(self, stuck: bool) -> optuna.Trial:
-        """A trial of the sampler's choice; of an untried cell in a grid, and where the sampler repeats itself."""
+        """A trial of the sampler's choice; of an untried cell in a grid, and where the sampler repeats itself.
+
+        What a user has enqueued in the database with Optuna's own tools comes first.
+        """
+        self._refuse_foreign_values()
         study = self._storage.optuna_study
         listed = stuck and (self._size or math.inf) <= MAX_GRID_CELLS
         # A driver may have been killed between enqueueing and asking: then a cell is waiting already.
@@ -157,9 +161,17 @@ class Sampler:
         study.sampler = self._optuna_sampler(self._storage.next_number())
         # One transaction: a kill leaves either no trial or one with all its parameters.
         with self._storage.together():
-            trial = study.ask()
+            trial = self._storage.ask()
             self._suggest(trial)
         return trial
+
+    def _refuse_foreign_values(self) -> None:
+        """End the trials that another program has enqueued with values outside the space."""
+        for number, params in self._storage.enqueued_elsewhere():
+            reason = _outside(self._space, params)
+            refused = self._storage.refuse(number, f"enqueued by another program: {reason}") if reason else None
+            if refused is not None:
+                self._on_refused(refused)
 
     def _suggest(self, trial: optuna.Trial) -> None:
         values: dict[str, Any] = {}
@@ -198,6 +210,21 @@ class Sampler:
                 constant_liar=True,
                 group=any(dimension.when for dimension in self._space.dimensions),
             )
+
+
+def _outside(space: Space, params: Mapping[str, Any]) -> str:
+    """Return why parameters, as Optuna stores them, are not in the space; "" if they are. Not all need be given."""
+    dimensions = {dimension.key: distribution(dimension) for dimension in space.dimensions}
+    for name, value in params.items():
+        if name not in dimensions:
+            return f"{name} is not searched; searched are: {', '.join(dimensions)}"
+        try:
+            inside = dimensions[name]._contains(dimensions[name].to_internal_repr(value))
+        except (ValueError, TypeError):
+            inside = False
+        if not inside:
+            return f"{name} = {value!r} is not in the search space: {dimensions[name]}"
+    return ""
 
 
 def _suggest(trial: optuna.Trial, key: str, kind: BaseDistribution) -> Any:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from sweeps.artifacts.curves import EPOCH
-from sweeps.artifacts.layout import DATABASE, RECORD, stage_file, trial_folder
-from sweeps.artifacts.record import BadRecord, digest, read_sealed, read_whole
+from sweeps.artifacts.layout import DATABASE, RECIPE, RECORD, stage_file, trial_folder
+from sweeps.artifacts.record import BadRecord, agrees, read_sealed, read_whole
 from sweeps.io.errors import UserError
 from sweeps.storage.stage_reader import StageReader
 from sweeps.storage.stage_storage import StageStorage
@@ -44,7 +44,7 @@ def compare(reader: StageReader, way: str) -> None:
         why = f"differs between {reader.folder / DATABASE} and {path}: one of them was damaged or edited"
         raise Damaged(_about_trial(reader, trial.number, why, way))
     for number in _missing(reader):
-        why = f"has a record but is not in {reader.folder / DATABASE}"
+        why = f"has files but is not in {reader.folder / DATABASE}"
         raise Damaged(_about_trial(reader, number, why, way))
     if not _stage_agrees(reader, way) and not _stage_agrees(reader, way):
         file = stage_file(reader.folder, reader.stage)
@@ -61,13 +61,14 @@ def save_missing(storage: StageStorage) -> None:
             storage.save_record(trial)
     decided = storage.decided()
     if any(decided.values()) and not stage_file(storage.folder, storage.stage).exists():
-        storage.save_stage(decided, decided)
+        storage.save_stage(decided, decided, storage.decisions())
 
 
-def _recorded(reader: StageReader) -> list[int]:
-    """Return the numbers of the stage's trials that have a record."""
-    files = trial_folder(reader.folder, 0, reader.stage).parent.glob(f"*/{RECORD}")
-    return sorted(int(file.parent.name) for file in files if file.parent.name.isdecimal())
+def _begun(reader: StageReader) -> set[int]:
+    """Return the numbers of the stage's trials that have left a record or a recipe. Only this engine writes these."""
+    place = trial_folder(reader.folder, 0, reader.stage).parent
+    files = (file for name in (RECORD, RECIPE) for file in place.glob(f"*/{name}"))
+    return {int(file.parent.name) for file in files if file.parent.name.isdecimal()}
 
 
 def _differing(reader: StageReader, way: str) -> list[Trial]:
@@ -82,8 +83,8 @@ def _differing(reader: StageReader, way: str) -> list[Trial]:
 
 
 def _missing(reader: StageReader) -> list[int]:
-    """Return the numbers with a record but without a trial in the database, at two readings."""
-    missing = set(_recorded(reader)) - {trial.number for trial in reader.trials()}
+    """Return the numbers with files but without a trial in the database, at two readings."""
+    missing = _begun(reader) - {trial.number for trial in reader.trials()}
     if not missing:
         return []
     reader.refresh()
@@ -117,8 +118,7 @@ def _stage_agrees(reader: StageReader, way: str) -> bool:
         content = read_sealed(path)
     except BadRecord as error:
         raise Damaged(f"{path}: {error}; {way}") from None
-    # The file is written first: after a kill between the two the database still has what the file calls `before`.
-    return digest(_plain(decided)) in (content["before"], digest(content["decided"]))
+    return agrees(content, _plain(decided), reader.decisions())
 
 
 def _record_of(reader: StageReader, trial: Trial) -> Path:

@@ -31,12 +31,14 @@ class StageResults:
             fractional design; `tuned`, the settings that were tuned again, by arm. Of the final: `sets`, the labels of
             the labelled sets with "test" first; `openings`, those of the test set by this study; `earlier_openings`,
             the number of openings by other studies; `unheld`, by arm, the settings that replace early stopping.
+        foreign: The number of trials that another program has added to the database. They are not among `trials`.
     """
 
     name: str
     arms: tuple[Arm, ...] = ()
     trials: tuple[Trial, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+    foreign: int = 0
 
     def arm(self, name: str) -> Arm | None:
         """Return the arm called `name`; None if there is none."""
@@ -69,6 +71,7 @@ class Results:
         folder: The study's folder.
         stages: The later stages that have begun, by name: confirm, race, ablation, final, and one "retune-DIGEST" for
             each arm that was tuned again.
+        foreign_trials: The number of trials that another program has added to the search. They are not among `trials`.
     """
 
     study: Study
@@ -76,6 +79,7 @@ class Results:
     environment: Mapping[str, Any]
     folder: Path
     stages: Mapping[str, StageResults] = field(default_factory=dict)
+    foreign_trials: int = 0
 
     @property
     def name(self) -> str:
@@ -106,6 +110,11 @@ class Results:
     def ended(self) -> int:
         """The number of trials of all stages that have ended."""
         return sum(trial.ended for trial in self.everything)
+
+    @property
+    def foreign(self) -> int:
+        """The number of trials of all stages that another program has added to the database."""
+        return self.foreign_trials + sum(stage.foreign for stage in self.stages.values())
 
     def rows(self, number: int, stage: str = SEARCH) -> list[dict[str, float]]:
         """Return the rows of a trial's `curves.csv` in the order of epochs (see `sweeps.artifacts.curves`)."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 
-from sweeps.artifacts.layout import RECIPE, SEARCH, STUDY_FILE, is_name, study_names
+from sweeps.artifacts.layout import RECIPE, SEARCH, STUDY_FILE, folder_names, is_name, study_names
 from sweeps.io.errors import UserError
 from sweeps.storage.results import Results
 from sweeps.storage.snapshot import snapshot
@@ -48,15 +50,12 @@ def open_results(runs: Path, name: str, *, verified: bool = True) -> Results:
         Damaged: The study's files contradict each other or cannot be read.
     """
     # Imported here, because it loads Optuna, which `open_snapshot` does without.
-    from sweeps.storage.study_storage import StudyStorage
+    from sweeps.storage.study_reader import StudyReader
 
-    storage = StudyStorage(study_folder(runs, name), parse(study_document(runs, name)))
-    try:
+    with closing(StudyReader(study_folder(runs, name), parse(study_document(runs, name)))) as reader:
         if verified:
-            storage.reconcile(writing=False)
-        return storage.results()
-    finally:
-        storage.close()
+            reader.reconcile()
+        return reader.results()
 
 
 def open_snapshot(runs: Path, name: str) -> Results:
@@ -66,6 +65,46 @@ def open_snapshot(runs: Path, name: str) -> Results:
     """
     study = parse(study_document(runs, name))
     return snapshot(study_folder(runs, name), study) or open_results(runs, name)
+
+
+def open_snapshots(runs: Path) -> tuple[list[Results], dict[str, str]]:
+    """Read the results of every study of a runs folder. One that cannot be read does not hide the others.
+
+    Returns:
+        The results, and by the name of each other folder why it has none.
+    """
+    read_studies, unread = [], {}
+    for name in folder_names(runs):
+        try:
+            read_studies.append(open_snapshot(runs, name))
+        except NotFound:
+            unread[name] = f"it has no {STUDY_FILE}, so it is no study"
+        except (UserError, OSError) as error:
+            unread[name] = str(error)
+    return read_studies, unread
+
+
+def open_each(runs: Path, names: Sequence[str]) -> tuple[list[Results], list[str]]:
+    """Read the results of the named studies, at least two. One that cannot be read does not hide the others.
+
+    Returns:
+        The results, and why each other study cannot be read.
+
+    Raises:
+        NotFound: There is no study of one of the names.
+        UserError: Fewer than two can be read; the message has every reason.
+    """
+    read_studies, unread = [], []
+    for name in names:
+        try:
+            read_studies.append(open_results(runs, name))
+        except NotFound:
+            raise
+        except (UserError, OSError) as error:
+            unread.append(f"{name} cannot be read: {error}")
+    if len(read_studies) < 2:
+        raise UserError("\n".join(unread))
+    return read_studies, unread
 
 
 def find_trial(results: Results, number: int, stage: str = SEARCH) -> Trial:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,12 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from sweeps.artifacts.curves import SECONDS, read_curves
-from sweeps.artifacts.layout import CURVES, trial_folder
+from sweeps.artifacts.layout import CURVES, RECORD, trial_folder
+from sweeps.artifacts.record import BadRecord, read_record
 from sweeps.space.encoding import decode
 from sweeps.space.space import Space
-from sweeps.storage.rdb import CachedRDBStorage
+from sweeps.storage.database.ownership import DECISIONS, ENQUEUED, FINISHED, STARTED
+from sweeps.storage.database.rdb import CachedRDBStorage
 from sweeps.storage.results import StageResults
 from sweeps.study.study import Study
 from sweeps.trial.arm import from_plain
@@ -59,7 +61,7 @@ class StageReader:
         self._converted: dict[int, tuple[FrozenTrial, Trial]] = {}  # by number
 
     def trials(self) -> list[Trial]:
-        """Return the trials in the order of numbers, without those that are only enqueued."""
+        """Return the trials in the order of numbers, without those that are only enqueued or of other programs."""
         frozen_trials = self.optuna_study.get_trials(deepcopy=False)
         return [self._trial(frozen) for frozen in frozen_trials if frozen.state is not TrialState.WAITING]
 
@@ -75,7 +77,11 @@ class StageReader:
         """Return the stage's arms, trials and facts."""
         content = self.decided()
         arms = tuple(map(from_plain, content["arms"]))
-        return StageResults(self.stage, arms, tuple(self.trials()), content["facts"])
+        return StageResults(self.stage, arms, tuple(self.trials()), content["facts"], self.foreign())
+
+    def foreign(self) -> int:
+        """Return how many trials other programs have added, except those that only wait."""
+        return self._storage.foreign(self._id)
 
     def unfinished(self) -> list[tuple[int, dict[str, Any]]]:
         """Return the numbers and the stored parameters of the trials whose state is still running."""
@@ -83,12 +89,12 @@ class StageReader:
         return [(frozen.number, dict(frozen.params)) for frozen in running]
 
     def waiting(self) -> bool:
-        """Whether there are enqueued trials that the sampler has not taken yet."""
-        return bool(self.optuna_study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
+        """Whether there are trials that this engine has enqueued and the sampler has not taken yet."""
+        return any(frozen.user_attrs.get(ENQUEUED) for frozen in self._waiting())
 
     def next_number(self) -> int:
         """Return the number of the next trial: how many there are, in any state."""
-        return len(self.optuna_study.get_trials(deepcopy=False))
+        return self._storage.count(self._id)
 
     def noted(self, number: int, name: str) -> Any:
         """Return a user attribute of a trial; None if it is not set."""
@@ -98,6 +104,10 @@ class StageReader:
         """Return what the stage has decided, as plain data: its `arms` and its `facts` (see `StageResults`)."""
         attributes = self.optuna_study.user_attrs
         return {"arms": attributes.get("arms", []), "facts": attributes.get("facts", {})}
+
+    def decisions(self) -> int:
+        """Return how often the stage has replaced its arms or facts."""
+        return int(self.optuna_study.user_attrs.get(DECISIONS, 0))
 
     def trial_folder(self, number: int) -> Path:
         """Return the folder of a trial's files. It need not exist."""
@@ -110,6 +120,9 @@ class StageReader:
     def device_seconds(self, number: int) -> float:
         """Return the device time in seconds of a trial's recorded epochs."""
         return sum(row[SECONDS] for row in self.rows(number))
+
+    def _waiting(self) -> list[FrozenTrial]:
+        return self.optuna_study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
 
     def _frozen(self, number: int) -> FrozenTrial:
         return self._storage.get_trial(self._trial_id(number))
@@ -127,6 +140,7 @@ class StageReader:
 
     def _convert(self, frozen: FrozenTrial) -> Trial:
         attributes = {name: frozen.user_attrs[name] for name in ATTRIBUTES if name in frozen.user_attrs}
+        started, finished = self._moments(frozen)
         return Trial(
             number=frozen.number,
             stage=self.stage,
@@ -134,10 +148,25 @@ class StageReader:
             # Optuna also gives a pruned trial a value, its last intermediate one.
             value=frozen.value if frozen.state is TrialState.COMPLETE else None,
             curve=dict(sorted(frozen.intermediate_values.items())),
-            started=_aware(frozen.datetime_start),
-            finished=_aware(frozen.datetime_complete),
+            started=started,
+            finished=finished,
             **{**attributes, "status": _status(frozen)},
         )
+
+    def _moments(self, frozen: FrozenTrial) -> tuple[datetime | None, datetime | None]:
+        """Return when a trial started and finished; a moment is None if it is not known.
+
+        Optuna's own columns are never read: they are in the local time of the process that wrote them, without a zone.
+        Version 0.1.0 recorded the moments of a trial in its record only.
+        """
+        started, finished = (_moment(frozen.user_attrs.get(name)) for name in (STARTED, FINISHED))
+        if frozen.state.is_finished() and (started is None or finished is None):
+            try:
+                recorded = read_record(self.trial_folder(frozen.number) / RECORD)
+            except BadRecord:
+                return started, finished
+            return started or recorded.started, finished or recorded.finished
+        return started, finished
 
 
 def _status(frozen: FrozenTrial) -> Status:
@@ -146,6 +175,6 @@ def _status(frozen: FrozenTrial) -> Status:
     return Status(frozen.user_attrs["status"])
 
 
-def _aware(moment: datetime | None) -> datetime | None:
-    """Return a moment with a time zone; Optuna stores local time without one."""
-    return moment.astimezone(UTC) if moment else None
+def _moment(stored: str | None) -> datetime | None:
+    """Return a moment that is stored as ISO text with its UTC offset."""
+    return None if stored is None else datetime.fromisoformat(stored)

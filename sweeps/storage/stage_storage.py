@@ -6,7 +6,7 @@ import io
 import shutil
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,8 @@ from sweeps.io.files import write_atomic
 from sweeps.space.distributions import distribution
 from sweeps.space.encoding import encode
 from sweeps.space.space import Space
-from sweeps.storage.rdb import CachedRDBStorage
+from sweeps.storage.database.ownership import DECISIONS, ENQUEUED, FINISHED, MARKS, STARTED
+from sweeps.storage.database.rdb import CachedRDBStorage
 from sweeps.storage.stage_reader import ATTRIBUTES, StageReader
 from sweeps.study.study import Study
 from sweeps.trial.arm import Arm, plain
@@ -38,6 +39,20 @@ class StageStorage(StageReader):
         optuna.create_study(storage=storage, study_name=stage, direction=study.metric.goal, load_if_exists=True)
         super().__init__(storage, folder, study, stage, space)
         self._curve_files: dict[int, CurveFile] = {}  # of the trials that are being trained
+        if not self.next_number():
+            self.mark()
+
+    def mark(self) -> None:
+        """Mark every trial of this engine that has not ended, and note in the database that from now on each one is.
+
+        Version 0.1.0 marked none. A running trial without the mark is from then on one of another program.
+        """
+        if self.optuna_study.user_attrs.get(MARKS):
+            return
+        for number, _ in self.unfinished():
+            if self.noted(number, STARTED) is None:
+                self.annotate(number, **{STARTED: _now()})
+        self.optuna_study.set_user_attr(MARKS, True)
 
     def rows(self, number: int) -> list[dict[str, float]]:
         """Return the rows of a trial's `curves.csv`, from memory if this process writes the file."""
@@ -56,12 +71,41 @@ class StageStorage(StageReader):
 
     def decide(self, **decided: Any) -> None:
         """Replace the plain `arms` or `facts`, first in the stage's sealed file, then in the database."""
-        before = self.decided()
-        self.save_stage(before, {**before, **decided})
-        for name, content in decided.items():
+        before, decisions = self.decided(), self.decisions() + 1
+        self.save_stage(before, {**before, **decided}, decisions)
+        for name, content in {**decided, DECISIONS: decisions}.items():
             self.optuna_study.set_user_attr(name, content)
 
     # -- the life of a trial ------------------------------------------------------------------------------------------
+
+    def ask(self) -> optuna.Trial:
+        """Start a trial, an enqueued one first. Its parameters are yet to be suggested (Optuna's ask-and-tell)."""
+        enqueued = [frozen for frozen in self._waiting() if frozen.user_attrs.get(ENQUEUED)]
+        with self._storage.together():
+            trial = self.optuna_study.ask()
+            self.annotate(trial.number, **{STARTED: _now()})
+            for frozen in enqueued:
+                if self._storage.is_foreign(self._id, frozen.number):  # another program has just taken it
+                    self.enqueue(frozen.system_attrs["fixed_params"])
+        return trial
+
+    def enqueue(self, params: Mapping[str, Any]) -> None:
+        """Have the next trial start with `params`, as Optuna stores them."""
+        self.optuna_study.enqueue_trial(dict(params), user_attrs={ENQUEUED: True})
+
+    def enqueued_elsewhere(self) -> list[tuple[int, dict[str, Any]]]:
+        """Return the numbers and the parameters of the waiting trials that another program has enqueued."""
+        self._storage.take_in()
+        waiting = [frozen for frozen in self._waiting() if not frozen.user_attrs.get(ENQUEUED)]
+        return [(frozen.number, dict(frozen.system_attrs.get("fixed_params", {}))) for frozen in waiting]
+
+    def refuse(self, number: int, reason: str) -> Trial | None:
+        """End a waiting trial that may not start; None if another program has started it in the meantime."""
+        with self._storage.together():
+            if not self._storage.set_trial_state_values(self._trial_id(number), TrialState.RUNNING):
+                return None
+            self.annotate(number, **{STARTED: _now()})
+        return self.finish(number, Outcome(Status.ABANDONED, reason))
 
     def add_replicate(self, arm: Arm, replicate: int) -> int:
         """Add a running trial of an arm and return its number.
@@ -70,7 +114,7 @@ class StageStorage(StageReader):
             arm: The arm.
             replicate: The index of the trial's seed, from 0.
         """
-        attributes = {"variant": arm.name, "replicate": replicate, "recipe": arm.recipe}
+        attributes = {"variant": arm.name, "replicate": replicate, "recipe": arm.recipe, STARTED: _now()}
         template = create_trial(state=TrialState.RUNNING, user_attrs=attributes)
         return self._storage.get_trial_number_from_id(self._storage.create_new_trial(self._id, template))
 
@@ -133,7 +177,7 @@ class StageStorage(StageReader):
         enqueued = frozen.system_attrs.get("fixed_params") or (frozen.params if again else None)
         trial = self.finish(number, Outcome(Status.ABANDONED, reason), seconds=round(self.device_seconds(number), 4))
         if enqueued:
-            self.optuna_study.enqueue_trial(enqueued)
+            self.enqueue(enqueued)
         return trial
 
     def annotate(self, number: int, **attributes: Any) -> None:
@@ -152,8 +196,10 @@ class StageStorage(StageReader):
             seconds: The device time of the whole trial in seconds.
         """
         values = value if outcome.status is Status.COMPLETE else None
+        # The clock may have been set back since: no trial ends before it starts.
+        ended = {FINISHED: max(_now(), self.noted(number, STARTED) or "")}
         with self._storage.together():
-            self.annotate(number, status=outcome.status.value, reason=outcome.reason, seconds=seconds)
+            self.annotate(number, status=outcome.status.value, reason=outcome.reason, seconds=seconds, **ended)
             self.optuna_study.tell(number, values, state=TrialState[outcome.status.optuna_state], skip_if_finished=True)
         if outcome.details:
             self._log(number, outcome.details)
@@ -179,17 +225,18 @@ class StageStorage(StageReader):
         folder.mkdir(parents=True, exist_ok=True)
         write_record(folder / RECORD, trial)
 
-    def save_stage(self, before: Mapping[str, Any], decided: Mapping[str, Any]) -> None:
+    def save_stage(self, before: Mapping[str, Any], decided: Mapping[str, Any], decisions: int) -> None:
         """Write the stage's sealed file.
 
         Args:
             before: The arms and facts in the database. The file has their digest, so that a kill before the database
                 has been updated is not taken for damage.
             decided: The arms and facts that replace them.
+            decisions: How many decisions of the stage the file includes.
         """
         file = stage_file(self.folder, self.stage)
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_sealed(file, {"decided": dict(decided), "before": digest(before)})
+        write_sealed(file, {"decided": dict(decided), "before": digest(before), "decisions": decisions})
 
     def restore(self, trials: Iterable[tuple[Trial, Mapping[str, float]]]) -> None:
         """Add finished trials to the database under the next numbers.
@@ -202,6 +249,8 @@ class StageStorage(StageReader):
     def _frozen_of(self, trial: Trial, violations: Mapping[str, float]) -> FrozenTrial:
         """Convert a finished trial to an Optuna trial."""
         attributes = {name: getattr(trial, name) for name in ATTRIBUTES}
+        moments = {STARTED: trial.started, FINISHED: trial.finished}
+        attributes |= {name: moment and moment.isoformat() for name, moment in moments.items()}
         distributions = {dimension.key: distribution(dimension) for dimension in self._space.dimensions}
         frozen = create_trial(
             state=TrialState[trial.status.optuna_state],
@@ -212,6 +261,7 @@ class StageStorage(StageReader):
             intermediate_values=dict(trial.curve),
             constraints=dict(violations) or None,
         )
+        # Only Optuna's own tools read these.
         frozen.datetime_start, frozen.datetime_complete = _local(trial.started), _local(trial.finished)
         return frozen
 
@@ -219,6 +269,11 @@ class StageStorage(StageReader):
         append_log(self.trial_folder(number), text)
 
 
-def _local(moment: datetime | None) -> datetime | None:
-    """Return a moment as Optuna stores it: in local time, without a time zone."""
-    return moment.astimezone().replace(tzinfo=None) if moment else None
+def _now() -> str:
+    """Return this moment in UTC as ISO text. All texts have the same length, so they sort as the moments do."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+def _local(moment: datetime | None) -> datetime:
+    """Return a moment as Optuna stores it: in local time, without a time zone. Now if it is not known."""
+    return (moment or datetime.now(UTC)).astimezone().replace(tzinfo=None)

@@ -9,7 +9,7 @@ import pandas as pd
 from sweeps.artifacts.layout import ABLATION, FINAL, TEST, VALIDATION
 from sweeps.evidence import Ablation, Comparison
 from sweeps.evidence.findings import Findings
-from sweeps.formatting import MetricFormat, hours, percent
+from sweeps.formatting import MetricFormat, hours, in_local_time, percent
 from sweeps.report.data import ReportData
 from sweeps.report.tables import levels
 from sweeps.report.tables.ablation import (
@@ -129,7 +129,7 @@ def class_tables(data: ReportData) -> list[Table]:
 def openings_tables(findings: Findings) -> list[Table]:
     """Return the table of the openings of the test set by this study; none before the first."""
     frame = openings_table(findings.openings)
-    return _present(Table("openings", "Openings of the test set by this study", frame))
+    return _present(Table("openings", "Openings of the test set by this study", frame, {"at": in_local_time}))
 
 
 def best(findings: Findings) -> Table:
@@ -161,7 +161,8 @@ def cost_tables(data: ReportData) -> list[Table]:
 
 def provenance(findings: Findings) -> Table:
     """Return the table of the versions, the data and the machine."""
-    return Table("provenance", "Provenance", provenance_table(findings.results.environment))
+    frame = provenance_table(findings.results.environment)
+    return Table("provenance", "Provenance", frame, dict.fromkeys(frame.columns, in_local_time))
 
 
 def data_frames(data: ReportData) -> dict[str, pd.DataFrame]:

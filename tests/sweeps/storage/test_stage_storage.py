@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from sweeps.artifacts import curves
-from sweeps.storage.rdb import CachedRDBStorage
 from sweeps.storage.stage_reader import StageReader
 from sweeps.storage.stage_storage import StageStorage
-from sweeps.storage.study_storage import StudyStorage, _open_storage
+from sweeps.storage.study_reader import StudyReader
+from sweeps.storage.study_storage import StudyStorage
 from sweeps.trial.arm import Arm
 from sweeps.trial.trial import Outcome, Status
 from tests.sweeps.support import toy_study
@@ -33,8 +33,8 @@ def driver(tmp_path: Path) -> Iterator[StageStorage]:
 @pytest.fixture
 def reader(driver: StageStorage) -> Iterator[StageReader]:
     """The same stage, as another process reads it."""
-    with closing(CachedRDBStorage(_open_storage(driver.folder / "study.db"))) as storage:
-        yield StageReader(storage, driver.folder, STUDY, "confirm", STUDY.space.of((), {}))
+    with closing(StudyReader(driver.folder, STUDY)) as storage:
+        yield storage.stage("confirm")
 
 
 def test_reader_sees_every_epoch_on_disk_and_the_trial_after_a_refresh(

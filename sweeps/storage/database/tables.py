@@ -33,36 +33,38 @@ SYSTEM = table("trial_system_attributes", *map(column, ("trial_id", "key", "valu
 
 FINITE, NAN = "FINITE", "NAN"
 INFINITE = {"INF_POS": math.inf, "INF_NEG": -math.inf}
+LAST_ID = 2**63 - 1  # the largest id that SQLite can assign
 
 
-def read_trials(connection: Connection) -> dict[int, list[FrozenTrial]]:
-    """Read all trials of the database.
+def read_trials(connection: Connection, after: int = 0, before: int = LAST_ID) -> dict[int, list[FrozenTrial]]:
+    """Read the trials whose ids are between `after` and `before`, by default all trials of the database.
 
     Returns:
-        The trials of each study in the order of numbers, by the study's id.
+        The trials of each study in the order of ids, by the study's id.
 
     Raises:
         ValueError: The rows contradict each other.
         LookupError: The rows contradict each other.
     """
     by_id, studies = _ById(), defaultdict[int, list[FrozenTrial]](list)
-    for trial_id, number, study_id, state, started, completed in _rows(connection, TRIALS, "trial_id"):
+
+    def rows_of(of: TableClause, order: str) -> Sequence[Sequence[Any]]:
+        return _rows(connection, of, order, after, before)
+
+    for trial_id, number, study_id, state, started, completed in rows_of(TRIALS, "trial_id"):
         by_id[trial_id] = _blank(trial_id, number, state, started, completed)
         studies[study_id].append(by_id[trial_id])
-    for trial_id, name, stored, kind in _rows(connection, PARAMETERS, "param_id"):
+    for trial_id, name, stored, kind in rows_of(PARAMETERS, "param_id"):
         distribution = by_id[trial_id].distributions[name] = distribution_of(kind)
         by_id[trial_id].params[name] = distribution.to_external_repr(stored)
-    for trial_id, _, stored, kind in _rows(connection, VALUES, "trial_value_id"):
+    for trial_id, _, stored, kind in rows_of(VALUES, "trial_value_id"):
         by_id[trial_id].value = number_of(stored, kind)
-    for trial_id, step, stored, kind in _rows(connection, STEPS, "trial_intermediate_value_id"):
+    for trial_id, step, stored, kind in rows_of(STEPS, "trial_intermediate_value_id"):
         by_id[trial_id].intermediate_values[step] = number_of(stored, kind)
-    for trial_id, key, stored in _rows(connection, USER, "trial_user_attribute_id"):
+    for trial_id, key, stored in rows_of(USER, "trial_user_attribute_id"):
         by_id[trial_id].user_attrs[key] = json.loads(stored)
-    for trial_id, key, stored in _rows(connection, SYSTEM, "trial_system_attribute_id"):
+    for trial_id, key, stored in rows_of(SYSTEM, "trial_system_attribute_id"):
         by_id[trial_id].system_attrs[key] = json.loads(stored)
-    for study_id, trials in studies.items():
-        if [trial.number for trial in trials] != list(range(len(trials))):
-            raise ValueError(f"the trials of study {study_id} are not numbered from 0 to {len(trials) - 1}")
     return dict(studies)
 
 
@@ -145,13 +147,16 @@ class _ById(dict[int, FrozenTrial]):
         raise LookupError(f"there are rows of a trial with the id {trial_id}, but no such trial")
 
 
-def _rows(connection: Connection, of: TableClause, order: str) -> Sequence[Sequence[Any]]:
-    """Return all rows of a table in the order in which they were written, which is that of the column `order`.
+def _rows(connection: Connection, of: TableClause, order: str, after: int, before: int) -> Sequence[Sequence[Any]]:
+    """Return the rows of trials in the order in which they were written, which is that of the column `order`.
 
     This is a plain SQL text, because there may be a million rows and SQLAlchemy's result objects are slow.
     """
     names = ", ".join(item.name for item in of.columns)
-    return connection.exec_driver_sql(f"SELECT {names} FROM {of.name} ORDER BY {order}").fetchall()
+    # Without a bound SQLite would not look for one in an index, which is slower for whole tables.
+    bounds = (after, before) if after or before < LAST_ID else ()
+    where = " WHERE trial_id > ? AND trial_id < ?" if bounds else ""
+    return connection.exec_driver_sql(f"SELECT {names} FROM {of.name}{where} ORDER BY {order}", bounds).fetchall()
 
 
 def _blank(trial_id: int, number: int, state: str, started: Any, completed: Any) -> FrozenTrial:

@@ -19,7 +19,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from sweeps.samplers.tpe import Tpe
-from sweeps.storage.rdb import CachedRDBStorage
+from sweeps.storage.database.rdb import CachedRDBStorage
 
 KINDS = {
     "lr": FloatDistribution(1e-4, 1.0, log=True),
@@ -198,7 +198,7 @@ def test_trial_that_has_ended_cannot_be_changed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        ("UPDATE trials SET number = 5 WHERE number = 1", "not numbered from 0 to 2"),
+        ("UPDATE trials SET number = 5 WHERE number = 1", "not numbered from 0 without gaps"),
         ("DELETE FROM trials WHERE number = 1", "the id 2, but no such trial"),
         ("UPDATE trials SET state = 'DONE'", "DONE"),
         ("UPDATE trial_params SET trial_id = 99 WHERE param_id = 1", "the id 99, but no such trial"),

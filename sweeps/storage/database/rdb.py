@@ -1,8 +1,9 @@
 """Optuna's database for one driver: read once, kept in memory, and written in few transactions.
 
 Optuna's own storage queries the database for every running trial again and takes a transaction for each value that it
-writes. A study has one driver at a time (`sweeps.io.lock`), so memory is up to date. The tables are Optuna's own: its
-tools can open them, and the tests compare this class with Optuna's.
+writes. A study has one driver at a time (`sweeps.io.lock`), so memory is up to date for the trials of this engine. The
+tables are Optuna's own: its tools can open them, and the tests compare this class with Optuna's. What such a tool adds
+while a driver runs is taken in when the driver adds a trial itself, so that every number is given once.
 """
 
 from __future__ import annotations
@@ -12,16 +13,18 @@ import json
 from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from optuna.distributions import BaseDistribution
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
-from sqlalchemy import Connection, Engine, TableClause, and_, insert, update
+from sqlalchemy import Connection, Engine, TableClause, insert, update
+from sqlalchemy.dialects.sqlite import Insert as Upsert
 
 from sweeps.io.gc import paused
-from sweeps.storage import tables
+from sweeps.storage.database import ownership, tables
 
 
 class CachedRDBStorage(BaseStorage):
@@ -30,13 +33,21 @@ class CachedRDBStorage(BaseStorage):
     A process that only reads sees the trials as they were at the first call, or at the first one after `refresh`.
     """
 
-    def __init__(self, backend: RDBStorage) -> None:
-        """Wrap Optuna's storage of the same database, which creates the tables and stores the studies."""
+    def __init__(self, backend: RDBStorage, own_only: bool = False) -> None:
+        """Wrap Optuna's storage of the same database, which creates the tables and stores the studies.
+
+        Args:
+            backend: Optuna's storage.
+            own_only: Whether `get_all_trials` leaves out the trials of other programs (see `ownership`).
+        """
         self._backend = backend
+        self._own_only = own_only
         self._connection: Connection | None = None
         self._in_transaction = False
         self._studies: dict[int, list[FrozenTrial]] | None = None  # the trials in the order of numbers, by study id
+        self._foreign: dict[int, set[int]] = {}  # the numbers of the trials of other programs, by study id
         self._places: dict[int, tuple[int, int]] = {}  # study id and number, by trial id
+        self._last = 0  # the highest trial id in memory
         self._directions: dict[int, list[StudyDirection]] = {}
 
     @property
@@ -125,6 +136,8 @@ class CachedRDBStorage(BaseStorage):
     ) -> list[FrozenTrial]:
         """Return the trials of a study in the order of numbers; all, or those in one of `states`."""
         trials = self._trials(study_id)
+        if study_id in self._foreign:
+            trials = [trial for trial in trials if trial.number not in self._foreign[study_id]]
         matches = trials if states is None else [trial for trial in trials if trial.state in states]
         return copy.deepcopy(matches) if deepcopy else list(matches)
 
@@ -140,6 +153,28 @@ class CachedRDBStorage(BaseStorage):
             raise KeyError(f"there is no trial {trial_number} in the study {study_id}")
         return int(trials[trial_number]._trial_id)
 
+    def count(self, study_id: int) -> int:
+        """Return the number of trials of a study in any state, those of other programs included."""
+        return len(self._trials(study_id))
+
+    def foreign(self, study_id: int) -> int:
+        """Return the number of trials of a study that `get_all_trials` leaves out."""
+        self._trials(study_id)
+        return len(self._foreign.get(study_id, ()))
+
+    def is_foreign(self, study_id: int, number: int) -> bool:
+        """Whether `get_all_trials` leaves a trial out."""
+        return number in self._foreign.get(study_id, ())
+
+    def take_in(self) -> None:
+        """Read the trials that other programs have added since."""
+        if self._studies is None:
+            return  # the next call reads everything
+        with self._backend.engine.connect() as connection:
+            if connection.exec_driver_sql("SELECT max(trial_id) > ? FROM trials", (self._last,)).scalar():
+                connection.exec_driver_sql("BEGIN")  # all tables must be of one moment
+                self._read(connection)
+
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
         """Add a trial, running or as the template says, and return its id."""
         return self.create_new_trials(study_id, [template_trial])[0]
@@ -153,6 +188,10 @@ class CachedRDBStorage(BaseStorage):
                 new.number = len(trials)
                 row = insert(tables.TRIALS).returning(tables.TRIALS.c.trial_id)
                 new._trial_id = connection.execute(row, tables.trial_row(new, study_id)).scalar_one()
+                if new._trial_id != self._last + 1:  # another program has added trials, and so taken the number
+                    self._read(connection, before=new._trial_id)
+                    self._renumber(connection, new, len(trials))
+                self._last = new._trial_id
                 for of, rows in tables.other_rows(new):
                     connection.execute(insert(of), rows)
                 self._places[new._trial_id] = study_id, new.number
@@ -176,38 +215,41 @@ class CachedRDBStorage(BaseStorage):
             if state is TrialState.RUNNING and trial.state is not TrialState.WAITING:
                 return False
             if values is not None:
-                row = tables.value_row(trial_id, values[0])
-                _put(connection, tables.VALUES, row, "objective", trial.value is not None)
+                _put(connection, tables.VALUES, tables.value_row(trial_id, values[0]), "objective")
                 trial.value = values[0]
-            trial.state = state
+            change = update(tables.TRIALS).where(tables.TRIALS.c.trial_id == trial_id)
             if state is TrialState.RUNNING:
+                change = change.where(tables.TRIALS.c.state == TrialState.WAITING.name)
                 trial.datetime_start = datetime.now()
             if state.is_finished():
                 trial.datetime_complete = datetime.now()
+            trial.state = state
             moments = {"datetime_start": trial.datetime_start, "datetime_complete": trial.datetime_complete}
-            this_trial = tables.TRIALS.c.trial_id == trial_id
-            connection.execute(update(tables.TRIALS).where(this_trial).values(state=state.name, **moments))
-        return True
+            if connection.execute(change.values(state=state.name, **moments)).rowcount:
+                return True
+            study_id, number = self._place(trial_id)  # another program has taken the waiting trial
+            self._foreign.setdefault(study_id, set()).add(number)
+            return False
 
     def set_trial_intermediate_value(self, trial_id: int, step: int, intermediate_value: float) -> None:
         """Set an intermediate value of a running trial; `step` is the epoch."""
         with self._changing(trial_id) as (trial, connection):
             row = tables.step_row(trial_id, step, intermediate_value)
-            _put(connection, tables.STEPS, row, "step", step in trial.intermediate_values)
+            _put(connection, tables.STEPS, row, "step")
             trial.intermediate_values = {**trial.intermediate_values, step: float(intermediate_value)}
 
     def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
         """Set a user attribute of a running trial."""
         with self._changing(trial_id) as (trial, connection):
             row = tables.note_row(trial_id, key, value)
-            _put(connection, tables.USER, row, "key", key in trial.user_attrs)
+            _put(connection, tables.USER, row, "key")
             trial.user_attrs = {**trial.user_attrs, key: json.loads(row["value_json"])}
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
         """Set a system attribute of a running trial."""
         with self._changing(trial_id) as (trial, connection):
             row = tables.note_row(trial_id, key, value)
-            _put(connection, tables.SYSTEM, row, "key", key in trial.system_attrs)
+            _put(connection, tables.SYSTEM, row, "key")
             trial.system_attrs = {**trial.system_attrs, key: json.loads(row["value_json"])}
 
     # -- memory -----------------------------------------------------------------------------------------------------
@@ -215,13 +257,41 @@ class CachedRDBStorage(BaseStorage):
     def _trials(self, study_id: int) -> list[FrozenTrial]:
         """Return the list of a study's trials in memory, read from the database if necessary."""
         if self._studies is None:
-            with paused(), self._backend.engine.connect() as connection:
-                connection.exec_driver_sql("BEGIN")  # a driver may be writing: all tables must be of one moment
-                self._studies = tables.read_trials(connection)
-            self._places = {
-                trial._trial_id: (study, trial.number) for study, trials in self._studies.items() for trial in trials
-            }
+            self._studies, self._foreign, self._places, self._last = {}, {}, {}, 0
+            try:
+                with paused(), self._backend.engine.connect() as connection:
+                    connection.exec_driver_sql("BEGIN")  # a driver may be writing: all tables must be of one moment
+                    self._read(connection)
+            except BaseException:
+                self.refresh()
+                raise
         return self._studies.setdefault(study_id, [])
+
+    def _read(self, connection: Connection, before: int = tables.LAST_ID) -> None:
+        """Read the trials with ids after those in memory, up to `before`. Raises as `tables.read_trials`."""
+        assert self._studies is not None
+        marking = ownership.marking_studies(connection)
+        for study_id, new in tables.read_trials(connection, self._last, before).items():
+            trials = self._studies.setdefault(study_id, [])
+            for trial in new:
+                if trial.number != len(trials):
+                    raise ValueError(f"the trials of study {study_id} are not numbered from 0 without gaps")
+                self._keep(study_id, trial, study_id in marking)
+        self._last = max(self._places, default=0)
+
+    def _keep(self, study_id: int, trial: FrozenTrial, marking: bool) -> None:
+        """Keep a trial of the database in memory, under the next number of its study."""
+        if self._own_only and ownership.is_foreign(trial, marking):
+            self._foreign.setdefault(study_id, set()).add(trial.number)
+        elif self._own_only:
+            trial = _as_left(trial)
+        self._places[trial._trial_id] = study_id, trial.number
+        self._trials(study_id).append(trial)
+
+    def _renumber(self, connection: Connection, trial: FrozenTrial, number: int) -> None:
+        trial.number = number
+        this_trial = tables.TRIALS.c.trial_id == trial._trial_id
+        connection.execute(update(tables.TRIALS).where(this_trial).values(number=number))
 
     def _place(self, trial_id: int) -> tuple[int, int]:
         """Return the study id and the number of a trial. Raises KeyError."""
@@ -244,16 +314,26 @@ class CachedRDBStorage(BaseStorage):
             self._trials(study_id)[number] = changed
 
 
+def _as_left(trial: FrozenTrial) -> FrozenTrial:
+    """Return a trial of this engine as the engine has left it: still running if another program has ended it."""
+    if trial.state.is_finished() and ownership.STATUS not in trial.user_attrs:
+        trial.state, trial.value = TrialState.RUNNING, None
+    return trial
+
+
 def _running() -> FrozenTrial:
     trial = create_trial(state=TrialState.RUNNING)
     trial.datetime_start = datetime.now()
     return trial
 
 
-def _put(connection: Connection, of: TableClause, row: Mapping[str, Any], key: str, exists: bool) -> None:
-    """Insert a row of a trial, or replace the row with the same trial and the same `key` if it `exists`."""
-    if exists:
-        this_row = and_(of.c.trial_id == row["trial_id"], of.c[key] == row[key])
-        connection.execute(update(of).where(this_row), row)
-    else:
-        connection.execute(insert(of), row)
+def _put(connection: Connection, of: TableClause, row: Mapping[str, Any], key: str) -> None:
+    """Insert a row of a trial, or replace the row with the same trial and the same `key`, whoever has written it."""
+    connection.execute(_upsert(of, key), row)
+
+
+@cache
+def _upsert(of: TableClause, key: str) -> Upsert:
+    statement = Upsert(of)
+    others = [column.name for column in of.columns if column.name not in ("trial_id", key)]
+    return statement.on_conflict_do_update(("trial_id", key), set_={name: statement.excluded[name] for name in others})

@@ -1,0 +1,1 @@
+"""A study's database: Optuna's tables in an SQLite file, and who has written what into it."""
