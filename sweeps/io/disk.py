@@ -1,9 +1,10 @@
-"""Explain disk-full, quota and read-only errors."""
+"""Explain why a write failed: bytes, inodes, quota, permissions, open files, the length of a name."""
 
 from __future__ import annotations
 
 import errno
 import os
+import resource
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -17,6 +18,18 @@ WHY = {
     errno.EDQUOT: "the quota is used up",
     errno.EROFS: "it is on a read-only file system",
     errno.EACCES: "this user may not write there",
+    errno.EMFILE: "this process has too many open files",
+    errno.ENFILE: "all processes of this machine have too many open files",
+    errno.ENAMETOOLONG: "a name in it is longer than the file system allows",
+}
+WAY_OUT = {
+    errno.ENOSPC: "make room",
+    errno.EDQUOT: "make room, or have the quota raised",
+    errno.EROFS: "make it writable",
+    errno.EACCES: "make it writable",
+    errno.EMFILE: "raise the limit (ulimit -n)",
+    errno.ENFILE: "end other processes, or have the limit raised (sysctl fs.file-max)",
+    errno.ENAMETOOLONG: "choose a shorter name, or a folder with a shorter path",
 }
 # SQLite hides the system's error number; only its message tells.
 SAID_BY_SQLITE = {"database or disk is full": errno.ENOSPC, "attempt to write a readonly database": errno.EROFS}
@@ -25,7 +38,7 @@ LEAST_BYTES = 64 << 10  # a few lines of text and the pages of a database
 
 
 class Unwritable(OSError):
-    """A folder cannot be written; the message gives the reason, the bytes needed and what to do."""
+    """A folder cannot be written; the message gives the reason, what is used up and what to do."""
 
     @classmethod
     def explaining(cls, error: BaseException, folder: Path, needed: int = LEAST_BYTES) -> Unwritable | None:
@@ -46,11 +59,10 @@ class Unwritable(OSError):
         number = _errno_behind(error) or _errno_of_probe(folder, needed)
         if number not in WHY:
             return None
-        place, needed = _existing(folder), max(needed, LEAST_BYTES)
+        why, way_out = _because(number, _existing(folder), max(needed, LEAST_BYTES))
         return cls(
-            f"{folder} cannot be written: {WHY[number]} (at least {in_bytes(needed)} needed, "
-            f"{in_bytes(shutil.disk_usage(place).free)} free). What was saved before is intact: make room and run the "
-            f"same command again to go on"
+            f"{folder} cannot be written: {why}. What was saved before is intact: {way_out} and run the same command "
+            f"again to go on"
         )
 
 
@@ -78,6 +90,29 @@ def in_bytes(number: float) -> str:
             break
         number /= 1024
     return f"{number:.0f} {unit}" if unit == "bytes" else f"{number:.1f} {unit}"
+
+
+def _because(number: int, place: Path, needed: int) -> tuple[str, str]:
+    """Return why `place` cannot be written, with the figures that show it, and what to do."""
+    why, way_out = WHY[number], WAY_OUT[number]
+    if number == errno.ENOSPC and _without_inodes(place):
+        return "no inode is left on the device, which has too many files", "remove files that are not needed"
+    if number == errno.ENOSPC:
+        why += f" (at least {in_bytes(needed)} needed, {in_bytes(shutil.disk_usage(place).free)} free)"
+    elif number == errno.EDQUOT:  # of bytes or of files: what is left of it, the system does not say
+        why += f" (at least {in_bytes(needed)} needed)"
+    elif number == errno.EMFILE:
+        why += f" (limit {resource.getrlimit(resource.RLIMIT_NOFILE)[0]:,})"
+    return why, way_out
+
+
+def _without_inodes(place: Path) -> bool:
+    """Whether the file system has a table of inodes, and no entry of it is free for this user."""
+    try:
+        system = os.statvfs(place)
+    except OSError:
+        return False
+    return system.f_files > 0 and system.f_favail == 0
 
 
 def _errno_behind(error: BaseException) -> int | None:
@@ -108,4 +143,4 @@ def _errno_of_probe(folder: Path, needed: int) -> int | None:
 
 def _existing(folder: Path) -> Path:
     """Return `folder` or its nearest parent that exists."""
-    return next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    return next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import pytest
 from sqlalchemy import event
 
 from sweeps.artifacts.checkpoint import CheckpointFolder
-from sweeps.io.disk import Unwritable, in_bytes
+from sweeps.io.disk import Unwritable, explained, in_bytes
 from sweeps.storage.study_storage import StudyStorage
 from sweeps.trial.trial import Status
 from tests.sweeps.support import acknowledged, run_inline, sweep, toy_study, toy_text
@@ -23,18 +25,76 @@ SETTINGS: dict[str, Any] = {"method": "random", "run_cap": 4, "baseline": {"epoc
 LARGE: dict[str, Any] = {**SETTINGS, "baseline": {"epochs": 4, "ballast": 150_000}}
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 1 MiB in memory."""
-    place = tmp_path / "disk"
+@contextmanager
+def mounted(place: Path, options: str) -> Iterator[Path]:
+    """Yield a file system in memory."""
     place.mkdir()
-    mounted = shutil.which("mount") and subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)], capture_output=True
+    done = shutil.which("mount") and subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)], capture_output=True
     )
-    if not mounted or mounted.returncode:
+    if not done or done.returncode:
         pytest.skip("this user may not mount a file system")
     yield place
     subprocess.run(["umount", str(place)], check=True)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 1 MiB in memory."""
+    with mounted(tmp_path / "disk", "size=1m") as place:
+        yield place
+
+
+def test_file_system_without_a_free_inode_says_so_and_the_study_resumes(tmp_path: Path) -> None:
+    study = toy_study(run_cap=2, baseline={"epochs": 2})
+    with mounted(tmp_path / "disk", "size=64m,nr_inodes=60") as disk:
+        (disk / "data").mkdir()
+        fillers = [disk / f"filler-{number}" for number in range(60 - 24)]
+        for filler in fillers:
+            filler.touch()
+        try:
+            message = run_inline(study, disk).failure
+        except Unwritable as error:
+            message = str(error)
+        assert "no inode is left on the device, which has too many files" in message
+        assert "remove files that are not needed and run the same command again" in message
+        assert "no space" not in message
+        for filler in fillers:
+            filler.unlink()
+        assert run_inline(study, disk).complete
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (errno.EDQUOT, "the quota is used up (at least 64.0 KiB needed)"),
+        (errno.EROFS, "it is on a read-only file system. What was saved before is intact: make it writable"),
+        (errno.EMFILE, "this process has too many open files (limit "),
+        (errno.ENFILE, "all processes of this machine have too many open files"),
+        (errno.ENAMETOOLONG, "a name in it is longer than the file system allows"),
+    ],
+)
+def test_error_of_the_system_says_what_it_is(tmp_path: Path, number: int, text: str) -> None:
+    with pytest.raises(Unwritable) as raised, explained(tmp_path):
+        raise OSError(number, os.strerror(number))
+    assert text in str(raised.value)
+    assert ("free)" in str(raised.value)) == (number == errno.ENOSPC)
+
+
+def test_name_that_is_too_long_for_the_file_system_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / ("x" * 300)
+    with pytest.raises(Unwritable, match="longer than the file system allows"), explained(folder):
+        folder.mkdir()
+
+
+def test_process_with_too_many_open_files_says_so(tmp_path: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(list(Path("/proc/self/fd").iterdir())), limits[1]))
+    try:
+        with pytest.raises(Unwritable, match="too many open files"):
+            run_inline(toy_study(run_cap=1), tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
 def fill(disk: Path, free: int) -> Path:
@@ -114,7 +174,7 @@ def test_every_write_may_fail_and_nothing_is_lost(
             message = str(error)
         monkeypatch.undo()
         assert text in message, after
-        assert "64.0 KiB needed" in message
+        assert ("64.0 KiB needed" in message) == (number != errno.EROFS)
     last = run_inline(toy_study(**SETTINGS), tmp_path / "broken")
     assert last.complete
     finished |= {trial.number: trial.curve for trial in last.results.trials if trial.status is Status.COMPLETE}
