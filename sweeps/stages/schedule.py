@@ -106,7 +106,7 @@ class StudyScheduler:
             part = self._part_of(job)
             if part is None:
                 return
-            shared, self._alone = self._shares_device(job), None if self._alone == job else self._alone
+            shared = self._shares_device(job)
             self._forget(job)
             if end.outcome.status is Status.OUT_OF_MEMORY and shared:
                 self._to_run_alone.append(job)
@@ -122,7 +122,6 @@ class StudyScheduler:
             part = self._part_of(job)
             if part is None:
                 return
-            self._alone = None if self._alone == job else self._alone
             self._forget(job)
             if not preemption.reason:
                 part.on_preempted(job, preemption)
@@ -174,7 +173,10 @@ class StudyScheduler:
         return len(self._live) > 1 and not whole_gpu
 
     def _forget(self, job: Job) -> None:
+        """Note that a job has left its device, however it ended; the next one may start, if it had the device alone."""
         self._live.pop((job.stage, job.number), None)
+        if self._alone is not None and (self._alone.stage, self._alone.number) == (job.stage, job.number):
+            self._alone = None
 
     @contextmanager
     def _disk_errors(self) -> Iterator[None]:
