@@ -20,8 +20,10 @@ class StudyOutcome:
 
     Attributes:
         results: What the study has found so far.
-        complete: Whether nothing is left to do.
+        complete: Whether nothing is left to do and no run is missing.
         failure: Why the study gave up; empty if it did not.
+        missing: What a study that has nothing left to run lacks, such as runs that failed; a clause for each stage. The
+            next run makes them again.
         signal: The name of the signal that ended the run early, such as "SIGTERM"; empty if none did.
         exhausted: The stage at which the whole budget was spent; empty if it was not.
         cut: The stages that ended at their share of the budget.
@@ -34,6 +36,7 @@ class StudyOutcome:
     results: StudyResults
     complete: bool
     failure: str
+    missing: tuple[str, ...]
     signal: str
     exhausted: str
     cut: tuple[str, ...]
@@ -50,6 +53,7 @@ class StudyOutcome:
             results=results,
             complete=result.complete,
             failure=result.failure,
+            missing=result.missing,
             signal=result.signal.name if result.signal is not None else "",
             exhausted=result.exhausted,
             cut=result.cut,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import signal
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 
 from sweeps.artifacts.layout import STUDY_FILE
 from sweeps.engine.signals import handling
+from sweeps.evidence.ending import Ending, How, shortfalls
 from sweeps.io.disk import explained
 from sweeps.io.errors import UserError
 from sweeps.io.files import write_atomic
@@ -21,12 +23,13 @@ from sweeps.io.lock import driver_lock
 from sweeps.prepare.environment import grace_s
 from sweeps.prepare.prepared import PreparedStudy
 from sweeps.runners.protocol import Runner
+from sweeps.stages.base import UnknownMetric
 from sweeps.stages.budget import DeviceBudget
 from sweeps.stages.context import Context, Observer
 from sweeps.stages.schedule import StudyScheduler
 from sweeps.storage.drift import Drift
 from sweeps.storage.result_cache import ResultCache
-from sweeps.storage.results import Results
+from sweeps.storage.results import COMPLETE, ENDED, Results
 from sweeps.storage.study_storage import StudyStorage
 from sweeps.study.stages import RunRequest
 from sweeps.study.study import Study, dump
@@ -41,6 +44,8 @@ class RunResult:
         results: What the study has recorded so far.
         signal: The signal that ended the run early, if one did.
         failure: Why the study gave up; empty if it did not.
+        stage: The stage under way at the end, or the one that could not begin; empty if none was.
+        missing: What a study that has nothing left to run lacks, such as runs that failed; a clause for each stage.
         exhausted: The stage at which the whole budget was spent; empty if it was not.
         cut: The stages that ended at their share of the budget.
         spent: Device-hours of the whole study, earlier runs included.
@@ -52,6 +57,8 @@ class RunResult:
     results: Results
     signal: signal.Signals | None = None
     failure: str = ""
+    stage: str = ""
+    missing: tuple[str, ...] = ()
     exhausted: str = ""
     cut: tuple[str, ...] = ()
     spent: float = 0.0
@@ -62,7 +69,21 @@ class RunResult:
     @property
     def complete(self) -> bool:
         """Whether nothing is left to do."""
-        return self.signal is None and not self.failure and not self.exhausted
+        return self.ending.how is How.COMPLETE
+
+    @property
+    def ending(self) -> Ending:
+        """How the run ended, as the study's provenance records it."""
+        if self.signal is not None:
+            return Ending(How.INTERRUPTED, f"stopped by {self.signal.name}", self.stage, _now())
+        if self.failure:
+            return Ending(How.ABORTED, self.failure, self.stage, _now())
+        if self.exhausted:
+            why = f"the stage {self.exhausted} has no budget left for another run ({self.spent:.3g} device-hours spent)"
+            return Ending(How.OUT_OF_BUDGET, why, self.exhausted, _now())
+        if self.missing:
+            return Ending(How.INCOMPLETE, "; ".join(self.missing), self.stage, _now())
+        return Ending(How.COMPLETE, at=_now())
 
 
 def run(
@@ -86,9 +107,27 @@ def run(
         accepted: What differs from the study's last run and was accepted; later runs and the report say so.
 
     Raises:
-        UserError: None of the requested stages can begin.
+        UserError: None of the requested stages can begin, or the workload does not yield the study's metric.
         Unwritable: The folder cannot be written.
     """
+    new = not folder.exists()
+    try:
+        return _run(prepared, folder, runner, observer, request, cache, accepted)
+    except UnknownMetric:
+        if new:  # a study cannot change its metric once it has begun, and nothing was measured in this one
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _run(
+    prepared: PreparedStudy,
+    folder: Path,
+    runner: Callable[[], Runner],
+    observer: Observer,
+    request: RunRequest,
+    cache: bool,
+    accepted: Sequence[Drift],
+) -> RunResult:
     with explained(folder), _locked(folder):
         file = folder / STUDY_FILE
         earlier_text = file.read_text(encoding="utf-8") if file.exists() else None
@@ -97,14 +136,19 @@ def run(
             storage.reconcile()
             if accepted:  # a run must not be trained half before and half after the change
                 storage.give_up_unfinished("begun before a change that was accepted")
-            environment = _provenance(storage.environment(), prepared.environment, accepted)
+            previous = storage.environment()
+            environment = _provenance(previous, prepared.environment, accepted)
             storage.write_environment(environment)
             storage.stop_file.unlink(missing_ok=True)
             context = _context(prepared, storage, environment, observer, cache)
-            result = _train(StudyScheduler(context, request, environment), storage, runner)
+            with _ending_recorded(storage, environment, previous):
+                result = _train(StudyScheduler(context, request, environment), storage, runner, request, previous)
+            result = replace(result, spent=context.budget.spent)
+            ended: dict[str, Any] = {ENDED: result.ending.plain()}
             if result.complete:
-                storage.write_environment({**environment, "complete": fingerprint(prepared.written, request)})
-            return replace(result, spent=context.budget.spent)
+                ended[COMPLETE] = fingerprint(prepared.written, request)
+            _record(storage, {**environment, **ended})
+            return replace(result, results=replace(result.results, environment={**environment, **ended}))
         except UserError:
             if earlier_text is not None:  # the study does not become what was refused
                 write_atomic(file, earlier_text)
@@ -118,6 +162,43 @@ def _locked(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     with driver_lock(folder):
         yield
+
+
+def _record(storage: StudyStorage, environment: Mapping[str, Any]) -> None:
+    """Record the provenance with the ending, unless the disk that ended the study is full."""
+    with suppress(OSError):
+        storage.write_environment(environment)
+
+
+@contextmanager
+def _ending_recorded(
+    storage: StudyStorage, environment: Mapping[str, Any], previous: Mapping[str, Any]
+) -> Iterator[None]:
+    """Record an ending that is an exception: a second signal, or the loss of Ray or the disk.
+
+    A request that is refused leaves the ending of the run before.
+    """
+    try:
+        yield
+    except UserError:
+        kept = {name: previous[name] for name in (ENDED, COMPLETE) if name in previous}
+        _record(storage, {**environment, **kept})
+        raise
+    except KeyboardInterrupt:
+        ending = Ending(How.INTERRUPTED, "stopped at once by a second signal", at=_now())
+        _record(storage, {**environment, ENDED: ending.plain()})
+        raise
+    except OSError as error:
+        ending = Ending(How.ABORTED, str(error), at=_now())
+        _record(storage, {**environment, ENDED: ending.plain()})
+        raise
+
+
+def is_complete(previous: Results, study: Study, request: RunRequest) -> bool:
+    """Return whether the study's last run has left nothing to do for these stages."""
+    same = previous.environment.get(COMPLETE) == fingerprint(study, request)
+    # Version 0.1.0 called a study complete that lacks runs which failed.
+    return same and not shortfalls(previous, [stage.name for stage in request.stages])
 
 
 def fingerprint(study: Study, request: RunRequest) -> str:
@@ -149,25 +230,44 @@ def _context(
     )
 
 
-def _train(scheduler: StudyScheduler, storage: StudyStorage, runner: Callable[[], Runner]) -> RunResult:
+def _train(
+    scheduler: StudyScheduler,
+    storage: StudyStorage,
+    runner: Callable[[], Runner],
+    request: RunRequest,
+    previous: Mapping[str, Any],
+) -> RunResult:
     received: list[signal.Signals] = []
     done = scheduler.done
-    if scheduler.refusal:  # this start has spent nothing
+    earlier = Ending.of(previous)
+    # This start has spent nothing. What ended the run before in the same way is no mistake of this request.
+    if scheduler.refusal and (earlier is None or earlier.why != scheduler.failure):
         raise scheduler.refusal
     if not done and not scheduler.failure:
         ready = runner()
         with _stopping_on_signals(scheduler, ready, received):  # after Ray is up, whose own handler aborts
             ready.run(scheduler)
+    if scheduler.mistake:
+        raise scheduler.mistake
     failure = scheduler.failure
     if not (failure or received or scheduler.exhausted or scheduler.done):
         failure = "the runner ended before the study was done; run the same command again to go on"
-    signal_ = received[0] if received else None
-    return RunResult(storage.results(), signal_, failure, scheduler.exhausted, tuple(scheduler.cut_stages))
+    results = storage.results()
+    missing = [*scheduler.gave_up, *shortfalls(results, [stage.name for stage in request.stages])]
+    return RunResult(
+        results,
+        signal=received[0] if received else None,
+        failure=failure,
+        stage=scheduler.stage,
+        missing=tuple(missing),
+        exhausted=scheduler.exhausted,
+        cut=tuple(scheduler.cut_stages),
+    )
 
 
 def _provenance(previous: Mapping[str, Any], current: Mapping[str, Any], accepted: Sequence[Drift]) -> dict[str, Any]:
     """The environment to record: `current`, with the id, start, commands, accepted drift and mark of earlier runs."""
-    now = datetime.now(UTC).isoformat("T", "seconds")
+    now = _now()
     commands = [*previous.get("commands", []), {"at": now, "command": current["command"]}]
     drift = list(previous.get("drift", []))
     if accepted:
@@ -177,6 +277,10 @@ def _provenance(previous: Mapping[str, Any], current: Mapping[str, Any], accepte
         identity["smoke"] = True
     started = previous.get("started", now)
     return {**current, **identity, "started": started, "updated": now, "commands": commands}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat("T", "seconds")
 
 
 @contextmanager

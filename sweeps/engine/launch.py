@@ -156,7 +156,7 @@ def _run(
     """Prepare the study while its runner starts, check that it is the study of before, and run it."""
     environment = previous.environment if previous else {}
     # A finished study needs no Ray to say so, and nothing is compared with its last run.
-    done = previous is not None and previous.environment.get("complete") == execute.fingerprint(study, request)
+    done = previous is not None and execute.is_complete(previous, study, request)
     kind = "inline" if done else options.runner
     progress = Progress(study, previous, epochs_of(study, workload), quiet=options.quiet)
     with _runner(study, environment, kind, options) as start, progress:

@@ -66,6 +66,7 @@ class Progress:
         self._totals: dict[str, int] = {}
         previous_trials = previous.everything if previous else ()
         self._ended: dict[tuple[str, int], Trial] = {(trial.stage, trial.number): trial for trial in previous_trials}
+        self._lost_before = {(trial.stage, trial.number) for trial in previous_trials if trial.status.lost}
         self._running: dict[tuple[str, int], Running] = {}
         self._paused: dict[tuple[str, int], int] = {}
         self._began = time.monotonic()
@@ -221,9 +222,15 @@ class Progress:
         return f"{line} · about {estimate} left of this stage"
 
     def _counted(self, stage: str) -> int:
-        """The runs of a stage that have ended; of the search those that count towards its `run_cap`."""
+        """The runs of a stage that have ended; of the search those that count towards its `run_cap`.
+
+        A replicate that failed in an earlier start is run again, and counts once it has ended for the second time.
+        """
         ended = [trial for trial in list(self._ended.values()) if trial.stage == stage]
-        return sum(trial.status.counted or (trial.status is Status.FAILED and trial.variant != "") for trial in ended)
+        searched = sum(trial.status.counted for trial in ended if not trial.variant)
+        replicates = [t for t in ended if t.variant and t.status not in (Status.RUNNING, Status.ABANDONED)]
+        again = {(trial.stage, trial.number) for trial in replicates if trial.status.lost} & self._lost_before
+        return searched + len(replicates) - len(again)
 
     def _result(self, trial: Trial) -> str:
         """The metric of a trial with its name."""

@@ -1,4 +1,4 @@
-"""List what weakens the figures of a report: accepted changes, teachers trained on the same data, dead workers.
+"""List what weakens the figures of a report: accepted changes, teachers of the same data, dead workers, repeats.
 
 What another program has added to the database is listed too: it is in no figure.
 """
@@ -16,7 +16,13 @@ from sweeps.storage.results import SAME_DATA, Results
 
 def caveats(results: Results) -> list[str]:
     """Return a sentence for each reason to read the figures with care."""
-    return [*_accepted_changes(results), *_shared_data(results), *_worker_deaths(results), *_foreign_trials(results)]
+    return [
+        *_accepted_changes(results),
+        *_shared_data(results),
+        *_worker_deaths(results),
+        *_repeated(results),
+        *_foreign_trials(results),
+    ]
 
 
 def changes(environment: Mapping[str, Any]) -> dict[str, str]:
@@ -68,3 +74,12 @@ def _foreign_trials(results: Results) -> list[str]:
     verbs = ("was", "is") if results.foreign == 1 else ("were", "are")
     trials = count(results.foreign, "trial")
     return [f"{trials} in study.db {verbs[0]} not started by this engine and {verbs[1]} left out."]
+
+
+def _repeated(results: Results) -> list[str]:
+    """Count the failed runs that were run again. Each figure is that of the one run that finished."""
+    repeated = [trial for stage in results.stages.values() for trial in stage.repeated]
+    if not repeated:
+        return []
+    runs = "1 failed run was" if len(repeated) == 1 else f"{len(repeated):,} failed runs were"
+    return [f"{runs} run again with the same seeds; the failed attempts stay on record among the outcomes."]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
 
+from sweeps.io.errors import UserError
 from sweeps.runners.protocol import MAX_WORKER_DEATHS, Decision, End, Epoch, Job, Note, Preemption
 from sweeps.runners.watchdog import was_hung
 from sweeps.stages.context import Context
@@ -17,6 +19,10 @@ from sweeps.study.stages import Stage
 from sweeps.trial.trial import Outcome, Status, Trial
 
 MAX_FAILURES_IN_A_ROW = 3
+
+
+class UnknownMetric(UserError):
+    """The workload does not yield the study's metric."""
 
 
 class StageScheduler(ABC):
@@ -80,6 +86,10 @@ class StageScheduler(ABC):
         """How many failures in a row end the stage."""
         return MAX_FAILURES_IN_A_ROW
 
+    def _keeps_checkpoint(self, number: int) -> bool:
+        """Whether the checkpoint of a trial is kept even if the trial does not complete."""
+        return False
+
     def _instead_of_chance(self) -> float | None:
         """The value of a diverged run where the workload defines no chance level; None if there is none."""
         return None
@@ -127,8 +137,8 @@ class StageScheduler(ABC):
         if broken and name not in metrics:  # no bad value is known yet: without a value Optuna ranks the trial last
             return self._stop(number, _diverged(broken, epoch), epoch.seconds)
         if name not in metrics and not job.final:
-            reason = f"the workload yields no {name!r} (metric.name); it yields: {', '.join(metrics) or 'nothing'}"
-            return self._stop(number, Outcome(Status.FAILED, reason), epoch.seconds)
+            self._require_known_metric(metrics)
+            return self._stop(number, Outcome(Status.FAILED, self._not_yielded(metrics)), epoch.seconds)
         self._storage.record_epoch(number, epoch.number, metrics, epoch.seconds)
         if name in metrics:
             curve.setdefault(epoch.number, metrics[name])
@@ -168,6 +178,18 @@ class StageScheduler(ABC):
             f"restarting from its checkpoint (death {deaths} of {MAX_WORKER_DEATHS})"
         )
         return Decision.CONTINUE
+
+    def _require_known_metric(self, metrics: Mapping[str, float]) -> None:
+        """Raise UnknownMetric unless a run of this study has yielded the metric: then this run alone is broken."""
+        recorded = (trial.curve for trial in self._context.storage.results().everything)
+        if not any(self._curves.values()) and not any(recorded):
+            raise UnknownMetric(f"metric.name: {self._not_yielded(metrics)}")
+
+    def _not_yielded(self, metrics: Mapping[str, float]) -> str:
+        name = self._study.metric.name
+        nearest = difflib.get_close_matches(name, metrics, n=1)
+        question = f"did you mean {nearest[0]!r}? " if nearest else ""
+        return f"the workload yields no {name!r}; {question}it yields: {', '.join(metrics) or 'nothing'}"
 
     # -- starting and ending trials ---------------------------------------------------------------------------------
 
@@ -228,7 +250,8 @@ class StageScheduler(ABC):
         if number in self._cached:
             self._storage.annotate(number, source=self._cached.pop(number))
         device_seconds = seconds + self._storage.device_seconds(number)
-        trial = self._storage.finish(number, outcome, value, round(device_seconds, 4))
+        keep = self._keeps_checkpoint(number)
+        trial = self._storage.finish(number, outcome, value, round(device_seconds, 4), keep=keep)
         self._context.budget.end(trial)
         self._context.cache.note(trial, self._context.storage.folder.name)
         self._ended(job, trial)

@@ -41,9 +41,10 @@ def candidates(results: Results, gate: ConstraintGate, top: int) -> list[Arm]:
     """
     ranked = results.ranked()[:top]
     if not ranked:
+        way = "mend what keeps the trials from completing" if results.trials else "run the search first"
         raise NoCandidate(
             f"{results.name}: no trial of the search has finished, so there is no best recipe to go on with; "
-            f"run the search first, or write ablation: {{baseline: given}}"
+            f"{way}, or write ablation: {{baseline: given}}"
         )
     arms = []
     for trial in ranked:

@@ -19,7 +19,7 @@ from sweeps.storage.openings import Opening, Openings, fingerprint
 from sweeps.storage.results import StageResults
 from sweeps.study.stages import FINAL, OPENED
 from sweeps.trial.arm import Arm
-from sweeps.trial.trial import Outcome, Status
+from sweeps.trial.trial import Outcome, Status, Trial
 
 
 class Opened(UserError):
@@ -30,7 +30,8 @@ class Final(ReplicateStage):
     """The scheduler of the stage.
 
     Models are trained first, without access to the test set, and wait. When all have been trained, the opening is
-    recorded, and only then do jobs evaluate the saved models on the test set.
+    recorded, and only then do jobs evaluate the saved models on the test set. A model whose evaluation failed is kept,
+    and the next start evaluates it again; an opening that gave no figure at all does not count.
 
     Args:
         context: The parts of the running study.
@@ -46,11 +47,14 @@ class Final(ReplicateStage):
         self._openings = Openings(context.storage.folder.parent)
         self._trained: list[Job] = []  # models that wait for the test set to be opened
         self._evaluating: set[int] = set()
+        self._opening: Opening | None = None  # the opening of this start
+        self._measured = False  # whether it may have given a figure
         self._tails: dict[int, float] = {}  # device seconds after a model's last recorded epoch
         arms, storage = final_arms(context), context.storage.stage(FINAL.name)
         self._require_consent(context, arms, storage.results(), again)
         self._substitutes = {arm.recipe: settings_without_validation(context, arm) for arm in arms}
         super().__init__(context, FINAL, storage, arms)
+        self._set_trained_aside()
         context.observer.on_stage(FINAL.name, self.total())
 
     def replicates_needed(self) -> Mapping[str, int]:
@@ -66,7 +70,7 @@ class Final(ReplicateStage):
         failed = end.outcome.status is not Status.COMPLETE
         if job.evaluate is not None or failed or end.metrics:
             self._context.budget.spend(self._storage.stage, job.number, end.seconds)
-            self._evaluating.discard(job.number)
+            self._measured = self._measured or bool(end.metrics)
             self._conclude(job.number, end)
             return
         rows = self._storage.rows(job.number)
@@ -88,7 +92,6 @@ class Final(ReplicateStage):
         return bool(self._trained and not next(self._missing(), None)) or super()._affordable()
 
     def _next(self) -> Job | None:
-        self._skip_trained()
         job = super()._next()
         if job is not None or self._running.keys() - self._evaluating or not self._trained:
             return job
@@ -98,13 +101,47 @@ class Final(ReplicateStage):
         self._evaluating.add(job.number)
         return replace(job, label=f"{job.label}, evaluated")
 
-    def _skip_trained(self) -> None:
+    def _ended(self, job: Job, trial: Trial) -> None:
+        super()._ended(job, trial)
+        if trial.number not in self._evaluating:
+            return
+        self._evaluating.discard(trial.number)
+        if self._opening is not None and not (self._measured or self._evaluating or self._trained):
+            self._openings.mark_void(self._opening, trial.reason)
+
+    def _keeps_checkpoint(self, number: int) -> bool:
+        return number in self._evaluating
+
+    def _set_trained_aside(self) -> None:
         """Set aside the models that an earlier start has trained; one with a damaged checkpoint is trained again."""
+        for (_, replicate), trial in list(self._lost.items()):
+            if self._has_model(trial.number):
+                arm = next(arm for arm in self._active if arm.recipe == trial.recipe)
+                self._unfinished.append((self._add(arm, replicate), arm, replicate))
         for unfinished in list(self._unfinished):
-            checkpoints = CheckpointFolder(self._storage.trial_folder(unfinished[0]) / CHECKPOINT)
-            if self._storage.noted(unfinished[0], "trained") and checkpoints.newest() is not None:
+            number, arm, replicate = unfinished
+            self._take_model_over(number, arm, replicate)
+            if self._has_model(number):
                 self._unfinished.remove(unfinished)
                 self._trained.append(self._replicate(*unfinished))
+
+    def _has_model(self, number: int) -> bool:
+        newest = CheckpointFolder(self._storage.trial_folder(number) / CHECKPOINT).newest()
+        return bool(self._storage.noted(number, "trained")) and newest is not None
+
+    def _take_model_over(self, number: int, arm: Arm, replicate: int) -> None:
+        """Give a run that is to be evaluated again the model of the attempt whose evaluation failed."""
+        if self._storage.noted(number, "trained"):
+            return
+        attempts = [
+            trial.number
+            for trial in self._storage.trials()
+            if (trial.recipe, trial.replicate) == (arm.recipe, replicate) and trial.status.lost
+        ]
+        source = next((attempt for attempt in attempts if self._has_model(attempt)), None)
+        if source is not None:
+            self._storage.take_over(number, source)
+            self._storage.annotate(number, trained=self._storage.noted(source, "trained"))
 
     def _settings(self, arm: Arm) -> Mapping[str, Any]:
         schema = self._context.workload.schema
@@ -121,16 +158,20 @@ class Final(ReplicateStage):
         return replace(placed, access=OPENED, evaluate=tuple(self._study.evaluate))
 
     def _open(self) -> None:
-        """Record the opening, unless a driver was killed in the middle of this one."""
+        """Record the opening, unless it is recorded: by this start, or by one that was killed in the middle of it."""
         runs = tuple(job.number for job in self._trained)
+        if self._opening is not None and set(runs) <= set(self._opening.runs):
+            return
         by_this, others = self._recorded_openings()
         if by_this and set(runs) <= set(by_this[-1].runs):
+            self._opening, self._measured = by_this[-1], True  # it may have given figures before the kill
             return
         if others:
             times, last = count(len(others), "time"), others[-1]
             note = f"this test set was opened {times} before, last by {last.study} at {last.at}"
             self._context.observer.on_note(note)
-        self._openings.record(self._context.storage.folder.name, self._environment, runs)
+        self._opening = self._openings.record(self._context.storage.folder.name, self._environment, runs)
+        self._measured = False
 
     def _recorded_openings(self) -> tuple[list[Opening], list[Opening]]:
         """The openings of this test set by this study, and those by other studies."""
@@ -159,6 +200,8 @@ class Final(ReplicateStage):
         """End a trial that has been evaluated, or whose training failed."""
         name = self._study.metric.name.removeprefix("val_")
         outcome, value = end.outcome, None
+        if end.metrics:
+            self._remember()
         if outcome.status is Status.COMPLETE:
             test_metrics = end.metrics.get(TEST, {})
             value = test_metrics.get(name)
@@ -169,7 +212,6 @@ class Final(ReplicateStage):
                 names = ", ".join(test_metrics) or "nothing"
                 outcome = Outcome(Status.FAILED, f"evaluate gave no {name!r} for the test set; it gave: {names}")
             else:
-                self._remember()
                 self._storage.annotate(number, trained=len(self._storage.rows(number)))
                 self._storage.annotate(number, metrics={label: dict(values) for label, values in end.metrics.items()})
         self._finish(number, outcome, value, end.seconds + self._tails.pop(number, 0.0))

@@ -11,6 +11,8 @@ from typing import Any
 from sweeps.io.disk import Unwritable, explained
 from sweeps.io.errors import UserError
 from sweeps.runners.protocol import Decision, End, Epoch, Job, Note, Preemption, Scheduler
+from sweeps.stages.ablation.retune import Retuning
+from sweeps.stages.base import UnknownMetric
 from sweeps.stages.confirm import NoCandidate
 from sweeps.stages.context import Context
 from sweeps.stages.incumbent import NotYet
@@ -32,19 +34,26 @@ class StudyScheduler:
     Attributes:
         failure: Why the study cannot go on; empty while it can.
         refusal: The error, where a stage could not begin.
+        mistake: The error, where the study asks for a metric that the workload does not yield.
         exhausted: The stage at which the whole budget was spent; empty while it is not.
         cut_stages: The stages that ended at their share of the budget.
+        stage: The stage under way, or the one that could not begin.
+        gave_up: Why searches that tune an arm again gave up; the arms keep their settings.
     """
 
     def __init__(self, context: Context, request: RunRequest, environment: Mapping[str, Any]) -> None:
         self.failure = ""
         self.refusal: UserError | None = None
+        self.mistake: UserError | None = None
         self.exhausted = ""
         self.cut_stages: list[str] = []
+        self.gave_up: list[str] = []
+        self._names = [stage.name for stage in request.stages]
         self._observer = context.observer
         self._context = context
         self._parts = parts(context, request, environment)
         self._current: tuple[Stage, Scheduler] | None = next(self._parts, None)
+        self.stage = self._current[0].name if self._current else ""
         self._live: dict[tuple[str, int], Job] = {}
         self._to_run_alone: deque[Job] = deque()  # ran out of memory beside others
         self._alone: Job | None = None  # has the device for itself now
@@ -81,7 +90,7 @@ class StudyScheduler:
 
     def suggest(self) -> Job | None:
         """Return a job of the current stage; None if there is none until a running one ends, or at all."""
-        with self._disk_errors():
+        with self._ending_errors():
             job = self._next_job()
             if job is not None:
                 self._live[job.stage, job.number] = job
@@ -90,7 +99,7 @@ class StudyScheduler:
 
     def on_epoch(self, job: Job, epoch: Epoch) -> Decision:
         """Record an epoch."""
-        with self._disk_errors():
+        with self._ending_errors():
             part = self._part_of(job)
             if part is not None:
                 decision = part.on_epoch(job, epoch)
@@ -102,7 +111,7 @@ class StudyScheduler:
 
     def on_end(self, job: Job, end: End) -> None:
         """Record how a job ended. One that ran out of memory beside others runs once more, alone."""
-        with self._disk_errors():
+        with self._ending_errors():
             part = self._part_of(job)
             if part is None:
                 return
@@ -117,7 +126,7 @@ class StudyScheduler:
 
     def on_preempted(self, job: Job, preemption: Preemption) -> None:
         """Record that a job left at its checkpoint: it continues when its stage hands it out again."""
-        with self._disk_errors():
+        with self._ending_errors():
             self.failure = self.failure or preemption.reason
             part = self._part_of(job)
             if part is None:
@@ -132,7 +141,7 @@ class StudyScheduler:
 
     def on_death(self, job: Job) -> Decision:
         """Record that the process of a job died. STOP where the job is given up."""
-        with self._disk_errors():
+        with self._ending_errors():
             part = self._part_of(job)
             if part is not None:
                 decision = part.on_death(job)
@@ -179,23 +188,32 @@ class StudyScheduler:
             self._alone = None
 
     @contextmanager
-    def _disk_errors(self) -> Iterator[None]:
-        """End the study at a full or read-only disk: what was recorded continues at the next start."""
+    def _ending_errors(self) -> Iterator[None]:
+        """End the study at a full or read-only disk, or at a metric that there is not.
+
+        What was recorded continues at the next start.
+        """
         try:
             with explained(self._context.storage.folder):
                 yield
         except Unwritable as error:
             self.failure = self.failure or str(error)
+        except UnknownMetric as error:  # the trial stays unfinished
+            self.mistake, self.failure = error, self.failure or str(error)
 
     def _advance(self) -> None:
         """Go to the first part that has something left to do."""
         while self._current is not None and self._current[1].done and not self.failure:
             stage, part = self._current
+            if isinstance(part, Retuning):
+                self.gave_up += part.gave_up
             if part.cut and self._ends_budget(stage.name):
                 self._current = None
                 return
+            self.stage = self._after(stage.name)  # the one that an error below is about
             try:
                 self._current = next(self._parts, None)
+                self.stage = self._current[0].name if self._current else ""
             except (NoCandidate, NotYet) as error:
                 self._current = None
                 if self.cut_stages:  # the budget ended before what the next stage needs
@@ -204,6 +222,10 @@ class StudyScheduler:
                     self.refusal, self.failure = error, str(error)
             except UserError as error:
                 self._current, self.refusal, self.failure = None, error, str(error)
+
+    def _after(self, stage: str) -> str:
+        """The requested stage after `stage`; empty after the last."""
+        return next(iter(self._names[self._names.index(stage) + 1 :]), "")
 
     def _ends_budget(self, stage: str) -> bool:
         """Note that a stage ended at its share of the budget; whether no later stage would have anything left."""

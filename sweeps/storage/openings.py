@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ class Opening:
         command: The command that opened the test set.
         fingerprint: That of the data (see `fingerprint`).
         runs: The numbers of the trials of the stage final that were evaluated.
+        void: Why no evaluation gave a figure, so that the opening does not count; empty for one that counts.
     """
 
     at: str
@@ -36,10 +37,14 @@ class Opening:
     command: str
     fingerprint: str
     runs: tuple[int, ...]
+    void: str = ""
 
     def plain(self) -> dict[str, Any]:
         """Return the opening as plain data for JSON."""
-        return {**asdict(self), "runs": list(self.runs)}
+        content = {**asdict(self), "runs": list(self.runs)}
+        if not self.void:
+            del content["void"]
+        return content
 
 
 @dataclass(frozen=True)
@@ -49,8 +54,8 @@ class Openings:
     runs: Path
 
     def of(self, fingerprint: str) -> list[Opening]:
-        """Return the openings of one test set, oldest first. Raises Damaged if the file cannot be read."""
-        return [opening for opening in self._read() if opening.fingerprint == fingerprint]
+        """Return the openings of one test set that count, oldest first. Raises Damaged if the file cannot be read."""
+        return [opening for opening in self._read() if opening.fingerprint == fingerprint and not opening.void]
 
     def all(self) -> list[Opening]:
         """Return all openings, oldest first. Raises Damaged if the file cannot be read."""
@@ -70,10 +75,21 @@ class Openings:
         moment = datetime.now(UTC).isoformat("T", "seconds")
         command = str(environment.get("command", ""))
         opening = Opening(moment, str(environment.get("id", "")), study, command, fingerprint(environment), runs)
-        with FileLock(self.runs / f"{FILE}.lock"):  # several studies may open their test sets at the same time
-            entries = [earlier.plain() for earlier in self._read()]
-            write_atomic(self.runs / FILE, json.dumps([*entries, opening.plain()], indent=1) + "\n")
+        with self._locked():
+            self._write([*self._read(), opening])
         return opening
+
+    def mark_void(self, opening: Opening, why: str) -> None:
+        """Mark a recorded opening as one that gave no figure. The entry stays. Raises Damaged."""
+        with self._locked():
+            self._write([replace(one, void=why) if one == opening else one for one in self._read()])
+
+    def _locked(self) -> FileLock:
+        # Several studies may open their test sets at the same time.
+        return FileLock(self.runs / f"{FILE}.lock")
+
+    def _write(self, openings: Iterable[Opening]) -> None:
+        write_atomic(self.runs / FILE, json.dumps([opening.plain() for opening in openings], indent=1) + "\n")
 
     def _read(self) -> list[Opening]:
         path = self.runs / FILE

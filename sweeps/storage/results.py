@@ -16,6 +16,10 @@ from sweeps.trial.trial import Status, Trial
 
 # The key of the provenance with the trials of other studies that were trained on the same data as this study.
 SAME_DATA = "learned_from_same_data"
+# The key of the provenance with how the last run ended (`sweeps.evidence.ending`).
+ENDED = "ended"
+# The key with the fingerprint of the study that the last run completed, if it did.
+COMPLETE = "complete"
 
 
 @dataclass(frozen=True)
@@ -48,10 +52,29 @@ class StageResults:
         """Return the runs of an arm's recipe by replicate, without abandoned ones.
 
         Runs belong to recipes, so arms with the same recipe share them, and runs of an arm's earlier recipe are not
-        among them.
+        among them. A failed run that was run again is replaced by its latest attempt.
         """
-        runs = [trial for trial in self.trials if trial.recipe == arm.recipe and trial.status is not Status.ABANDONED]
-        return {trial.replicate: trial for trial in runs if trial.replicate is not None}
+        runs: dict[int, Trial] = {}
+        for trial in self.trials:
+            if trial.recipe != arm.recipe or trial.replicate is None or trial.status is Status.ABANDONED:
+                continue
+            if trial.replicate not in runs or runs[trial.replicate].status.lost:
+                runs[trial.replicate] = trial
+        return runs
+
+    @property
+    def repeated(self) -> tuple[Trial, ...]:
+        """The failed replicates that have been run again, with the same seeds, in the order of numbers."""
+        latest = {
+            (trial.recipe, trial.replicate): trial.number
+            for trial in self.trials
+            if trial.recipe and trial.status is not Status.ABANDONED
+        }
+        return tuple(
+            trial
+            for trial in self.trials
+            if trial.status.lost and latest.get((trial.recipe, trial.replicate), -1) > trial.number
+        )
 
     @property
     def superseded(self) -> int:

@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from ruamel.yaml import YAML
 
 from sweeps.artifacts.checkpoint import CheckpointFolder
-from sweeps.artifacts.curves import EPOCH, CurveFile
+from sweeps.artifacts.curves import EPOCH, SECONDS, CurveFile
 from sweeps.artifacts.layout import CHECKPOINT, CURVES, RECIPE, RECORD, append_log, stage_file
 from sweeps.artifacts.record import digest, write_record, write_sealed
 from sweeps.io.files import write_atomic
@@ -186,7 +186,9 @@ class StageStorage(StageReader):
             for name, value in attributes.items():
                 self._storage.set_trial_user_attr(self._trial_id(number), name, value)
 
-    def finish(self, number: int, outcome: Outcome, value: float | None = None, seconds: float = 0.0) -> Trial:
+    def finish(
+        self, number: int, outcome: Outcome, value: float | None = None, seconds: float = 0.0, *, keep: bool = False
+    ) -> Trial:
         """End a trial: update the database, write its record, and delete the checkpoints that nobody needs.
 
         Args:
@@ -194,6 +196,7 @@ class StageStorage(StageReader):
             outcome: Its status and reason.
             value: The study's metric; needed if the status is COMPLETE, ignored otherwise.
             seconds: The device time of the whole trial in seconds.
+            keep: Whether the newest checkpoint is kept although the trial did not complete.
         """
         values = value if outcome.status is Status.COMPLETE else None
         # The clock may have been set back since: no trial ends before it starts.
@@ -207,11 +210,25 @@ class StageStorage(StageReader):
         self.save_record(trial)
         self._curve_files.pop(number, None)
         checkpoints = self.trial_folder(number) / CHECKPOINT
-        if outcome.status is Status.COMPLETE:
+        if keep or outcome.status is Status.COMPLETE:
             CheckpointFolder(checkpoints).keep_newest()
         else:
             shutil.rmtree(checkpoints, ignore_errors=True)
         return trial
+
+    def take_over(self, number: int, source: int) -> None:
+        """Give a running trial the training of a failed one: its epochs, at no device time, and its checkpoint.
+
+        The epochs of the failed trial stay, its checkpoint moves. After a kill a second call does the rest.
+        """
+        folder, before = self.trial_folder(number), self.trial_folder(source) / CHECKPOINT
+        folder.mkdir(parents=True, exist_ok=True)
+        for row in self.rows(source):
+            metrics = {name: value for name, value in row.items() if name not in (EPOCH, SECONDS)}
+            self.record_epoch(number, int(row[EPOCH]), metrics, 0.0)
+        if before.exists():
+            shutil.rmtree(folder / CHECKPOINT, ignore_errors=True)
+            before.rename(folder / CHECKPOINT)
 
     def together(self) -> AbstractContextManager[object]:
         """Return a context manager that writes all changes of its block in one transaction."""

@@ -28,6 +28,11 @@ class Status(StrEnum):
         return self in _COUNTED
 
     @property
+    def lost(self) -> bool:
+        """Whether a replicate of this status has no result: the next start of the study runs it again."""
+        return self in (Status.FAILED, Status.OUT_OF_MEMORY)
+
+    @property
     def optuna_state(self) -> str:
         """The name of the trial's state in Optuna's storage.
 

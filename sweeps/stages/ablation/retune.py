@@ -28,15 +28,26 @@ class Retuning:
 
     def __init__(self, context: Context, arms: Sequence[Arm]) -> None:
         self._searches: dict[str, Search] = {}
+        self._arms: dict[str, str] = {}  # the name of the arm that each search tunes
         for arm in arms:
             study = tuning_study(context, arm)
             if arm.applicable and study is not None and storage_name(study) not in self._searches:
                 self._searches[storage_name(study)] = _search(context, study)
+                self._arms[storage_name(study)] = arm.name
 
     @property
     def failure(self) -> str:
         """Empty: an arm whose search failed keeps its settings, so re-tuning never gives up."""
         return ""
+
+    @property
+    def gave_up(self) -> list[str]:
+        """Why searches gave up, a clause for each."""
+        return [
+            f"tuning {self._arms[name]} again gave up: {search.failure}"
+            for name, search in self._searches.items()
+            if search.failure
+        ]
 
     @property
     def cut(self) -> bool:

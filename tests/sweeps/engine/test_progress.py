@@ -6,11 +6,14 @@ import os
 import pty
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from sweeps.engine.progress import Progress
+from sweeps.storage.results import Results, StageResults
 from sweeps.trial.trial import Status, Trial
 from tests.sweeps.support import ASHA, clean, command, toy_study, toy_text
 
@@ -75,3 +78,24 @@ def test_best_so_far_follows_the_goal(goal: str, best: str) -> None:
     for number, value in enumerate((50.0, 90.0, 20.0)):
         progress.on_end(Trial(number, "search", Status.COMPLETE, {}, value, {1: value}))
     assert best in progress._best().plain
+
+
+def test_replicate_that_is_run_again_counts_once(capfd: pytest.CaptureFixture[str]) -> None:
+    runs = [Trial(number, "confirm", Status.COMPLETE, {}, variant="trial 0", replicate=number) for number in range(4)]
+    runs[1], runs[2] = (replace(runs[1], status=Status.FAILED), replace(runs[2], status=Status.RUNNING))
+    previous = Results(toy_study(), (), {}, Path(), {"confirm": StageResults("confirm", (), tuple(runs))})
+    with Progress(toy_study(), previous, 4) as progress:
+        progress.on_stage("confirm", 4)
+        assert "2/4 runs" in shown(progress)
+        progress.on_end(replace(runs[1], number=4, status=Status.OUT_OF_MEMORY))
+        progress.on_end(replace(runs[2], status=Status.FAILED))
+        assert "4/4 runs" in shown(progress)
+    assert capfd.readouterr().err.startswith("confirm: 4 runs\n")
+
+
+def shown(progress: Progress) -> str:
+    """The progress bar as text."""
+    console = Console(width=80)
+    with console.capture() as capture:
+        console.print(progress._bar())
+    return capture.get()

@@ -198,7 +198,7 @@ def test_diverged_run_counts_with_chance_and_a_machine_failure_leaves_its_pair_o
 def test_broken_arms_do_not_keep_a_sound_one_from_being_measured(tmp_path: Path) -> None:
     broken = {f"broken {n}": {"fault": "raise", "fault_epoch": 1, "unused": n} for n in range(4)}
     result = run_inline(toy_study(**ablation(components={**broken, "sound": {"unused": 9}}, seeds=3)), tmp_path)
-    assert result.complete
+    assert (result.failure, result.complete) == ("", False)
     ablation_evidence = evidence.ablation(result.results)
     assert ablation_evidence is not None
     assert [len(comparison.pairs) for comparison in ablation_evidence.comparisons] == [0, 0, 0, 0, 3]

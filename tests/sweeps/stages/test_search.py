@@ -14,6 +14,7 @@ from sweeps.formatting import status_name
 from sweeps.pruners.asha import Asha
 from sweeps.pruners.factory import stopping_rule
 from sweeps.report.tables.outcomes import ends
+from sweeps.stages.base import UnknownMetric
 from sweeps.storage.results import Results
 from sweeps.storage.study_storage import StudyStorage
 from sweeps.trial.trial import Status
@@ -159,10 +160,22 @@ def test_search_gives_up_when_every_trial_fails(tmp_path: Path) -> None:
     assert not result.complete
 
 
-def test_missing_metric_is_named_with_what_is_yielded(tmp_path: Path) -> None:
-    result = run_inline(toy_study(metric={"name": "val_acuracy", "goal": "maximize"}), tmp_path)
-    assert "no 'val_acuracy'" in result.failure
-    assert "val_accuracy, train_loss" in result.failure
+def test_metric_that_is_never_yielded_ends_the_study_at_the_first_epoch_and_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(UnknownMetric) as refused:
+        run_inline(toy_study(metric={"name": "val_acuracy", "goal": "maximize"}), tmp_path)
+    assert str(refused.value) == (
+        "metric.name: the workload yields no 'val_acuracy'; did you mean 'val_accuracy'? "
+        "it yields: val_accuracy, train_loss"
+    )
+    assert acknowledged(tmp_path) == [(0, 1)]
+    assert not (tmp_path / "toy").exists()
+    assert run_inline(toy_study(run_cap=2), tmp_path).complete
+
+
+def test_metric_that_is_missing_later_is_the_failure_of_its_trial(tmp_path: Path) -> None:
+    study = toy_study(baseline={"fault": "nothing", "fault_epoch": 2}, run_cap=1)
+    result = run_inline(study, tmp_path)
+    assert result.results.trials[0].reason == "the workload yields no 'val_accuracy'; it yields: nothing"
 
 
 def test_minimized_metric_ranks_the_smallest_first(tmp_path: Path) -> None:
@@ -224,12 +237,6 @@ def test_search_broken_off_again_and_again_equals_an_unbroken_one(tmp_path: Path
     ]
     repeated = len(acknowledged(tmp_path / "parts")) - len(acknowledged(tmp_path / "whole"))
     assert repeated <= broken_off
-
-
-def test_epoch_without_metrics_is_a_failure(tmp_path: Path) -> None:
-    study = toy_study(baseline={"fault": "nothing", "fault_epoch": 1}, run_cap=1)
-    result = run_inline(study, tmp_path)
-    assert "it yields: nothing" in result.results.trials[0].reason
 
 
 def test_records_agree_with_the_storage(tmp_path: Path) -> None:

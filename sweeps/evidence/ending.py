@@ -1,0 +1,168 @@
+"""How the last run of a study ended, and what keeps a study from being complete."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from sweeps.artifacts.layout import ABLATION, CONFIRM, FINAL, RACE, SEARCH
+from sweeps.formatting import count, listed, status_name
+from sweeps.storage.results import ENDED, Results, StageResults
+from sweeps.study.stages import stage_of, stages_of
+from sweeps.trial.trial import Status, Trial
+
+NAMED = 3  # failed runs of a stage that a sentence names
+GO_ON = "run the same command again to go on"
+
+
+class How(StrEnum):
+    """How a run of a study ended."""
+
+    COMPLETE = "complete"
+    INCOMPLETE = "incomplete"  # all stages ran, but runs are missing
+    ABORTED = "aborted"  # the study gave up, or a stage could not begin
+    INTERRUPTED = "interrupted"  # by a signal
+    OUT_OF_BUDGET = "out of budget"
+
+
+@dataclass(frozen=True)
+class Ending:
+    """The record of how the last run of a study ended.
+
+    Attributes:
+        how: How it ended.
+        why: Why, unless it is complete.
+        stage: The stage under way, or the one that could not begin; empty if none was.
+        at: When, as an ISO time in UTC.
+    """
+
+    how: How
+    why: str = ""
+    stage: str = ""
+    at: str = ""
+
+    @classmethod
+    def of(cls, environment: Mapping[str, Any]) -> Ending | None:
+        """Return the ending in a study's provenance; None while it runs, after a kill, and in studies of 0.1.0."""
+        content = environment.get(ENDED)
+        return None if content is None else cls(**{**content, "how": How(content["how"])})
+
+    def plain(self) -> dict[str, str]:
+        """Return the ending as plain data for JSON."""
+        return {**asdict(self), "how": self.how.value}
+
+
+def ending_sentences(results: Results) -> list[str]:
+    """Return how the last run of a study ended, why, which stages did not run, and what to do; empty if it is complete.
+
+    Example: "Aborted in the search after 2 of 40 trials: 3 trials in a row failed, ...".
+    """
+    ending = Ending.of(results.environment)
+    if ending is None or ending.how is How.COMPLETE:
+        return []
+    ways = {
+        How.INCOMPLETE: "Mend the cause, then run the same command again: it runs what failed, with the same seeds.",
+        How.ABORTED: f"Mend the cause, then {GO_ON}.",
+        How.INTERRUPTED: f"{GO_ON.capitalize()}.",
+        How.OUT_OF_BUDGET: f"Raise budget.gpu_hours, then {GO_ON}.",
+    }
+    name = ending.how.value.capitalize()
+    where = f" {_place(results, ending.stage)}" if ending.stage and ending.how is not How.INCOMPLETE else ""
+    sentences = [f"{name}{where}: {ending.why.rstrip('.')}."]
+    if without := stages_without_runs(results):
+        sentences.append(f"Not run: {listed(without)}.")
+    return [*sentences, ways[ending.how]]
+
+
+def unfinished_search(results: Results) -> bool:
+    """Whether the last run ended inside the search, so that the best trial is the best of those made so far."""
+    ending = Ending.of(results.environment)
+    if ending is None or ending.how in (How.COMPLETE, How.INCOMPLETE) or ending.stage not in ("", SEARCH):
+        return False
+    return results.counted < results.study.run_cap
+
+
+def stages_without_runs(results: Results) -> list[str]:
+    """Return the stages of a study in which no run has ended."""
+    begun = {stage_of(trial.stage) if trial.stage != SEARCH else SEARCH for trial in results.everything if trial.ended}
+    return [stage.name for stage in stages_of(results.study) if stage.name not in begun]
+
+
+def shortfalls(results: Results, stages: Sequence[str]) -> list[str]:
+    """Return what keeps a study that has nothing left to run from being complete, a clause for each stage.
+
+    Args:
+        results: The results of the study.
+        stages: The stages to look at.
+    """
+    return [*_search_shortfall(results, stages), *(clause for name in stages for clause in _lacking(results, name))]
+
+
+def _search_shortfall(results: Results, stages: Sequence[str]) -> Iterator[str]:
+    if SEARCH in stages and results.trials and not results.ranked():
+        ends = [f"{number:,} {status_name(status)}" for status, number in results.counts().items() if number]
+        yield f"no trial of the search has completed ({listed(ends)})"
+
+
+def _lacking(results: Results, name: str) -> Iterator[str]:
+    """The runs that a stage lacks because they failed."""
+    for part in (RACE, ABLATION) if name == ABLATION else (name,):
+        stage = results.stages.get(part)
+        if stage is None or part == SEARCH:
+            continue
+        runs = _needed(results, stage)
+        lost = [run for run in runs if run.status.lost]
+        if lost:
+            all_lost = len(lost) == len(runs)
+            which = f"no run of the stage {part} has finished" if all_lost else _part_lost(part, lost, runs)
+            shown = "; ".join(f"{run.variant}, seed {(run.replicate or 0) + 1}: {_why(run)}" for run in lost[:NAMED])
+            more = f"; and {len(lost) - NAMED:,} more" if len(lost) > NAMED else ""
+            yield f"{which} ({shown}{more})"
+
+
+def _part_lost(part: str, lost: Sequence[Trial], runs: Sequence[Trial]) -> str:
+    return f"the {part} lacks {len(lost):,} of {count(len(runs), 'run')}, which failed"
+
+
+def _needed(results: Results, stage: StageResults) -> list[Trial]:
+    """The latest attempts at the runs that a stage needs; arms of one recipe share their runs."""
+    runs = {
+        (arm.recipe, replicate): run
+        for arm in stage.arms
+        if arm.applicable
+        for replicate, run in stage.replicates(arm).items()
+        if replicate < _seeds(results, stage, arm.name)
+    }
+    return list(runs.values())
+
+
+def _seeds(results: Results, stage: StageResults, arm: str) -> int:
+    """Return the number of seeds that an arm of a stage needs, as far as it is known."""
+    study = results.study
+    if stage.name == CONFIRM and study.confirm is not None:
+        return study.confirm.seeds
+    if stage.name == FINAL and study.final is not None:
+        return study.final.seeds
+    if stage.name == RACE and study.ablation is not None:
+        return study.ablation.min_seeds
+    return int(stage.facts.get("wanted", {}).get(arm, 0))
+
+
+def _why(run: Trial) -> str:
+    return run.reason or status_name(run.status)
+
+
+def _place(results: Results, name: str) -> str:
+    """Where a run ended: "in the search after 2 of 40 trials", "before the first run of confirm"."""
+    if name == SEARCH:
+        return f"in the search after {results.counted:,} of {count(results.study.run_cap, 'trial')}{_failed(results)}"
+    runs = [trial for trial in results.everything if trial.stage != SEARCH and stage_of(trial.stage) == name]
+    ended = sum(trial.ended and trial.status is not Status.ABANDONED for trial in runs)
+    return f"in the stage {name} after {count(ended, 'run')}" if ended else f"before the first run of the stage {name}"
+
+
+def _failed(results: Results) -> str:
+    failed = results.counts()[Status.FAILED]
+    return f" (and {failed:,} that failed)" if failed else ""
