@@ -1,7 +1,7 @@
 """Carry out a study for a command: run it, print its results, and end with the matching exit code.
 
-Exit codes: 0 complete, 1 failed, 2 bad input, 75 stopped by a signal or out of budget (EX_TEMPFAIL: the study can be
-continued), 130 stopped at once by a second signal.
+Exit codes: 0 complete, 1 failed or runs are missing, 2 bad input, 75 stopped by a signal or out of budget
+(EX_TEMPFAIL: the study can be continued), 130 stopped at once by a second signal.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sweeps.storage.results import Results
 
 COMPLETE, FAILED, BAD_INPUT, RESUMABLE, INTERRUPTED = 0, 1, 2, 75, 130
+AGAIN = "run the same command again: it runs what failed once more, with the same seeds"
 GO_ON = "run the same command again to go on"
 
 
@@ -63,12 +64,13 @@ def show_best(results: Results) -> None:
     """Print the results of a study so far: its conclusions, then the best trials of the search."""
     from sweeps.cli.lines import best_line
     from sweeps.cli.tables import best_table, console
+    from sweeps.evidence.ending import ending_sentences
     from sweeps.io.terminal import text
     from sweeps.report import evidence_sentences
 
     out = console()
     best = [best_line(results)] if results.study.space.dimensions else []
-    for sentence in (*evidence_sentences(results), *best):
+    for sentence in (*ending_sentences(results), *evidence_sentences(results), *best):
         out.print(text(sentence), soft_wrap=not out.is_terminal)  # in a file, a sentence is one line
     if results.ranked():
         out.print(best_table(results))
@@ -77,7 +79,9 @@ def show_best(results: Results) -> None:
 def summary(results: Results) -> dict[str, Any]:
     """Return the results of a study so far as plain data, for JSON."""
     from sweeps.artifacts.record import plain
+    from sweeps.evidence.ending import ending_sentences
     from sweeps.report import evidence_sentences
+    from sweeps.storage.results import ENDED
 
     ranked = results.ranked()
     return {
@@ -89,7 +93,8 @@ def summary(results: Results) -> dict[str, Any]:
         "counts": {status.value: n for status, n in results.counts().items()},
         "best": plain(ranked[0]) if ranked else None,
         "stages": {name: len(stage.trials) for name, stage in results.stages.items()},
-        "answer": evidence_sentences(results),
+        "ended": results.environment.get(ENDED),
+        "answer": [*ending_sentences(results), *evidence_sentences(results)],
     }
 
 
@@ -112,6 +117,9 @@ def _exit_unless_complete(outcome: StudyOutcome) -> None:
         why = f"the stage {outcome.exhausted} has no budget left for another run ({limit}, {spent})"
         typer.echo(f"stopped: {why}; raise it to go on", err=True)
         raise typer.Exit(RESUMABLE)
+    if outcome.missing:
+        typer.echo(f"error: {visible('; '.join(outcome.missing))}; mend the cause, then {AGAIN}", err=True)
+        raise typer.Exit(FAILED)
 
 
 def _print_results(outcome: StudyOutcome) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sweeps.evidence.ending import Ending, How, unfinished_search
 from sweeps.formatting import count, metric_format, status_name
 from sweeps.storage.results import Results
 from sweeps.trial.trial import Status
@@ -16,6 +17,8 @@ def best_line(results: Results) -> str:
     value = f"{metric.label} {metric.show(best.value)}"
     size = f", {best.cost['parameters']:,} parameters" if "parameters" in best.cost else ""
     trials = count(results.counted, "trial")
+    if unfinished_search(results):
+        trials = f"the first {results.counted:,} of {count(results.study.run_cap, 'trial')}"
     moment = "at the best of" if results.study.metric.at == "best" else "after"
     return f"Best of {trials}: trial {best.number}, {value} {moment} {count(best.epochs, 'epoch')}{size} (one run)."
 
@@ -37,3 +40,11 @@ def stage_lines(results: Results) -> list[str]:
         counts = ", ".join(f"{n} {status_name(status)}" for status in Status if (n := statuses.count(status)))
         lines.append(f"{name}: {count(sum(arm.applicable for arm in stage.arms), 'arm')}, {counts or 'no run yet'}")
     return lines
+
+
+def state(results: Results) -> str:
+    """Return how the last run ended, such as "aborted in the stage search"; empty if it is complete or not known."""
+    ending = Ending.of(results.environment)
+    if ending is None or ending.how is How.COMPLETE:
+        return ""
+    return f"{ending.how.value} in the stage {ending.stage}" if ending.stage else ending.how.value

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from sweeps.cli.lines import stage_lines, tally
+from sweeps.cli.lines import stage_lines, state, tally
 from sweeps.formatting import MISSING, local_time, metric_format, setting, status_name
 from sweeps.io.terminal import table, text
 from sweeps.storage.results import Results
@@ -49,7 +49,8 @@ def studies_table(studies: Iterable[Results]) -> Table:
         best = metric.show(ranked[0].value) if ranked else MISSING
         has_search = bool(results.study.space.dimensions)
         progress = f"{results.counted}/{results.study.most_trials}" if has_search else MISSING
-        statuses = "; ".join([*([tally(results)] if has_search else []), *stage_lines(results)])
+        parts = [state(results), tally(results) if has_search else "", *stage_lines(results)]
+        statuses = "; ".join(part for part in parts if part)
         cells = (results.name, progress, best, statuses, results.study.question)
         made.add_row(*map(text, cells))
     return made

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sweeps.artifacts.layout import CONFIRM, RETUNE
+from sweeps.evidence.ending import ending_sentences, unfinished_search
 from sweeps.evidence.findings import Findings
 from sweeps.formatting import MetricFormat, count, hours, listed, percent, status_name
 from sweeps.report.sentences import evidence_answer
@@ -37,8 +38,12 @@ def answer(findings: Findings) -> list[str]:
 
 
 def whole_answer(findings: Findings) -> list[str]:
-    """Return the answers of the stages after the search, then that of the search, if the study has one."""
-    evidence, results = evidence_answer(findings), findings.results
+    """Return the answers of the stages after the search, then that of the search, if the study has one.
+
+    A study whose last run did not complete says so first.
+    """
+    results = findings.results
+    evidence = [*ending_sentences(results), *evidence_answer(findings)]
     if results.trials or not results.stages:
         return [*evidence, *answer(findings)]
     return evidence or ["No answer yet: the stages have begun, but none has a result."]
@@ -103,6 +108,8 @@ def _best(results: Results, best: Trial, words: MetricFormat) -> str:
     among = "the only trial" if results.counted == 1 else count(results.counted, "trial")
     running = results.counts()[Status.RUNNING]
     start = f"Best so far ({running} still running) of" if running else "Best of"
+    if unfinished_search(results):
+        among = f"the first {results.counted:,} of {count(results.study.run_cap, 'trial')}"
     extreme = "minimum" if words.goal == "minimize" else "maximum"
     trust = "a single run" if results.counted == 1 else f"a single run selected as a {extreme}, so optimistic"
     trust += ": confirm's mean over seeds is above" if _confirmed(results) else ": confirm it over seeds"
