@@ -41,6 +41,11 @@ class Level:
     diverged: int
     missing: tuple[Missing, ...]
 
+    @property
+    def center(self) -> float | None:
+        """The mean of the values, of which there may be one alone; None without any."""
+        return sum(self.values.values()) / len(self.values) if self.values else None
+
 
 @dataclass(frozen=True)
 class Figure:

@@ -9,6 +9,7 @@ from sweeps.artifacts.layout import ABLATION, CONFIRM, FINAL, SEARCH
 from sweeps.designs.path import FIRST
 from sweeps.forecast.outline import StudyOutline
 from sweeps.forecast.ranges import Range, epochs_per_trial
+from sweeps.formatting import count
 from sweeps.pruners.factory import stopping_rule
 from sweeps.stats import expected_n
 from sweeps.study.sections import Ablation, Seeds
@@ -97,7 +98,9 @@ def _final(outline: StudyOutline) -> StageWork:
     assert final is not None
     works = [outline.work(arm) for arm in outline.applicable_arms] if final.arms == "all" else [1.0]
     run = outline.incumbent_work.scaled(outline.epochs)
-    words = f"{len(works)} arm{'s' if len(works) > 1 else ''} × {final.seeds} seeds, validation images included"
+    words = (
+        f"{len(works)} arm{'s' if len(works) > 1 else ''} × {count(final.seeds, 'seed')}, validation images included"
+    )
     runs = Range.of(len(works) * final.seeds)
     return StageWork(words, runs, run.scaled(final.seeds * sum(works)), run.likely * max(works))
 

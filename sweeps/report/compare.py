@@ -21,7 +21,7 @@ from sweeps.report.html import page_environment, policy, resource
 from sweeps.report.tables.ablation import part
 from sweeps.report.tables.cost import cost_of
 from sweeps.report.tables.frames import frame_of
-from sweeps.report.tables.interval import Interval, difference, level, probability
+from sweeps.report.tables.interval import Interval, difference, level, probability, spread
 from sweeps.report.tables.table import Table
 from sweeps.report.write import csv_text
 from sweeps.storage.results import Results
@@ -105,7 +105,8 @@ def studies_table(studies: Sequence[Findings]) -> Table:
     }
     note = (
         f"Search: the best single run, selected as an extreme, on {VALIDATION} data. Confirmed: the incumbent's mean "
-        f"over fresh seeds, on {VALIDATION} data. Test: the mean on the sealed test set. Brackets: the 95 % interval."
+        f"over fresh seeds, on {VALIDATION} data. Test: the mean on the sealed test set. Brackets: the 95 % interval, "
+        "which a single run does not have."
     )
     unshown = ["metric", "epochs", "data"]
     return Table("studies", "Results of each study", frame, kinds, {"hours": "device-hours"}, note, unshown=unshown)
@@ -241,8 +242,8 @@ def _first(levels: Sequence[Level]) -> Level | None:
     return levels[0] if levels else None
 
 
-def _spread(level: Level | None) -> tuple[Interval | None, int | None]:
-    return (Interval.of(level.mean), len(level.values)) if level else (None, None)
+def _spread(level: Level | None) -> tuple[Interval | float | None, int | None]:
+    return spread(level), len(level.values) if level else None
 
 
 def _outcome(one: Comparison | None) -> tuple[Interval | None, float | None]:

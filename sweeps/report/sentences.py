@@ -105,15 +105,22 @@ def _changed(fixed: Sequence[Comparison], retuned: Sequence[Comparison]) -> list
 
 
 def _test_level(level: Level, findings: Findings) -> str:
-    if level.mean is None or findings.final is None:
+    if level.center is None or findings.final is None:
         return ""
     before, words = same_arm(level.arm, findings.final.validation), findings.metric_format.on(TEST)
     name = "the incumbent" if _is_incumbent(level.arm, findings) else label(level.arm)
-    text = f"On the sealed test set {name} reaches {words.label} {estimate_text(level.mean, words)}"
+    text = f"On the sealed test set {name} reaches {words.label} {_level_text(level, words)}"
     text += f", trained on training and {VALIDATION} data together{_diverged(level)}"
-    if before is not None and before.mean is not None:
-        text += f"; on {VALIDATION} data it had {findings.metric_format.show(before.mean.mean)}"
+    if before is not None and before.center is not None:
+        text += f"; on {VALIDATION} data it had {findings.metric_format.show(before.center)}"
     return f"{text}."
+
+
+def _level_text(level: Level, words: MetricFormat) -> str:
+    """The mean with its interval, or the figure of a single run, which has none."""
+    if level.mean is None:
+        return f"{words.show(level.center)} (n = 1 seed: a single run, so without an interval)"
+    return estimate_text(level.mean, words)
 
 
 def _is_incumbent(arm: Arm, findings: Findings) -> bool:

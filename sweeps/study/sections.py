@@ -56,8 +56,18 @@ def _finite(value: Any) -> Any:
 Finite = Annotated[Any, BeforeValidator(_finite), WithJsonSchema({"type": "number"})]
 """An int or a float, kept as written, because bounds that are both integers search integers."""
 
-SeedCount = Annotated[int, Field(ge=2, le=MAX_SEEDS)]
-"""A number of replicates, each with a seed of its own."""
+
+def _more_than_one(value: Any) -> Any:
+    if isinstance(value, int) and value < 2:
+        raise ValueError(
+            f"must be at least 2 but got {shown(value)}: one run of each shows no spread over seeds, so chance and "
+            f"configuration could not be told apart"
+        )
+    return value
+
+
+SeedCount = Annotated[int, Field(ge=2, le=MAX_SEEDS), BeforeValidator(_more_than_one)]
+"""A number of replicates of configurations that are compared, each with a seed of its own."""
 
 _Item = TypeVar("_Item")
 Listed = Annotated[tuple[_Item, ...], Field(strict=False)]
@@ -260,8 +270,8 @@ class Ablation(Section):
 class Final(Section):
     """Train on all data except the test set, then evaluate on the test set, once."""
 
-    seeds: SeedCount
-    """Number of seeds for each model."""
+    seeds: Annotated[int, Field(ge=1, le=MAX_SEEDS)]
+    """Number of seeds for each model. With 1 the test figure has no interval."""
     arms: Literal["best", "all"] = "best"
     """best: the incumbent alone; all: the variants of the ablation too."""
 

@@ -185,7 +185,10 @@ def _present(*tables: Table) -> list[Table]:
 def _test(findings: Findings) -> Table:
     shown, moved = level(findings.metric_format), difference(findings.metric_format)
     kinds: Formats = {VALIDATION: shown, TEST: shown, levels.MOVED: moved}
-    note = "Trained on training and validation data together: not the runs that were measured on validation data."
+    note = (
+        "Trained on training and validation data together: not the runs that were measured on validation data. "
+        "Brackets: the 95 % interval of the mean, which a single run does not have."
+    )
     return Table(TEST, "Validation and test", levels.test_table(findings), kinds, note=note)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from sweeps.evidence import Level
 from sweeps.formatting import MISSING, MetricFormat, p_text
 from sweeps.report.tables.frames import missing
 from sweeps.stats import Estimate
@@ -27,6 +28,13 @@ class Interval:
         return None if estimate is None else cls(estimate.mean, estimate.low, estimate.high)
 
 
+def spread(level: Level | None) -> Interval | float | None:
+    """Return the mean of an arm with its interval; the bare figure of a single run; None without a run."""
+    if level is None:
+        return None
+    return level.center if level.mean is None else Interval.of(level.mean)
+
+
 def expanded(frame: pd.DataFrame) -> pd.DataFrame:
     """Return `frame` with three columns for each column of intervals: NAME, NAME low, NAME high."""
     columns: dict[str, list[Any]] = {}
@@ -36,7 +44,7 @@ def expanded(frame: pd.DataFrame) -> pd.DataFrame:
             columns[name] = cells
             continue
         if any(isinstance(cell, Interval) and cell.value is not None for cell in cells):
-            columns[name] = [cell.value if isinstance(cell, Interval) else None for cell in cells]
+            columns[name] = [cell.value if isinstance(cell, Interval) else cell for cell in cells]
         columns[f"{name} low"] = [cell.low if isinstance(cell, Interval) else None for cell in cells]
         columns[f"{name} high"] = [cell.high if isinstance(cell, Interval) else None for cell in cells]
     return pd.DataFrame(columns, dtype=object)

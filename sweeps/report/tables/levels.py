@@ -12,7 +12,7 @@ from sweeps.evidence import Level
 from sweeps.evidence.findings import Findings
 from sweeps.report.tables.ablation import change, label
 from sweeps.report.tables.frames import frame_of
-from sweeps.report.tables.interval import Interval
+from sweeps.report.tables.interval import spread
 from sweeps.trial.arm import Arm
 
 MOVED = "from validation"
@@ -29,8 +29,8 @@ def confirmed_table(findings: Findings) -> pd.DataFrame:
     for rank, level in enumerate(confirmation.levels if confirmation else (), 1):
         test = same_arm(level.arm, _test_levels(findings))
         searched = confirmation.searched.get(level.arm.name) if confirmation else None
-        about = (rank, level.arm.name, searched, Interval.of(level.mean), len(level.values))
-        opened = (Interval.of(test.mean), len(test.values)) if test else (None, None)
+        about = (rank, level.arm.name, searched, spread(level), len(level.values))
+        opened = (spread(test), len(test.values)) if test else (None, None)
         counts = (level.arm.cost.get("parameters"), level.arm.cost.get("macs"))
         rows.append((*about, level.diverged, *opened, change(level.arm) or None, *counts))
     columns = ["rank", "arm", "search (one run)", "confirmed", "seeds", "diverged", "test", "test seeds"]
@@ -39,10 +39,7 @@ def confirmed_table(findings: Findings) -> pd.DataFrame:
 
 def levels_table(levels: Sequence[Level]) -> pd.DataFrame:
     """Return the mean of each arm over its seeds, with the runs, those that diverged and those without a value."""
-    rows = [
-        (level.arm.name, Interval.of(level.mean), len(level.values), level.diverged, len(level.missing))
-        for level in levels
-    ]
+    rows = [(level.arm.name, spread(level), len(level.values), level.diverged, len(level.missing)) for level in levels]
     return frame_of(rows, LEVEL)
 
 
@@ -54,7 +51,7 @@ def test_table(findings: Findings) -> pd.DataFrame:
     rows = []
     for level in _test_levels(findings):
         before = same_arm(level.arm, findings.final.validation) if findings.final else None
-        about = (level.arm.name, Interval.of(before.mean) if before else None, Interval.of(level.mean))
+        about = (level.arm.name, spread(before), spread(level))
         rows.append((*about, moved(before, level), len(level.values), level.diverged, len(level.missing)))
     return frame_of(rows, ["arm", VALIDATION, TEST, MOVED, "seeds", "diverged", "lost"])
 
@@ -85,16 +82,16 @@ def same_arm(arm: Arm, levels: Sequence[Level]) -> Level | None:
 
 def moved(before: Level | None, after: Level | None) -> float | None:
     """Return the difference of two means, in the metric's units: negative for a drop. None without both."""
-    if before is None or after is None or before.mean is None or after.mean is None:
+    if before is None or after is None or before.center is None or after.center is None:
         return None
-    return after.mean.mean - before.mean.mean
+    return after.center - before.center
 
 
 def _shift_row(name: str, arms: Sequence[Arm], before: Sequence[Level], levels: Sequence[Level]) -> tuple[Any, ...]:
     cells: list[Any] = [name]
     for arm in arms:
         level = same_arm(arm, levels)
-        cells += [Interval.of(level.mean) if level else None, moved(same_arm(arm, before), level)]
+        cells += [spread(level), moved(same_arm(arm, before), level)]
     return tuple(cells)
 
 

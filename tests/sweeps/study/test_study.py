@@ -298,7 +298,11 @@ def test_a_space_too_large_to_be_counted_is_refused(count: int, words: str, expe
         ),
         ("early_terminate: {min_iter: 5, max_iter: 5}", "min_iter: must be below max_iter = 5 but got 5"),
         ("early_terminate: {eta: 1}", "early_terminate.eta: must be at least 2 but got 1"),
-        ("confirm: {top: 0, seeds: 1}", "confirm.seeds: must be at least 2 but got 1"),
+        (
+            "confirm: {top: 0, seeds: 1}",
+            "confirm.seeds: must be at least 2 but got 1: one run of each shows no spread over seeds, so chance and "
+            "configuration could not be told apart",
+        ),
         ("confirm: {top: 0, seeds: 1}", "confirm.top: must be at least 1 but got 0"),
         ("confirm: {top: 9, seeds: 2}", "confirm.top: must not be above run_cap = 8 but got 9"),
         ("confirm: {top: 3}", "s.yaml:8: confirm.seeds: is required"),
@@ -324,7 +328,7 @@ def test_a_space_too_large_to_be_counted_is_refused(count: int, words: str, expe
             "ablation.retune.parameters.1: unknown searched parameter 'rl'; valid: lr",
         ),
         ("ablation: {components: [a], seeds: 6, retune: {parameters: [lr], trials: 0}}", "retune.trials: must be at"),
-        ("final: {seeds: 1}", "final.seeds: must be at least 2 but got 1"),
+        ("final: {seeds: 0}", "final.seeds: must be at least 1 but got 0"),
         ("final: {seeds: 3, arms: some}", "final.arms: must be 'best' or 'all' but got 'some'"),
         ("final: 3", "final: must be a mapping of settings but got 3"),
         ("evaluate: [shifted]", "evaluate: further sets are evaluated in the stage final"),
