@@ -79,10 +79,10 @@ def show_best(results: Results) -> None:
 def summary(results: Results) -> dict[str, Any]:
     """Return the results of a study so far as plain data, for JSON."""
     from sweeps.artifacts.record import plain
-    from sweeps.evidence.ending import ending_sentences
+    from sweeps.evidence.ending import ending_sentences, last_ending
     from sweeps.report import evidence_sentences
-    from sweeps.storage.results import ENDED
 
+    ending = last_ending(results)
     ranked = results.ranked()
     return {
         "study": results.name,
@@ -93,7 +93,7 @@ def summary(results: Results) -> dict[str, Any]:
         "counts": {status.value: n for status, n in results.counts().items()},
         "best": plain(ranked[0]) if ranked else None,
         "stages": {name: len(stage.trials) for name, stage in results.stages.items()},
-        "ended": results.environment.get(ENDED),
+        "ended": ending.plain() if ending is not None else None,
         "answer": [*ending_sentences(results), *evidence_sentences(results)],
     }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sweeps.evidence.ending import Ending, How, unfinished_search
+from sweeps.evidence.ending import How, last_ending, unfinished_search
 from sweeps.formatting import count, metric_format, status_name
 from sweeps.storage.results import Results
 from sweeps.trial.trial import Status
@@ -44,7 +44,7 @@ def stage_lines(results: Results) -> list[str]:
 
 def state(results: Results) -> str:
     """Return how the last run ended, such as "aborted in the stage search"; empty if it is complete or not known."""
-    ending = Ending.of(results.environment)
+    ending = last_ending(results)
     if ending is None or ending.how is How.COMPLETE:
         return ""
     return f"{ending.how.value} in the stage {ending.stage}" if ending.stage else ending.how.value

@@ -276,7 +276,8 @@ def _provenance(previous: Mapping[str, Any], current: Mapping[str, Any], accepte
     if previous.get("smoke"):
         identity["smoke"] = True
     started = previous.get("started", now)
-    return {**current, **identity, "started": started, "updated": now, "commands": commands}
+    # Without an ending: where a kill leaves it so, the report says that the last run broke off.
+    return {**current, **identity, "started": started, "updated": now, "commands": commands, ENDED: None}
 
 
 def _now() -> str:

@@ -9,11 +9,13 @@ from typing import Any
 
 from sweeps.artifacts.layout import ABLATION, CONFIRM, FINAL, RACE, SEARCH
 from sweeps.formatting import count, listed, status_name
+from sweeps.io.lock import holder
 from sweeps.storage.results import ENDED, Results, StageResults
 from sweeps.study.stages import stage_of, stages_of
 from sweeps.trial.trial import Status, Trial
 
 NAMED = 3  # failed runs of a stage that a sentence names
+KILLED = "its driver was killed, or the machine went down"
 GO_ON = "run the same command again to go on"
 
 
@@ -54,12 +56,24 @@ class Ending:
         return {**asdict(self), "how": self.how.value}
 
 
+def last_ending(results: Results) -> Ending | None:
+    """Return how the last run of a study ended; None while it runs, and where nothing is on record."""
+    recorded = Ending.of(results.environment)
+    if recorded is not None or ENDED not in results.environment:
+        return recorded
+    try:
+        running = holder(results.folder) is not None
+    except OSError:  # the folder cannot be written, so its lock cannot be tried
+        running = True
+    return None if running else Ending(How.INTERRUPTED, KILLED)
+
+
 def ending_sentences(results: Results) -> list[str]:
     """Return how the last run of a study ended, why, which stages did not run, and what to do; empty if it is complete.
 
     Example: "Aborted in the search after 2 of 40 trials: 3 trials in a row failed, ...".
     """
-    ending = Ending.of(results.environment)
+    ending = last_ending(results)
     if ending is None or ending.how is How.COMPLETE:
         return []
     ways = {
@@ -78,7 +92,7 @@ def ending_sentences(results: Results) -> list[str]:
 
 def unfinished_search(results: Results) -> bool:
     """Whether the last run ended inside the search, so that the best trial is the best of those made so far."""
-    ending = Ending.of(results.environment)
+    ending = last_ending(results)
     if ending is None or ending.how in (How.COMPLETE, How.INCOMPLETE) or ending.stage not in ("", SEARCH):
         return False
     return results.counted < results.study.run_cap

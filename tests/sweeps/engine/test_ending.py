@@ -15,6 +15,7 @@ from sweeps.engine import execute as engine
 from sweeps.engine.execute import is_complete
 from sweeps.evidence.ending import Ending, How, ending_sentences
 from sweeps.evidence.findings import Findings
+from sweeps.io.lock import driver_lock
 from sweeps.prepare.prepared import settle
 from sweeps.report.answer import whole_answer
 from sweeps.runners.protocol import Scheduler
@@ -150,6 +151,15 @@ def test_interrupted_study_says_by_what_until_it_goes_on(tmp_path: Path) -> None
 
     assert run_inline(toy_study(run_cap=2, **STAGES), tmp_path, Watching()).complete
     assert sentences(tmp_path) == []
+
+
+def test_killed_driver_is_noticed_by_the_record_that_is_missing(tmp_path: Path) -> None:
+    run_inline(toy_study(run_cap=1, confirm={"top": 1, "seeds": 2}), tmp_path, stage="search")
+    file = tmp_path / "toy" / "environment.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "ended": None}))
+    assert sentences(tmp_path)[0] == "Interrupted: its driver was killed, or the machine went down."
+    with driver_lock(tmp_path / "toy"):
+        assert sentences(tmp_path) == []  # it runs
 
 
 def test_refused_request_leaves_the_ending_of_the_run_before(tmp_path: Path) -> None:
