@@ -12,7 +12,7 @@ import pandas as pd
 from sweeps.evidence.caveats import changes
 from sweeps.evidence.findings import Findings
 from sweeps.formatting import setting
-from sweeps.storage.results import Results
+from sweeps.storage.results import COMPLETE, ENDED, Results
 from sweeps.trial.arm import BASELINE
 from sweeps.trial.trial import Status, Trial
 
@@ -143,8 +143,8 @@ def openings_table(openings: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
 def provenance_table(environment: Mapping[str, Any]) -> pd.DataFrame:
     """Return a nested mapping as two columns: `what`, the dotted key, and `value`, as text."""
-    # The accepted changes are nested lists; they are shown in words.
-    plain = {key: value for key, value in environment.items() if key != "drift"}
+    # The accepted changes are nested lists; they are shown in words. How the last run ended is part of the answer.
+    plain = {key: value for key, value in environment.items() if key not in ("drift", ENDED, COMPLETE)}
     if "workload" in plain:  # the hash of the code stands for those of its files
         plain["workload"] = {key: value for key, value in plain["workload"].items() if key != "files"}
     rows = [(key, setting(value)) for key, value in _flat({**plain, **changes(environment)})]
