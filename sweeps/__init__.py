@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sweeps.api.results import StudyResults, load, studies
     from sweeps.api.run import StudyOutcome, run
     from sweeps.api.study import Study
-    from sweeps.engine.launch import Stopped
+    from sweeps.engine.signals import Stopped
     from sweeps.io.disk import Unwritable
     from sweeps.io.errors import Refused, Unavailable, UserError
     from sweeps.models.trained import NoModel
@@ -48,7 +48,7 @@ _MODULES = {
     "Refused": "sweeps.io.errors",
     "Run": "sweeps.workload",
     "RunnerError": "sweeps.runners.protocol",
-    "Stopped": "sweeps.engine.launch",
+    "Stopped": "sweeps.engine.signals",
     "Study": "sweeps.api.study",
     "StudyError": "sweeps.study.problems",
     "StudyOutcome": "sweeps.api.run",

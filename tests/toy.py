@@ -179,6 +179,13 @@ def _go_wrong(fault: str, metrics: dict[str, float], run: Run) -> dict[str, floa
     if fault == "signal" and not (run.folder / "signalled").exists():
         (run.folder / "signalled").touch()
         os.kill(os.getpid(), signal.SIGTERM)
+    if fault == "replaced" and not (run.folder / "signalled").exists():
+        (run.folder / "signalled").touch()
+        os.kill(os.getpid(), signal.SIGTERM)
+        try:
+            threading.Event().wait()
+        except BaseException as error:
+            raise ImportError("C code that was importing put its own error in place of the interruption") from error
     if fault == "hang":
         threading.Event().wait()
     if fault == "nan":

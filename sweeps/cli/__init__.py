@@ -1,35 +1,69 @@
 """The command line `sweep`.
 
-Heavy libraries are imported inside the commands, so that help and error messages appear at once.
+Signals are handled before anything else is imported, and heavy libraries are imported inside the commands, so that help
+and error messages appear at once. A signal in the first milliseconds, before Python comes to this file, still ends the
+process as the system does: nothing has been begun then.
 """
 
 from __future__ import annotations
 
-import typer
+import atexit
+import signal
 
-from sweeps.cli import author, inspect, models, run, tune
-from sweeps.cli.exit import BAD_INPUT, FAILED
-
-app = typer.Typer(
-    help="Hyperparameter sweeps and ablation studies from one YAML file: budgeted, pruned, resumable.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-for module in (run, author, inspect, models, tune):
-    app.add_typer(module.app)
+from sweeps.cli import process
+from sweeps.engine.signals import STOPPING, Stopped, StopSignals, listen
 
 
 def main() -> None:
     """Run the command line; an error of the user's becomes one message on stderr and exit code 2."""
+
+    def at_once(number: signal.Signals) -> None:
+        signals.ignore()  # a further signal must not interrupt the end
+        process.end_at_once()
+
+    signals = StopSignals(at_once, sigint=Stopped)
+    listen(signals)
+    atexit.register(_ignore_signals)  # for the last moments of the interpreter
+    try:
+        process.outlive_readers()
+        process.hide_unraisable(Stopped)
+        code, message = _run()
+    except BaseException:
+        if signals.first is None:
+            raise
+        code, message = process.FAILED, ""  # whatever it is, it came of the signal
+    signals.ignore()
+    listen(None)
+    if signals.first is not None and code != process.COMPLETE:
+        process.say(f"stopped by {signals.first.name}; {process.GO_ON}")
+        process.end(process.RESUMABLE)
+    if message:
+        process.say(f"error: {message}")
+    if code == process.RESUMABLE and message:  # Ray's code in this process would wait for the Ray that is gone
+        process.end(code)
+    raise SystemExit(code)
+
+
+def _run() -> tuple[int, str]:
+    """Run the command; return its exit code, and the error that ended it."""
     from sweeps.io.errors import UserError, visible
+    from sweeps.runners.protocol import RunnerLost
 
     try:
+        from sweeps.cli.app import app
+
         app()
+    except SystemExit as end:
+        return int(end.code or 0), ""
     except UserError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise SystemExit(BAD_INPUT) from None
+        return process.BAD_INPUT, str(error)
+    except RunnerLost as error:
+        return process.RESUMABLE, f"{error}; {process.GO_ON}"
     except OSError as error:  # a full disk, a deleted folder: no traceback, but no mistake of the user's either
-        typer.echo(f"error: {visible(str(error))}", err=True)
-        raise SystemExit(FAILED) from None
+        return process.FAILED, visible(str(error))
+    return process.COMPLETE, ""
+
+
+def _ignore_signals() -> None:
+    for number in STOPPING:
+        signal.signal(number, signal.SIG_IGN)

@@ -14,15 +14,14 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from sweeps.artifacts.layout import SEARCH
+from sweeps.cli.process import FAILED, RESUMABLE
 
 if TYPE_CHECKING:
     from sweeps.api.run import StudyOutcome
     from sweeps.api.study import Study
     from sweeps.storage.results import Results
 
-COMPLETE, FAILED, BAD_INPUT, RESUMABLE, INTERRUPTED = 0, 1, 2, 75, 130
 AGAIN = "run the same command again: it runs what failed once more, with the same seeds"
-GO_ON = "run the same command again to go on"
 
 
 def carry_out(study: Study, as_json: bool, **options: Any) -> None:
@@ -37,20 +36,11 @@ def carry_out(study: Study, as_json: bool, **options: Any) -> None:
         typer.Exit: The study is not complete; with the exit code.
     """
     from sweeps.api.run import run
-    from sweeps.engine.launch import Stopped
 
     for warning in study.warnings():
         typer.echo(f"warning: {warning}", err=True)
-    try:
-        outcome = run(study, **options)
-    except KeyboardInterrupt:
-        typer.echo(f"stopped at once; {GO_ON}", err=True)
-        raise typer.Exit(INTERRUPTED) from None
-    except Stopped as stopped:
-        typer.echo(f"stopped by {stopped}; {GO_ON}", err=True)
-        raise typer.Exit(RESUMABLE) from None
-    if outcome.signal:
-        typer.echo(f"stopped by {outcome.signal}; {GO_ON}", err=True)
+    outcome = run(study, **options)
+    if outcome.signal:  # which `main` prints
         raise typer.Exit(RESUMABLE)
     if as_json:
         content = summary(outcome.results.records)

@@ -100,7 +100,7 @@ def compare(
     reports_dir: ReportsDir = REPORTS,
 ) -> None:
     """Compare studies: their differences and their results."""
-    from sweeps.cli.exit import FAILED
+    from sweeps.cli.process import FAILED
     from sweeps.cli.tables import console, text_table
     from sweeps.report.compare import compare_table, comparison_name, write_comparison
     from sweeps.storage.runs import open_each

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sweeps.artifacts.layout import STUDY_FILE
-from sweeps.engine.signals import handling
+from sweeps.engine.signals import listening
 from sweeps.evidence.ending import Ending, How, shortfalls
 from sweeps.io.disk import explained
 from sweeps.io.errors import UserError
@@ -22,7 +22,7 @@ from sweeps.io.files import write_atomic
 from sweeps.io.lock import driver_lock
 from sweeps.prepare.environment import grace_s
 from sweeps.prepare.prepared import PreparedStudy
-from sweeps.runners.protocol import Runner
+from sweeps.runners.protocol import Runner, RunnerLost
 from sweeps.stages.base import UnknownMetric
 from sweeps.stages.budget import DeviceBudget
 from sweeps.stages.context import Context, Observer
@@ -237,32 +237,47 @@ def _train(
     request: RunRequest,
     previous: Mapping[str, Any],
 ) -> RunResult:
-    received: list[signal.Signals] = []
+    first: signal.Signals | None = None
     done = scheduler.done
     earlier = Ending.of(previous)
     # This start has spent nothing. What ended the run before in the same way is no mistake of this request.
     if scheduler.refusal and (earlier is None or earlier.why != scheduler.failure):
         raise scheduler.refusal
     if not done and not scheduler.failure:
-        ready = runner()
-        with _stopping_on_signals(scheduler, ready, received):  # after Ray is up, whose own handler aborts
-            ready.run(scheduler)
+        first = _drive(scheduler, runner())
     if scheduler.mistake:
         raise scheduler.mistake
     failure = scheduler.failure
-    if not (failure or received or scheduler.exhausted or scheduler.done):
+    if not (failure or first or scheduler.exhausted or scheduler.done):
         failure = "the runner ended before the study was done; run the same command again to go on"
     results = storage.results()
     missing = [*scheduler.gave_up, *shortfalls(results, [stage.name for stage in request.stages])]
     return RunResult(
         results,
-        signal=received[0] if received else None,
+        signal=first,
         failure=failure,
         stage=scheduler.stage,
         missing=tuple(missing),
         exhausted=scheduler.exhausted,
         cut=tuple(scheduler.cut_stages),
     )
+
+
+def _drive(scheduler: StudyScheduler, runner: Runner) -> signal.Signals | None:
+    """Train until the scheduler or the first signal ends it, within its grace. Return that signal."""
+    grace = grace_s()
+
+    def stop(number: signal.Signals) -> None:
+        scheduler.interrupt(number.name, grace)
+        runner.interrupt(grace)
+
+    with listening() as signals, signals.gracefully(stop):  # after Ray is up, whose own handler aborts
+        try:
+            runner.run(scheduler)
+        except RunnerLost:
+            if signals.first is None:  # otherwise the signal went to all processes of the job
+                raise
+    return signals.first
 
 
 def _provenance(previous: Mapping[str, Any], current: Mapping[str, Any], accepted: Sequence[Drift]) -> dict[str, Any]:
@@ -282,19 +297,3 @@ def _provenance(previous: Mapping[str, Any], current: Mapping[str, Any], accepte
 
 def _now() -> str:
     return datetime.now(UTC).isoformat("T", "seconds")
-
-
-@contextmanager
-def _stopping_on_signals(scheduler: StudyScheduler, runner: Runner, received: list[signal.Signals]) -> Iterator[None]:
-    """The first signal asks the study to stop within its grace; a second one ends it at once."""
-    grace = grace_s()
-
-    def handle(number: signal.Signals) -> None:
-        if received:
-            raise KeyboardInterrupt
-        received.append(number)
-        scheduler.interrupt(number.name, grace)
-        runner.interrupt(grace)
-
-    with handling((signal.SIGINT, signal.SIGTERM, signal.SIGUSR1), handle):
-        yield

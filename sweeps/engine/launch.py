@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -21,7 +20,7 @@ from sweeps.engine.folders import (
     require_writable,
 )
 from sweeps.engine.progress import Progress
-from sweeps.engine.signals import handling
+from sweeps.engine.signals import Stopped, listening
 from sweeps.evidence.importance_estimators import importances
 from sweeps.io.disk import explained
 from sweeps.io.errors import Refused
@@ -42,9 +41,7 @@ from sweeps.study.stages import ABLATION, SEARCH, RunRequest, requested_stages, 
 from sweeps.study.study import Study, diff
 from sweeps.workload import Workload
 
-
-class Stopped(BaseException):
-    """A signal asked for the end outside the stages, which have handlers of their own; the text is its name."""
+CLOSE_S = 5.0  # how long a study that was stopped waits for its runner to close
 
 
 @dataclass(frozen=True)
@@ -100,7 +97,7 @@ def launch(study: Study, workload: Workload, options: Options, name: str | None 
 
     Raises:
         UserError: Something keeps the study from running; then nothing has been created or moved.
-        Stopped: A signal arrived before the first trial or while the report was written.
+        Stopped: A signal arrived before the first trial or while the report was written; KeyboardInterrupt for SIGINT.
     """
     if options.smoke:
         study = with_smoke_models(shrink(study, workload), workload, options.folders.runs)
@@ -111,7 +108,7 @@ def launch(study: Study, workload: Workload, options: Options, name: str | None 
     (require_replaceable if options.smoke else require_own)(folder)
     require_report_folder(options.folders.reports / folder.name)
     grace_s()  # a bad value is refused before anything runs
-    with _stoppable(), explained(folder):
+    with listening(), explained(folder):
         previous = None if options.fresh or options.smoke else previous_results(folder)
         changes = drift.of_file(diff(previous.study, study)) if previous is not None else []
         drift.require_accepted([each for each in changes if not each.acceptable], study.name, accepted=False)
@@ -159,7 +156,7 @@ def _run(
     done = previous is not None and execute.is_complete(previous, study, request)
     kind = "inline" if done else options.runner
     progress = Progress(study, previous, epochs_of(study, workload), quiet=options.quiet)
-    with _runner(study, environment, kind, options) as start, progress:
+    with _runner(study, environment, kind, options, progress.on_note) as start, progress:
         prepared = _prepare(study, workload, folder, environment, options)
         progress.on_settled(prepared.study, prepared.notes)
         differences = [] if done else [*changes, *drift.of_environment(environment, prepared.environment)]
@@ -186,7 +183,7 @@ def _prepare(
 
 @contextmanager
 def _runner(
-    study: Study, environment: Mapping[str, Any], kind: str, options: Options
+    study: Study, environment: Mapping[str, Any], kind: str, options: Options, notify: Callable[[str], None]
 ) -> Iterator[Callable[[Study], RunnerStartup]]:
     """Start the runner at once where that is safe. Yields a function from the prepared study to the runner."""
     started: list[RunnerStartup] = []
@@ -195,26 +192,19 @@ def _runner(
         if not started:
             gpu = prepared.resources.gpu_share if gpu_count() else 0.0
             resources = TrialResources(prepared.resources.cpu, gpu, options.workers)
-            started.append(start_runner(kind, resources, options.ray_address))
+            started.append(start_runner(kind, resources, options.ray_address, notify))
         return started[0]
 
     # On a GPU speeds are measured once per study: nothing else may run meanwhile, and Ray needs the measured share.
     new = not environment or (study.resources.gpu == AUTO and SHARING not in environment)
     if not (new and device_of(study) == "cuda"):
         start(with_share(study, environment))
+    wait_s = None
     try:
         yield start
+    except (Stopped, KeyboardInterrupt):
+        wait_s = CLOSE_S  # Ray may be starting, and nobody waits for that
+        raise
     finally:
         for runner in started:
-            runner.close()
-
-
-@contextmanager
-def _stoppable() -> Iterator[None]:
-    """Raise Stopped on SIGTERM and SIGUSR1 before and after the stages."""
-
-    def handle(number: signal.Signals) -> None:
-        raise Stopped(number.name)
-
-    with handling((signal.SIGTERM, signal.SIGUSR1), handle):
-        yield
+            runner.close(wait_s)

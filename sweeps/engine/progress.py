@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -152,7 +153,8 @@ class Progress:
         """Show that the study has been asked to end early."""
         if not self._console.quiet:
             # Called inside a signal handler, which may have interrupted a print of rich's: so past rich's buffers.
-            os.write(2, f"{why}; once more to stop at once\n".encode())
+            with suppress(OSError):  # the terminal may be gone: that is what SIGHUP says
+                os.write(2, f"{why}; once more to stop at once\n".encode())
 
     def _line(self, line: str) -> None:
         """Print a line where there is no view; otherwise the view has what the line says."""

@@ -38,5 +38,7 @@ def _train(job: Job, scheduler: Scheduler, alarm: Alarm) -> None:
     # next job starts.
     with closing(execute(job, alarm)) as events:  # type: ignore[type-var]
         for event in events:
+            if alarm.rang:  # what a workload makes of GraceOver, such as an error of its own, is no end of the trial
+                return
             if dispatch(event, job, scheduler) is Decision.STOP or scheduler.stopping:
                 return

@@ -21,6 +21,10 @@ class RunnerError(UserError):
     """The runner cannot be started, or cannot provide the requested resources."""
 
 
+class RunnerLost(ConnectionError):
+    """The runner did not start, or has died. Nothing is lost: the same command, run again, may well succeed."""
+
+
 class Decision(Enum):
     """The scheduler's answer to an event."""
 

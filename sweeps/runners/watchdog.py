@@ -74,9 +74,13 @@ class Alarm(Watch):
     A process has one interval timer, so the earlier of the two moments is set. Python runs signal handlers in the main
     thread only: used in another thread, an alarm watches nothing. A library that never returns to Python is not
     interrupted.
+
+    Attributes:
+        rang: Whether GraceOver has been raised.
     """
 
     def __init__(self) -> None:
+        self.rang = False
         self._seconds: float | None = None
         self._hung_at: float | None = None
         self._over_at: float | None = None
@@ -124,6 +128,7 @@ class Alarm(Watch):
     def _ring(self, number: int, frame: FrameType | None) -> None:
         now = time.monotonic()
         if self._over_at is not None and now >= self._over_at:
+            self.rang = True
             raise GraceOver
         if self._hung_at is not None and now >= self._hung_at:
             self._hung_at = None  # once: the exception must not be raised again while it is being handled

@@ -1,4 +1,4 @@
-"""Kill points: patch a driver's process so that it kills itself at a chosen call.
+"""Kill points: patch a driver's process so that it kills itself, or sends itself a signal, at a chosen call.
 
 A kill point names a function of the engine or of a library, and whether the kill comes before or after the call. For
 files it is the rename to the final name, for the storage the commit or an SQL statement.
@@ -18,17 +18,21 @@ from typing import Any
 
 @dataclass(frozen=True)
 class KillPoint:
-    """The `call`-th time (from 1) that the driver reaches `point`; see `KINDS` for the forms of a point."""
+    """The `call`-th time (from 1) that the driver reaches `point`, and the signal that it sends itself there.
+
+    See `KINDS` for the forms of a point.
+    """
 
     point: str
     call: int = 1
+    number: int = signal.SIGKILL
 
 
 class KillAtCall:
     """Kill this process at the `call`-th matching call of a function, before or after the function runs."""
 
-    def __init__(self, call: int) -> None:
-        self._left = call
+    def __init__(self, call: int, number: int) -> None:
+        self._left, self._number = call, number
 
     def __call__(self) -> None:
         """Count one matching call, and kill the process if it is the n-th."""
@@ -40,10 +44,9 @@ class KillAtCall:
         self._left -= 1
         return not self._left
 
-    @staticmethod
-    def kill() -> None:
-        """Kill this process with SIGKILL."""
-        os.kill(os.getpid(), signal.SIGKILL)
+    def kill(self) -> None:
+        """Send this process the signal."""
+        os.kill(os.getpid(), self._number)
 
     def wrap(
         self, function: Callable[..., Any], when: str, applies: Callable[..., bool] = lambda *args, **kwargs: True
@@ -65,7 +68,7 @@ class KillAtCall:
 def install(kill_point: KillPoint) -> None:
     """Patch this process so that it kills itself at `kill_point`."""
     kind, _, rest = kill_point.point.partition(" ")
-    KINDS[kind](KillAtCall(kill_point.call), rest)
+    KINDS[kind](KillAtCall(kill_point.call, kill_point.number), rest)
 
 
 def _file(kill_at_call: KillAtCall, rest: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from sweeps.artifacts.checkpoint import CheckpointFolder
+from sweeps.engine import signals
 from sweeps.storage.runs import open_results
 from sweeps.trial.trial import Status
 from tests.sweeps.support import Events, acknowledged, run_inline, sweep, toy_study, toy_text
@@ -31,7 +32,7 @@ class SendSignals(Events):
                 os.kill(os.getpid(), number_sent)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1])
 def test_run_that_reaches_an_epochs_end_within_the_grace_saves_it(tmp_path: Path, number: signal.Signals) -> None:
     events = SendSignals(2, (number,))
     result = run_inline(toy_study(**LONG), tmp_path, events)
@@ -60,12 +61,29 @@ def test_run_that_does_not_reach_an_epochs_end_stays_at_its_checkpoint(
     assert run_inline(toy_study(**settings), tmp_path).complete
 
 
-def test_second_signal_ends_at_once(tmp_path: Path) -> None:
+def test_repeat_of_a_signal_by_its_sender_does_not_end_at_once(tmp_path: Path) -> None:
+    result = run_inline(toy_study(**LONG), tmp_path, SendSignals(2, (signal.SIGTERM, signal.SIGTERM, signal.SIGHUP)))
+    assert result.signal is signal.SIGTERM
+    assert [(trial.status, trial.epochs) for trial in result.results.trials] == [(Status.RUNNING, 2)]
+
+
+def test_second_signal_ends_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signals, "SAME_REQUEST_S", 0.0)
     with pytest.raises(KeyboardInterrupt):
         run_inline(toy_study(**LONG), tmp_path, SendSignals(2, (signal.SIGTERM, signal.SIGTERM)))
     assert run_inline(toy_study(**LONG), tmp_path).complete
     times = acknowledged(tmp_path)
     assert len(times) - len(set(times)) <= 1
+
+
+def test_run_whose_workload_turns_the_end_of_the_grace_into_an_error_is_not_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SWEEP_GRACE_S", "0.2")
+    settings = {**LONG, "run_cap": 1, "baseline": {"epochs": 3, "fault": "replaced"}}
+    result = run_inline(toy_study(**settings), tmp_path)
+    assert [(trial.status, trial.epochs) for trial in result.results.trials] == [(Status.RUNNING, 1)]
+    assert run_inline(toy_study(**settings), tmp_path).complete
 
 
 @pytest.mark.parametrize("value", ["soon", "-1", "nan", "inf"])

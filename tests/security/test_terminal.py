@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from sweeps.cli import app
+from sweeps.cli.app import app
 from sweeps.cli.exit import FAILED
 from sweeps.io.errors import HIDDEN
 from tests.security.stranger import TEXTS

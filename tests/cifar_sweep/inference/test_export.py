@@ -15,7 +15,7 @@ from cifar_sweep.inference.export import load_exported
 from cifar_sweep.inference.export_formats import FORMATS, Format
 from cifar_sweep.inference.trained import Trained
 from cifar_sweep.recipe import Recipe
-from sweeps.cli import app
+from sweeps.cli.app import app
 from sweeps.io.errors import UserError
 from sweeps.models.trained import TrainedModels, deliver
 

@@ -19,7 +19,7 @@ from cifar_sweep.data.unlabelled import Unlabelled
 from cifar_sweep.inference.predict import probabilities
 from cifar_sweep.inference.trained import Trained
 from cifar_sweep.recipe import DataRecipe, Recipe
-from sweeps.cli import app
+from sweeps.cli.app import app
 from sweeps.cli.models import write_predictions
 from sweeps.io.errors import UserError
 from sweeps.models.trained import NoModel, deliver

@@ -24,7 +24,7 @@ from cifar_sweep.tune.batch import training_images
 from cifar_sweep.tune.doubling import largest_fitting
 from cifar_sweep.tune.memory import MemoryEstimate
 from cifar_sweep.tune.rate import smooth, steepest
-from sweeps.cli import app
+from sweeps.cli.app import app
 from sweeps.workload import BadWorkload, Site
 from tests.sweeps.support import toy_text
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -16,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from sweeps.storage.runs import open_results
 from sweeps.workload import Run
 from tests.sweeps.support import ASHA, acknowledged, clean, command, holding, sweep, toy_text
 
@@ -399,18 +401,56 @@ def test_toggles_lists_the_parts(tmp_path: Path) -> None:
     assert json.loads(sweep("toggles", "--json", cwd=tmp_path).stdout)["relu"] == {"model.activation": "identity"}
 
 
-def test_sigterm_before_the_search_is_resumable_and_loses_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("module", ["typer", "optuna"])
+def test_signal_while_libraries_are_imported_is_resumable_and_loses_nothing(tmp_path: Path, module: str) -> None:
     code = (
-        "import os, signal, sys\nfrom sweeps.engine import launch\n"
-        "launch.settle = lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM)\n"
-        "from sweeps.cli import main\nsys.argv = ['sweep', 'run', 'toy.yaml', '--runner', 'inline']\nmain()"
+        "import os, signal, sys\nfrom sweeps.cli import main\nclass Finder:\n"
+        "    def find_spec(self, name, *others):\n"
+        f"        if name == {module!r}:\n            os.kill(os.getpid(), signal.SIGTERM)\n"
+        "sys.meta_path.insert(0, Finder())\nsys.argv = ['sweep', 'run', 'toy.yaml', '--runner', 'inline']\nmain()"
     )
     write(tmp_path)
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, env=clean({}), capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 75, done.stderr
-    assert "stopped by SIGTERM; run the same command again to go on" in done.stderr
+    assert done.stderr == "stopped by SIGTERM; run the same command again to go on\n"
+    assert listing(tmp_path) == ["toy.yaml"]
+
+
+def test_study_goes_on_without_its_terminal(tmp_path: Path) -> None:
+    words = ("run", write(tmp_path, run_cap=2, baseline={"wait_for": "go"}), "--runner", "inline", "--data-dir", "data")
+    with subprocess.Popen(
+        command(*words), cwd=tmp_path, env=clean({}), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),  # as `nohup` does
+    ) as driver:  # fmt: skip
+        assert driver.stderr is not None
+        assert driver.stdout is not None
+        assert driver.stderr.readline() == "search: 2 runs\n"
+        driver.stderr.close()
+        driver.stdout.close()
+        driver.send_signal(signal.SIGHUP)
+        (tmp_path / "data").mkdir(exist_ok=True)
+        (tmp_path / "data" / "go").touch()
+        assert driver.wait(120) == 0
+    assert open_results(tmp_path / "runs", "toy").counted == 2
+
+
+def test_runner_that_does_not_come_up_is_tried_again_and_then_resumable(tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom sweeps.cli import main\nfrom sweeps.runners import startup\n"
+        "def start(*_):\n    raise startup.RunnerLost('Ray did not start: the machine is busy')\n"
+        "startup.RUNNERS['ray'] = start\nsys.argv = ['sweep', 'run', 'toy.yaml']\nmain()"
+    )
+    write(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=clean({}), capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 75, done.stderr
+    assert done.stderr.splitlines() == [
+        "Ray did not start: the machine is busy; trying once more",
+        "error: Ray did not start: the machine is busy; run the same command again to go on",
+    ]
     assert listing(tmp_path) == ["toy.yaml"]
 
 
@@ -423,8 +463,14 @@ def test_interrupted_inline_run_resumes(tmp_path: Path) -> None:
         assert "trial 0 starts" in driver.stderr.readline()
         driver.send_signal(signal.SIGINT)
         assert "SIGINT: no new trials" in driver.stderr.readline()
-        driver.send_signal(signal.SIGINT)  # the second one does not wait for the epoch
-        assert "run the same command again to go on" in driver.communicate(timeout=60)[1]
+        sent = 0
+        while driver.poll() is None:  # a repeat within a second belongs to the first; then one does not wait any more
+            driver.send_signal(signal.SIGINT)
+            sent += 1
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                driver.wait(0.05)
+        assert sent > 1
+        assert driver.communicate(timeout=60)[1] == "stopped at once; run the same command again to go on\n"
         assert driver.returncode == 130
     finally:
         driver.kill()
