@@ -27,6 +27,7 @@ class Driver:
         self._mark = uuid.uuid4().hex
         self._output = folder / "output.txt"
         self._lines: queue.Queue[str | None] = queue.Queue()
+        self._closing = threading.Event()
         self.process = subprocess.Popen(
             command(*words), cwd=folder, env=clean({MARK: self._mark}), start_new_session=True, text=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -69,6 +70,10 @@ class Driver:
         except subprocess.TimeoutExpired:
             return self.kill()
 
+    def close_output(self) -> None:
+        """Close the driver's output after the next line, as `| head` does: its writes fail from then on."""
+        self._closing.set()
+
     def processes(self, pattern: str = "") -> list[psutil.Process]:
         """Return the live processes of the driver, orphans included, whose command line contains `pattern`."""
         return [process for process in psutil.process_iter() if self._own(process) and pattern in _name(process)]
@@ -103,6 +108,9 @@ class Driver:
             with self._output.open("a", encoding="utf-8") as file:
                 file.write(line)
             self._lines.put(line)
+            if self._closing.is_set():
+                self.process.stdout.close()
+                break
         self._lines.put(None)
 
 

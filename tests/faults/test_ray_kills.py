@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.faults.audit import Tally
+from tests.faults.driver import Driver
 from tests.faults.ray_study import RayStudy
+from tests.sweeps.support import acknowledged, toy_text
 
 pytestmark = pytest.mark.xdist_group("ray")  # one Ray at a time on a small machine
 
@@ -28,3 +30,23 @@ def test_driver_killed_in_search_and_ablation_loses_nothing_and_leaves_no_proces
         driver.wait_for_all_processes()
     study.check_complete()
     assert study.audit.tally.repeated_epochs <= 3 * 2
+
+
+@pytest.mark.parametrize("server", ["gcs_server", "raylet"])
+def test_driver_that_loses_a_process_of_ray_ends_with_75_and_the_next_one_goes_on(tmp_path: Path, server: str) -> None:
+    (tmp_path / "toy.yaml").write_text(toy_text(run_cap=2, baseline={"epochs": 2, "wait_for": "go"}))
+    with Driver(tmp_path, "run", "toy.yaml", "--data-dir", "data", "--workers", "2") as driver:
+        driver.wait_for_line("trial 1 starts")
+        driver.processes(server)[0].kill()
+        assert driver.wait() == 75
+        driver.wait_for_all_processes()
+    last_line = (tmp_path / "output.txt").read_text().splitlines()[-1]
+    assert last_line == (
+        f"error: Ray's {server} has ended (killed, or out of host memory); nothing is lost; "
+        "run the same command again to go on"
+    )
+    (tmp_path / "data").mkdir(exist_ok=True)
+    (tmp_path / "data" / "go").touch()
+    with Driver(tmp_path, "run", "toy.yaml", "--data-dir", "data", "--runner", "inline") as driver:
+        assert driver.wait() == 0
+    assert sorted(acknowledged(tmp_path)) == [(0, 1), (0, 2), (1, 1), (1, 2)]

@@ -144,7 +144,7 @@ def test_resources_that_do_not_fit_are_refused(tmp_path: Path, runner: Any) -> N
     from sweeps.runners.ray import RayRunner
 
     greedy = object.__new__(RayRunner)  # on the Ray that runs already
-    greedy._resources = TrialResources(cpu=4096, gpu=0)
+    greedy._resources, greedy._cluster = TrialResources(cpu=4096, gpu=0), runner._cluster
     with pytest.raises(RunnerError, match=r"cpu: 4096, gpu: 0.*lower resources"):
         run_ray(greedy, tmp_path)
 
@@ -240,10 +240,21 @@ class Driver:
         self.process.kill()
         self.process.communicate()
 
-    def end(self, number: signal.Signals) -> int:
-        """Send the driver alone a signal; its exit code."""
-        self.process.send_signal(number)
-        self.process.communicate(timeout=PATIENCE_S)
+    def wait_for_server(self) -> None:
+        """Wait until Ray has begun to start."""
+        driver = psutil.Process(self.process.pid)
+        while not any(child.name() == "gcs_server" for child in driver.children()):
+            assert self.process.poll() is None
+
+    def end(self, number: signal.Signals, *, group: bool = False) -> int:
+        """Send the driver, or its whole process group, a signal; its exit code."""
+        if group:
+            os.killpg(self.process.pid, number)
+        else:
+            self.process.send_signal(number)
+        output = "".join(self.process.communicate(timeout=PATIENCE_S))
+        assert "Traceback" not in output
+        assert f"stopped by {number.name}; run the same command again to go on\n" in output
         return self.process.returncode
 
 
@@ -270,10 +281,14 @@ def check_whole(folder: Path, kills: int) -> Results:
 
 
 def test_signal_ends_the_driver_with_its_code_and_the_study_goes_on(tmp_path: Path) -> None:
-    for number, moment in ((signal.SIGTERM, "trial 1 starts"), (signal.SIGINT, "trial ")):
-        with Driver(tmp_path, **{**SLOW, "baseline": {"epochs": 6, "wait_for": "go"}}) as driver:
+    settings = {**SLOW, "baseline": {"epochs": 6, "wait_for": "go"}}
+    with Driver(tmp_path, **settings) as driver:
+        driver.wait_for_server()
+        assert driver.end(signal.SIGTERM) == 75
+    for number, group, moment in ((signal.SIGUSR1, True, "trial 1 starts"), (signal.SIGINT, False, "trial ")):
+        with Driver(tmp_path, **settings) as driver:
             driver.heard(moment)
-            assert driver.end(number) == 75
+            assert driver.end(number, group=group) == 75
         assert acknowledged(tmp_path) == []  # the workers, held in their first epoch, did not hold up the driver
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "go").touch()

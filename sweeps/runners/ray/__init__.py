@@ -12,6 +12,7 @@ import os
 os.environ.update(
     RAY_USAGE_STATS_ENABLED="0",
     RAY_AUTH_MODE="disabled",
+    RAY_ENABLE_AUTO_CONNECT="0",  # after the loss of its Ray, Tune would join any other that it finds on the machine
     RAY_AIR_NEW_OUTPUT="0",
     RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0",
     RAY_CHDIR_TO_TRIAL_DIR="0",  # workloads are imported from the folder in which the command was given
@@ -19,7 +20,7 @@ os.environ.update(
     TUNE_DISABLE_SIGINT_HANDLER="1",
     TUNE_PRINT_ALL_TRIAL_ERRORS="0",
     TUNE_GLOBAL_CHECKPOINT_S="86400",
-    RAY_gcs_rpc_server_reconnect_timeout_s="10",  # a head that was killed does not come back: Ray then ends the driver
+    RAY_gcs_rpc_server_reconnect_timeout_s="86400",  # otherwise Ray ends the driver when its head has died
     TUNE_FUNCTION_THREAD_TIMEOUT_S="120",  # a reused worker may be inside an epoch when it is told to stop
 )
 

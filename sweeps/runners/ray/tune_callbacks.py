@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import threading
 from collections import deque
 from typing import Any
 
@@ -11,10 +11,9 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from sweeps.runners.protocol import Decision, Job, Scheduler, dispatch
-from sweeps.runners.ray.cluster import kill_workers, require_alive
+from sweeps.runners.ray.cluster import kill_workers
 from sweeps.runners.ray.worker import Pause
 
-CHECK_S = 2.0  # between two checks of Ray's own processes
 SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 4.0
 
 
@@ -95,27 +94,23 @@ class EventDispatcher(_WithoutState, FIFOScheduler):
 
 
 class StopWithScheduler(_WithoutState, tune.Stopper):
-    """Ends Tune's loop when the scheduler is stopping or Ray has died."""
+    """Ends Tune's loop when the scheduler is stopping, or `left` says that nobody waits for it any more."""
 
-    def __init__(self, scheduler: Scheduler) -> None:
+    def __init__(self, scheduler: Scheduler, left: threading.Event) -> None:
         self._scheduler = scheduler
-        self._checked_at = time.monotonic()
+        self._left = left
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         """Return False: single trials are stopped by the dispatcher."""
         return False
 
     def stop_all(self) -> bool:
-        """Check Ray's processes and the scheduler; Tune calls this at every turn of its loop.
+        """Check whether to stop; Tune calls this at every turn of its loop.
 
         Raises:
             SchedulerStopped: The scheduler is stopping; the workers have been killed.
-            HeadLost: A process of Ray itself has died.
         """
-        if time.monotonic() - self._checked_at >= CHECK_S:
-            self._checked_at = time.monotonic()
-            require_alive()
-        if self._scheduler.stopping:
+        if self._scheduler.stopping or self._left.is_set():
             kill_workers()
             raise SchedulerStopped
         return False

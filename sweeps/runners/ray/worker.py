@@ -10,6 +10,7 @@ from typing import Any
 from ray import tune
 
 from sweeps.runners.protocol import Job
+from sweeps.runners.ray.head import end_without_head
 from sweeps.runners.watchdog import Exit
 from sweeps.runners.worker import execute
 
@@ -29,6 +30,7 @@ class Pause:
 
 def trainable(config: dict[str, Any]) -> None:
     """Execute the Job, or sleep for the Pause, under `config["job"]`, and report each event as it happens."""
+    end_without_head()
     job: Job | Pause = config["job"]
     if isinstance(job, Pause):
         time.sleep(job.seconds)

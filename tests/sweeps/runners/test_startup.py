@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from sweeps.runners.inline import InlineRunner
-from sweeps.runners.protocol import RunnerError, Scheduler, TrialResources
+from sweeps.runners.protocol import RunnerError, RunnerLost, Scheduler, TrialResources
 from sweeps.runners.startup import RunnerStartup, start_runner
 
 
@@ -66,3 +66,42 @@ def test_inline_runner_needs_no_ray() -> None:
     startup = start_runner("inline", TrialResources(cpu=1, gpu=0), None)
     assert isinstance(startup.ready(), InlineRunner)
     startup.close()
+
+
+def test_start_that_fails_for_the_moment_is_tried_once_more_which_is_said() -> None:
+    tried: list[int] = []
+
+    def start() -> InlineRunner:
+        tried.append(1)
+        if len(tried) == 1:
+            raise RunnerLost("Ray did not start")
+        return InlineRunner()
+
+    said: list[str] = []
+    startup = RunnerStartup(start, said.append)
+    assert isinstance(startup.ready(), InlineRunner)
+    startup.close()
+    assert said == ["Ray did not start; trying once more"]
+
+
+def test_start_that_keeps_failing_is_given_up() -> None:
+    def start() -> InlineRunner:
+        said.append("start")
+        raise RunnerLost("Ray did not start")
+
+    said: list[str] = []
+    startup = RunnerStartup(start, said.append)
+    with pytest.raises(RunnerLost):
+        startup.ready()
+    startup.close()
+    assert said == ["start", "Ray did not start; trying once more", "start"]
+
+
+def test_close_does_not_wait_longer_than_it_may_for_a_runner_that_is_starting() -> None:
+    slow = Slow()
+    startup = RunnerStartup(slow.start)
+    startup.close(wait_s=0.0)
+    assert slow.closed_in is None
+    slow.allowed.set()
+    startup.close()
+    assert slow.closed_in is not None
