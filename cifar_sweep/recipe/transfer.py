@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, WrapValidator, model_validator
 
 from cifar_sweep.schema import Section
 
-WEIGHTS_SUFFIXES = (".pt", ".pth", ".safetensors")
+WEIGHTS_SUFFIXES = (".pt", ".pth", ".pth.tar", ".ckpt", ".safetensors")
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"  # the engine's rule for names of studies and stages
 _TRIAL = re.compile(rf"{_NAME}:(?:{_NAME}/)?[0-9]+")
 _ENUM = re.compile(r"(?:\w+_Weights\.)?[A-Z][A-Z0-9_]*")
@@ -93,7 +93,7 @@ class TransferRecipe(Section):
         description="Initial weights; null: drawn at random. The name of torchvision weights for model.name "
         "torchvision: IMAGENET1K_V1, DEFAULT, ResNet50_Weights.IMAGENET1K_V2. A trial of a study in the same runs "
         "folder: study:7, study:final/0. A file of weights, absolute or below the data folder, with the suffix .pt, "
-        ".pth or .safetensors.",
+        ".pth, .pth.tar, .ckpt or .safetensors.",
     )
     head: Literal["new", "keep"] = Field(
         default="new",

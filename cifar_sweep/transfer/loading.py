@@ -12,7 +12,7 @@ from cifar_sweep.inference.trained import STATE
 from cifar_sweep.models import build
 from cifar_sweep.models.recipes import TorchvisionRecipe
 from cifar_sweep.recipe import Recipe
-from cifar_sweep.recipe.transfer import TransferRecipe, weights_kind
+from cifar_sweep.recipe.transfer import WEIGHTS_SUFFIXES, TransferRecipe, weights_kind
 from cifar_sweep.transfer.freezing import SHOWN, in_head
 from cifar_sweep.transfer.weights import Published, read_weights, weights_file
 from sweeps.workload import Run, Site
@@ -71,7 +71,7 @@ def _published(recipe: Recipe) -> Published:
     if not isinstance(model, TorchvisionRecipe):
         raise ValueError(
             f"transfer.weights is {weights}, which names torchvision's weights, but model.name is {model.name}: "
-            "set model.name to torchvision, or give a trial (study:7) or a file (.pt, .pth, .safetensors)"
+            f"set model.name to torchvision, or give a trial (study:7) or a file ({', '.join(WEIGHTS_SUFFIXES)})"
         )
     return Published.named(model.arch, weights)
 

@@ -13,9 +13,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from cifar_sweep.schema import below
 from sweeps.workload import Unavailable
 
-WRAPPERS = ("network", "state_dict", "model")  # keys under which a network is saved beside other state
+# The keys under which a network is saved beside other state, by this package and by widespread training scripts.
+WRAPPERS = ("network", "state_dict", "model", "model_state_dict", "net")
+# The prefixes of all names that wrappers of a network leave: DataParallel and AveragedModel, torch.compile, Lightning.
+PREFIXES = ("module.", "_orig_mod.", "model.")
+AVERAGED = "n_averaged"  # AveragedModel's number of updates, the only name without its prefix
 # The exceptions of torch.load for a file that is cut short, of another kind, or has more than tensors in it.
 UNREADABLE = (pickle.UnpicklingError, RuntimeError, EOFError, LookupError, ValueError)
 _HASH = re.compile(r"-([0-9a-f]{8,})\.")
@@ -88,7 +93,7 @@ class Published:
 
 def weights_file(weights: str, data_dir: Path) -> Path:
     """Return the path of a file of weights; a relative one is below the data folder. Raises Unavailable if missing."""
-    path = data_dir / weights
+    path = below(data_dir, weights)
     if path.is_file():
         return path
     nearest = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*")], n=3)
@@ -100,10 +105,9 @@ def weights_file(weights: str, data_dir: Path) -> Path:
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """Return the tensors of a .pt, .pth or .safetensors file, by name. No code in it is run.
+    """Return the tensors of a file of torch.save or of a .safetensors file, by name. No code in it is run.
 
-    A wrapper ({"state_dict": ...}, {"model": ...}, {"network": ...}) and a prefix "module." on all names (that of
-    DataParallel) are removed.
+    A wrapper (a key of WRAPPERS) and prefixes that all names have (those of PREFIXES, in any order) are removed.
 
     Raises:
         Unavailable: The package safetensors is not installed.
@@ -115,9 +119,18 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             content = content[key]
             break
     if not isinstance(content, dict) or not content or not all(isinstance(t, Tensor) for t in content.values()):
-        raise ValueError(f"{path} holds no weights: a mapping from names to tensors (a state_dict) is wanted")
-    prefix = "module." if all(name.startswith("module.") for name in content) else ""
-    return {name.removeprefix(prefix): tensor for name, tensor in content.items()}
+        raise ValueError(
+            f"{path} holds no weights: a mapping from names to tensors (a state_dict) is wanted, by itself or under "
+            f"{', '.join(WRAPPERS)}"
+        )
+    return _without_prefixes({name: tensor for name, tensor in content.items() if name != AVERAGED})
+
+
+def _without_prefixes(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors without the prefixes of wrappers, which may be nested, that all names have."""
+    while prefix := next((prefix for prefix in PREFIXES if all(name.startswith(prefix) for name in tensors)), ""):
+        tensors = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
+    return tensors
 
 
 def _read_torch(path: Path) -> Any:

@@ -65,14 +65,15 @@ def heads(network: nn.Module) -> set[str]:
     ("IMAGENET1K_V1", "torchvision"), ("DEFAULT", "torchvision"), ("ResNet50_Weights.IMAGENET1K_V2", "torchvision"),
     ("study:7", "trial"), ("r3-lenet_2:final/0", "trial"),
     ("best.pt", "file"), ("/data/a b/best.pth", "file"), ("runs:1/0.safetensors", "file"),
-    ("best.ckpt", None), ("study", None), ("study:", None), ("", None), ("imagenet", None),
+    ("best.ckpt", "file"), ("best.pth.tar", "file"),
+    ("best.tar", None), ("best.bin", None), ("study", None), ("study:", None), ("", None), ("imagenet", None),
 ])  # fmt: skip
 def test_what_weights_name_is_told_by_their_form(weights, kind):
     assert weights_kind(weights) == kind
 
 
 @pytest.mark.parametrize(("settings", "message"), [
-    ({"weights": "best.ckpt"}, r"give torchvision weights .* a trial .* or a file of weights \(\.pt"),
+    ({"weights": "best.bin"}, r"give torchvision weights .* a trial .* or a file of weights \(\.pt"),
     ({"freeze": 0}, 'give "body", a count of parameter tensors'),
     ({"freeze": True}, 'give "body", a count of parameter tensors'),
     ({"freeze": []}, 'give "body", a count of parameter tensors'),

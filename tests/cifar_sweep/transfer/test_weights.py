@@ -28,16 +28,32 @@ def assert_same(read: dict[str, Tensor]) -> None:
     assert all(torch.equal(read[name], tensor) for name, tensor in TENSORS.items())
 
 
+def prefixed(prefix: str) -> dict[str, Tensor]:
+    return {f"{prefix}{name}": tensor for name, tensor in TENSORS.items()}
+
+
 @pytest.mark.parametrize("content", [
     TENSORS,
     {"state_dict": TENSORS, "epoch": 7},
     {"model": TENSORS},
     {"network": TENSORS, "optimizer": {"lr": 0.1}},
-    {f"module.{name}": tensor for name, tensor in TENSORS.items()},
-    {"state_dict": {f"module.{name}": tensor for name, tensor in TENSORS.items()}},
+    prefixed("module."),
+    {"state_dict": prefixed("module.")},
+    {"net": TENSORS, "acc": 93.0, "epoch": 7},
+    {"model_state_dict": TENSORS, "optimizer_state_dict": {"lr": 0.1}},
+    {"state_dict": prefixed("model."), "pytorch-lightning_version": "2.5"},
+    prefixed("_orig_mod."),
+    prefixed("module._orig_mod."),
+    {"model": prefixed("_orig_mod.module.")},
+    prefixed("module.") | {"n_averaged": torch.tensor(5)},
 ])  # fmt: skip
-def test_wrappers_and_the_prefix_of_data_parallel_are_taken_off(tmp_path, content):
+def test_wrappers_of_a_network_and_their_prefixes_are_taken_off(tmp_path, content):
     assert_same(read_weights(saved(tmp_path / "weights.pt", content)))
+
+
+def test_a_prefix_that_only_some_names_have_is_kept(tmp_path):
+    tensors = prefixed("module.") | {"scale": torch.ones(1)}
+    assert list(read_weights(saved(tmp_path / "weights.pt", tensors))) == list(tensors)
 
 
 def test_safetensors_are_read(tmp_path):
@@ -82,6 +98,14 @@ def test_a_missing_file_is_named_with_the_nearest_there_is(tmp_path):
     assert weights_file(str(tmp_path / "teachers" / "best.pt"), Path("elsewhere")).exists()
     with pytest.raises(Unavailable, match=r"no file .*bets\.pt \(there is best\.pt\).*--data-dir or \$SWEEP_DATA"):
         weights_file("teachers/bets.pt", tmp_path)
+
+
+def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    path = saved(tmp_path / "best.pt", TENSORS)
+    assert weights_file("~/best.pt", Path("elsewhere")) == path
+    with pytest.raises(Unavailable, match="no file elsewhere/~nobody-here"):
+        weights_file("~nobody-here/best.pt", Path("elsewhere"))
 
 
 @pytest.mark.parametrize("name", ["DEFAULT", "IMAGENET1K_V2", "ResNet50_Weights.IMAGENET1K_V2"])
