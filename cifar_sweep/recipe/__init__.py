@@ -140,11 +140,16 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Recipe:
-        limit = self.data.train_limit
+        limit, images = self.data.train_limit, self.data.most_training_images
         if self.schedule.warmup_epochs > self.epochs:
             raise ValueError(f"schedule.warmup_epochs is {self.schedule.warmup_epochs} but epochs is {self.epochs}")
         if limit is not None and isinstance(self.batch_size, int) and self.batch_size > limit:
             raise ValueError(f"batch_size is {self.batch_size} but data.train_limit is {limit}")
+        if images is not None and isinstance(self.batch_size, int) and self.batch_size > max(images, 1):
+            raise ValueError(
+                f"batch_size must be at most {images}, as data.validation is {self.data.validation} of "
+                f"{self.data.name}, but got {self.batch_size}"
+            )
         if self.batch_size == 1 and self.model.batch_statistics:
             raise ValueError("batch_size is 1 but the network normalises over the batch, which needs 2 images or more")
         check(self.augment, self.data.shape)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PlainValidator, model_validator
 
-from cifar_sweep.recipe.datasets import CLASS_NAMES, SHAPES, chosen_classes
+from cifar_sweep.recipe.datasets import CLASS_NAMES, SHAPES, TRAINING_IMAGES, chosen_classes
 from cifar_sweep.schema import Section, Shape
 
 __all__ = ["SHAPES", "DataRecipe", "Fit", "UnlabelledRecipe"]
@@ -151,6 +151,15 @@ class DataRecipe(Section):
         resize = self.resize if self.resize != self.stored.size else None
         crop = self.center_crop if self.center_crop != (self.resize or self.stored.size) else None
         return None if decoded_to_size or (resize is None and crop is None) else Fit(resize, crop)
+
+    @property
+    def most_training_images(self) -> int | None:
+        """The most images that the split can leave to train on; None where only the files tell."""
+        images = TRAINING_IMAGES.get(self.name)
+        if images is None:
+            return None
+        held_out = self.validation if isinstance(self.validation, int) else max(1, round(self.validation * images))
+        return images - held_out
 
     @model_validator(mode="after")
     def _own_data_is_described(self) -> DataRecipe:

@@ -1,4 +1,4 @@
-"""Facts about the named data sets that need no file: their shapes and the names of their classes."""
+"""Facts about the named data sets that need no file: their shapes, sizes and the names of their classes."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ SHAPES: Mapping[str, Shape] = {
     "cifar100": Shape(channels=3, size=32, classes=100),
     "stl10": Shape(channels=3, size=96, classes=10),
 }
+
+TRAINING_IMAGES: Mapping[str, int] = {"digits": 1_500, "cifar10": 50_000, "cifar100": 50_000, "stl10": 5_000}
 
 _CIFAR100 = """
     apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel can

@@ -60,6 +60,12 @@ def test_importing_recipe_and_workload_loads_no_torch():
         ({"draws": -1}, "draws", "greater than or equal to 0"),
         ({"draws": 0.5}, "draws", "valid integer"),
         ({"data": {"train_limit": 100}}, "", "batch_size is 128 but data.train_limit is 100"),
+        (
+            {"batch_size": 50_000},
+            "",
+            "batch_size must be at most 45000, as data.validation is 0.1 of cifar10, but got 50",
+        ),
+        ({"data": {"name": "digits", "validation": 400}, "batch_size": 2048}, "", "batch_size must be at most 1100"),
         ({"epochs": 3, "schedule": {"warmup_epochs": 4}}, "", "schedule.warmup_epochs is 4 but epochs is 3"),
         ({"batch_size": 1}, "", "batch_size is 1 but the network normalises over the batch"),
         ({"data": {"name": "digits"}, "augment": {"crop": 8}}, "", "augment.crop is 8 but the images have 8 pixels"),
