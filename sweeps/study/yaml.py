@@ -31,6 +31,8 @@ _BROKEN = (ValueError, OverflowError, RecursionError, LookupError, AttributeErro
 # make a text look like another. Plain marks of direction (U+200E, U+200F) may be meant and are read.
 _UNREADABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
+_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")  # JSON's escapes of one character, such as \ud83d\ude00
+
 Place = Callable[[int], str]  # line number, from 1 -> the place that messages name
 
 
@@ -74,7 +76,7 @@ def _compose(yaml: YAML, text: str, place: Place) -> Any:
     try:
         return yaml.compose(text)
     except MarkedYAMLError as error:
-        raise failure(place(_line(error)), f"is not YAML: {error.problem or error.context}") from None
+        raise failure(place(_line(error)), _syntax(error)) from None
     except YAMLError as error:
         raise failure(place(1), f"is not YAML: {str(error).splitlines()[0]}") from None
     except _BROKEN as error:
@@ -171,6 +173,7 @@ class _Builder:
         return number
 
     def _text(self, text: str, path: KeyPath, line: int) -> str:
+        text = _PAIR.sub(lambda pair: pair[0].encode("utf-16", "surrogatepass").decode("utf-16"), text)
         if match := _UNREADABLE.search(text):
             self._refuse(path, line, f"has the control character U+{ord(match[0]):04X}, which is not read")
         return str(text)
@@ -184,6 +187,14 @@ def _within_limits(nodes: int, depth: int, line: int) -> None:
         raise LimitError(line, f"is nested deeper than {MAX_DEPTH} levels")
     if nodes > MAX_NODES:
         raise LimitError(line, f"has more than {MAX_NODES:,} values, aliases expanded")
+
+
+def _syntax(error: MarkedYAMLError) -> str:
+    """Return the rule of YAML that a text breaks."""
+    problem = str(error.problem or error.context)
+    if "another document" in problem:
+        return "begins a second document (---); a study file is one: leave out what is above or below this line"
+    return f"is not YAML: {problem}" + ("; indent with blanks, not with tabs" if r"'\t'" in problem else "")
 
 
 def _line(error: MarkedYAMLError) -> int:

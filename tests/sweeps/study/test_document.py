@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import warnings
 from contextlib import suppress
@@ -34,6 +35,11 @@ def report(text: str) -> str:
 def test_values_are_yaml_1_2() -> None:
     data = from_text("a: 1e-4\nb: no\nc: 5_000\nd: 2020-01-01\ne: ~\nf: 0x10\ng: [true, 1.5]\n", "s.yaml").data
     assert data == {"a": 1e-4, "b": "no", "c": 5000, "d": "2020-01-01", "e": None, "f": 16, "g": [True, 1.5]}
+
+
+def test_json_escapes_of_one_character_are_one_character() -> None:
+    text = "n = 3, \U0001d6fc = 0.05 \U0001f600"
+    assert from_text(json.dumps({"question": text, text: 1}), "s.json").data == {"question": text, text: 1}
 
 
 @pytest.mark.parametrize(
@@ -87,7 +93,9 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
         ("a: b: c", "s.yaml:1: is not YAML"),
         ("x: 1\n@", "s.yaml:2: is not YAML"),
         ("a: *nowhere", "is not YAML"),
-        ("a: 1\n---\nb: 2", "is not YAML"),
+        ("a: 1\n---\nb: 2", "s.yaml:2: begins a second document (---); a study file is one"),
+        ("a:\n\tb: 1", "s.yaml:2: is not YAML: found character '\\t' that cannot start any token; indent with blanks"),
+        ('a: "\\ude00\\ud83d"', "a: has the control character U+DE00, which is not read"),
         ("a: \x07", "is not YAML"),
         ("", "is empty"),
         ("# only a comment", "must be a mapping"),
