@@ -7,6 +7,15 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
+# What people write for YAML 1.2's true, false and null, which have no other spelling.
+_YAML_WORDS = {
+    **dict.fromkeys(("true", "yes", "on"), "true"),
+    **dict.fromkeys(("false", "no", "off"), "false"),
+    "none": "null",
+    "null": "null",
+}
+
 KeyPath = tuple[str | int, ...]  # from the top of the data to a value: keys of mappings, indices of lists
 Violation = tuple[KeyPath, str]  # a path and the rule that its value breaks
 VALUE_WIDTH = 80
@@ -16,6 +25,20 @@ _WORD = re.compile(r"[A-Za-z_][\w./-]*")  # text that needs no quotes
 def shown(value: Any) -> str:
     """Return the repr of a value for a message, cut to `VALUE_WIDTH` characters."""
     return _cut(repr(value), VALUE_WIDTH)
+
+
+def text_hint(value: Any) -> str:
+    """Return what to write instead of a text where a value of another kind is required; "" for any other value."""
+    if not isinstance(value, str):
+        return ""
+    word = value.strip()
+    if "${" in word:
+        return "; ${…} is not filled in: write the value itself"
+    if word.startswith("(") or word.endswith(")"):
+        return "; a list is written in brackets: [8, 16]"
+    is_quoted = word.startswith("[") or _NUMBER.fullmatch(word)
+    instead = _YAML_WORDS.get(word.lower(), word if is_quoted else "")
+    return f"; this is text: write {instead}, without quotes" if instead else ""
 
 
 def plainly(value: Any) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from sweeps.io.errors import unknown
+from sweeps.io.paths import text_hint
 from sweeps.recipe.unions import SectionType, settings_of
 
 UNKNOWN_KEY = "unknown key"
@@ -58,12 +59,13 @@ def mistakes(whole: SectionType, settings: Mapping[str, Any], error: ValidationE
 def _rule(whole: SectionType, settings: Mapping[str, Any], parts: tuple[str, ...], detail: Mapping[str, Any]) -> str:
     if detail["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return _elsewhere(whole, settings, parts) or UNKNOWN_KEY
-    message = str(detail["msg"]).removeprefix("Value error, ")
+    message = str(detail["msg"]).removeprefix("Value error, ").replace("a valid tuple", "a list")
     value = detail.get("input")
     if detail["type"] in ("bool_type", "bool_parsing"):
         message = f"Input should be {_BOOLEAN}"
     shown = "" if isinstance(value, Mapping) or detail["type"] == "missing" else f" but got {value!r}"
-    return f"{message[0].lower()}{message[1:]}{shown}"
+    hint = text_hint(value) if str(detail["type"]).endswith("_type") else ""
+    return f"{message[0].lower()}{message[1:]}{shown}{hint}"
 
 
 def _joined(rules: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from sweeps.io.errors import unknown
-from sweeps.io.paths import KeyPath, Violation, plainly, shown
+from sweeps.io.paths import KeyPath, Violation, plainly, shown, text_hint
 from sweeps.study.parameters import Parameter, written_path
 from sweeps.study.problems import RuleError
 from sweeps.study.sections import FORMS, Section
@@ -76,7 +76,8 @@ def _rule(detail: Mapping[str, Any], model: type[Section], path: KeyPath) -> str
         return str(detail["ctx"]["error"])
     if kind in _EMPTY:
         return "must not be empty"
-    return f"must be {_requirement(detail, model, path)} but got {shown(value)}{_nearest(detail)}"
+    hint = _nearest(detail) if kind == "literal_error" or kind.startswith("model_") else text_hint(value)
+    return f"must be {_requirement(detail, model, path)} but got {shown(value)}{hint}"
 
 
 def _requirement(detail: Mapping[str, Any], model: type[Section], path: KeyPath) -> str:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
 from sweeps.artifacts.layout import ABLATION, CONFIRM, FINAL, SEARCH
-from sweeps.io.paths import Violation, shown
+from sweeps.io.paths import Violation, shown, text_hint
 from sweeps.stats.goal import Goal
 from sweeps.study.problems import RuleError
 
@@ -49,7 +49,7 @@ def plain(value: Any) -> Any:
 
 def _finite(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"must be a number but got {shown(value)}")
+        raise ValueError(f"must be a number but got {shown(value)}{text_hint(value)}")
     return value
 
 

@@ -133,7 +133,7 @@ def test_setting_of_several_types_has_one_rule_and_a_word_for_a_truth_value_the_
 @pytest.mark.parametrize(
     ("model", "expected"),
     [
-        ({"widths": "wide"}, ("model.widths", "input should be a valid tuple but got 'wide'")),
+        ({"widths": "wide"}, ("model.widths", "input should be a list but got 'wide'")),
         ({"name": "lenet5", "kernel": 0}, ("model.kernel", "input should be greater than or equal to 1 but got 0")),
         (
             {"name": "resnet", "head": {"dropout": 2.0}},

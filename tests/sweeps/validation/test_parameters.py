@@ -26,6 +26,24 @@ from tests.sweeps.validation.blobs import SEARCH, report
         ),
         ("batch_size: {min: 0.5, max: 2.0, q: 0.5, distribution: q_uniform}", "a whole q with whole bounds"),
         ("batch_size: {values: [8, 16.5]}", "batch_size.values.1: must be a valid integer but got 16.5"),
+        (
+            "batch_size: {values: [8, '1e2']}",
+            "must be a valid integer but got '1e2'; this is text: write 1e2, without quotes",
+        ),
+        (
+            "optimizer.momentum: {min: '0.1', max: 1.0}",
+            "must be a number but got '0.1'; this is text: write 0.1, without quotes",
+        ),
+        (
+            "optimizer.momentum: {values: [None, 0.1]}",
+            "a valid number but got 'None'; this is text: write null, without quotes",
+        ),
+        (
+            "optimizer.momentum: {values: ['${rate}', 0.1]}",
+            "got '${rate}'; ${…} is not filled in: write the value itself",
+        ),
+        ("model.widths: {values: ['[8, 8]', [4, 4]]}", "a list but got '[8, 8]'; this is text: write [8, 8], without"),
+        ("model.widths: {values: [(8, 8), [4, 4]]}", "a list but got '(8'; a list is written in brackets: [8, 16]"),
         ("model: {values: [{widths: [8, 8]}, {width: [4, 4]}]}", "values.1.width: unknown setting 'model.width'"),
         ("model: {values: [{dropout: 0.1}, {dropout: 2}]}", "values.1: dropout: must be less than 1 but got 2"),
         ("model: {values: [3, 4]}", "parameters.model.values.0: "),
