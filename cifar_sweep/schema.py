@@ -1,8 +1,10 @@
-"""The base class of every section of a recipe, and the shape of a data set."""
+"""The base class of every section of a recipe, the shape of a data set, and where a path in a recipe leads."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
@@ -26,3 +28,11 @@ class Shape:
     channels: int
     size: int
     classes: int
+
+
+def below(data_dir: Path, path: str) -> Path:
+    """Return the place of a path in a recipe: absolute, in a home folder (`~/…`), or below the data folder."""
+    written = Path(path)
+    with suppress(RuntimeError):  # "~name" without a user of that name
+        written = written.expanduser()
+    return data_dir / written

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from cifar_sweep.models.recipes import TextHead
+from cifar_sweep.schema import below
 from sweeps.workload import Unavailable
 
 KEY = "model.head.text"
@@ -105,7 +106,7 @@ def _clip_weights() -> Path:
 
 def _embed_by_file(text: TextHead, class_names: Sequence[str], data_dir: Path) -> Tensor:
     """Return the rows of the file's `embeddings` (N, dimensions) whose `names` (N,), in any order, are those given."""
-    path = data_dir / str(text.path)
+    path = below(data_dir, str(text.path))
     if not path.is_file():
         raise Unavailable(f"{KEY}.path: no file {path}. Put an .npz with the arrays names and embeddings there")
     names, rows = _read_names_and_rows(path)

@@ -52,7 +52,7 @@ class Model:
             NoModel: The run has not completed, or an ensemble has one run only.
             Unavailable: The checkpoint is missing or damaged.
         """
-        return cls(deliver(Path(runs_dir), name, ensemble), data_dir)
+        return cls(deliver(Path(runs_dir).expanduser(), name, ensemble), data_dir)
 
     @classmethod
     def select(
@@ -109,7 +109,7 @@ class Model:
         """
         workload, recipe = self.workload, self._validated()
         with _refusals():
-            return workload.predict(recipe, self.checkpoints, self._site(), Path(source), tta)
+            return workload.predict(recipe, self.checkpoints, self._site(), Path(source).expanduser(), tta)
 
     def export(self, folder: str | Path, *, format: str = "safetensors") -> Exported:
         """Write the model, its recipe, its class names and a model card into `folder`.
@@ -125,7 +125,7 @@ class Model:
             Refused: The workload cannot export in this format, or the folder has files of something else.
             BadWorkload: The workload has no function `export`.
         """
-        workload, recipe, out = self.workload, self._validated(), Path(folder)
+        workload, recipe, out = self.workload, self._validated(), Path(folder).expanduser()
         require_writable(out)
         require_export_folder(out, self._trained)
         out.mkdir(parents=True, exist_ok=True)

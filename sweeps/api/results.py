@@ -142,7 +142,7 @@ class StudyResults:
         """Write the report into its folder below `reports_dir`. Returns the path of the page."""
         from sweeps.engine.launch import write_report
 
-        return write_report(self.records, Path(reports_dir))
+        return write_report(self.records, Path(reports_dir).expanduser())
 
     def counts(self) -> Mapping[str, int]:
         """Return how many trials of the search have each status."""
@@ -175,9 +175,9 @@ def load(name: str, runs_dir: str | Path = "runs") -> StudyResults:
     Example:
         >>> sweeps.load("quickstart").best.recipe["optimizer"]
     """
-    return StudyResults(open_results(Path(runs_dir), name))
+    return StudyResults(open_results(Path(runs_dir).expanduser(), name))
 
 
 def studies(runs_dir: str | Path = "runs") -> list[str]:
     """Return the names of the studies in a runs folder."""
-    return study_names(Path(runs_dir))
+    return study_names(Path(runs_dir).expanduser())

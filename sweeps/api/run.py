@@ -125,7 +125,11 @@ def run(
     if not isinstance(study, Study):
         study = Study.from_dict(study) if isinstance(study, Mapping) else Study.from_file(study)
     options = Options(
-        folders=Folders(Path(runs_dir), Path(reports_dir), Path(data_dir) if data_dir is not None else None),
+        folders=Folders(
+            Path(runs_dir).expanduser(),
+            Path(reports_dir).expanduser(),
+            Path(data_dir) if data_dir is not None else None,
+        ),
         runner=_checked(runner),
         workers=workers,
         ray_address=ray_address,

@@ -60,7 +60,7 @@ class Study:
             StudyError: The file has mistakes; its text lists them all, with lines.
             BadWorkload: The workload cannot be loaded.
         """
-        return cls(*load_study(Path(path), Edits(assignments, search, toggles, budget)))
+        return cls(*load_study(Path(path).expanduser(), Edits(assignments, search, toggles, budget)))
 
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any]) -> Study:
@@ -89,7 +89,7 @@ class Study:
         """
         from sweeps.storage.runs import study_document  # Optuna, which checking a file does not need
 
-        return cls(*accept(study_document(Path(runs_dir), name)))
+        return cls(*accept(study_document(Path(runs_dir).expanduser(), name)))
 
     @property
     def name(self) -> str:

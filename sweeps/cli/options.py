@@ -37,8 +37,9 @@ DataDir = Annotated[
     Path | None,
     typer.Option("--data-dir", help="The data folder.  [default: $SWEEP_DATA, else the user's cache folder]"),
 ]
-RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Where studies are kept.")]
-ReportsDir = Annotated[Path, typer.Option("--reports-dir", help="Where reports are written.")]
+# A shell leaves the "~" of --runs-dir=~/runs alone; unexpanded it would become a folder of that name.
+RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Where studies are kept.", callback=Path.expanduser)]
+ReportsDir = Annotated[Path, typer.Option("--reports-dir", help="Where reports are written.", callback=Path.expanduser)]
 Fresh = Annotated[
     bool, typer.Option("--fresh", help="Start again from nothing; the old folder is kept under another name.")
 ]

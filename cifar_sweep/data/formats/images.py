@@ -11,6 +11,7 @@ import numpy as np
 
 from cifar_sweep.recipe import DataRecipe
 from cifar_sweep.recipe.data import Fit
+from cifar_sweep.schema import below
 
 Part = Literal["train", "test"]
 # The folders that the official archives unpack to.
@@ -61,4 +62,4 @@ def official_folder(data: DataRecipe, data_dir: Path) -> Path:
 
 def configured_path(data: DataRecipe, data_dir: Path) -> Path:
     """Return the path of an npz or folder data set: the recipe's `path`, below the data folder when it is relative."""
-    return data_dir / str(data.path)
+    return below(data_dir, str(data.path))

@@ -351,3 +351,10 @@ def test_real_cifar_is_read(unpacked: Callable[[str], Path], pack: str, name: st
         assert images.pixels.shape == (count, 32, 32, 3)
         assert set(np.bincount(images.labels)) == {count // classes}
         assert np.allclose(images.pixels.mean((0, 1, 2)) / 255, [0.49, 0.48, 0.45], atol=0.03)
+
+
+def test_a_tilde_in_the_path_of_ones_own_images_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    make_folder(tmp_path / "images", classes=2, size=8)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    data = DataRecipe(name="folder", path="~/images", size=8, channels=3, classes=2)
+    assert len(read_images(data, Path("elsewhere"), "train")) == 4

@@ -42,6 +42,12 @@ def results(folder: Path) -> sweeps.StudyResults:
     return sweeps.load("toy", runs_dir=folder / "runs")
 
 
+def test_a_tilde_is_the_home_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(folder))
+    assert sweeps.studies("~/runs") == ["toy"]
+    assert sweeps.load("toy", "~/runs").folder == folder / "runs" / "toy"
+
+
 def test_import_loads_no_heavy_library() -> None:
     code = "import sys, sweeps; print(*sorted({name.split('.')[0] for name in sys.modules}))"
     done = subprocess.run([sys.executable, "-c", code], env=clean({}), capture_output=True, text=True, check=True)

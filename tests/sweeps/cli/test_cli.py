@@ -115,6 +115,14 @@ def test_ls_lists_the_studies(three_trials: Path) -> None:
     assert [row["study"] for row in json.loads(sweep("ls", "--json", cwd=three_trials).stdout)] == ["toy"]
 
 
+def test_a_tilde_that_the_shell_left_is_the_home_folder(three_trials: Path, tmp_path: Path) -> None:
+    words = ["ls", "--runs-dir=~/runs", "--json"]
+    done = subprocess.run(
+        command(*words), cwd=tmp_path, env=clean({"HOME": str(three_trials)}), capture_output=True, text=True
+    )
+    assert [study["study"] for study in json.loads(done.stdout)] == ["toy"]
+
+
 def test_show_prints_settings_and_curves_of_a_trial(three_trials: Path) -> None:
     shown = sweep("show", "toy", "1", cwd=three_trials).stdout
     assert "net.width" in shown
