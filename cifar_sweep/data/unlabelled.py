@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isqrt
 from pathlib import Path
@@ -12,12 +12,13 @@ import numpy as np
 
 from cifar_sweep.data.formats import Images
 from cifar_sweep.data.formats.decode import Square, decode_files, fit_pixels, image_size
-from cifar_sweep.data.formats.folder import image_files
+from cifar_sweep.data.formats.folder import IMAGE_SUFFIXES, image_files
 from cifar_sweep.data.formats.npz import read_arrays
 from cifar_sweep.data.formats.stl10 import UNLABELLED_FILE, read_pixels
 from cifar_sweep.data.pickles import UnsafePickleError, read_pickle
 from cifar_sweep.recipe import DataRecipe
 from cifar_sweep.recipe.data import Fit
+from cifar_sweep.schema import below
 from sweeps.workload import Unavailable
 
 PIXEL_KEYS = ("data", "x", "x_test", "images")
@@ -52,8 +53,8 @@ def read_unlabelled(path: Path, data: DataRecipe) -> Unlabelled:
 
     Args:
         path: A pickle or .npz with one array under one of PIXEL_KEYS and, optionally, `ids`; an .npy of one array;
-            STL-10's unlabeled_X.bin or its folder; or a folder of images, whose ids are the names of the files without
-            suffix.
+            STL-10's unlabeled_X.bin or its folder; a folder of images, whose ids are the names of the files without
+            suffix; or one such image.
         data: The data that the network was trained on.
 
     Raises:
@@ -61,7 +62,9 @@ def read_unlabelled(path: Path, data: DataRecipe) -> Unlabelled:
         ValueError: The images have labels, are broken, or have a size that `data` neither has nor resizes.
     """
     if not path.exists():
-        raise Unavailable(f"no unlabelled images at {path}: give a pickle, an .npz, an .npy or a folder of images")
+        raise Unavailable(
+            f"no unlabelled images at {path}: give a pickle, an .npz, an .npy, an image or a folder of images"
+        )
     try:
         images = _read(path, data)
     except (OSError, EOFError, UnsafePickleError) as error:
@@ -91,7 +94,7 @@ def load_unlabelled(data: DataRecipe, data_dir: Path, images: Images) -> np.ndar
     """
     if data.unlabelled is None or data.unlabelled.path is None:
         raise ValueError("data.unlabelled.path is null: there is no collection without labels to load")
-    path = data_dir / data.unlabelled.path
+    path = below(data_dir, data.unlabelled.path)
     unlabelled = read_unlabelled(path, data)
     if unlabelled.fit is not None and images.fit is None:
         unlabelled = Unlabelled(fit_pixels(unlabelled.pixels, unlabelled.fit), unlabelled.ids)
@@ -112,6 +115,8 @@ def _read(path: Path, data: DataRecipe) -> Unlabelled:
         return _from_array(read_pixels(path / UNLABELLED_FILE if path.is_dir() else path), None, data, path)
     if path.suffix == ".npy":
         return _from_array(_read_array(path), None, data, path)
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        return _from_files([path], data)
     if path.suffix == ".npz":
         return _from_mapping(read_arrays(path), data, path)
     return _from_mapping(read_pickle(path), data, path)
@@ -181,6 +186,11 @@ def _from_folder(path: Path, data: DataRecipe) -> Unlabelled:
             f"{path} has images in sub-folders ({nested.relative_to(path)}), as a labelled set has: measure on one by "
             "naming it in the study's `evaluate`, or put the images into one flat folder"
         )
+    return _from_files(files, data)
+
+
+def _from_files(files: Sequence[Path], data: DataRecipe) -> Unlabelled:
+    """Return the images of files. Raises ValueError."""
     ids = tuple(file.stem for file in files)
     # The training images of a folder were decoded from any size, so these are too.
     if data.name == "folder":

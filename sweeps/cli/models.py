@@ -33,7 +33,10 @@ ModelName = Annotated[
 def predict(
     model: ModelName,
     source: Annotated[
-        Path, typer.Argument(metavar="DATA", help="Unlabelled examples: a pickle, .npz or folder.", show_default=False)
+        Path,
+        typer.Argument(
+            metavar="DATA", help="Unlabelled examples: a pickle, .npz, image or folder.", show_default=False
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", help="The CSV file to write.")] = Path("submission.csv"),
     header: Annotated[

@@ -82,6 +82,14 @@ def test_a_flat_folder_is_read_in_the_order_of_its_names(tmp_path: Path):
     assert images.ids == tuple(f"photo{number}" for number in range(6))
 
 
+@pytest.mark.parametrize("name", ["photo.png", "photo.JPG"])
+def test_a_single_image_is_read_without_a_folder(tmp_path: Path, name: str):
+    Image.fromarray(PICTURES[0]).save(tmp_path / name, quality=95)
+    unlabelled = read_unlabelled(tmp_path / name, CIFAR10)
+    assert unlabelled.ids == ("photo",)
+    assert np.abs(unlabelled.pixels[0] - PICTURES[0].astype(int)).mean() < 10  # JPEG loses a little
+
+
 @pytest.mark.parametrize("path", ["stl10_binary", "stl10_binary/unlabeled_X.bin"])
 def test_the_unlabelled_part_of_stl10_is_read(tmp_path: Path, path: str):
     make_stl10(tmp_path, per_class=1, test_per_class=1, unlabelled=4)
