@@ -11,7 +11,7 @@ from sweeps.designs.components import conflict
 from sweeps.io.errors import unknown
 from sweeps.io.paths import KeyPath, Violation
 from sweeps.recipe.errors import ELSEWHERE, UNKNOWN_KEY
-from sweeps.recipe.keys import nested_in, unknown_setting, unknown_settings
+from sweeps.recipe.keys import children, nested_in, unknown_setting, unknown_settings
 from sweeps.study.sections import Ablation
 from sweeps.validation.case import SHORTHAND, Case
 
@@ -90,7 +90,7 @@ def _unknown_settings(case: Case, part: Mapping[str, Any]) -> Iterator[Violation
             yield (key,), unknown_setting(key, case.keys)
         elif key in case.workload.schema.shorthands:
             yield (key,), SHORTHAND
-        elif isinstance(value, Mapping):
+        elif isinstance(value, Mapping) and children(key, case.keys):
             yield from (((key, *path), rule) for path, rule in unknown_settings(value, case.keys, f"{key}."))
 
 

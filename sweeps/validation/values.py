@@ -9,7 +9,7 @@ from typing import Any
 
 from sweeps.io.paths import KeyPath, Violation
 from sweeps.recipe.errors import UNKNOWN_KEY
-from sweeps.recipe.keys import unknown_settings
+from sweeps.recipe.keys import children, unknown_settings
 from sweeps.space.space import Numeric
 from sweeps.study.parameters import Parameter
 from sweeps.validation.case import Refusals
@@ -33,7 +33,7 @@ def wrong_values(key: str, parameter: Parameter, keys: Mapping[str, Any], refusa
     violations: list[Violation] = []
     of_the_baseline = set(refusals({}))  # reported once, at the baseline
     for path, value in _samples(key, parameter):
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and children(key, keys):
             violations += [((*path, *inner), rule) for inner, rule in unknown_settings(value, keys, f"{key}.")]
         new = [refusal for refusal in refusals({key: value}) if refusal not in of_the_baseline]
         violations += _of_value(key, path, value, new)

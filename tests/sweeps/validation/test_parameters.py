@@ -2,9 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
 import pytest
 
-from tests.sweeps.validation.blobs import SEARCH, report
+from sweeps.study.document import from_text
+from sweeps.validation.checks import accept
+from sweeps.workload import Run
+from tests.sweeps.validation.blobs import HEAD, SEARCH, report
+
+
+@dataclass(frozen=True)
+class Open:
+    """A recipe with a setting that takes any mapping."""
+
+    options: dict[str, Any] = field(default_factory=dict)
+    lr: float = 0.1
+
+
+def opened(recipe: Open, run: Run) -> Iterator[dict[str, float]]:
+    """Train nothing: a workload whose recipe is `Open`."""
+    yield {"val_accuracy": 1.0}
+
+
+def test_a_setting_that_is_a_mapping_has_no_unknown_keys() -> None:
+    text = HEAD.replace("tests.sweeps.recipes:blobs", f"{__name__}:opened") + (
+        "parameters:\n  options: {values: [{a: 1}, {a: 2, b: [x, 1]}]}\n"
+        "ablation: {components: {c: {options: {c: {d: 3}}}}, seeds: 6}\n"
+    )
+    study, _ = accept(from_text(text, "s.yaml"))
+    assert list(study.space.grid()) == [{"options": {"a": 1}}, {"options": {"a": 2, "b": ["x", 1]}}]
 
 
 @pytest.mark.parametrize(
