@@ -16,6 +16,7 @@ from sweeps.evidence.importance import Importance
 from sweeps.formatting import metric_format, setting
 from sweeps.pruners.factory import rule_of
 from sweeps.report.tables.frames import last_value
+from sweeps.space.encoding import label
 from sweeps.space.space import Categorical, Dimension, Numeric
 from sweeps.stats.goal import sign
 from sweeps.storage.results import Results
@@ -129,8 +130,8 @@ def ticks(dimension: Dimension) -> list[tuple[float, str]]:
 def position_of(dimension: Dimension, value: Any) -> float | None:
     """Return the position of a value on its axis, from 0 to 1; None outside the searched range."""
     if isinstance(dimension, Categorical):
-        names = [setting(choice) for choice in dimension.values]
-        return (names.index(setting(value)) + 0.5) / len(names) if setting(value) in names else None
+        places = [place for place, choice in enumerate(dimension.values) if label(choice) == label(value)]
+        return (places[0] + 0.5) / len(dimension.values) if places else None
     assert isinstance(dimension, Numeric)
     low, high, at = float(dimension.low), float(dimension.high), float(value)
     if not low <= at <= high:

@@ -99,6 +99,9 @@ def test_only_completed_trials_move_the_best_so_far(make_results: Make) -> None:
         (Numeric(key="a", low=0, high=4), 5, None),
         (Categorical(key="a", values=([1, 1], [2, 1])), (2, 1), 0.75),
         (Categorical(key="a", values=("x", "y")), "z", None),
+        (Categorical(key="a", values=(None, "null", "None")), "null", 0.5),
+        (Categorical(key="a", values=("true", "1", True, [1])), True, 0.625),
+        (Categorical(key="a", values=("1", 2, 1)), 1, 5 / 6),
     ],
 )
 def test_a_setting_lies_where_its_range_puts_it(dimension: Any, value: Any, position: float | None) -> None:
