@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 from sweeps.evidence.importance_estimators import comparable, importance, importances
@@ -71,6 +72,16 @@ def test_importances_are_the_same_each_time_and_begin_with_ped_anova(tmp_path: P
     first, again = importances(results(made(30), tmp_path)), importances(results(made(30), tmp_path))
     assert first == again
     assert first[0] == importance(results(made(30), tmp_path))
+
+
+def test_a_long_list_of_values_leaves_out_the_method_whose_time_explodes_with_it(tmp_path: Path) -> None:
+    words = [f"word{number}" for number in range(60)]
+    study = toy_study(parameters={"lr": {"min": 0.0001, "max": 1.0}, "fault": {"values": words}})
+    trials = [
+        replace(trial, parameters={"lr": trial.parameters["lr"], "fault": words[trial.number]}) for trial in made(40)
+    ]
+    [estimate] = importances(Results(study, tuple(trials), {}, tmp_path))
+    assert estimate.method.startswith("PED-ANOVA")
 
 
 def test_too_few_trials_give_no_importances(tmp_path: Path) -> None:
