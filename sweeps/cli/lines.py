@@ -36,9 +36,13 @@ def stage_lines(results: Results) -> list[str]:
     for name, stage in results.stages.items():
         if not stage.arms:  # the small searches of a re-tuned ablation
             continue
-        statuses = [trial.status for trial in stage.trials]
+        repeated = {trial.number for trial in stage.repeated}
+        statuses = [trial.status for trial in stage.trials if trial.number not in repeated]
+        again = f", {count(len(repeated), 'failed attempt')} run again" if repeated else ""
         counts = ", ".join(f"{n} {status_name(status)}" for status in Status if (n := statuses.count(status)))
-        lines.append(f"{name}: {count(sum(arm.applicable for arm in stage.arms), 'arm')}, {counts or 'no run yet'}")
+        lines.append(
+            f"{name}: {count(sum(arm.applicable for arm in stage.arms), 'arm')}, {counts or 'no run yet'}{again}"
+        )
     return lines
 
 

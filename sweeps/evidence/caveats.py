@@ -81,5 +81,7 @@ def _repeated(results: Results) -> list[str]:
     repeated = [trial for stage in results.stages.values() for trial in stage.repeated]
     if not repeated:
         return []
-    runs = "1 failed run was" if len(repeated) == 1 else f"{len(repeated):,} failed runs were"
-    return [f"{runs} run again with the same seeds; the failed attempts stay on record among the outcomes."]
+    runs = len({(trial.stage, trial.recipe, trial.replicate) for trial in repeated})
+    verb = "was" if runs == 1 else "were"
+    kept = f"{count(len(repeated), 'failed attempt')} {'stays' if len(repeated) == 1 else 'stay'} on record"
+    return [f"{count(runs, 'run')} that failed {verb} run again with the same seeds; {kept} among the outcomes."]

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from sweeps import evidence
+from sweeps.cli.lines import stage_lines
 from sweeps.engine.execute import RunResult
 from sweeps.evidence.caveats import caveats
 from sweeps.evidence.ending import How, ending_sentences
@@ -30,7 +31,7 @@ class Recipe:
 
 
 def train(recipe: Recipe, run: Run) -> Iterator[Mapping[str, float]]:
-    """Fail in stage S on split seeds that leave rest R of 2, where the file `bad-S` holds "R" (or "any")."""
+    """Fail in a stage where the file `bad-STAGE` holds the value of `s`, the number of the run, or "any"."""
     bad = run.data_dir / f"bad-{run.folder.parent.name.split('-')[0]}"
     start = json.loads((run.restored / "state.json").read_text())["epoch"] if run.restored else 0
     for epoch in range(start, recipe.epochs):
@@ -100,8 +101,9 @@ def test_failed_replicates_are_run_again_with_their_seeds_and_only_they(tmp_path
     assert ablation is not None
     assert [(len(one.pairs), one.missing) for one in ablation.comparisons] == [(3, ()), (3, ())]
     assert caveats(second.results) == [
-        "3 failed runs were run again with the same seeds; the failed attempts stay on record among the outcomes."
+        "3 runs that failed were run again with the same seeds; 3 failed attempts stay on record among the outcomes."
     ]
+    assert stage_lines(second.results) == ["ablation: 3 arms, 9 complete, 3 failed attempts run again"]
     assert not go(tmp_path, again := Events(), ablation=ABLATION).missing
     assert not again.ended
 
