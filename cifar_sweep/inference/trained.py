@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from pickle import UnpicklingError
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -16,9 +17,14 @@ from cifar_sweep.inference.tta import mean_logits
 from cifar_sweep.models import build
 from cifar_sweep.recipe import Recipe, TestTimeAugmentation
 from cifar_sweep.recipe.data import Fit
+from sweeps.workload import Unavailable
 
 STATE = "state.pt"  # the trainer's file in a checkpoint folder
 BATCH = 500
+# What torch raises for a file that is none of its own or is cut off.
+UNREADABLE = (EOFError, UnpicklingError, RuntimeError, ValueError, LookupError, TypeError, AttributeError)
+REASON_WIDTH = 160  # characters of torch's message about weights that do not fit, which may list every weight
+WAY_OUT = "train the run again, or name another one"
 
 
 @dataclass(frozen=True)
@@ -41,13 +47,23 @@ class Trained:
 
     @classmethod
     def load(cls, recipe: Recipe, folder: Path, device: torch.device) -> Trained:
-        """Load the network that the trainer saved in the checkpoint folder `folder`, onto `device`."""
-        state = torch.load(folder / STATE, map_location=device, weights_only=True)
+        """Load the network that the trainer saved in the checkpoint folder `folder`, onto `device`.
+
+        Raises:
+            Unavailable: The file is missing or damaged, or has another network than that of the recipe.
+        """
+        file = folder / STATE
+        state = _read(file, device)
         network = build(recipe.model, recipe.data.shape)
-        network.load_state_dict(state["network"])
+        try:
+            network.load_state_dict(state["network"])
+            scaling = Scaling(**state["scaling"])
+        except (RuntimeError, LookupError, TypeError, AttributeError) as error:
+            reason = " ".join(str(error).split())[:REASON_WIDTH]
+            raise Unavailable(f"{file} has another network than that of its recipe ({reason}…): {WAY_OUT}") from None
         network = network.to(device).to(memory_format=torch.channels_last).eval()
         precision = resolve_precision(recipe.precision, device.type)
-        return cls(network, Scaling(**state["scaling"]), device, precision, recipe.tta)
+        return cls(network, scaling, device, precision, recipe.tta)
 
     @torch.no_grad()
     def logits(self, pixels: Tensor, tta: TestTimeAugmentation = "none", fit: Fit | None = None) -> Tensor:
@@ -69,3 +85,15 @@ class Trained:
         with autocast(self.precision, self.device):
             logits: Tensor = self.network(self.scaling(pixels))
         return logits.float()
+
+
+def _read(file: Path, device: torch.device) -> Any:
+    """Read a checkpoint's file onto `device`. Raises Unavailable where it cannot be read."""
+    try:
+        return torch.load(file, map_location=device, weights_only=True)
+    except torch.OutOfMemoryError:
+        raise
+    except OSError as error:
+        raise Unavailable(f"{file} cannot be read ({error.strerror}): {WAY_OUT}") from None
+    except UNREADABLE:
+        raise Unavailable(f"{file} is cut off, damaged or no file of torch: {WAY_OUT}") from None

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil  # type: ignore[import-untyped]
 import torch
 from torch import Tensor, nn
 
@@ -19,6 +20,7 @@ CPU_SAFE_SHARE = 0.7  # less than on a GPU: the need is only estimated, and a pr
 PROBED = (4, 8)  # batch sizes from which the estimate is extrapolated
 CGROUP = Path("/sys/fs/cgroup")
 MEMINFO = Path("/proc/meminfo")
+EQUIVALENTS = {"MemAvailable": "available", "MemTotal": "total"}  # psutil's names of the entries
 
 
 @dataclass(frozen=True)
@@ -124,8 +126,12 @@ def gpu_limit(device: torch.device, share: float) -> Iterator[None]:
 
 
 def _meminfo(name: str) -> float:
-    """Return an entry of /proc/meminfo, in bytes."""
-    for line in MEMINFO.read_text(encoding="utf-8").splitlines():
+    """Return an entry of /proc/meminfo in bytes, or its equivalent where there is no such file, as on macOS."""
+    try:
+        lines = MEMINFO.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return float(getattr(psutil.virtual_memory(), EQUIVALENTS[name]))
+    for line in lines:
         key, _, value = line.partition(":")
         if key == name:
             return float(value.split()[0]) * 1024

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sweeps.engine.folders import require_writable
-from sweeps.io.errors import Refused
+from sweeps.io.errors import Refused, Unavailable
 from sweeps.io.escape import one_line
 from sweeps.io.files import write_atomic
 from sweeps.models.card import CARD, CLASSES, RECIPE, card, recipe_text, require_export_folder
 from sweeps.models.trained import TrainedModels, deliver, in_words, select
 from sweeps.prepare import environment
+from sweeps.recipe.schema import BadRecipe
 from sweeps.workload import Exported, Predictions, Site, Workload, load
 
 if TYPE_CHECKING:
@@ -105,6 +106,7 @@ class Model:
 
         Raises:
             Refused: The workload cannot predict from these examples.
+            Unavailable: The recipe or the checkpoint is not one of the workload.
             BadWorkload: The workload has no function `predict`.
         """
         workload, recipe = self.workload, self._validated()
@@ -123,6 +125,7 @@ class Model:
 
         Raises:
             Refused: The workload cannot export in this format, or the folder has files of something else.
+            Unavailable: The recipe or the checkpoint is not one of the workload.
             BadWorkload: The workload has no function `export`.
         """
         workload, recipe, out = self.workload, self._validated(), Path(folder).expanduser()
@@ -137,7 +140,15 @@ class Model:
         return exported
 
     def _validated(self) -> Any:
-        return self.workload.schema.validate(self.recipe)
+        """The recipe as the workload's own type. Raises Unavailable where it is none any more."""
+        workload = self.workload
+        try:
+            return workload.schema.validate(self.recipe)
+        except (BadRecipe, ValueError) as error:
+            raise Unavailable(
+                f"{self.origin}: its recipe.yaml is not a recipe of the workload {workload.name}: {error}; "
+                f"restore the file or the workload's code, or name another run"
+            ) from None
 
     def _site(self) -> Site:
         # This machine, on which the model was not necessarily trained.

@@ -126,4 +126,4 @@ def _read(path: Path) -> tuple[Trial, dict[str, str]]:
 def _hashes(folder: Path) -> dict[str, str]:
     """Return the SHA-256 of each protected file of a trial's folder, by name."""
     files = sorted(file for pattern in PROTECTED for file in folder.glob(pattern))
-    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files if file.is_file()}

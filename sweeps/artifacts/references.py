@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-
 from sweeps.artifacts.checkpoint import CheckpointFolder
 from sweeps.artifacts.layout import (
     CHECKPOINT,
@@ -26,6 +24,7 @@ from sweeps.artifacts.layout import (
     study_names,
     trial_folder,
 )
+from sweeps.artifacts.recipe_file import read_recipe
 from sweeps.io.errors import Unavailable, unknown
 
 _REFERENCE = re.compile(rf"(?P<study>{NAME}):(?:(?P<stage>{NAME})/)?(?P<number>[0-9]+)")
@@ -86,7 +85,8 @@ def find(runs: Path | None, text: str) -> Saved:
         text: The reference.
 
     Raises:
-        Unavailable: There is no such trial, or it has no intact checkpoint. The message lists what there is.
+        Unavailable: There is no such trial, or it has no intact checkpoint, or its recipe cannot be read. The message
+            lists what there is.
     """
     if runs is None:
         raise Unavailable(f"{text}: trials of other studies are found in a runs folder only, and here is none")
@@ -142,6 +142,5 @@ def _saved(reference: Reference, runs: Path) -> Saved | None:
     newest = checkpoints.newest()
     if newest is None or not (folder / RECIPE).exists():
         return None
-    settings = YAML(typ="safe", pure=True).load(folder / RECIPE)
     source = f"{reference.study}/{reference.stage}/{reference.number}"
-    return Saved(newest, settings or {}, source, checkpoints.digest(newest))
+    return Saved(newest, read_recipe(folder), source, checkpoints.digest(newest))

@@ -62,6 +62,7 @@ def predict(
     from sweeps.io.escape import visible
 
     titles = _titles(header)
+    _require_output(out, source)
     trained = Model.of(model, runs_dir=runs_dir, ensemble=ensemble, data_dir=data_dir)
     predictions = trained.predict(source, tta=tta)
     write_predictions(out, titles, predictions, names)
@@ -108,6 +109,14 @@ def _titles(header: str) -> list[str]:
     if len(titles) != 2 or not all(titles):
         raise typer.BadParameter(f"give two titles, as ID,Labels, but got {header!r}", param_hint="--header")
     return titles
+
+
+def _require_output(out: Path, source: Path) -> None:
+    """Refuse, before anything is predicted, a file that cannot be written or would replace the examples."""
+    if out.is_dir():
+        raise typer.BadParameter(f"{out} is a folder; name a CSV file", param_hint="--out")
+    if out.resolve() == source.resolve():
+        raise typer.BadParameter(f"{out} would replace the examples themselves", param_hint="--out")
 
 
 def write_predictions(out: Path, titles: list[str], predictions: Predictions, names: bool) -> None:

@@ -208,10 +208,10 @@ def _check_environment(folder: Path, number: int, done: Repair) -> None:
     """Put a damaged environment aside, and keep the study's id if a test set was opened under it."""
     path = folder / ENVIRONMENT
     try:
-        json.loads(path.read_text(encoding="utf-8"))
+        dict(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:
         _put_aside(path, number, done)
         done.lost.append(f"{ENVIRONMENT} ({error}): the provenance of the earlier runs")
         # With a new id the study would count as another one, and could open its test set a second time.

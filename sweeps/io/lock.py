@@ -11,7 +11,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from sweeps.io.errors import UserError
+from sweeps.io.errors import Refused, UserError
 from sweeps.io.files import write_atomic
 from sweeps.io.filesystem import on_network
 from sweeps.io.lease import Holder, Lease, Taken
@@ -46,7 +46,7 @@ def holder(folder: Path) -> dict[str, Any] | None:
     if on_network(folder):
         lease_holder = Holder.read(folder / HOLDER)
         return lease_holder.plain() if lease_holder is not None and not lease_holder.gone() else None
-    lock = FileLock(folder / LOCK)
+    lock = FileLock(_lock_file(folder))
     try:
         lock.acquire(blocking=False)
     except Timeout:
@@ -58,7 +58,7 @@ def holder(folder: Path) -> dict[str, Any] | None:
 @contextmanager
 def _system_lock(folder: Path, network: bool) -> Iterator[None]:
     """Hold the operating system's lock on `folder`, if its file system has locks. Raises Held."""
-    lock = FileLock(folder / LOCK)
+    lock = FileLock(_lock_file(folder))
     try:
         lock.acquire(timeout=MOMENT_S)
     except Timeout:
@@ -72,6 +72,14 @@ def _system_lock(folder: Path, network: bool) -> Iterator[None]:
         yield
     finally:
         lock.release()  # does nothing if the file system refused the lock
+
+
+def _lock_file(folder: Path) -> Path:
+    """Return the path of the lock. Raises Refused where a folder is in its place."""
+    path = folder / LOCK
+    if path.is_dir():
+        raise Refused(f"{path} is a folder where the study's lock should be: move it away")
+    return path
 
 
 def _has_no_locks(error: Exception) -> bool:

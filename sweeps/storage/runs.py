@@ -7,9 +7,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-
-from sweeps.artifacts.layout import RECIPE, SEARCH, STUDY_FILE, folder_names, is_name, study_names
+from sweeps.artifacts.layout import SEARCH, STUDY_FILE, folder_names, is_name, study_names
+from sweeps.artifacts.recipe_file import read_recipe
 from sweeps.io.errors import UserError
 from sweeps.storage.results import Results
 from sweeps.storage.snapshot import snapshot
@@ -122,15 +121,14 @@ def find_trial(results: Results, number: int, stage: str = SEARCH) -> Trial:
 
 
 def recipe_of(results: Results, number: int, stage: str = SEARCH) -> dict[str, Any]:
-    """Return the whole recipe of a trial by dotted key; empty if the trial never started."""
+    """Return the whole recipe of a trial by dotted key; empty if the trial never started. Raises Unavailable."""
     settings = settings_of(results, number, stage)
     return dict(_dotted(settings, "")) if settings else {}
 
 
 def settings_of(results: Results, number: int, stage: str = SEARCH) -> dict[str, Any]:
-    """Return the whole recipe of a trial as nested settings; empty if the trial never started."""
-    file = results.trial_folder(number, stage) / RECIPE
-    return dict(YAML(typ="safe", pure=True).load(file) or {}) if file.exists() else {}
+    """Return the whole recipe of a trial as nested settings; empty if the trial never started. Raises Unavailable."""
+    return read_recipe(results.trial_folder(number, stage))
 
 
 def _dotted(node: Any, prefix: str) -> list[tuple[str, Any]]:

@@ -52,7 +52,7 @@ def snapshot(folder: Path, study: Study) -> Results | None:
                 raise _Unclear
             found = {name: _trials(database, folder, name, number) for name, number in names.items()}
             decided = {name: _decided(database, folder, name, number) for name, number in names.items()}
-        environment = json.loads((folder / ENVIRONMENT).read_text(encoding="utf-8"))
+        environment = dict(json.loads((folder / ENVIRONMENT).read_text(encoding="utf-8")))
     except (_Unclear, BadRecord, sqlite3.Error, OSError, ValueError, KeyError, TypeError):
         return None
     stages = {name: _stage(name, *found[name], decided[name]) for name in names if name != SEARCH}

@@ -89,7 +89,7 @@ class StudyReader:
             return {}
         try:
             return dict(json.loads(path.read_text(encoding="utf-8")))
-        except ValueError as error:
+        except (OSError, ValueError, TypeError) as error:
             raise Damaged(f"{path} cannot be read: {error}; {way_out(self.folder.name)}") from None
 
     def _readable(self) -> AbstractContextManager[None]:

@@ -129,6 +129,14 @@ def test_control_group_with_less_memory_than_the_machine_counts(tmp_path: Path, 
         assert memory.available_bytes() == expected
 
 
+def test_memory_is_known_without_the_files_of_linux(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(memory, "MEMINFO", tmp_path / "none")
+    monkeypatch.setattr(memory, "CGROUP", tmp_path)
+    peak, total = memory.peak_and_total_mib(torch.device("cpu"))
+    assert 0 < peak < total
+    assert 0 < memory.available_bytes() < total * 2**20
+
+
 def test_estimate_of_a_linear_layer_counts_what_backward_keeps():
     layer = torch.nn.Linear(1000, 10, bias=False)
     optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)

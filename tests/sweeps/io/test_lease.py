@@ -148,7 +148,7 @@ def test_damaged_claim_is_taken_over_after_a_while(path: Path) -> None:
         assert [file.name for file in path.parent.iterdir()] == ["lease"]
 
 
-@pytest.mark.parametrize("pid", [os.getpid(), 2**22 + 1])
+@pytest.mark.parametrize("pid", [os.getpid(), 2**22 + 1], ids=["living", "ended"])
 def test_without_proc_a_holder_is_alive_while_its_process_exists(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pid: int
 ) -> None:
