@@ -13,6 +13,7 @@ from sweeps.forecast.power import PowerForecast, forecast_power
 from sweeps.forecast.ranges import Range, total, wall_time
 from sweeps.forecast.stage_work import StageWork, work_by_stage
 from sweeps.formatting import duration, hours
+from sweeps.io.errors import Refused, unknown
 from sweeps.prepare.prepared import PreparedStudy, settle
 from sweeps.runners.probe import Probe, probe
 from sweeps.runners.protocol import Job
@@ -122,10 +123,13 @@ def plan(
         Unavailable: Data or models are missing.
         Infeasible: The baseline cannot be trained, or nothing satisfies the constraints.
         Unplannable: The ablation's design cannot be built.
+        Refused: The probe has shown that the workload does not yield the study's metric.
     """
     prepared = settle(study, workload, data_dir, previous.environment if previous else {}, measuring=probing)
     outline = outline_study(prepared, workers)
     probed = probe(_probe_job(prepared), threads=max(1, int(study.resources.cpu))) if probing else None
+    if probed is not None:
+        _require_metric(study, probed)
     stages = tuple(_stage(outline, name, work, probed) for name, work in work_by_stage(outline).items())
     hours_of_stages = [stage.device_hours for stage in stages if stage.device_hours is not None]
     device_hours = total(hours_of_stages) if hours_of_stages else None
@@ -147,6 +151,13 @@ def plan(
         notes=tuple(_notes(outline, probed)),
         cautions=(*warnings(study), *_cautions(outline, device_hours, probed)),
     )
+
+
+def _require_metric(study: Study, probed: Probe) -> None:
+    """Raise Refused where the probe has trained, but its epochs have not had the study's metric."""
+    if probed.metrics and study.metric.name not in probed.metrics:
+        rule = unknown("metric", study.metric.name, probed.metrics)
+        raise Refused(f"{study.name}: metric.name: {rule} (as the workload yields them)")
 
 
 def _probe_job(prepared: PreparedStudy) -> Job:
@@ -205,6 +216,8 @@ def _notes(outline: StudyOutline, probed: Probe | None) -> Iterator[str]:
     if outline.fitting is not None:
         sampled = "10th to 90th percentile" if study.method == "bayes" else "95 % interval of the mean"
         yield f"a full trial takes {_times(outline.trial_work)} times as long as the baseline ({sampled} of what fits)"
+    if study.metric.target is not None and outline.fitting is not None:
+        yield f"the search may end earlier: at metric.target = {study.metric.target:g}"
     if study.early_terminate is not None and study.early_terminate.type == "one_epoch":
         yield "early termination: early_terminate.top trials continue after the first round, unless some break before"
     elif study.early_terminate is not None:

@@ -13,6 +13,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -29,13 +30,14 @@ GPU_MEMORY = "gpu_memory_mib"
 
 @dataclass(frozen=True)
 class Probe:
-    """The measurements of a probe; all are None where it failed.
+    """The measurements of a probe; all are None or empty where it failed.
 
     Attributes:
         epoch_s: Seconds of the second epoch.
         first_s: Seconds to the end of the first epoch, imports and data loading included.
         memory_mib: Peak resident memory of the process.
         gpu_memory_mib: Peak GPU memory; None unless the workload reports it.
+        metrics: The names of the metrics that the workload yielded.
         error: Why the probe failed; empty where it worked.
     """
 
@@ -43,6 +45,7 @@ class Probe:
     first_s: float | None = None
     memory_mib: float | None = None
     gpu_memory_mib: float | None = None
+    metrics: Sequence[str] = ()
     error: str = ""
 
 
@@ -81,7 +84,8 @@ def probe(job: Job, threads: int = 1, timeout_s: float = TIMEOUT_S) -> Probe:
             return Probe(error=f"the probe did not finish {EPOCHS} epochs within {timeout_s:g} s")
         if not measured.exists():  # whatever its exit status: a workload may end the process
             return Probe(error=_exit_reason(process.returncode, log.read_text(encoding="utf-8", errors="replace")))
-        return Probe(**json.loads(measured.read_text(encoding="utf-8")))
+        content = json.loads(measured.read_text(encoding="utf-8"))
+        return Probe(**{**content, "metrics": tuple(content["metrics"])})
 
 
 def measure(job: Job) -> Probe:
@@ -111,7 +115,8 @@ def summarize(epochs: list[Epoch]) -> Probe:
     first, second = epochs
     unit = 1 if sys.platform == "darwin" else KIB  # ru_maxrss is in bytes on macOS, in KiB elsewhere
     peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-    return Probe(second.seconds, first.seconds, peak_bytes / KIB**2, second.metrics.get(GPU_MEMORY))
+    memory = peak_bytes / KIB**2, second.metrics.get(GPU_MEMORY)
+    return Probe(second.seconds, first.seconds, *memory, metrics=tuple(second.metrics))
 
 
 def _exit_reason(code: int, stderr: str) -> str:

@@ -12,9 +12,11 @@ import pytest
 from rich.console import Console
 
 from sweeps.forecast import StudyPlan, plan, render
+from sweeps.forecast.forecast import _require_metric
 from sweeps.forecast.outline import Unplannable
 from sweeps.forecast.power import deviation_of
 from sweeps.forecast.ranges import Range, epochs_per_trial, relative_work, slots, spread, wall_time
+from sweeps.io.errors import Refused
 from sweeps.pruners.asha import Asha
 from sweeps.pruners.hyperband import Hyperband
 from sweeps.pruners.median import Median
@@ -312,3 +314,11 @@ def test_space_in_which_nothing_drawn_fits_is_warned_of(tmp_path: Path) -> None:
     assert study_plan.fitting.fit == 0
     assert study_plan.fitting.high == pytest.approx(0.0092, abs=0.0002)
     assert any(text.startswith("none of 400 random configurations fits") for text in study_plan.cautions)
+
+
+def test_metric_that_the_probe_has_not_yielded_is_refused_with_the_nearest_name() -> None:
+    study = toy_study(metric={"name": "val_acuracy", "goal": "maximize"})
+    expected = r"'val_acuracy'; did you mean 'val_accuracy'\? valid: val_accuracy, train_loss"
+    with pytest.raises(Refused, match=expected):
+        _require_metric(study, Probe(1.0, 1.0, metrics=("val_accuracy", "train_loss")))
+    _require_metric(study, Probe(error="it broke"))

@@ -83,6 +83,7 @@ def test_probe_trains_two_epochs_elsewhere_and_leaves_nothing(tmp_path: Path) ->
     assert probed.epoch_s > 0
     assert probed.first_s > 0
     assert probed.memory_mib is not None
+    assert list(probed.metrics) == ["val_accuracy", "train_loss"]
     assert probed.memory_mib > 10
     assert probed.gpu_memory_mib is None
     assert epochs(tmp_path) == ["1", "2"]
