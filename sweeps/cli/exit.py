@@ -120,7 +120,10 @@ def _print_results(outcome: StudyOutcome) -> None:
     for stage in outcome.cut:
         typer.echo(f"The stage {stage} ended at its share of the budget; not all of its runs were made.")
     search_ended = outcome.searched and outcome.complete and SEARCH not in outcome.cut
-    if search_ended and 0 < results.counted < results.study.run_cap:
+    metric = results.study.metric
+    if (best := next(iter(results.ranked()), None)) is not None and metric.reached_by(best.value):
+        typer.echo(f"The search ended at metric.target = {metric.target:g}, which trial {best.number} has reached.")
+    elif search_ended and 0 < results.counted < results.study.run_cap:
         typer.echo(f"No configuration is left to try after {results.counted} of {results.study.run_cap} trials.")
     typer.echo(f"Report: {outcome.report}")
 

@@ -80,7 +80,7 @@ class OneEpochSearch(Search):
         return finalist
 
     def _newcomer(self) -> Job | None:
-        if not self._unfinished and self._taken() >= self._study.run_cap:
+        if not self._unfinished and self._full():
             return None
         pace = self._pace()
         used = self._storage.device_seconds(self._unfinished[0][0]) if self._unfinished else 0.0

@@ -35,22 +35,30 @@ class Search(StageScheduler):
         self._purpose = purpose
         self._sampler = sampler
         self._pruner = stopping_rule(context.study, context.workload)
-        self._counted = sum(trial.status.counted for trial in storage.trials())
+        trials = storage.trials()
+        self._counted = sum(trial.status.counted for trial in trials)
+        self._target_reached = any(map(self._reaches_target, trials))
         self._unfinished = deque(storage.unfinished())  # (number, stored parameters) of an earlier start
         self._exhausted = ""  # why the sampler has nothing more to propose; empty while it has
         context.observer.on_stage(storage.stage, context.study.most_trials)
 
     def pending(self) -> bool:
         """Whether a run could be started now, or once the running ones have ended."""
-        full = self._taken() >= self._study.run_cap
-        return bool(self._unfinished) or not (full or self._exhausted or self._sampler.exhausted)
+        return bool(self._unfinished) or not (self._full() or self._exhausted or self._sampler.exhausted)
+
+    def _full(self) -> bool:
+        """Whether no further trial is wanted: `run_cap` of them exist, or one has reached the metric's target."""
+        return self._target_reached or self._taken() >= self._study.run_cap
 
     def _taken(self) -> int:
         """How many of the `run_cap` trials exist."""
         return self._counted + len(self._running)
 
+    def _reaches_target(self, trial: Trial) -> bool:
+        return trial.status is Status.COMPLETE and self._study.metric.reached_by(trial.value)
+
     def _next(self) -> Job | None:
-        """Trials that a killed driver left first, then new ones up to `run_cap`."""
+        """Trials that a killed driver left first, then new ones until there are enough."""
         job = self._readopted() or self._proposed()
         return None if job is None else self._seeded(job)
 
@@ -68,8 +76,7 @@ class Search(StageScheduler):
         return None
 
     def _proposed(self) -> Job | None:
-        full = self._taken() >= self._study.run_cap
-        if full or self._exhausted:
+        if self._full() or self._exhausted:
             self._give_up_when_exhausted()
             return None
         try:
@@ -98,5 +105,6 @@ class Search(StageScheduler):
 
     def _ended(self, job: Job, trial: Trial) -> None:
         self._counted += trial.status.counted
+        self._target_reached = self._target_reached or self._reaches_target(trial)
         if trial.status is Status.FAILED:
             self._sampler.failed(job.parameters)

@@ -9,7 +9,7 @@ from typing import Any
 MAY_GROW = frozenset(
     {"question", "run_cap", "budget", "resources", "confirm", "ablation", "final", "evaluate", "trial_timeout"}
 )
-"""The sections of a study that may change once trials exist."""
+"""The sections of a study that may change once trials exist; of the metric, its target may."""
 
 
 @dataclass(frozen=True)
@@ -50,4 +50,4 @@ def _may_grow(path: tuple[str, ...], old: Any, new: Any) -> bool:
     """Whether a change is allowed. A component of an ablation may be added or removed, but not redefined."""
     if path[:2] == ("ablation", "components") and len(path) > 2:
         return old is None or (new is None and len(path) == 3)
-    return path[0] in MAY_GROW
+    return path[0] in MAY_GROW or path == ("metric", "target")

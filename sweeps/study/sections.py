@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Fiel
 
 from sweeps.artifacts.layout import ABLATION, CONFIRM, FINAL, SEARCH
 from sweeps.io.paths import Violation, shown, text_hint
-from sweeps.stats.goal import Goal
+from sweeps.stats.goal import Goal, sign
 from sweeps.study.problems import RuleError
 
 MAX_SEEDS = 1_000
@@ -101,7 +101,14 @@ class Metric(Section):
     at: Literal["last", "best"] = "last"
     """The epoch that counts: the last, or the one with the best value, which is optimistic."""
     target: float | None = None
-    """Stop the search once a trial reaches this value."""
+    """Start no more trials of the search once a completed one has reached this value; those that run train to their
+    end."""
+
+    def reached_by(self, value: float | None) -> bool:
+        """Return whether the value of a completed trial is at the target or better; False without a target."""
+        if self.target is None or value is None:
+            return False
+        return sign(self.goal) * (value - self.target) >= 0
 
 
 class EarlyTerminate(Section):

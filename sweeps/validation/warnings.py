@@ -6,13 +6,17 @@ from sweeps.artifacts.layout import ABLATION, FINAL
 from sweeps.designs.fractional import fraction
 from sweeps.formatting import count
 from sweeps.stats import ALPHA, seeds_for_sign_flip, smallest_p
-from sweeps.study.sections import Seeds
+from sweeps.study.sections import Metric, Seeds
 from sweeps.study.study import Study
+
+# Words in the names of metrics, between underscores.
+LOWER_IS_BETTER = frozenset({"loss", "error", "err", "mse", "rmse", "mae", "nll", "perplexity", "ece"})
+HIGHER_IS_BETTER = frozenset({"accuracy", "acc", "auc", "auroc", "f1", "precision", "recall", "iou", "top1", "top5"})
 
 
 def warnings(study: Study) -> list[str]:
     """Return the warnings about a study, one sentence each; empty when there are none."""
-    messages = []
+    messages = _wrong_direction(study.metric)
     family = comparisons(study)
     if study.ablation is not None:
         words = "its first " if isinstance(study.ablation.seeds, Seeds) else ""
@@ -45,6 +49,19 @@ def comparisons(study: Study) -> int:
             return fraction(names).contrasts
         case "path":
             return len(study.space.dimensions)
+
+
+def _wrong_direction(metric: Metric) -> list[str]:
+    """A warning about a goal that contradicts the metric's name."""
+    words = set(metric.name.lower().split("_"))
+    lower, higher = bool(words & LOWER_IS_BETTER), bool(words & HIGHER_IS_BETTER)
+    if lower == higher or lower == (metric.goal == "minimize"):
+        return []
+    extreme, goal = ("largest", "minimize") if lower else ("smallest", "maximize")
+    return [
+        f"metric.goal is {metric.goal}, so the trial with the {extreme} {metric.name} counts as the best; "
+        f"write goal: {goal} unless that is meant"
+    ]
 
 
 def _sign_flip(stage: str, pairs: int, family: int, which: str = "") -> list[str]:

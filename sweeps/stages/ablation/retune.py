@@ -143,6 +143,7 @@ def tuning_study(context: Context, arm: Arm) -> Study | None:
         "parameters": parameters,
         "toggles": (),
         "method": "bayes",
+        "metric": study.metric.model_copy(update={"target": None}),  # every arm is tuned for as long
         "run_cap": section.trials,
         "early_terminate": None,
         "confirm": None,

@@ -246,3 +246,25 @@ def test_records_agree_with_the_storage(tmp_path: Path) -> None:
     storage = StudyStorage(tmp_path / "toy", study)
     storage.reconcile()
     assert any(trial.status is Status.REJECTED for trial in storage.search.trials())
+
+
+@pytest.mark.parametrize(
+    ("goal", "metric", "target"), [("maximize", "val_accuracy", 60.0), ("minimize", "train_loss", 0.5)]
+)
+@pytest.mark.parametrize("at", ["last", "best"])
+def test_search_ends_once_a_trial_has_reached_the_target(
+    tmp_path: Path, goal: str, metric: str, target: float, at: str
+) -> None:
+    settings = {"name": metric, "goal": goal, "at": at}
+    study = toy_study(metric={**settings, "target": target}, run_cap=6, baseline={"lr": 5.0})
+    results = run_inline(study, tmp_path).results
+    reached = [study.metric.reached_by(trial.value) for trial in results.trials]
+    assert reached == [False] * (len(reached) - 1) + [True]
+    assert 1 < len(reached) < 6
+    again = run_inline(toy_study(metric=settings, run_cap=6, baseline={"lr": 5.0}), tmp_path).results
+    assert again.counted == 6, "without the target the search goes on"
+
+
+def test_target_that_no_trial_reaches_changes_nothing(tmp_path: Path) -> None:
+    study = toy_study(metric={"name": "val_accuracy", "goal": "maximize", "target": 101.0}, run_cap=3)
+    assert run_inline(study, tmp_path).results.counted == 3

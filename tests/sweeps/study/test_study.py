@@ -579,6 +579,7 @@ def changed(old: str, new: str) -> dict[str, bool]:
         (SEARCH.replace("1.0", "2.0"), {"parameters.lr.max": False}),
         (SEARCH + "  b: {values: [1, 2]}\n", {"parameters.b": False}),
         (SEARCH + "seed: 1\n", {"seed": False}),
+        (SEARCH.replace("run_cap", "metric: {name: acc, goal: maximize, target: 3}\nrun_cap"), {"metric.target": True}),
         (SEARCH + "baseline: {model: {width: 3}}\n", {"baseline.model": False}),
         (SEARCH + "final: {seeds: 3}\n", {"final": True}),
         (SEARCH + "budget: {gpu_hours: 3}\n", {"budget.gpu_hours": True}),

@@ -67,3 +67,25 @@ def test_best_of_single_runs_as_the_baseline_is_warned_of() -> None:
 
 def test_study_without_later_stages_has_no_warning() -> None:
     assert warnings(toy_study()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "goal", "warned"),
+    [
+        (
+            "val_accuracy",
+            "minimize",
+            "the trial with the smallest val_accuracy counts as the best; write goal: maximize",
+        ),
+        ("val_loss", "maximize", "the trial with the largest val_loss counts as the best; write goal: minimize"),
+        ("top1_error", "maximize", ""),
+        ("val_accuracy", "maximize", ""),
+        ("val_loss", "minimize", ""),
+        ("lossless", "maximize", ""),
+        ("score", "minimize", ""),
+    ],
+)
+def test_goal_that_contradicts_the_name_of_the_metric_is_warned_of(name: str, goal: str, warned: str) -> None:
+    messages = warnings(toy_study(metric={"name": name, "goal": goal}))
+    assert bool(messages) == bool(warned)
+    assert not warned or warned in messages[0]
