@@ -178,6 +178,11 @@ def chance(recipe: Recipe) -> dict[str, float]:
     return {"train_accuracy": accuracy, "train_loss": loss, "val_accuracy": accuracy, "val_loss": loss}
 
 
+def percentages() -> list[str]:
+    """Return the metrics that are in percent: every accuracy."""
+    return ["accuracy"]
+
+
 def smoke(recipe: Recipe) -> dict[str, Any]:
     """Return settings that shrink any recipe to seconds: one epoch on few images, fewer for a costly network.
 

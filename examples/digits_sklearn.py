@@ -22,6 +22,11 @@ class Recipe:
     epochs: int = 5
 
 
+def percentages() -> list[str]:
+    """The metrics in percent; without this function they are plain numbers."""
+    return ["accuracy"]
+
+
 def train(recipe: Recipe, run: Run) -> Iterator[dict[str, float]]:
     """Learn by stochastic gradient descent, one pass per epoch, validating on a fifth of the digits."""
     x, y = load_digits(return_X_y=True)

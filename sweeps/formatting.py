@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -39,7 +39,7 @@ class MetricFormat:
 
     Attributes:
         label: The metric's name for people: "validation accuracy".
-        unit: "%" for accuracies, whose differences are in percentage points; "" otherwise.
+        unit: "%" for percentages, whose differences are in percentage points; "" for plain numbers.
         goal: Whether larger or smaller values are better.
     """
 
@@ -53,13 +53,13 @@ class MetricFormat:
         return f"{self.label} ({self.unit})" if self.unit else self.label
 
     def show(self, value: float | None) -> str:
-        """Format a value with its unit: two decimals for accuracies, four significant digits otherwise."""
+        """Format a value with its unit: two decimals for percentages, four significant digits otherwise."""
         if value is None or not math.isfinite(value):
             return MISSING
         return f"{value:.2f} %" if self.unit else significant(value)
 
     def difference(self, value: float) -> str:
-        """Format a signed difference of two values, in percentage points for accuracies."""
+        """Format a signed difference of two values, in percentage points for percentages."""
         return f"{value:+.2f} pp" if self.unit else f"{'+' if value >= 0 else ''}{significant(value)}"
 
     def on(self, part: str) -> MetricFormat:
@@ -100,11 +100,21 @@ def listed(names: Sequence[str]) -> str:
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
-def metric_format(metric: Metric) -> MetricFormat:
-    """Return the format of a study's metric. Every accuracy is in percent: `val_accuracy` is "validation accuracy"."""
-    percent = metric.name.endswith("accuracy")
+def metric_format(metric: Metric, percentages: Collection[str]) -> MetricFormat:
+    """Return the format of a study's metric: `val_accuracy` is "validation accuracy".
+
+    Args:
+        metric: The metric.
+        percentages: The names of the metrics in percent, as in `Workload.percentages`.
+    """
     words = [_NAMES.get(part, part) for part in metric.name.split("_")]
-    return MetricFormat(" ".join(words) if percent else metric.name, "%" if percent else "", metric.goal)
+    label = " ".join(words) if words[-1] == "accuracy" else metric.name
+    return MetricFormat(label, unit_of(metric.name, percentages), metric.goal)
+
+
+def unit_of(name: str, percentages: Collection[str]) -> str:
+    """Return the unit of a metric: "%" if it is one of `percentages` or ends with one as a word, otherwise ""."""
+    return "%" if any(name == other or name.endswith(f"_{other}") for other in percentages) else ""
 
 
 def status_name(status: Status | str) -> str:

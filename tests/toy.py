@@ -114,6 +114,11 @@ def evaluations(recipe: Toy, entry: Any) -> list[str]:
     return [entry]
 
 
+def percentages() -> list[str]:
+    """Return the metrics in percent."""
+    return ["accuracy"]
+
+
 def scale(recipe: Toy, factor: float) -> dict[str, Any]:
     """Return the width times `factor`."""
     return {"net.width": max(1, round(recipe.net.width * factor))}

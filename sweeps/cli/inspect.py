@@ -70,6 +70,7 @@ def show(
     from sweeps.api.results import load
     from sweeps.artifacts.record import plain
     from sweeps.cli.tables import console, curve_table, trial_table
+    from sweeps.formatting import metric_format
     from sweeps.storage.runs import find_trial, recipe_of
 
     results = load(name, runs_dir).records
@@ -80,9 +81,9 @@ def show(
         print_json({**plain(record), "recipe": recipe, "curves": rows})
         return
     out = console()
-    out.print(trial_table(record, results.study.metric, recipe))
+    out.print(trial_table(record, metric_format(results.study.metric, results.percentages), recipe))
     if rows:
-        out.print(curve_table(rows))
+        out.print(curve_table(rows, results.percentages))
 
 
 @app.command()

@@ -10,7 +10,7 @@ from sweeps.trial.trial import Status
 
 def best_line(results: Results) -> str:
     """Return the best trial of the search so far: "Best of 4 trials: trial 2, validation accuracy 61.50 % after …"."""
-    ranked, metric = results.ranked(), metric_format(results.study.metric)
+    ranked, metric = results.ranked(), metric_format(results.study.metric, results.percentages)
     if not ranked:
         return f"No trial of {results.name} has finished: {tally(results)}."
     best = ranked[0]

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from sweeps.cli.lines import stage_lines, state, tally
-from sweeps.formatting import MISSING, local_time, metric_format, setting, status_name
+from sweeps.formatting import (
+    MISSING,
+    MetricFormat,
+    local_time,
+    metric_format,
+    setting,
+    significant,
+    status_name,
+    unit_of,
+)
 from sweeps.io.terminal import table, text
 from sweeps.storage.results import Results
-from sweeps.study.sections import Metric
 from sweeps.trial.trial import Trial
 
 TOP = 5
@@ -27,7 +35,7 @@ def console() -> Console:
 
 def best_table(results: Results, top: int = TOP) -> Table:
     """Return the best completed trials, a column each; the rows are the metric, the cost and the searched settings."""
-    ranked, metric = results.ranked()[:top], metric_format(results.study.metric)
+    ranked, metric = results.ranked()[:top], metric_format(results.study.metric, results.percentages)
     names = [f"trial {trial.number}" for trial in ranked]
     made = table("", *names, numbers=names)
     made.add_row(text(metric.label, "bold"), *(text(metric.show(trial.value), "bold") for trial in ranked))
@@ -45,7 +53,7 @@ def studies_table(studies: Iterable[Results]) -> Table:
     """Return the studies of a runs folder, a row each."""
     made = table("study", "trials", "best", "statuses", "question", numbers=("trials",))
     for results in studies:
-        ranked, metric = results.ranked(), metric_format(results.study.metric)
+        ranked, metric = results.ranked(), metric_format(results.study.metric, results.percentages)
         best = metric.show(ranked[0].value) if ranked else MISSING
         has_search = bool(results.study.space.dimensions)
         progress = f"{results.counted}/{results.study.most_trials}" if has_search else MISSING
@@ -56,17 +64,16 @@ def studies_table(studies: Iterable[Results]) -> Table:
     return made
 
 
-def trial_table(trial: Trial, metric: Metric, settings: Mapping[str, Any]) -> Table:
+def trial_table(trial: Trial, words: MetricFormat, settings: Mapping[str, Any]) -> Table:
     """Return a trial's outcome and its recipe, in which the searched settings are bold.
 
     Args:
         trial: The trial.
-        metric: The study's metric.
+        words: The format of the study's metric.
         settings: The whole recipe, by dotted key.
     """
     made = table("", "")
     made.show_header = False
-    words = metric_format(metric)
     facts = {
         "status": status_name(trial.status) + (f" ({trial.reason})" if trial.reason else ""),
         words.label: words.show(trial.value),
@@ -86,13 +93,18 @@ def trial_table(trial: Trial, metric: Metric, settings: Mapping[str, Any]) -> Ta
     return made
 
 
-def curve_table(rows: list[dict[str, float]]) -> Table:
-    """Return the metrics of a trial, a row for each epoch."""
-    columns = list(dict.fromkeys(name for row in rows for name in row))
+def curve_table(rows: list[dict[str, float]], percentages: Collection[str]) -> Table:
+    """Return the metrics of a trial, a row for each epoch.
+
+    Args:
+        rows: The metrics by name.
+        percentages: The names of those in percent, as in `Workload.percentages`.
+    """
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    columns = [f"{name} ({unit})" if (unit := unit_of(name, percentages)) else name for name in names]
     made = table(*columns, numbers=columns)
     for row in rows:
-        cells = [f"{row[name]:g}" if name in row else MISSING for name in columns]
-        made.add_row(*map(text, cells))
+        made.add_row(*(text(significant(row[name]) if name in row else MISSING) for name in names))
     return made
 
 

@@ -155,7 +155,8 @@ def _run(
     # A finished study needs no Ray to say so, and nothing is compared with its last run.
     done = previous is not None and execute.is_complete(previous, study, request)
     kind = "inline" if done else options.runner
-    progress = Progress(study, previous, epochs_of(study, workload), quiet=options.quiet)
+    percentages = workload.percentages()
+    progress = Progress(study, previous, epochs_of(study, workload), percentages=percentages, quiet=options.quiet)
     with _runner(study, environment, kind, options, progress.on_note) as start, progress:
         prepared = _prepare(study, workload, folder, environment, options)
         progress.on_settled(prepared.study, prepared.notes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
@@ -53,12 +53,21 @@ class Progress:
         study: The study.
         previous: The results of earlier runs of it, if there are any.
         epochs: The epochs of a trial, if all have the same.
+        percentages: The names of the workload's metrics that are in percent.
         quiet: Whether to show nothing.
     """
 
-    def __init__(self, study: Study, previous: Results | None, epochs: int | None, *, quiet: bool = False) -> None:
+    def __init__(
+        self,
+        study: Study,
+        previous: Results | None,
+        epochs: int | None,
+        *,
+        percentages: Collection[str] = (),
+        quiet: bool = False,
+    ) -> None:
         self._study = study
-        self._metric_format = metric_format(study.metric)
+        self._metric_format = metric_format(study.metric, previous.percentages if previous else percentages)
         self._device = device_of(study)
         self._share = device_share(study, self._device)
         self._epochs = epochs

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from sweeps import evidence
+from sweeps.artifacts.curves import EPOCH, SECONDS
 from sweeps.artifacts.layout import FINAL
 from sweeps.evidence.caveats import caveats
 from sweeps.evidence.importance import Importance
@@ -38,7 +39,20 @@ class Findings:
     @cached_property
     def metric_format(self) -> MetricFormat:
         """The format of the study's metric on validation data."""
-        return metric_format(self.results.study.metric)
+        return metric_format(self.results.study.metric, self.results.percentages)
+
+    @cached_property
+    def last_epochs(self) -> Mapping[tuple[str, int], Mapping[str, float]]:
+        """What the workload measured beside the study's metric in a trial's last epoch, by stage and number.
+
+        The curve file of each trial is read once. A trial without one has nothing.
+        """
+        beside = {EPOCH, SECONDS, self.results.study.metric.name}
+        last: dict[tuple[str, int], Mapping[str, float]] = {}
+        for trial in self.results.everything:
+            if rows := self.results.rows(trial.number, trial.stage):
+                last[trial.stage, trial.number] = {n: value for n, value in rows[-1].items() if n not in beside}
+        return last
 
     @cached_property
     def ranked(self) -> tuple[Trial, ...]:

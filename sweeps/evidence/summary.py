@@ -9,7 +9,7 @@ from sweeps.artifacts.layout import ABLATION, CONFIRM, FINAL, TEST
 from sweeps.evidence.comparison import Comparison, Terms, comparisons
 from sweeps.evidence.effect import Effect, effects
 from sweeps.evidence.level import Figure, Level, level, levels
-from sweeps.formatting import metric_format
+from sweeps.formatting import metric_format, unit_of
 from sweeps.stats.goal import sign
 from sweeps.storage.results import Results, StageResults
 from sweeps.trial.arm import Arm
@@ -128,7 +128,7 @@ def _terms(results: Results) -> Terms:
     section = results.study.ablation
     facts = results.stages[ABLATION].facts if ABLATION in results.stages else {}
     return Terms(
-        metric_format=metric_format(results.study.metric),
+        metric_format=metric_format(results.study.metric, results.percentages),
         design=facts.get("design") or (section.design if section else ""),
         margin=section.margin if section else None,
         first=facts.get("first"),
@@ -138,7 +138,7 @@ def _terms(results: Results) -> Terms:
 
 def _figure(results: Results, part: str = "") -> Figure:
     name = results.study.metric.name
-    return Figure(part, name.removeprefix("val_"), percent=name.endswith("accuracy"))
+    return Figure(part, name.removeprefix("val_"), percent=bool(unit_of(name, results.percentages)))
 
 
 def _labelled_set(results: Results, stage: StageResults, name: str) -> LabelledSetResult:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from sweeps.formatting import MetricFormat, significant
+from sweeps.formatting import MetricFormat, unit_of
 from sweeps.io.errors import Refused
 from sweeps.io.escape import markdown_code, markdown_text
 from sweeps.models.trained import TrainedModels, figures
@@ -77,15 +77,15 @@ def _text(file: Path) -> str:
 
 
 def _figures(trained: TrainedModels) -> str:
-    rows = [(part, name.replace("_", " "), _format(name, mean), str(n)) for part, name, mean, n in figures(trained)]
+    percentages = trained.results.percentages
+    rows = [
+        (part, name.replace("_", " "), MetricFormat(name, unit_of(name, percentages), "maximize").show(mean), str(n))
+        for part, name, mean, n in figures(trained)
+    ]
     if not rows:
         return "No figure of this recipe was recorded."
     note = "Means over the completed runs of this recipe; the exported model is one of them."
     return f"{_table(('data', 'figure', 'mean', 'runs'), rows)}\n\n{note}"
-
-
-def _format(name: str, value: float) -> str:
-    return MetricFormat(name, "%", "maximize").show(value) if name.endswith("accuracy") else significant(value)
 
 
 def _provenance(trained: TrainedModels) -> list[tuple[str, str]]:

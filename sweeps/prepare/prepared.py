@@ -16,7 +16,7 @@ from sweeps.prepare.gpu_share import settle_share
 from sweeps.prepare.teachers import trained_on_same_data
 from sweeps.recipe.schema import BadRecipe
 from sweeps.samplers.constraint_gate import ConstraintGate, smallest
-from sweeps.storage.results import SAME_DATA
+from sweeps.storage.results import PERCENTAGES, SAME_DATA
 from sweeps.study.resources import SHARING, with_share
 from sweeps.study.study import Study
 from sweeps.trial.seeds import stream
@@ -98,7 +98,7 @@ def settle(
     same_data = trained_on_same_data(study, workload, runs_dir, fingerprint) if runs_dir else []
     environment = {
         **describe(),
-        "workload": code_of(workload),
+        "workload": {**code_of(workload), **_percentages(workload, previous)},
         "device": device,
         "data": dict(prepared.provenance),
         "settled": settled,
@@ -109,6 +109,12 @@ def settle(
     }
     lines = (*notes, *([sharing["note"]] if sharing else []))
     return PreparedStudy(study, with_share(study, environment), workload, site, gate, environment, lines)
+
+
+def _percentages(workload: Workload, previous: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The metrics in percent. A study of before workloads said so is shown as it was, until its workload does."""
+    says = workload.has("percentages") or not previous or PERCENTAGES in previous.get("workload", {})
+    return {PERCENTAGES: workload.percentages()} if says else {}
 
 
 def prepared_baseline(study: Study, workload: Workload, settled: Mapping[str, Any]) -> dict[str, Any]:

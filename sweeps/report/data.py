@@ -76,9 +76,9 @@ class ReportData:
         return None if self.classes is None else matrix(self.classes)
 
     @cached_property
-    def further_accuracies(self) -> Mapping[str, pd.DataFrame]:
-        """The accuracies beside the study's metric, by stage."""
-        return {stage: further_table(self.results, stage) for stage in (ABLATION, FINAL)}
+    def further_metrics(self) -> Mapping[str, pd.DataFrame]:
+        """The metrics beside the study's, by stage."""
+        return {stage: further_table(self.findings, stage) for stage in (ABLATION, FINAL)}
 
     @cached_property
     def groups(self) -> dict[int, str]:

@@ -20,6 +20,8 @@ SAME_DATA = "learned_from_same_data"
 ENDED = "ended"
 # The key with the fingerprint of the study that the last run completed, if it did.
 COMPLETE = "complete"
+# The key of the workload's provenance with the names of the metrics in percent.
+PERCENTAGES = "percentages"
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,16 @@ class Results:
     def name(self) -> str:
         """The name of the study's folder, by which commands find it. `--fresh` may have renamed it."""
         return self.folder.name
+
+    @property
+    def percentages(self) -> tuple[str, ...]:
+        """The names of the metrics in percent, as the workload said (`Workload.percentages`).
+
+        A study of before workloads said so has its accuracies in percent.
+        """
+        workload = self.environment.get("workload")
+        names = workload.get(PERCENTAGES) if isinstance(workload, Mapping) else None
+        return tuple(map(str, names)) if isinstance(names, list) else ("accuracy",)
 
     def ranked(self) -> list[Trial]:
         """Return the completed trials of the search, best first; equal ones in the order of numbers."""

@@ -11,7 +11,7 @@ from sweeps.artifacts.references import Saved, find
 from sweeps.io.errors import UserError
 
 Metrics = Mapping[str, float]
-"""The metrics of one epoch, or of one labelled set, by name. Those whose names end in "accuracy" are in percent."""
+"""The metrics of one epoch, or of one labelled set, by name: plain numbers, or percentages (`Workload.percentages`)."""
 
 
 class BadWorkload(UserError):

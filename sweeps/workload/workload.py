@@ -1,12 +1,12 @@
 """The functions of a workload.
 
 A workload is an object, usually a module, with a function `train` and, optionally, `cost`, `toggles`, `prepare`,
-`chance`, `smoke`, `scale`, `references`, `without_validation`, `evaluations`, `evaluate`, `predict`, `export`,
-`tune_batch`, `tune_lr` and `gpu_share`. They have the parameters and results of the methods of `Workload`. A generator
-function alone is a workload too.
+`chance`, `percentages`, `smoke`, `scale`, `references`, `without_validation`, `evaluations`, `evaluate`, `predict`,
+`export`, `tune_batch`, `tune_lr` and `gpu_share`. They have the parameters and results of the methods of `Workload`. A
+generator function alone is a workload too.
 
 The annotation of the first argument of `train`, a pydantic model or a dataclass, is the recipe: its fields are the
-settings that a study file may name. Metrics whose names end in `accuracy` are in percent.
+settings that a study file may name. Metrics are plain numbers, except those that `percentages` names.
 
 Example:
     @dataclass(frozen=True)
@@ -21,6 +21,9 @@ Example:
             yield {"val_accuracy": 93.1}
             with run.checkpoint() as folder:
                 save(state, folder)
+
+    def percentages() -> list[str]:
+        return ["accuracy"]
 
     def toggles() -> dict[str, dict[str, Any]]:
         return {"momentum": {"optimizer.momentum": 0.0}}
@@ -108,6 +111,14 @@ class Workload:
     def chance(self, recipe: Any) -> dict[str, float]:
         """Return the metrics of a model that guesses. A diverged run counts with these values."""
         return dict(self._call("chance", {}, recipe))
+
+    def percentages(self) -> list[str]:
+        """Return the names of the metrics that are in percent, from 0 to 100.
+
+        They are shown with "%", and their differences in percentage points; all others are plain numbers. A name stands
+        for every metric that ends with it as a word: "accuracy" for `accuracy`, `val_accuracy` and `train_accuracy`.
+        """
+        return [str(name) for name in self._call("percentages", [])]
 
     def references(self, recipe: Any) -> dict[str, str]:
         """Return the models of other studies that the recipe uses.

@@ -78,10 +78,11 @@ def test_report_has_the_tables_that_it_had(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     tables = folder / "reports" / "whole" / "tables"
     expected = sorted(file.name for file in (FIXTURE / "reports_then" / "whole").glob("*.csv"))
-    assert expected == sorted(file.name for file in tables.glob("*.csv"))
+    assert set(expected) <= {file.name for file in tables.glob("*.csv")}
     for name in set(expected) - DATED:
-        then = (FIXTURE / "reports_then" / "whole" / name).read_text()
-        assert list(csv.reader(then.splitlines()))[1:] == _rows(tables / name), name
+        then = list(csv.reader((FIXTURE / "reports_then" / "whole" / name).read_text().splitlines()))
+        width = len(then[0])  # columns that came since stand to the right
+        assert then[1:] == [row[:width] for row in _rows(tables / name)], name
 
 
 def _rows(file: Path) -> list[list[str]]:

@@ -65,7 +65,7 @@ def two_lines(text: str) -> str:
 
 def hover_texts(results: Results) -> dict[int, str]:
     """Return the text that figures show under the pointer for each trial of the search, by number."""
-    words = metric_format(results.study.metric)
+    words = metric_format(results.study.metric, results.percentages)
     return {trial.number: _hover_text(trial, words) for trial in results.trials}
 
 

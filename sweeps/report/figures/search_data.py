@@ -112,7 +112,7 @@ def parallel_coordinates(findings: Findings) -> pd.DataFrame:
 
 def metric_row(results: Results) -> str:
     """Return the name of the metric's axis, marked if a setting has the same name."""
-    name = metric_format(results.study.metric).axis
+    name = metric_format(results.study.metric, results.percentages).axis
     return f"{name} (metric)" if name in results.study.parameters else name
 
 

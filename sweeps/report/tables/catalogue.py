@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
@@ -29,6 +29,7 @@ from sweeps.report.tables.frames import (
     provenance_table,
     replicates_table,
     trials_table,
+    with_last_epochs,
 )
 from sweeps.report.tables.grid import Formats, Titles, formats
 from sweeps.report.tables.grid import titles as titles_of
@@ -42,10 +43,11 @@ NAMES = (
     *("ablation", "ablation_checks", "ablation_retuned", "not_applicable", "effects", "arms"),
     *("confirmed", "test", "test_differences", "test_checks", "shifts", "openings"),
     *("classes", "confused", "confusion", "further_validation", "further_test"),
+    *("others_validation", "others_test"),
     *("best", "ends", "stages", "cost", "provenance"),
     *("trials", "replicates", "not_completed", "curves", "pairs"),
 )
-ACCURACY = MetricFormat("accuracy", "%", "maximize")
+ACCURACY, NUMBER = MetricFormat("accuracy", "%", "maximize"), MetricFormat("number", "", "maximize")
 CLASSES_SHOWN = 30  # a table of more is folded
 UNSHOWN = ["status", "seed", "started", "finished", "reason", "trainable_parameters"]
 
@@ -77,7 +79,7 @@ def ablation_tables(data: ReportData) -> list[Table]:
         _retuned(data.findings, ablation),
         _checks("ablation_checks", "Checks and counts", ablation.comparisons, words),
         _levels(ablation, words),
-        _further("further_validation", data, ABLATION),
+        *_further(VALIDATION, data, ABLATION),
         Table("not_applicable", "Not applicable", not_applicable, note="Never trained."),
     )
 
@@ -93,7 +95,7 @@ def final_tables(data: ReportData) -> list[Table]:
         _comparisons("test_differences", "Differences on the test set", comparisons, words, TEST),
         _checks("test_checks", "Checks and counts on the test set", comparisons, words),
         _shifts(data.findings),
-        _further("further_test", data, FINAL),
+        *_further(TEST, data, FINAL),
     )
 
 
@@ -169,12 +171,14 @@ def data_frames(data: ReportData) -> dict[str, pd.DataFrame]:
     """Return the data behind the tables by the names of their CSV files: every trial, epoch and pair."""
     results = data.results
     frames = {
-        "trials": trials_table(data.findings),
+        "trials": with_last_epochs(trials_table(data.findings), results.trials, data.findings.last_epochs),
         "not_completed": not_completed_table(data.findings),
         "curves": curves_table(results),
     }
     if results.stages:
-        frames |= {"replicates": replicates_table(results), "pairs": data.pairs}
+        runs = [run for stage in results.stages.values() for run in stage.trials]
+        replicates = with_last_epochs(replicates_table(results), runs, data.findings.last_epochs)
+        frames |= {"replicates": replicates, "pairs": data.pairs}
     return frames if data.confusion is None else frames | {"confusion": data.confusion}
 
 
@@ -199,11 +203,17 @@ def _shifts(findings: Findings) -> Table:
     return Table("shifts", "Validation, test and further sets", frame, {**kinds, "set": str})
 
 
-def _further(name: str, data: ReportData, stage: str) -> Table:
-    title, frame = "Further accuracies", data.further_accuracies[stage]
-    kinds: Formats = {"mean": level(ACCURACY), **dict.fromkeys(("arm", "data", "figure"), str)}
+def _further(part: str, data: ReportData, stage: str) -> Iterator[Table]:
+    """The metrics beside the study's: those in percent, and the others."""
+    frame = data.further_metrics[stage]
     note = "Means over the completed runs with 95 % intervals. On training data: after the last epoch."
-    return Table(name, title, frame, kinds, {"mean": "mean [95 % CI]"}, note, folded=True)
+    for unit, words, name, title in (
+        ("%", ACCURACY, f"further_{part}", "Further accuracies"),
+        ("", NUMBER, f"others_{part}", "Further metrics"),
+    ):
+        rows = frame[frame["unit"] == unit].drop(columns="unit").reset_index(drop=True)
+        kinds: Formats = {"mean": level(words), **dict.fromkeys(("arm", "data", "figure"), str)}
+        yield Table(name, title, rows, kinds, {"mean": "mean [95 % CI]"}, note, folded=True)
 
 
 def _comparisons(

@@ -134,6 +134,23 @@ def replicates_table(results: Results) -> pd.DataFrame:
     return _without_empty(frame_of(rows, names))
 
 
+def with_last_epochs(
+    frame: pd.DataFrame, trials: Sequence[Trial], last_epochs: Mapping[tuple[str, int], Mapping[str, float]]
+) -> pd.DataFrame:
+    """Return a frame of trials with a column for each metric beside the study's, as of the last epoch.
+
+    Args:
+        frame: One row per trial.
+        trials: The trials in the order of the rows.
+        last_epochs: The metrics by stage and number, as in `Findings.last_epochs`.
+    """
+    rows = [last_epochs.get((trial.stage, trial.number), {}) for trial in trials]
+    names = dict.fromkeys(name for row in rows for name in row)
+    taken = set(frame.columns)
+    columns = {f"{name} (metric)" if name in taken else name: [row.get(name) for row in rows] for name in names}
+    return frame.assign(**{name: pd.Series(values, dtype=object) for name, values in columns.items()})
+
+
 def openings_table(openings: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """Return each opening of the test set: its time, command and study, and the number of runs."""
     names = ["at", "command", "study", "runs"]

@@ -14,7 +14,7 @@ from sweeps.evidence import Comparison, Effect
 from sweeps.evidence.findings import Findings
 from sweeps.recipe.keys import value_at
 from sweeps.report.tables.ablation import change, effect_name, means
-from sweeps.report.tables.frames import last_value, setting_cell, setting_column, setting_keys
+from sweeps.report.tables.frames import last_value, setting_cell, setting_column, setting_keys, with_last_epochs
 from sweeps.storage.results import Results
 from sweeps.trial.arm import Arm
 from sweeps.trial.trial import Trial
@@ -64,6 +64,8 @@ def trials_frame(findings: Findings) -> pd.DataFrame:
           key that is also the name of another column is marked "(setting)".
         - one per count of the workload, such as parameters and macs.
         - one per labelled set and metric of the stage final, such as test.accuracy.
+        - one per metric beside the study's, as of the last epoch. One with the name of another column is marked
+          "(metric)".
     """
     results, trials = findings.results, findings.results.everything
     # A re-tuned arm may have settings that the search does not.
@@ -82,7 +84,8 @@ def trials_frame(findings: Findings) -> pd.DataFrame:
         )
         for trial in trials
     ]
-    return _typed(rows, FACTS, (*settings, *costs, *measured), dict.fromkeys(costs, "Int64"))
+    frame = _typed(rows, FACTS, (*settings, *costs, *measured), dict.fromkeys(costs, "Int64"))
+    return with_last_epochs(frame, trials, findings.last_epochs).infer_objects()
 
 
 def curves_frame(findings: Findings) -> pd.DataFrame:

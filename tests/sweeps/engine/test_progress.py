@@ -19,7 +19,7 @@ from tests.sweeps.support import ASHA, clean, command, toy_study, toy_text
 
 
 def test_off_a_terminal_every_event_is_a_line(capfd: pytest.CaptureFixture[str]) -> None:
-    with Progress(toy_study(), None, 4) as progress:
+    with Progress(toy_study(), None, 4, percentages=["accuracy"]) as progress:
         progress.on_start("search", 3, "lr=0.1", 0)
         progress.on_epoch("search", 3, 1, {"val_accuracy": 50.0})
         progress.on_end(Trial(3, "search", Status.COMPLETE, {"lr": 0.1}, 61.5, {1: 61.5}))
@@ -74,7 +74,8 @@ def test_on_a_terminal_a_live_view_shows_progress_best_and_time(tmp_path: Path) 
 
 @pytest.mark.parametrize(("goal", "best"), [("maximize", "90.00"), ("minimize", "20.00")])
 def test_best_so_far_follows_the_goal(goal: str, best: str) -> None:
-    progress = Progress(toy_study(metric={"name": "val_accuracy", "goal": goal}), None, 4)
+    study = toy_study(metric={"name": "val_accuracy", "goal": goal})
+    progress = Progress(study, None, 4, percentages=["accuracy"])
     for number, value in enumerate((50.0, 90.0, 20.0)):
         progress.on_end(Trial(number, "search", Status.COMPLETE, {}, value, {1: value}))
     assert best in progress._best().plain

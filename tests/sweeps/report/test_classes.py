@@ -176,11 +176,12 @@ def test_further_accuracies_of_training_and_of_every_labelled_set(tmp_path: Path
         for epoch, value in ((1, 10.0), (2, 98.0 + number)):
             CurveFile(folder / CURVES).append(epoch, {"val_accuracy": 1.0, "train_accuracy": value, "lr": 1.0}, 1.0)
     findings = findings_of(tmp_path, [ablation, replace(final, trials=tuple(runs))])
-    first = further_table(findings.results, "final").to_dict("records")[0]
+    first = further_table(findings, "final").to_dict("records")[0]
     assert (first["arm"], first["data"], first["figure"], first["runs"]) == ("baseline", "test", "coarse accuracy", 3)
     assert first["mean"].value == pytest.approx(96)
-    (trained,) = further_table(findings.results, "ablation").to_dict("records")
+    trained, rate = further_table(findings, "ablation").to_dict("records")
     assert (trained["arm"], trained["data"], trained["figure"]) == ("baseline", "training", "accuracy")
-    assert trained["mean"].value == pytest.approx(98.5)
+    assert (trained["mean"].value, trained["unit"]) == (pytest.approx(98.5), "%")
+    assert (rate["data"], rate["figure"], rate["unit"], rate["mean"].value) == ("validation", "lr", "", 1.0)
     page = read_page(write_report(findings, (), tmp_path / "report"))
     assert "Further accuracies" in page.find("section", id="test")[0].text

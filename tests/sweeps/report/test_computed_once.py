@@ -67,6 +67,6 @@ def test_a_report_computes_each_value_once_and_reads_each_curve_file_once(name: 
     numbers = {function.__name__: counts[function.__code__] for function in ONCE}
     assert numbers == dict.fromkeys(numbers, 1)
     assert counts[further_table.__code__] == 2  # for the ablation and for final
-    runs = [trial for stage in ("ablation", "final") for trial in results.stages[stage].trials]
-    assert sorted(files) == sorted(results.trial_folder(run.number, run.stage) / "curves.csv" for run in runs)
+    every = [results.trial_folder(trial.number, trial.stage) / "curves.csv" for trial in results.everything]
+    assert sorted(files) == sorted(every)
     assert set(files.values()) == {1}

@@ -51,6 +51,7 @@ def test_bare_generator_function_is_a_workload(tmp_path: Path) -> None:
     assert workload.schema.keys == {"epochs": int}
     recipe = Plain()
     assert (workload.cost(recipe), workload.toggles(), workload.chance(recipe), workload.smoke(recipe)) == ({},) * 4
+    assert workload.percentages() == []
     assert (workload.references(recipe), workload.without_validation(recipe, [3])) == ({}, {})
     assert workload.prepare(Plain(), Site(tmp_path, "cpu")).provenance == {}
 
