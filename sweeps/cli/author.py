@@ -60,7 +60,10 @@ def toggles(workload: WorkloadName = "cifar_sweep", as_json: Json = False) -> No
 @app.command()
 def new(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The study's name.", show_default=False)],
-    data: Annotated[str, typer.Option("--data", help="The dataset: digits, cifar10, cifar100, …")] = "cifar10",
+    data: Annotated[
+        str | None,
+        typer.Option("--data", help="The dataset: digits, cifar10, cifar100, …  [default: that of the workload]"),
+    ] = None,
     search: Searches = None,
     toggle: Toggles = None,
     budget: Budget = None,

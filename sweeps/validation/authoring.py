@@ -14,18 +14,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from sweeps.designs.scaling import fitted
+from sweeps.io.errors import unknown
 from sweeps.io.files import write_atomic
 from sweeps.io.paths import KeyPath, shown
 from sweeps.recipe.schema import BadRecipe
 from sweeps.study.document import TOP_LEVEL, Document, value, write
 from sweeps.study.parameters import written_path
 from sweeps.study.problems import Mistake, StudyError, failure
-from sweeps.study.study import schema
+from sweeps.study.study import Study, schema
+from sweeps.trial.feasibility import Feasibility
 from sweeps.validation.checks import accept
 from sweeps.workload import Workload, load
 
 SCHEMA_FILE = "study.schema.json"
 """The file of the JSON Schema beside the study files; their first line names it for editors."""
+
+DATA = "data.name"
+"""The setting of a recipe that has the name of its data set."""
 
 _RANGE = re.compile(r"(log:)?\s*(\S+?)\s*\.\.\s*(\S+)")
 _FORMS = "write KEY=A..B, KEY=log:A..B or KEY=[A, B, …]"
@@ -56,19 +62,20 @@ def compose(
 
     Args:
         name: The name of the study.
-        data: The value of the recipe's setting `data.name`; None leaves it out.
+        data: The value of the recipe's setting `data.name`; None: the recipe's default, where it has one.
         search: The parameters to search, as in `extend`.
         toggles: The toggles to search, as in `extend`.
         budget: A limit, as in `extend`.
         trials: The number of trials of the search.
-        workload: The workload; the study passes its checks.
+        workload: The workload; the study passes its checks, and its baseline fits `budget`: widths that do not are
+            scaled down.
 
     Raises:
         StudyError: With all the mistakes, each naming its option.
     """
-    document = extend(_skeleton(name, data, trials, workload), search, toggles, budget)
-    accept(document, workload)
-    return "\n".join([f"# yaml-language-server: $schema={SCHEMA_FILE}", *_commented(document.data)]) + "\n"
+    document = extend(_skeleton(name, _data(data, workload), trials, workload), search, toggles, budget)
+    document, note = _within_budget(document, *accept(document, workload))
+    return "\n".join([f"# yaml-language-server: $schema={SCHEMA_FILE}", *_commented(document.data, note)]) + "\n"
 
 
 def extend(document: Document, search: Sequence[str], toggles: Sequence[str], budget: str | None) -> Document:
@@ -231,10 +238,49 @@ def _skeleton(name: str, data: str | None, trials: int, workload: Workload) -> D
     }
     places: dict[KeyPath, str] = {
         ("name",): "the study's name",
-        ("baseline",): f"--data {data}",
+        ("baseline",): f"--data {data}" if data else "the baseline",
         ("run_cap",): f"--trials {trials}",
     }
     return Document("--search", settings, {(): "--search", **places})
+
+
+def _data(data: str | None, workload: Workload) -> str | None:
+    """The data set of the baseline; None for a workload whose recipe names none."""
+    schema = workload.schema
+    if data is not None:
+        if DATA not in schema.keys:
+            rule = f"the recipe of {workload.name} has no setting {DATA}: leave --data out"
+            raise failure(f"--data {data}", rule)
+        return data
+    try:
+        default = schema.get(schema.validate({}), DATA) if DATA in schema.keys else None
+    except BadRecipe:  # the recipe has settings without a default
+        return None
+    return default if isinstance(default, str) and default else None
+
+
+def _within_budget(document: Document, study: Study, workload: Workload) -> tuple[Document, str]:
+    """The study with a baseline that fits its constraints, and how it was made to fit, in words."""
+    if not study.constraints:
+        return document, ""
+    place = document.place(("constraints", 0))
+
+    def weigh(settings: Mapping[str, Any], overrides: Mapping[str, Any]) -> Feasibility:
+        merged = workload.schema.merge(settings, overrides)
+        cost = workload.cost(workload.schema.validate(merged))
+        for constraint in study.constraints:
+            if constraint.quantity not in cost:
+                raise failure(place, unknown("quantity of the workload", constraint.quantity, cost))
+        over = {limit.quantity: excess for limit in study.constraints if (excess := limit.violation(cost)) > 0}
+        reason = "; ".join(f"{cost[quantity]:,} {quantity}" for quantity in over)
+        return Feasibility(merged, cost, reason, over)
+
+    fit = fitted(workload, weigh, weigh(study.settings(workload.schema), {}))
+    if not fit.feasibility.accepted:
+        raise failure(place, f"the baseline has {fit.feasibility.reason}: give a higher limit, or another baseline")
+    for key, setting in fit.edits.items():
+        document = document.put(("baseline", *key.split(".")), setting, place)
+    return document, fit.note
 
 
 def _metric(workload: Workload) -> dict[str, str]:
@@ -248,8 +294,10 @@ def _metric(workload: Workload) -> dict[str, str]:
     return {"name": name, "goal": "minimize" if "loss" in name or "error" in name else "maximize"}
 
 
-def _commented(data: Mapping[str, Any]) -> Iterator[str]:
+def _commented(data: Mapping[str, Any], note: str) -> Iterator[str]:
+    """The lines of the file, each section with a comment; `note` is about the baseline."""
     present = {key: data[key] for key in TOP_LEVEL if data.get(key) not in (None, {}, [])}
     for line in write(present).splitlines():
         key = line.partition(":")[0]
-        yield f"{line}  # {_EXPLAINED[key]}" if key in _EXPLAINED else line
+        comment = "; ".join(filter(None, [_EXPLAINED.get(key), note if key == "baseline" else ""]))
+        yield f"{line}  # {comment}" if comment else line

@@ -12,6 +12,7 @@ from sweeps.validation.authoring import SCHEMA_FILE, compose, extend, schema_tex
 from sweeps.validation.checks import accept
 from tests.sweeps.recipes import workload
 
+COUNTED = "tests.sweeps.recipes:counted_blobs"
 BASE = """\
 name: x
 question: Which?
@@ -27,7 +28,7 @@ toggles: [relu]
 
 def composed(*search: str, **options: Any) -> tuple[str, Study]:
     words: dict[str, Any] = {"data": "blobs", "toggles": (), "budget": None, "trials": 12} | options
-    text = compose("mine", words["data"], search, words["toggles"], words["budget"], words["trials"], workload())
+    text = compose("mine", words["data"], search, words["toggles"], words["budget"], words["trials"], workload(COUNTED))
     return text, accept(from_text(text, "mine.yaml"))[0]
 
 
