@@ -16,13 +16,13 @@ from sweeps.recipe.unions import SectionType, settings_of
 
 UNKNOWN_KEY = "unknown key"
 """The rule against a key that no type of its section has."""
+_NO_SECTION = {"dict_type", "model_type", "model_attributes_type", "dataclass_type"}
+"""Pydantic's errors about a value that should be a section."""
 ELSEWHERE = "is a setting of "
 """The beginning of the rule against a setting that only another type of its section has."""
 
 _EXPECTED = re.compile(r"input should be (?P<type>.+) but got (?P<value>.+)")
-_BOOLEAN = "true or false"
-# Words that older YAML reads as truth values.
-_TRUTH = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
+_NO_BOOLEAN = ("bool_type", "bool_parsing")
 
 
 @dataclass(frozen=True)
@@ -47,43 +47,57 @@ def mistakes(whole: SectionType, settings: Mapping[str, Any], error: ValidationE
         (dotted key, rule) pairs, unknown tags first. What is inside a section with an unknown tag is not reported.
     """
     wrong_tags = dict(_wrong_tags(whole, settings, ""))
-    rules = [(f"{section}.{tag}".removeprefix("."), rule) for section, (tag, rule) in wrong_tags.items()]
+    rules = [(f"{section}.{tag}".removeprefix("."), rule, "") for section, (tag, rule) in wrong_tags.items()]
     for detail in error.errors(include_url=False):
         parts = _place(whole, settings, detail["loc"])
         if parts is None or any(".".join(parts[:end]) in wrong_tags for end in range(len(parts) + 1)):
             continue
-        rules.append((".".join(parts), _rule(whole, settings, parts, typing.cast(dict[str, Any], detail))))
+        rule, hint = _rule(whole, settings, parts, typing.cast(dict[str, Any], detail))
+        rules.append((".".join(parts), rule, hint))
     return _joined(rules)
 
 
-def _rule(whole: SectionType, settings: Mapping[str, Any], parts: tuple[str, ...], detail: Mapping[str, Any]) -> str:
-    if detail["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        return _elsewhere(whole, settings, parts) or UNKNOWN_KEY
+def _rule(
+    whole: SectionType, settings: Mapping[str, Any], parts: tuple[str, ...], detail: Mapping[str, Any]
+) -> tuple[str, str]:
+    """Return the rule that a setting breaks, and a hint how it is written; "" where there is none."""
+    kind, value = str(detail["type"]), detail.get("input")
+    if kind in ("extra_forbidden", "unexpected_keyword_argument"):
+        return _elsewhere(whole, settings, parts) or UNKNOWN_KEY, ""
+    if kind in _NO_SECTION:
+        return f"input should be a mapping of settings but got {value!r}", _as_name(whole, settings, parts, value)
     message = str(detail["msg"]).removeprefix("Value error, ").replace("a valid tuple", "a list")
-    value = detail.get("input")
-    if detail["type"] in ("bool_type", "bool_parsing"):
-        message = f"Input should be {_BOOLEAN}"
-    shown = "" if isinstance(value, Mapping) or detail["type"] == "missing" else f" but got {value!r}"
-    hint = text_hint(value) if str(detail["type"]).endswith("_type") else ""
-    return f"{message[0].lower()}{message[1:]}{shown}{hint}"
+    if kind in _NO_BOOLEAN:
+        message = "Input should be true or false"
+    shown = "" if isinstance(value, Mapping) or kind == "missing" else f" but got {value!r}"
+    hint = text_hint(value) if kind.endswith("_type") or kind in _NO_BOOLEAN else ""
+    return f"{message[0].lower()}{message[1:]}{shown}", hint
 
 
-def _joined(rules: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+def _joined(rules: Sequence[tuple[str, str, str]]) -> list[tuple[str, str]]:
     """Join the rules on one value, which pydantic refuses once for each type of a union."""
     types_by_value: dict[tuple[str, str], list[str]] = {}
-    for key, rule in rules:
-        if match := _EXPECTED.fullmatch(rule):
-            types_by_value.setdefault((key, match["value"]), []).append(match["type"])
-        else:
-            types_by_value[key, rule] = []
-    return [(key, _refusal(types, rest) if types else rest) for (key, rest), types in types_by_value.items()]
+    hints: dict[tuple[str, str], str] = {}
+    for key, rule, hint in rules:
+        match = _EXPECTED.fullmatch(rule)
+        place = key, match["value"] if match else rule
+        types_by_value.setdefault(place, []).extend([match["type"]] if match else [])
+        hints[place] = hints.get(place) or hint
+    return [(place[0], _refusal(place[1], types) + hints[place]) for place, types in types_by_value.items()]
 
 
-def _refusal(types: Sequence[str], value: str) -> str:
-    rule, word = f"input should be {' or '.join(dict.fromkeys(types))} but got {value}", value.strip("'")
-    if _BOOLEAN not in types or word.lower() not in _TRUTH:
-        return rule
-    return f"{rule}: {word} is text in YAML 1.2, write {_TRUTH[word.lower()]}"
+def _refusal(rest: str, types: Sequence[str]) -> str:
+    return f"input should be {' or '.join(dict.fromkeys(types))} but got {rest}" if types else rest
+
+
+def _as_name(section: SectionType | None, settings: Any, parts: tuple[str, ...], value: Any) -> str:
+    """How the section at `parts` is written whose name alone is given: `model: resnet`; "" where it has no name."""
+    for part in parts:
+        field = section.fields(settings).get(part) if section is not None and isinstance(settings, Mapping) else None
+        section = SectionType.of(field.annotation, field.default) if field is not None else None
+        settings = settings.get(part) if isinstance(settings, Mapping) else None
+    is_name = isinstance(value, str) and section is not None and "name" in section.fields({"name": value})
+    return f"; write {{name: {value}}}" if is_name else text_hint(value)
 
 
 def _wrong_tags(section: SectionType | None, settings: Any, key: str) -> Iterator[tuple[str, tuple[str, str]]]:

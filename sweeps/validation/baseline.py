@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sweeps.io.paths import Violation, settled
+from sweeps.io.paths import Violation, dotted, settled
 from sweeps.recipe.keys import unknown_settings
 from sweeps.validation.case import Case
 
@@ -13,12 +13,13 @@ def check_baseline(case: Case) -> Iterator[Violation]:
     """Yield the settings of the baseline that the recipe does not have, and those with values that it refuses."""
     unknown = [*unknown_settings(case.study.baseline, case.keys)]
     yield from ((("baseline", *path), rule) for path, rule in unknown)
+    reported = {dotted(path) for path, _ in unknown}  # pydantic reports unknown settings too, without a suggestion
     for key, rule in case.refusals({}):
         parts = [int(part) if part.isdecimal() else part for part in key.split(".") if part]
         path = settled(parts, case.study.baseline)
         if rule == "field required":
             rule = "is required by the recipe: it has no default"
-        if path not in [other for other, _ in unknown]:  # pydantic reports unknown settings too, without a suggestion
+        if not {key, dotted(path)} & reported:
             yield ("baseline", *path), rule
 
 

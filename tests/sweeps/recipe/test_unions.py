@@ -115,9 +115,10 @@ class Flips(BaseModel):
     [
         (
             {"flip": "no"},
-            "flip: input should be true or false or 'alternating' but got 'no': no is text in YAML 1.2, write false",
+            "flip: input should be true or false or 'alternating' but got 'no'; "
+            "this is text: write false, without quotes",
         ),
-        ({"ema": "Yes"}, "ema: input should be true or false but got 'Yes': Yes is text in YAML 1.2, write true"),
+        ({"ema": "Yes"}, "ema: input should be true or false but got 'Yes'; this is text: write true, without quotes"),
         ({"flip": "maybe"}, "flip: input should be true or false or 'alternating' but got 'maybe'"),
         ({"ema": 1}, "ema: input should be true or false but got 1"),
         ({"flip": 1}, "flip: input should be true or false or 'alternating' but got 1"),

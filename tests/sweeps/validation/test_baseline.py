@@ -21,8 +21,15 @@ from tests.sweeps.validation.blobs import SEARCH, report
         ("baseline: {epochs: ten}", "baseline.epochs: must be a valid integer but got 'ten'"),
         ("baseline: {model: {widths: [8, x]}}", "baseline.model.widths.1: must be a valid integer but got 'x'"),
         ("baseline: {model: {widths: [8]}}", "baseline.model: widths has 1 stages but blocks has 2"),
-        ("baseline: {model: 3}", "baseline.model: "),
+        ("baseline: {model: 3}", "baseline.model: must be a mapping of settings but got 3"),
+        ("baseline: {optimizer: sgd}", "must be a mapping of settings but got 'sgd'; write {name: sgd}"),
+        ("baseline: {model: None}", "must be a mapping of settings but got 'None'; this is text: write null"),
     ],
 )
 def test_mistakes_of_the_baseline_name_line_and_rule(text: str, expected: str) -> None:
     assert expected in report(SEARCH + text + "\n")
+
+
+@pytest.mark.parametrize("settings", ["{optimizer.lr: 3}", "{optimizer: {decay.rate: 3}}", "{model: {hidden: 3}}"])
+def test_an_unknown_or_dotted_key_is_one_mistake(settings: str) -> None:
+    assert len(report(f"{SEARCH}baseline: {settings}\n").splitlines()) == 1
