@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -14,6 +12,7 @@ import numpy as np
 
 from cifar_sweep.data.formats import Images, Part, read_images, source_files
 from cifar_sweep.data.formats.decode import fit_pixels
+from cifar_sweep.data.temporary import temporary_folder
 from cifar_sweep.recipe import DataRecipe
 from cifar_sweep.recipe.data import Fit
 
@@ -94,18 +93,16 @@ def _cache_key(data: DataRecipe, data_dir: Path, part: Part) -> str:
 def _write(images: Images, fit: Fit | None, folder: Path) -> None:
     """Write the cached images to `folder`, which other processes see whole or not at all."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".partial-"))
-    try:
-        _save_array(partial / "pixels.npy", len(images), _blocks(images.pixels, fit))
-        _save_array(partial / "labels.npy", len(images), iter([images.labels.astype(np.int64)]))
-        partial.chmod(0o755)  # mkdtemp makes folders that other users cannot read
-        if not folder.exists():
-            partial.rename(folder)
-    except OSError:
-        if not folder.exists():  # otherwise another worker was faster, with the same content
-            raise
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    with temporary_folder(folder.parent, ".partial-") as partial:
+        try:
+            _save_array(partial / "pixels.npy", len(images), _blocks(images.pixels, fit))
+            _save_array(partial / "labels.npy", len(images), iter([images.labels.astype(np.int64)]))
+            partial.chmod(0o755)  # mkdtemp makes folders that other users cannot read
+            if not folder.exists():
+                partial.rename(folder)
+        except OSError:
+            if not folder.exists():  # otherwise another worker was faster, with the same content
+                raise
 
 
 def _save_array(path: Path, count: int, blocks: Iterator[np.ndarray]) -> None:

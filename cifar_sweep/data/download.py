@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 from cifar_sweep.data.formats import FORMATS, official_folder
 from cifar_sweep.data.formats.images import OFFICIAL
+from cifar_sweep.data.temporary import temporary_folder
 from cifar_sweep.recipe import DataRecipe
 from sweeps.workload import Unavailable
 
@@ -25,23 +25,22 @@ def fetch(data: DataRecipe, data_dir: Path) -> None:
     folder = official_folder(data, data_dir)
     if folder.exists():
         return
-    try:
-        data_dir.mkdir(parents=True, exist_ok=True)
-        # In the data folder itself, so that the rename below stays on one file system and is atomic.
-        temporary = Path(tempfile.mkdtemp(dir=data_dir, prefix=".download-"))
-    except OSError as error:
-        raise Unavailable(f"data {data.name}: no {folder}, and nothing can be written there: {error}") from error
-    try:
-        _download(data, temporary)
-        (temporary / folder.name).rename(folder)
-    except (OSError, RuntimeError) as error:
-        raise Unavailable(
-            f"data {data.name}: no {folder}, and the download failed: {error}. "
-            f"Put {FORMATS[data.name].expected_files}, "
-            f"or name the folder that has {folder.name} with --data-dir or $SWEEP_DATA"
-        ) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with ExitStack() as stack:
+        try:
+            data_dir.mkdir(parents=True, exist_ok=True)
+            # In the data folder itself, so that the rename below stays on one file system and is atomic.
+            temporary = stack.enter_context(temporary_folder(data_dir, ".download-"))
+        except OSError as error:
+            raise Unavailable(f"data {data.name}: no {folder}, and nothing can be written there: {error}") from error
+        try:
+            _download(data, temporary)
+            (temporary / folder.name).rename(folder)
+        except (OSError, RuntimeError) as error:
+            raise Unavailable(
+                f"data {data.name}: no {folder}, and the download failed: {error}. "
+                f"Put {FORMATS[data.name].expected_files}, "
+                f"or name the folder that has {folder.name} with --data-dir or $SWEEP_DATA"
+            ) from error
 
 
 def _download(data: DataRecipe, root: Path) -> None:

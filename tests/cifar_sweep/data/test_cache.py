@@ -5,6 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,7 @@ from cifar_sweep.recipe import DataRecipe, Recipe
 from cifar_sweep.training.trainer import Trainer
 from sweeps.workload import Run
 from tests.cifar_sweep.artificial_data import make_folder
+from tests.sweeps.support import clean
 
 CIFAR10 = DataRecipe(name="cifar10")
 
@@ -126,3 +129,27 @@ def test_a_training_makes_no_private_copy_of_the_pixels(cifar10_dir: Path, tmp_p
     kibibytes = dict(re.findall(r"(\w+): +(\d+) kB", mapped))
     assert int(kibibytes["Rss"]) >= 200 * 32 * 32 * 4 // 1024  # all pixels have been read
     assert (kibibytes["Private_Dirty"], kibibytes["Anonymous"]) == ("0", "0")
+
+
+WAIT = """
+import sys
+from pathlib import Path
+from cifar_sweep.data.temporary import temporary_folder
+with temporary_folder(Path(sys.argv[1]), ".partial-"):
+    print("written", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_what_a_killed_worker_left_is_removed_and_what_a_living_one_writes_is_kept(cifar10_dir: Path):
+    place = cifar10_dir / cache.FOLDER
+    place.mkdir()
+    words, pipes = [sys.executable, "-c", WAIT, str(place)], {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(words, env=clean({}), text=True, **pipes) as worker:
+        assert worker.stdout is not None
+        assert worker.stdout.readline() == "written\n"
+        load_images(CIFAR10, cifar10_dir, "train")
+        assert len(list(place.glob(".partial-*"))) == 1
+        worker.kill()
+    load_images(CIFAR10, cifar10_dir, "test")
+    assert not list(place.glob(".partial-*"))
