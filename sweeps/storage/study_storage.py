@@ -68,7 +68,8 @@ class StudyStorage(StudyReader):
 
     def results(self) -> Results:
         """Return the results of the study so far. Raises Damaged if they cannot be read."""
-        self._storage.take_in()
+        with self._readable():
+            self._storage.take_in()
         return super().results()
 
     def reconcile(self) -> None:

@@ -78,14 +78,12 @@ def test_trial_of_another_program_is_left_out_and_the_study_completes(tmp_path: 
     assert repair(tmp_path, "toy") is None
 
 
-def test_sampler_learns_nothing_from_the_trial_of_another_program(tmp_path: Path) -> None:
-    study = toy_study(run_cap=12, method="bayes", baseline={"epochs": 1})
-    alone = run_inline(study, tmp_path / "alone").results
-    (tmp_path / "beside").mkdir()
-    events = Meddling(tmp_path / "beside", add_finished, at=10)
-    beside = run_inline(study, tmp_path / "beside", events).results
-    assert [trial.parameters for trial in beside.trials[:11]] == [trial.parameters for trial in alone.trials[:11]]
-    assert beside.counted == 12
+def test_sampler_never_sees_the_trial_of_another_program(tmp_path: Path) -> None:
+    run_inline(toy_study(run_cap=1, baseline={"epochs": 1}), tmp_path)
+    add_finished(as_optuna_does(tmp_path))
+    with closing(StudyStorage(tmp_path / "toy", STUDY)) as storage:
+        assert [trial.number for trial in storage.search.optuna_study.get_trials()] == [0]
+        assert storage.search.next_number() == 2
 
 
 def test_configuration_that_a_user_enqueues_is_the_next_one(tmp_path: Path) -> None:

@@ -8,12 +8,16 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from sweeps.cli.tables import trial_table
 from sweeps.engine.repair import repair
+from sweeps.evidence.findings import Findings
+from sweeps.report.tables.catalogue import provenance
 from sweeps.storage.integrity import Damaged
 from sweeps.storage.results import Results
 from sweeps.storage.runs import open_results
@@ -143,3 +147,20 @@ def test_repair_in_one_zone_leaves_a_study_that_opens_in_every_other(
         zone(name)
         assert repair(tmp_path, "toy") is None
         assert [trial for trial in open_results(tmp_path, "toy").trials if trial.status is Status.COMPLETE] == expected
+
+
+def test_shown_times_are_local_with_their_offset_and_files_have_utc(finished: Path, zone: SetZone) -> None:
+    results = open_results(finished, "toy")
+    trial = replace(results.trials[0], started=datetime(2026, 3, 1, 12, 0, 5, 250_000, tzinfo=UTC))
+    environment = {"started": "2026-10-25T00:30:00+00:00", "commands": [{"at": "2026-10-25T01:30:00+00:00"}]}
+    for name, shown in (("Asia/Kolkata", "2026-03-01 17:30:05 +05:30"), ("UTC", "2026-03-01 12:00:05 +00:00")):
+        zone(name)
+        rows = trial_table(trial, results.study.metric, {}).columns[1].cells
+        assert shown in [str(cell) for cell in rows]
+    zone("Europe/Berlin")  # 02:30 comes twice in this night
+    table = provenance(Findings.of(replace(results, environment=environment)))
+    assert dict(table.grid.rows) == {
+        "started": "2026-10-25 02:30:00 +02:00",
+        "commands": '[{"at": "2026-10-25 02:30:00 +01:00"}]',
+    }
+    assert "2026-10-25T00:30:00+00:00" in list(table.data["value"])
