@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sweeps.prepare.prepared import Infeasible
     from sweeps.report.figures.panel import FigureNotApplicable
     from sweeps.report.figures.registry import NoFigure
-    from sweeps.runners.protocol import RunnerError
+    from sweeps.runners.protocol import RunnerError, RunnerLost
     from sweeps.storage.drift import Drifted
     from sweeps.storage.integrity import Damaged
     from sweeps.storage.runs import NotFound
@@ -48,6 +48,7 @@ _MODULES = {
     "Refused": "sweeps.io.errors",
     "Run": "sweeps.workload",
     "RunnerError": "sweeps.runners.protocol",
+    "RunnerLost": "sweeps.runners.protocol",
     "Stopped": "sweeps.engine.signals",
     "Study": "sweeps.api.study",
     "StudyError": "sweeps.study.problems",
@@ -75,6 +76,7 @@ __all__ = [
     "Refused",
     "Run",
     "RunnerError",
+    "RunnerLost",
     "Stopped",
     "Study",
     "StudyError",

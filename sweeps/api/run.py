@@ -111,12 +111,13 @@ def run(
 
     Raises:
         UserError: The study cannot be run as requested: mistakes, missing data, constraints that nothing satisfies,
-            drift, a damaged storage, a runner that does not start.
+            drift, a damaged storage, a runner that cannot be started as requested.
         ValueError: There is no runner of this name.
-        OSError: The disk is full or read-only (`Unwritable`), or Ray's head process has died (`ConnectionError`).
+        OSError: The disk is full or read-only (`Unwritable`), or Ray did not come up or has died (`RunnerLost`).
             What was recorded is kept.
-        KeyboardInterrupt: A second signal arrived.
-        Stopped: SIGTERM arrived before the first trial, or while the report was written.
+        KeyboardInterrupt: A signal arrived more than a second after the first one; or SIGINT before the first trial, or
+            while the report was written.
+        Stopped: The same for SIGTERM, SIGHUP and SIGUSR1.
 
     Example:
         >>> outcome = sweeps.run("studies/quickstart.yaml", runner="inline")

@@ -98,6 +98,7 @@ def launch(study: Study, workload: Workload, options: Options, name: str | None 
     Raises:
         UserError: Something keeps the study from running; then nothing has been created or moved.
         Stopped: A signal arrived before the first trial or while the report was written; KeyboardInterrupt for SIGINT.
+        RunnerLost: The runner did not come up, or has died; the study goes on when it is run again.
     """
     if options.smoke:
         study = with_smoke_models(shrink(study, workload), workload, options.folders.runs)
