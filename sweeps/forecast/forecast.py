@@ -208,7 +208,8 @@ def _notes(outline: StudyOutline, probed: Probe | None) -> Iterator[str]:
         start = duration(max(0.0, probed.first_s - probed.epoch_s))
         yield f"not counted: the start of the workers, about {start} each for imports and data"
     if outline.baseline.cost.get("macs"):
-        yield "time per epoch is taken to be proportional to MACs, starting from the probe of the baseline"
+        start = ", starting from the probe of the baseline" if probed is not None else ""
+        yield f"time per epoch is taken to be proportional to MACs{start}"
     else:
         yield "the workload counts no MACs: every recipe is taken to need the baseline's time per epoch"
     if outline.best_unknown and (study.ablation is not None or study.final is not None):
