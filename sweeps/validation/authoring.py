@@ -33,7 +33,8 @@ SCHEMA_FILE = "study.schema.json"
 DATA = "data.name"
 """The setting of a recipe that has the name of its data set."""
 
-_RANGE = re.compile(r"(log:)?\s*(\S+?)\s*\.\.\s*(\S+)")
+# Not three dots: 1e-4...1e-1 would end at .1e-1, which is 0.01.
+_RANGE = re.compile(r"(log:)?\s*(\S+?)\s*\.\.(?!\.)\s*(\S+)")
 _FORMS = "write KEY=A..B, KEY=log:A..B or KEY=[A, B, …]"
 
 _EXPLAINED = {

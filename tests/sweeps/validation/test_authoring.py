@@ -76,6 +76,7 @@ def test_a_composed_study_is_commented_and_complete() -> None:
         (["=1..2"], {}, "write KEY=A..B"),
         (["batch_size=3"], {}, "--search batch_size: 3 is a single value"),
         (["batch_size=a..b"], {}, "--search batch_size: 'a' is not a number"),
+        (["optimizer.lr=log:1e-4...1e-1"], {}, "--search optimizer.lr: '1e-4.' is not a number: write KEY=A..B"),
         (["batch_size=[1, 2"], {}, "--search batch_size: is not YAML"),
         (["batch_size=8..4"], {}, "--search batch_size: parameters.batch_size.min: must be below max"),
         (["optimizer.lr=log:0..1"], {}, "--search optimizer.lr: parameters.optimizer.lr.min: must be above 0"),
