@@ -144,6 +144,17 @@ def prepare(recipe: Toy, site: Site) -> Prepared:
     return Prepared(provenance={"fingerprint": recipe.data or "toy"})
 
 
+def check_test_data(recipe: Toy, site: Site) -> list[str]:
+    """Return the text of `test.txt` in the data folder, if any; refuse a test set that is "missing" or "broken"."""
+    file = site.data_dir / "test.txt"
+    state = file.read_text() if file.exists() else ""
+    if state == "missing":
+        raise Unavailable(f"no test set in {site.data_dir}")
+    if state == "broken":
+        raise ValueError(f"{site.data_dir}: labels must be 0 to 9 but are 1 to 10")
+    return [state] if state else []
+
+
 def chance(recipe: Toy) -> dict[str, float]:
     """Return the accuracy at chance level."""
     return {"val_accuracy": 10.0}

@@ -159,7 +159,7 @@ def _run(
     percentages = workload.percentages()
     progress = Progress(study, previous, epochs_of(study, workload), percentages=percentages, quiet=options.quiet)
     with _runner(study, environment, kind, options, progress.on_note) as start, progress:
-        prepared = _prepare(study, workload, folder, environment, options)
+        prepared = _prepare(study, workload, folder, environment, options, check_test=not done)
         progress.on_settled(prepared.study, prepared.notes)
         differences = [] if done else [*changes, *drift.of_environment(environment, prepared.environment)]
         drift.require_accepted(differences, study.name, options.accept_drift)
@@ -175,10 +175,16 @@ def _run(
 
 
 def _prepare(
-    study: Study, workload: Workload, folder: Path, environment: Mapping[str, Any], options: Options
+    study: Study,
+    workload: Workload,
+    folder: Path,
+    environment: Mapping[str, Any],
+    options: Options,
+    *,
+    check_test: bool,
 ) -> PreparedStudy:
     runs, data = folder.parent.absolute(), data_dir(options.folders.data)
-    prepared = settle(study, workload, data, environment, runs, measuring=not options.smoke)
+    prepared = settle(study, workload, data, environment, runs, measuring=not options.smoke, check_test=check_test)
     command = {"command": options.command} if options.command else {}
     return replace(prepared, environment={**prepared.environment, **command})
 

@@ -13,8 +13,8 @@ from sweeps.forecast.power import PowerForecast, forecast_power
 from sweeps.forecast.ranges import Range, total, wall_time
 from sweeps.forecast.stage_work import StageWork, work_by_stage
 from sweeps.formatting import duration, hours
-from sweeps.io.errors import Refused, unknown
-from sweeps.prepare.prepared import PreparedStudy, settle
+from sweeps.io.errors import Refused, UserError, unknown
+from sweeps.prepare.prepared import PreparedStudy, checked_test_data, settle
 from sweeps.runners.probe import Probe, probe
 from sweeps.runners.protocol import Job
 from sweeps.storage.results import Results
@@ -121,7 +121,8 @@ def plan(
 
     Raises:
         Unavailable: Data or models are missing.
-        Infeasible: The baseline cannot be trained, or nothing satisfies the constraints.
+        Infeasible: The baseline cannot be trained, nothing satisfies the constraints, or the test set could not be
+            evaluated.
         Unplannable: The ablation's design cannot be built.
         Refused: The probe has shown that the workload does not yield the study's metric.
     """
@@ -149,7 +150,7 @@ def plan(
         probe=probed,
         foresight=forecast_power(study, previous),
         notes=tuple(_notes(outline, probed)),
-        cautions=(*warnings(study), *_cautions(outline, device_hours, probed)),
+        cautions=(*warnings(study), *_cautions(outline, device_hours, probed), *_test_cautions(prepared)),
     )
 
 
@@ -247,6 +248,15 @@ def _cautions(outline: StudyOutline, device_hours: Range | None, probed: Probe |
         needed = f"the study, which takes about {hours(device_hours.likely)}"
         yield f"the budget of {hours(budget)} device-hours ends before {needed}"
     yield from _memory(outline, probed)
+
+
+def _test_cautions(prepared: PreparedStudy) -> Iterator[str]:
+    """Whether the test set could not be evaluated, for a study that has no stage final yet."""
+    if prepared.study.final is None:
+        try:
+            checked_test_data(prepared.workload, prepared.gate.baseline().settings, prepared.site)
+        except UserError as error:
+            yield f"a stage final could not be added as the data is now: {error}"
 
 
 def _memory(outline: StudyOutline, probed: Probe | None) -> Iterator[str]:

@@ -41,7 +41,7 @@ class PreparedStudy:
         site: The folders and the device.
         gate: Checks configurations against the constraints, starting from the prepared baseline.
         environment: The provenance of the run about to begin.
-        notes: One line for each setting that was found by measuring.
+        notes: One line for each setting that was found by measuring, and what the user should know about the data.
     """
 
     written: Study
@@ -61,6 +61,7 @@ def settle(
     runs_dir: Path | None = None,
     *,
     measuring: bool = True,
+    check_test: bool = True,
 ) -> PreparedStudy:
     """Find device and data, and check the constraints. What was settled for a study once stays as it is.
 
@@ -71,19 +72,23 @@ def settle(
         previous: The environment of an earlier run of the study; empty at the first.
         runs_dir: The folder of all studies, whose models recipes may name; without it they are not looked for.
         measuring: Whether settings such as `batch_size: auto` are found by measuring where nothing is settled yet.
+        check_test: Whether the test set is checked, as far as that is possible without reading it, if the study has a
+            stage final.
 
     Raises:
         Unavailable: Data or models are missing.
-        Infeasible: The baseline cannot be trained, or nothing satisfies the constraints.
+        Infeasible: The baseline cannot be trained, nothing satisfies the constraints, or the test set could not be
+            evaluated.
     """
     device = device_of(study)
     share = min(1.0, study.resources.gpu_share) if device == "cuda" else 1.0
-    site = Site(data_dir, device, runs_dir, tuple(study.evaluate), share, measuring)
     schema, settled = workload.schema, previous.get("settled")
+    begun = settled is not None
+    site = Site(data_dir, device, runs_dir, tuple(study.evaluate), share, measuring, begun)
     baseline = prepared_baseline(study, workload, settled or {})
     references = References(workload, runs_dir).provenance(baseline) if runs_dir is not None else {}
     try:
-        prepared = workload.prepare(schema.validate(baseline), replace(site, measure=measuring and settled is None))
+        prepared = workload.prepare(schema.validate(baseline), replace(site, measure=measuring and not begun))
     except (BadRecipe, ValueError) as error:
         raise Infeasible(f"the baseline cannot be trained on its data: {error}") from None
     if settled is None:
@@ -91,6 +96,7 @@ def settle(
         baseline = prepared_baseline(study, workload, settled)
     gate = ConstraintGate(study, workload, baseline)
     require_feasible(study, gate)
+    test_notes = checked_test_data(workload, baseline, site) if study.final is not None and check_test else []
     machine = available_cores(), gpu_count()
     sharing = settle_share(study, workload, schema.validate(gate.baseline().settings), site, machine, previous)
     notes = previous.get("settled_notes", list(prepared.notes))
@@ -103,11 +109,13 @@ def settle(
         "data": dict(prepared.provenance),
         "settled": settled,
         **({"settled_notes": notes} if notes else {}),
+        **({"data_notes": list(prepared.data_notes)} if prepared.data_notes else {}),
         **({SHARING: sharing} if sharing else {}),
         **({"references": references} if references else {}),
         **({SAME_DATA: same_data} if same_data else {}),
     }
-    lines = (*notes, *([sharing["note"]] if sharing else []))
+    data_notes = list(dict.fromkeys([*prepared.data_notes, *test_notes]))
+    lines = (*notes, *([sharing["note"]] if sharing else []), *data_notes)
     return PreparedStudy(study, with_share(study, environment), workload, site, gate, environment, lines)
 
 
@@ -115,6 +123,22 @@ def _percentages(workload: Workload, previous: Mapping[str, Any]) -> dict[str, l
     """The metrics in percent. A study of before workloads said so is shown as it was, until its workload does."""
     says = workload.has("percentages") or not previous or PERCENTAGES in previous.get("workload", {})
     return {PERCENTAGES: workload.percentages()} if says else {}
+
+
+def checked_test_data(workload: Workload, baseline: Mapping[str, Any], site: Site) -> list[str]:
+    """Check the test set as far as the workload can without reading it. Returns what the user should know about it.
+
+    Raises:
+        Unavailable: A set is missing.
+        Infeasible: The test set could not be evaluated.
+    """
+    try:
+        return workload.check_test_data(workload.schema.validate(baseline), site)
+    except (BadRecipe, ValueError) as error:
+        raise Infeasible(
+            f"the stage final could not evaluate its models, so nothing was trained; mend the test data or remove "
+            f"`final` from the study: {error}"
+        ) from None
 
 
 def prepared_baseline(study: Study, workload: Workload, settled: Mapping[str, Any]) -> dict[str, Any]:

@@ -29,6 +29,8 @@ class Site:
         evaluate: The entries of the study's `evaluate`: the further labelled sets that the stage final will open.
         share: The fraction of the device's memory for one trial, above 0 and at most 1.
         measure: Whether `prepare` may train to find settings. If not, it leaves unmeasured what takes training to find.
+        begun: Whether an earlier run of the study has settled its settings. They stay: what `prepare` returns as
+            settings then is not used.
     """
 
     data_dir: Path
@@ -37,6 +39,7 @@ class Site:
     evaluate: tuple[Any, ...] = ()
     share: float = 1.0
     measure: bool = True
+    begun: bool = False
 
     def saved(self, reference: str) -> Saved:
         """Return the model of a trial of another study, as `Run.saved` does.
@@ -57,15 +60,19 @@ class Prepared:
         provenance: The description of the data in the report, as JSON: fingerprint, sizes, classes. The `fingerprint`
             identifies the data.
         notes: How settings were measured; one line each, shown to the user.
+        data_notes: What the user should know about the data, such as how many files were not read; one line each,
+            shown at every start.
 
     Example:
-        >>> Prepared(settings={"precision": "bf16"}, provenance={"fingerprint": "9f3c", "train_images": 45_000})
-        Prepared(settings={'precision': 'bf16'}, provenance={'fingerprint': '9f3c', 'train_images': 45000}, notes=())
+        >>> prepared = Prepared({"precision": "bf16"}, {"fingerprint": "9f3c", "train_images": 45_000})
+        >>> prepared.provenance["train_images"]
+        45000
     """
 
     settings: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    data_notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """The functions of a workload.
 
 A workload is an object, usually a module, with a function `train` and, optionally, `cost`, `toggles`, `prepare`,
-`chance`, `percentages`, `smoke`, `scale`, `references`, `without_validation`, `evaluations`, `evaluate`, `predict`,
-`export`, `tune_batch`, `tune_lr` and `gpu_share`. They have the parameters and results of the methods of `Workload`. A
-generator function alone is a workload too.
+`check_test_data`, `chance`, `percentages`, `smoke`, `scale`, `references`, `without_validation`, `evaluations`,
+`evaluate`, `predict`, `export`, `tune_batch`, `tune_lr` and `gpu_share`. They have the parameters and results of the
+methods of `Workload`. A generator function alone is a workload too.
 
 The annotation of the first argument of `train`, a pydantic model or a dataclass, is the recipe: its fields are the
 settings that a study file may name. Metrics are plain numbers, except those that `percentages` names.
@@ -107,6 +107,26 @@ class Workload:
         prepared = self._call("prepare", Prepared(), recipe, site)
         assert isinstance(prepared, Prepared), f"{self.name}.prepare must return sweeps.workload.Prepared"
         return prepared
+
+    def check_test_data(self, recipe: Any, site: Site) -> list[str]:
+        """Check the test set, and the further sets of `site.evaluate`, before anything is trained.
+
+        Called after `prepare`, whenever a study with a stage final is planned or run, so that a test set that cannot be
+        evaluated is found before its models are paid for. It must not read a test example: it may look at names, sizes,
+        shapes, types and labels.
+
+        Args:
+            recipe: The recipe of the baseline.
+            site: The machine and the folders.
+
+        Returns:
+            What the user should know about the sets, one line each.
+
+        Raises:
+            Unavailable: A set is missing.
+            ValueError: A set could not be evaluated.
+        """
+        return list(self._call("check_test_data", (), recipe, site))
 
     def chance(self, recipe: Any) -> dict[str, float]:
         """Return the metrics of a model that guesses. A diverged run counts with these values."""
