@@ -18,6 +18,7 @@ from sweeps.workload import Exported, Predictions, Prepared, Run, Sharing, Site,
 
 __all__ = [
     "chance",
+    "check_test_data",
     "cost",
     "evaluate",
     "evaluations",
@@ -70,12 +71,27 @@ def prepare(recipe: Recipe, site: Site) -> Prepared:
     """Find or download data and weights, settle what is auto, and describe the data. The test part is not read.
 
     Raises:
-        Unavailable: Data, weights, the teacher or an evaluation set are missing.
+        Unavailable: Data, weights or the teacher are missing.
         ValueError: They do not fit the recipe.
     """
     from cifar_sweep.tune.prepare import prepare_study
 
     return prepare_study(recipe, site)
+
+
+def check_test_data(recipe: Recipe, site: Site) -> list[str]:
+    """Check the test part and the collections of `site.evaluate` without reading a pixel of them.
+
+    Returns:
+        How many files are not read, a sentence for each set.
+
+    Raises:
+        Unavailable: Files are missing.
+        ValueError: Shapes, types, class names or labels are not as described.
+    """
+    from cifar_sweep.data.sealed import check_test_data
+
+    return check_test_data(recipe.data, site.evaluate, site.data_dir)
 
 
 def references(recipe: Recipe) -> dict[str, str]:

@@ -83,6 +83,7 @@ def _cache_key(data: DataRecipe, data_dir: Path, part: Part) -> str:
     library = {"digits": "scikit-learn", "folder": "pillow"}.get(data.name)
     facts: list[object] = [data.stored, data.subset, data.resize, data.center_crop, version(library) if library else ""]
     facts += [version("pillow"), ENLARGED_LIMIT_BYTES] if data.fit else []
+    facts += [f"reading {data.reading_version}"] if data.name == "folder" else []
     # Size and time of change stand for the content: a hash of it would mean reading all files at every start.
     for file in source_files(data, data_dir, part):
         stat = file.stat()

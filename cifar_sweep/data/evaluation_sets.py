@@ -10,9 +10,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from cifar_sweep.data.corruptions import CORRUPTIONS
-from cifar_sweep.data.formats import source_files
+from cifar_sweep.data.formats import class_names
 from cifar_sweep.recipe import SHAPES, DataRecipe
-from sweeps.workload import Unavailable
 
 TEST = "test"  # the name of the sealed test set in the results
 EVERY = "corruptions"  # the entry that means all corruptions at all severities
@@ -75,19 +74,17 @@ def sets_of(data: DataRecipe, entry: Any) -> list[LabelledSet]:
     raise ValueError(f"expected the name of a corruption or a mapping but got {entry!r}")
 
 
-def missing_collections(data: DataRecipe, entries: Iterable[Any], data_dir: Path) -> list[str]:
-    """Return one message per set of `entries` whose own collection is absent from `data_dir`.
+def require_known_classes(labelled: LabelledSet, trained_on: DataRecipe, data_dir: Path) -> None:
+    """Check that a set which is a collection of its own names the classes that the network knows, in the same order.
 
-    A message has the name, the missing file and what to do. No file is opened. Raises as `labelled_sets` does.
+    Raises:
+        ValueError: It names others, or the names cannot be read.
     """
-    missing = []
-    for labelled in labelled_sets(data, entries):
-        if isinstance(labelled.source, DataRecipe):
-            try:
-                source_files(labelled.source, data_dir, "test")
-            except Unavailable as error:
-                missing.append(f"{labelled.name}: {error}")
-    return missing
+    if not isinstance(labelled.source, DataRecipe):
+        return
+    known, names = class_names(trained_on, data_dir, "train"), class_names(labelled.source, data_dir, "test")
+    if known and names and known != names:
+        raise ValueError(f"{labelled.name}: the network knows {', '.join(known)} but the set has {', '.join(names)}")
 
 
 def _corruption_sets(entry: str) -> list[LabelledSet]:
@@ -139,6 +136,8 @@ def _collection(data: DataRecipe, name: str, settings: Any) -> DataRecipe:
     if not isinstance(settings, Mapping) or not set(settings) <= set(COLLECTION_KEYS):
         raise ValueError(f"{name}: data must be a mapping with {', '.join(COLLECTION_KEYS)} but is {settings!r}")
     settings = {**_defaults(data, settings.get("name")), **settings}
+    if settings.get("name") == "folder":
+        settings["reading"] = data.reading_version  # as the training images are read
     try:
         collection = DataRecipe.model_validate(settings)
     except ValidationError as error:

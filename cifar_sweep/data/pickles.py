@@ -9,6 +9,7 @@ from __future__ import annotations
 import pickle
 import struct
 from collections.abc import Callable
+from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, Literal
 
@@ -38,10 +39,15 @@ class UnsafePickleError(Exception):
     """The file contains something that a pickle of images never does, or is no pickle."""
 
 
-def read_pickle(path: Path) -> dict[str, Any]:
+def read_pickle(path: Path, *, blank: bool = False) -> dict[str, Any]:
     """Return the dictionary in a pickle; its values are plain values and numpy arrays.
 
     Pickles of Python 2 and 3 and of numpy 1 and 2 are read, at any protocol from 0 to 5. Keys of bytes become text.
+
+    Args:
+        path: The file.
+        blank: Replace arrays of more than one axis, such as pixels, by zeros of their shape and type that take no
+            memory. Their values are passed over and never looked at.
 
     Raises:
         UnsafePickleError: The file is broken, is no dictionary, or contains anything else.
@@ -59,7 +65,7 @@ def read_pickle(path: Path) -> dict[str, Any]:
         kind = "an array" if isinstance(content, _Array) else f"a {type(content).__name__}"
         raise UnsafePickleError(f"{path} holds {kind}, not a dictionary")
     try:
-        converter = _ArrayMaker()
+        converter = _ArrayMaker(blank)
         plain = {key: converter.convert(value) for key, value in content.items()}
     except UnsafePickleError as error:
         raise UnsafePickleError(f"{path} {error}") from None
@@ -151,17 +157,24 @@ class _Array:
         flat = np.frombuffer(raw, self.dtype)
         return flat.reshape(self.shape, order="F" if self.by_column else "C").copy(order="K")
 
+    def blank(self) -> np.ndarray:
+        """Return zeros in place of the values. Raises ValueError where there are not as many as announced."""
+        if self.dtype.hasobject or len(self.content) != prod(self.shape) * self.dtype.itemsize:
+            raise ValueError(f"{len(self.content)} bytes are no {self.shape} {self.dtype}")
+        return np.broadcast_to(np.zeros((), self.dtype), self.shape)
+
 
 class _ArrayMaker:
     """Replaces pickled arrays by numpy's, also within lists and tuples, up to limits: a list may contain itself."""
 
-    def __init__(self) -> None:
+    def __init__(self, blank: bool) -> None:
+        self._blank = blank
         self._items = 0
 
     def convert(self, value: Any, depth: int = 0) -> Any:
         """Return `value` with numpy arrays. Raises UnsafePickleError where it exceeds the limits."""
         if isinstance(value, _Array):
-            value = value.value()
+            value = value.blank() if self._blank and len(value.shape) > 1 else value.value()
         if type(value) not in (list, tuple):
             return value
         self._items += len(value)
@@ -179,10 +192,11 @@ def _reconstruct(kind: type, shape: tuple[int, ...], typecode: bytes | str) -> _
     return _Array()
 
 
-def _frombuffer(buffer: bytes, kind: _DType, shape: tuple[int, ...], order: Literal["C", "F"]) -> np.ndarray:
+def _frombuffer(buffer: bytes, kind: _DType, shape: tuple[int, ...], order: Literal["C", "F"]) -> _Array:
     """Return the array that protocol 5 stores as its bytes, in place of numpy's function of this name."""
-    # A bytearray, because an array over bytes cannot be written to.
-    return np.frombuffer(bytearray(buffer), dtype=kind.dtype).reshape(shape, order=order)
+    array = _Array()
+    array.__setstate__((1, shape, kind, order == "F", buffer))
+    return array
 
 
 def _scalar(kind: _DType, content: bytes) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isqrt
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from cifar_sweep.data.formats import Images
-from cifar_sweep.data.formats.decode import Square, decode_files, fit_pixels, image_size
-from cifar_sweep.data.formats.folder import IMAGE_SUFFIXES, image_files
+from cifar_sweep.data.formats.decode import Square, decode_files, fit_pixels, image_sizes
+from cifar_sweep.data.formats.listing import describe_unread, list_images
 from cifar_sweep.data.formats.npz import read_arrays
+from cifar_sweep.data.formats.reading import reading_of
 from cifar_sweep.data.formats.stl10 import UNLABELLED_FILE, read_pixels
 from cifar_sweep.data.pickles import UnsafePickleError, read_pickle
 from cifar_sweep.recipe import DataRecipe
@@ -34,11 +35,13 @@ class Unlabelled:
         ids: N names, one per image.
         fit: The resize and crop left to do before the network sees the images (`resize.apply_fit`,
             `decode.fit_pixels`), or None.
+        notes: What the user should know, such as how many files were not read; a sentence each.
     """
 
     pixels: np.ndarray
     ids: tuple[str, ...]
     fit: Fit | None = None
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -70,14 +73,14 @@ def read_unlabelled(path: Path, data: DataRecipe) -> Unlabelled:
     except (OSError, EOFError, UnsafePickleError) as error:
         raise ValueError(f"unlabelled images: {path} cannot be read: {error}") from error
     if len(images) == 0:
-        raise ValueError(f"{path} holds no image")
+        raise ValueError("; ".join([f"{path} holds no image", *images.notes]))
     if len(set(images.ids)) < len(images):
         repeated = next(name for place, name in enumerate(images.ids) if name in images.ids[:place])
         raise ValueError(f"{path}: ids must be unique but {repeated!r} names two images")
     return images
 
 
-def load_unlabelled(data: DataRecipe, data_dir: Path, images: Images) -> np.ndarray:
+def load_unlabelled(data: DataRecipe, data_dir: Path, images: Images) -> Unlabelled:
     """Return the images of `data.unlabelled.path` in the form of the training images, to be put into one array.
 
     Args:
@@ -86,7 +89,7 @@ def load_unlabelled(data: DataRecipe, data_dir: Path, images: Images) -> np.ndar
         images: The training part of `data`.
 
     Returns:
-        (U, size, size, channels) uint8, of the size of `images` and with the same resize and crop left to do.
+        Pixels (U, size, size, channels), of the size of `images` and with the same resize and crop left to do.
 
     Raises:
         Unavailable: There is nothing at the path.
@@ -97,14 +100,14 @@ def load_unlabelled(data: DataRecipe, data_dir: Path, images: Images) -> np.ndar
     path = below(data_dir, data.unlabelled.path)
     unlabelled = read_unlabelled(path, data)
     if unlabelled.fit is not None and images.fit is None:
-        unlabelled = Unlabelled(fit_pixels(unlabelled.pixels, unlabelled.fit), unlabelled.ids)
+        unlabelled = replace(unlabelled, pixels=fit_pixels(unlabelled.pixels, unlabelled.fit), fit=None)
     theirs, ours = unlabelled.pixels.shape[1:3], images.pixels.shape[1:3]
     if theirs != ours or unlabelled.fit != images.fit:
         raise ValueError(
             f"data.unlabelled.path: the images in {path} have {_by(theirs)} pixels, but the training images, enlarged "
             f"batch by batch, have {_by(ours)}: resize them to that"
         )
-    return unlabelled.pixels
+    return unlabelled
 
 
 def _read(path: Path, data: DataRecipe) -> Unlabelled:
@@ -115,7 +118,7 @@ def _read(path: Path, data: DataRecipe) -> Unlabelled:
         return _from_array(read_pixels(path / UNLABELLED_FILE if path.is_dir() else path), None, data, path)
     if path.suffix == ".npy":
         return _from_array(_read_array(path), None, data, path)
-    if path.suffix.lower() in IMAGE_SUFFIXES:
+    if path.suffix.lower() in reading_of(data).suffixes:
         return _from_files([path], data)
     if path.suffix == ".npz":
         return _from_mapping(read_arrays(path), data, path)
@@ -179,30 +182,43 @@ def _channels_last(array: np.ndarray, channels: int) -> np.ndarray | None:
 
 def _from_folder(path: Path, data: DataRecipe) -> Unlabelled:
     """Return the images of a flat folder. Raises ValueError."""
-    files = image_files(path)
+    listing = list_images(path, reading_of(data))
+    files, notes = listing.images, tuple(filter(None, [_note(listing.unread, path)]))
     nested = next((file for file in files if file.parent != path), None)
     if nested is not None:
         raise ValueError(
             f"{path} has images in sub-folders ({nested.relative_to(path)}), as a labelled set has: measure on one by "
             "naming it in the study's `evaluate`, or put the images into one flat folder"
         )
-    return _from_files(files, data)
+    return _from_files(files, data, notes)
 
 
-def _from_files(files: Sequence[Path], data: DataRecipe) -> Unlabelled:
+def _from_files(files: Sequence[Path], data: DataRecipe, notes: tuple[str, ...] = ()) -> Unlabelled:
     """Return the images of files. Raises ValueError."""
-    ids = tuple(file.stem for file in files)
+    square, fit = _square(files, data)
+    pixels = decode_files(files, data.shape.channels, square, reading_of(data))
+    return Unlabelled(pixels, tuple(file.stem for file in files), fit, notes)
+
+
+def _square(files: Sequence[Path], data: DataRecipe) -> tuple[Square, Fit | None]:
+    """Return the square that the images of files become, and the resize and crop left to do then."""
     # The training images of a folder were decoded from any size, so these are too.
     if data.name == "folder":
-        return Unlabelled(decode_files(files, data.shape.channels, Square.stored(data)), ids, data.fit)
+        return Square.stored(data), data.fit
     side = data.stored.size
-    other = next((file for file in files if image_size(file) != (side, side)), None)
+    sizes = zip(files, image_sizes(files, reading_of(data)), strict=True)
+    other = next(((file, size) for file, size in sizes if size != (side, side)), None)
     if other is None:
-        return Unlabelled(decode_files(files, data.shape.channels, Square(side)), ids, data.fit)
+        return Square(side), data.fit
     # Without a resize the first image of another size is refused, with its name.
     if data.resize is None:
-        _required_fit(image_size(other)[::-1], data, str(other))
-    return Unlabelled(decode_files(files, data.shape.channels, Square.final(data)), ids)
+        file, size = other
+        _required_fit(size[::-1], data, str(file))
+    return Square.final(data), None
+
+
+def _note(unread: Mapping[str, int], path: Path) -> str:
+    return f"in {path}, {describe_unread(unread)}" if unread else ""
 
 
 def _required_fit(size: tuple[int, ...], data: DataRecipe, subject: str) -> Fit | None:

@@ -12,8 +12,8 @@ from torch import Tensor
 from cifar_sweep.augment import Source
 from cifar_sweep.data.classes import names_of
 from cifar_sweep.data.corruptions import corrupt
-from cifar_sweep.data.evaluation_sets import TEST, Corrupted, LabelledSet, labelled_sets
-from cifar_sweep.data.formats import Images, class_names
+from cifar_sweep.data.evaluation_sets import TEST, Corrupted, LabelledSet, labelled_sets, require_known_classes
+from cifar_sweep.data.formats import Images
 from cifar_sweep.data.split import load_test
 from cifar_sweep.inference.metrics import tally_images
 from cifar_sweep.inference.trained import Trained
@@ -109,13 +109,9 @@ def _corrupted(test: Images, corruption: Corrupted, channels: int) -> Images:
 
 def _load_collections(sets: list[LabelledSet], trained_on: DataRecipe, run: Run) -> dict[str, Images]:
     """Return the images of the sets that are collections of their own, by the set's name."""
-    trained_names = class_names(trained_on, run.data_dir, "train")
     collections = {}
     for labelled in sets:
         if isinstance(labelled.source, DataRecipe):
-            set_names = class_names(labelled.source, run.data_dir, "test")
-            if trained_names and set_names and trained_names != set_names:
-                names = f"{', '.join(trained_names)} but the set has {', '.join(set_names)}"
-                raise ValueError(f"{labelled.name}: the network knows {names}")
+            require_known_classes(labelled, trained_on, run.data_dir)
             collections[labelled.name] = load_test(labelled.source, run)
     return collections

@@ -53,7 +53,7 @@ def predict_images(recipe: Recipe, models: Sequence[Path], site: Site, source: P
         warnings = channel_warnings(unlabelled, trained)
         usual_labels = _predicted_classes(networks, _thinned(training_images), augmentation)
         warnings += class_warnings(labels, usual_labels, names)
-    return Predictions(images.ids, labels.tolist(), names, tuple(warnings))
+    return Predictions(images.ids, labels.tolist(), names, (*images.notes, *warnings))
 
 
 def probabilities(

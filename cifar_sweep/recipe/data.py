@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PlainValidator, model_validator
+from pydantic import Field, PlainValidator, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from cifar_sweep.recipe.datasets import CLASS_NAMES, SHAPES, TRAINING_IMAGES, chosen_classes
 from cifar_sweep.schema import Section, Shape
 
-__all__ = ["SHAPES", "DataRecipe", "Fit", "UnlabelledRecipe"]
+__all__ = ["FIRST_READING", "READING", "SHAPES", "DataRecipe", "Fit", "UnlabelledRecipe"]
+
+# Versions of the rules by which image files are found and decoded (`cifar_sweep.data.formats.reading`).
+FIRST_READING = 1  # of recipes recorded before the rules had a version
+READING = 2  # of studies that begin now
 
 
 def _validation(value: Any) -> int | float:
@@ -127,6 +131,28 @@ class DataRecipe(Section):
     unlabelled: UnlabelledRecipe | None = Field(
         default=None, description="Images without labels, for techniques that learn from them; null: none."
     )
+    reading: int | None = Field(
+        default=None,
+        ge=FIRST_READING,
+        le=READING,
+        description="Version of the rules by which image files are found and decoded, for a folder and for "
+        "unlabelled images. 1: those of 0.1.0; 2: more suffixes, EXIF orientation, no hidden folders. null: the newest "
+        "at the study's beginning, which it keeps to its end.",
+    )
+
+    @property
+    def reads_files(self) -> bool:
+        """Whether a training may decode image files, so that `reading` matters to it."""
+        return self.name == "folder" or (self.unlabelled is not None and self.unlabelled.path is not None)
+
+    @property
+    def reading_version(self) -> int:
+        """The version of the rules by which image files are read: `reading`, or what its absence stands for.
+
+        A study whose training reads image files settles `reading` when it begins. A recipe of such a study without it
+        was recorded before the rules had a version.
+        """
+        return self.reading or (FIRST_READING if self.reads_files else READING)
 
     @property
     def stored(self) -> Shape:
@@ -160,6 +186,15 @@ class DataRecipe(Section):
             return None
         held_out = self.validation if isinstance(self.validation, int) else max(1, round(self.validation * images))
         return images - held_out
+
+
+    @model_serializer(mode="wrap")
+    def _without_absent_reading(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave `reading` out where it is not set: recipes recorded before it existed keep their digests."""
+        content: dict[str, Any] = serialize(self)
+        if self.reading is None:
+            content.pop("reading", None)
+        return content
 
     @model_validator(mode="after")
     def _own_data_is_described(self) -> DataRecipe:

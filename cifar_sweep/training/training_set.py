@@ -67,7 +67,8 @@ def _hide_labels(
     """Return all images with the labels of unlabelled ones hidden, the indices of these, and their labels if known."""
     unlabelled = recipe.data.unlabelled
     if unlabelled is not None and unlabelled.path is not None:
-        return *append_unlabelled(images, load_unlabelled(recipe.data, run.data_dir, images)), None
+        collection = load_unlabelled(recipe.data, run.data_dir, images)
+        return *append_unlabelled(images, collection.pixels), None
     if not len(split.unlabelled):
         return images, split.unlabelled, None
     return hide_labels(images, split.unlabelled), split.unlabelled, images.labels[split.unlabelled]

@@ -6,18 +6,18 @@ from typing import Any
 
 from cifar_sweep.data.cache import load_images
 from cifar_sweep.data.download import fetch
-from cifar_sweep.data.evaluation_sets import missing_collections
-from cifar_sweep.data.formats import Images
+from cifar_sweep.data.formats import Images, check_part, part_notes
 from cifar_sweep.data.split import Split, fingerprint, make_split
-from cifar_sweep.data.unlabelled import load_unlabelled
+from cifar_sweep.data.unlabelled import Unlabelled, load_unlabelled
 from cifar_sweep.inference.precision import resolve_precision
 from cifar_sweep.recipe import AUTO, Recipe
+from cifar_sweep.recipe.data import READING
 from cifar_sweep.techniques.distillation import require_teacher
 from cifar_sweep.training.initial import class_embeddings
 from cifar_sweep.transfer import require_weights
 from cifar_sweep.tune.batch import auto_batch_size
 from cifar_sweep.tune.execution import settle_execution
-from sweeps.workload import Prepared, Site, Unavailable
+from sweeps.workload import Prepared, Site
 
 
 def prepare_study(recipe: Recipe, site: Site) -> Prepared:
@@ -28,14 +28,16 @@ def prepare_study(recipe: Recipe, site: Site) -> Prepared:
         site: The device, the folder of the data, and what else the study will need.
 
     Returns:
-        `precision`, `execution` and, where it is auto, `batch_size` for this device; a description of the data; and
-        how the execution was chosen.
+        `precision`, `execution` and, where it is auto, `batch_size` for this device; `data.reading` where training
+        decodes image files; a description of the data; and how the execution was chosen.
 
     Raises:
-        Unavailable: Data, weights, the teacher or an evaluation set are missing and cannot be downloaded.
+        Unavailable: Data, weights or the teacher are missing and cannot be downloaded.
         ValueError: They do not fit the recipe.
     """
-    images, split = _require_inputs(recipe, site)
+    given = recipe.data.reading
+    recipe = recipe if site.begun else with_newest_reading(recipe)
+    images, split, unlabelled = _require_inputs(recipe, site)
     settings: dict[str, Any] = {"precision": resolve_precision(recipe.precision, site.device)}
     if recipe.batch_size == AUTO:
         settings["batch_size"] = auto_batch_size(recipe, site)
@@ -44,23 +46,33 @@ def prepare_study(recipe: Recipe, site: Site) -> Prepared:
     # Last: ways of execution are timed with the batch size and the precision of the trials.
     execution = settle_execution(recipe.model_copy(update=settings), site)
     settings["execution"] = execution.way
-    return Prepared(settings, _provenance(recipe, images, split), [execution.note] if execution.note else [])
+    if recipe.data.reading != given:
+        settings["data.reading"] = recipe.data.reading
+    notes = [execution.note] if execution.note else []
+    data_notes = [*part_notes(recipe.data, site.data_dir, "train"), *(unlabelled.notes if unlabelled else ())]
+    return Prepared(settings, _provenance(recipe, images, split), notes, data_notes)
 
 
-def _require_inputs(recipe: Recipe, site: Site) -> tuple[Images, Split]:
-    """Find or download all that training and evaluation will need; return the training part and its split."""
+def with_newest_reading(recipe: Recipe) -> Recipe:
+    """Return the recipe with the newest version of `data.reading` where it reads image files and names no version."""
+    if recipe.data.reading is not None or not recipe.data.reads_files:
+        return recipe
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"reading": READING})})
+
+
+def _require_inputs(recipe: Recipe, site: Site) -> tuple[Images, Split, Unlabelled | None]:
+    """Find or download all that training will need; return the training part, its split and the unlabelled images."""
     data = recipe.data
     fetch(data, site.data_dir)
-    for missing in missing_collections(data, site.evaluate, site.data_dir):
-        raise Unavailable(f"evaluate: {missing}")
     require_weights(recipe, site)
     require_teacher(recipe, site)
     class_embeddings(recipe, site.data_dir)
+    check_part(data, site.data_dir, "train")  # also what the cache does not depend on, such as a class without images
     images = load_images(data, site.data_dir, "train")
     split = make_split(data, images.labels, split_seed=0)
-    if data.unlabelled is not None and data.unlabelled.path is not None:
-        load_unlabelled(data, site.data_dir, images)
-    return images, split
+    if data.unlabelled is None or data.unlabelled.path is None:
+        return images, split, None
+    return images, split, load_unlabelled(data, site.data_dir, images)
 
 
 def _provenance(recipe: Recipe, images: Images, split: Split) -> dict[str, Any]:
@@ -75,6 +87,8 @@ def _provenance(recipe: Recipe, images: Images, split: Split) -> dict[str, Any]:
         "image_size": shape.size,
         "split_hash": split.hash,
     }
+    if recipe.data.reads_files:
+        provenance["reading"] = recipe.data.reading_version
     if len(split.unlabelled):
         provenance["unlabelled_images"] = len(split.unlabelled)
     return provenance

@@ -59,8 +59,8 @@ def test_the_engine_finds_every_capability_by_the_package_name():
     assert loaded.schema.type is Recipe
     assert all(loaded.has(name) for name in workload.__all__)
     assert set(workload.__all__) == {
-        "train", "cost", "toggles", "prepare", "chance", "smoke", "scale", "evaluations", "evaluate", "references",
-        "without_validation", "predict", "export", "tune_batch", "tune_lr", "gpu_share",
+        "train", "cost", "toggles", "prepare", "check_test_data", "chance", "smoke", "scale", "evaluations", "evaluate",
+        "references", "without_validation", "predict", "export", "tune_batch", "tune_lr", "gpu_share",
     }  # fmt: skip
 
 
@@ -192,9 +192,6 @@ def test_prepare_finds_what_training_will_want(make_recipe, data_dir: Path):
     recipe = make_recipe(data__train_limit=None, data__unlabelled={"path": "nowhere.npz"})
     with pytest.raises(Unavailable, match=r"nowhere\.npz"):
         workload.prepare(recipe, Site(data_dir, "cpu"))
-    elsewhere = {"name": "more", "data": {"name": "npz", "path": "absent.npz"}}
-    with pytest.raises(Unavailable, match=r"evaluate: more: .*absent\.npz"):
-        workload.prepare(make_recipe(), Site(data_dir, "cpu", evaluate=(elsewhere,)))
 
 
 def test_a_final_run_stops_at_the_median_epoch_of_runs_that_stopped_early(make_recipe):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +25,11 @@ __all__ = [
     "Format",
     "Images",
     "Part",
+    "check_part",
     "class_names",
     "configured_path",
     "official_folder",
+    "part_notes",
     "read_images",
     "source_files",
 ]
@@ -46,9 +49,11 @@ def source_files(data: DataRecipe, data_dir: Path, part: Part) -> list[Path]:
 
     Raises:
         Unavailable: A file is missing; the message names the first one.
+        ValueError: A folder cannot be read, or has links that cannot be followed.
     """
     form = FORMATS[data.name]
-    files = form.files(data, data_dir, part)
+    with _explained(data, f"the {part} part"):
+        files = form.files(data, data_dir, part)
     missing = next((file for file in files if not file.exists()), None)
     if missing is not None:
         raise Unavailable(
@@ -66,13 +71,48 @@ def read_images(data: DataRecipe, data_dir: Path, part: Part) -> Images:
         ValueError: A file is broken, or the images are not as `data` describes them.
     """
     source_files(data, data_dir, part)
-    form = FORMATS[data.name]
+    return _checked(FORMATS[data.name].read, data, data_dir, part)
+
+
+def check_part(data: DataRecipe, data_dir: Path, part: Part) -> None:
+    """Check all of a part that can be known without reading a pixel: files, shapes, types, class names, labels.
+
+    Raises:
+        Unavailable: The data is absent.
+        ValueError: The files are not as `data` describes them.
+    """
+    source_files(data, data_dir, part)
+    _checked(FORMATS[data.name].outline, data, data_dir, part)
+    class_names(data, data_dir, part)
+
+
+def part_notes(data: DataRecipe, data_dir: Path, part: Part) -> list[str]:
+    """Return what the user should know about the files of a part, such as how many are not read; a sentence each.
+
+    Raises:
+        ValueError: A folder cannot be read, or has links that cannot be followed.
+    """
+    with _explained(data, f"the {part} part"):
+        return FORMATS[data.name].notes(data, data_dir, part)
+
+
+def _checked(read: Callable[[DataRecipe, Path, Part], Images], data: DataRecipe, data_dir: Path, part: Part) -> Images:
+    """Return the images that `read` returns, checked, and of the classes of `subset` alone."""
+    with _explained(data, f"the {part} part"):
+        images = read(data, data_dir, part)
+    place = f" ({configured_path(data, data_dir)})" if data.path is not None else ""
+    _check_images(images, data.stored, f"data {data.name}{place}, {part} part")
+    names = FORMATS[data.name].class_names(data, data_dir, part)
+    return _keep_subset(images, data, names) if data.subset else images
+
+
+@contextmanager
+def _explained(data: DataRecipe, subject: str) -> Iterator[None]:
+    """Raise ValueError, naming the data and the subject, where a file cannot be read."""
     try:
-        images = form.read(data, data_dir, part)
+        yield
     except (OSError, UnsafePickleError) as error:
-        raise ValueError(f"data {data.name}: the {part} part cannot be read: {error}") from error
-    _check_images(images, data.stored, f"data {data.name}, {part} part")
-    return _keep_subset(images, data, form.class_names(data, data_dir, part)) if data.subset else images
+        raise ValueError(f"data {data.name}: {subject} cannot be read: {error}") from error
 
 
 def class_names(data: DataRecipe, data_dir: Path, part: Part = "train") -> tuple[str, ...]:
@@ -84,10 +124,8 @@ def class_names(data: DataRecipe, data_dir: Path, part: Part = "train") -> tuple
     Raises:
         ValueError: The names cannot be read, or there are more or fewer than the recipe has classes.
     """
-    try:
+    with _explained(data, "the names of the classes"):
         names = FORMATS[data.name].class_names(data, data_dir, part)
-    except (OSError, UnsafePickleError) as error:
-        raise ValueError(f"data {data.name}: the names of the classes cannot be read: {error}") from error
     if names and len(names) != data.stored.classes:
         raise ValueError(f"data {data.name} names {len(names)} classes but has {data.stored.classes}")
     if not names or data.subset is None:
@@ -110,8 +148,10 @@ def _check_images(images: Images, shape: Shape, subject: str) -> None:
     """Raise ValueError unless the images and labels are as `shape` says; `subject` names them in the message."""
     expected = (shape.size, shape.size, shape.channels)
     if images.pixels.dtype != np.uint8 or images.pixels.shape[1:] != expected:
+        hint = "" if images.pixels.dtype == np.uint8 else "; store pixels as whole numbers from 0 to 255"
         raise ValueError(
             f"{subject}: expected images of {expected} uint8 but got {images.pixels.shape[1:]} {images.pixels.dtype}"
+            f"{hint}"
         )
     if not np.issubdtype(images.labels.dtype, np.integer) or images.labels.shape != images.pixels.shape[:1]:
         raise ValueError(

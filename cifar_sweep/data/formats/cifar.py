@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cifar_sweep.data.formats.images import Format, Images, Part, official_folder
+from cifar_sweep.data.formats.images import Format, Images, Part, blank, official_folder
 from cifar_sweep.data.pickles import read_pickle
 from cifar_sweep.recipe import DataRecipe
 from cifar_sweep.recipe.datasets import CLASS_NAMES, COARSE_NAMES
@@ -34,19 +34,35 @@ def _files(data: DataRecipe, data_dir: Path, part: Part) -> list[Path]:
 
 
 def _read(data: DataRecipe, data_dir: Path, part: Part) -> Images:
-    key = "fine_labels" if data.name == "cifar100" else "labels"
-    batches = [(file, _read_batch(file, "data", key)) for file in _files(data, data_dir, part)]
-    for file, batch in batches:
-        if getattr(batch["data"], "dtype", None) != np.uint8 or batch["data"].shape[1:] != (3072,):
-            raise ValueError(f"{file}: 'data' must be an array of N x 3072 uint8")
-    flat = np.concatenate([batch["data"] for _, batch in batches])
-    labels = np.concatenate([np.asarray(batch[key]) for _, batch in batches])
+    batches = _checked_batches(data, data_dir, part, without_pixels=False)
+    flat = np.concatenate([pixels for pixels, _ in batches])
+    labels = np.concatenate([labels for _, labels in batches])
     return Images(np.ascontiguousarray(flat.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)), labels)
 
 
-def _read_batch(file: Path, *keys: str) -> dict[str, Any]:
+def _outline(data: DataRecipe, data_dir: Path, part: Part) -> Images:
+    batches = _checked_batches(data, data_dir, part, without_pixels=True)
+    labels = np.concatenate([labels for _, labels in batches])
+    return Images(blank((sum(len(pixels) for pixels, _ in batches), 32, 32, 3)), labels)
+
+
+def _checked_batches(
+    data: DataRecipe, data_dir: Path, part: Part, *, without_pixels: bool
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return the pixels (N, 3072) and labels (N,) of each batch of a part, the pixels blank if wanted."""
+    key = "fine_labels" if data.name == "cifar100" else "labels"
+    batches = [
+        (file, _read_batch(file, "data", key, without_pixels=without_pixels)) for file in _files(data, data_dir, part)
+    ]
+    for file, batch in batches:
+        if getattr(batch["data"], "dtype", None) != np.uint8 or batch["data"].shape[1:] != (3072,):
+            raise ValueError(f"{file}: 'data' must be an array of N x 3072 uint8")
+    return [(batch["data"], np.asarray(batch[key])) for _, batch in batches]
+
+
+def _read_batch(file: Path, *keys: str, without_pixels: bool = False) -> dict[str, Any]:
     """Return the content of a pickled batch. Raises ValueError where it lacks one of `keys`."""
-    batch = read_pickle(file)
+    batch = read_pickle(file, blank=without_pixels)
     absent = [key for key in keys if key not in batch]
     if absent:
         raise ValueError(f"{file} has no {absent[0]!r}")
@@ -67,4 +83,10 @@ def _names_in_meta(data: DataRecipe, data_dir: Path, key: str) -> tuple[str, ...
     return tuple(name.decode("latin1") if isinstance(name, bytes) else str(name) for name in names)
 
 
-CIFAR = Format(_files, _read, _class_names, "the official 'python version' of the data, unpacked, in the data folder")
+CIFAR = Format(
+    _files,
+    _read,
+    _outline,
+    _class_names,
+    "the official 'python version' of the data, unpacked, in the data folder",
+)

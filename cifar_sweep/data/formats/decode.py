@@ -6,14 +6,18 @@ Pillow resizes bytes in whole numbers, so the result, and the fingerprint over i
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image
 
+from cifar_sweep.data.formats.listing import first_named
+from cifar_sweep.data.formats.reading import Reading
 from cifar_sweep.recipe import DataRecipe
 from cifar_sweep.recipe.data import Fit
 
@@ -21,6 +25,18 @@ BILINEAR = Image.Resampling.BILINEAR
 THREADS = min(4, os.cpu_count() or 1)
 BLOCK = 64  # images that a thread takes at once, so that handing them out costs little
 BROKEN = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)  # raised by Pillow for bad files
+# The formats that are decoded, whatever the suffix: Pillow would start other programs for some of the rest.
+FORMATS = ("PNG", "JPEG", "MPO", "GIF", "WEBP", "BMP", "DIB", "TIFF", "PPM", "JPEG2000", "AVIF")
+# The steps that bring an image with this EXIF orientation upright.
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 @dataclass(frozen=True)
@@ -47,36 +63,52 @@ class Square:
         return cls(data.shape.size, None if data.center_crop is None else data.resize)
 
 
-def decode_files(files: Sequence[Path], channels: int, square: Square) -> np.ndarray:
+def decode_files(files: Sequence[Path], channels: int, square: Square, reading: Reading) -> np.ndarray:
     """Decode image files of any size and of any mode with 8 bits per channel.
+
+    Of an animation the first frame is decoded. Transparency is ignored: a pixel has the colour that is stored for it.
 
     Args:
         files: The N files.
         channels: 1 (grey) or 3 (RGB).
         square: How each image becomes a square.
+        reading: Whether images are turned upright.
 
     Returns:
         (N, side, side, channels) uint8.
 
     Raises:
-        ValueError: A file cannot be decoded; the message names it.
+        ValueError: Files cannot be decoded; the message names the first ten and says how many there are.
     """
     pixels = np.empty((len(files), square.side, square.side, channels), np.uint8)
+    errors: dict[int, str] = {}
 
     def decode(place: int) -> None:
-        pixels[place] = np.asarray(_to_square(_open_image(files[place], channels), square)).reshape(pixels.shape[1:])
+        try:
+            image = _open_image(files[place], channels, reading)
+            pixels[place] = np.asarray(_to_square(image, square)).reshape(pixels.shape[1:])
+        except BROKEN as error:
+            errors[place] = str(error)
 
     _in_threads(decode, len(files))
+    _refuse_broken([(files[place], errors[place]) for place in sorted(errors)])
     return pixels
 
 
-def image_size(file: Path) -> tuple[int, int]:
-    """Return width and height of the image in `file`, in pixels. Raises ValueError when it cannot be read."""
-    try:
-        with Image.open(file) as image:
-            return image.size
-    except BROKEN as error:
-        raise ValueError(f"{file} cannot be decoded: {error}") from error
+def image_sizes(files: Sequence[Path], reading: Reading) -> list[tuple[int, int]]:
+    """Return width and height of the images in some files, in pixels, as they are decoded. Raises as `decode_files`."""
+    sizes: list[tuple[int, int]] = [(0, 0)] * len(files)
+    errors: dict[int, str] = {}
+
+    def measure(place: int) -> None:
+        try:
+            sizes[place] = _image_size(files[place], reading)
+        except BROKEN as error:
+            errors[place] = str(error)
+
+    _in_threads(measure, len(files))
+    _refuse_broken([(files[place], errors[place]) for place in sorted(errors)])
+    return sizes
 
 
 def fit_pixels(pixels: np.ndarray, fit: Fit) -> np.ndarray:
@@ -103,16 +135,52 @@ def fit_pixels(pixels: np.ndarray, fit: Fit) -> np.ndarray:
     return fitted
 
 
-def _open_image(file: Path, channels: int) -> Image.Image:
-    """Return the image in `file` as RGB or grey. Raises ValueError when it cannot be decoded."""
+def _image_size(file: Path, reading: Reading) -> tuple[int, int]:
+    """Return width and height of an image, from its header where that is enough. Raises one of BROKEN."""
+    with Image.open(file, formats=_formats()) as image:
+        # Pillow gives the size of a TIFF as it stands after turning, of other formats as it is stored.
+        on_its_side = reading.upright and image.format != "TIFF" and _orientation(image) in (5, 6, 7, 8)
+        return (image.height, image.width) if on_its_side else image.size
+
+
+def _open_image(file: Path, channels: int, reading: Reading) -> Image.Image:
+    """Return the image in `file` as RGB or grey. Raises one of BROKEN when it cannot be decoded."""
+    with Image.open(file, formats=_formats()) as opened:
+        opened.load()
+        image: Image.Image = opened
+        # Pillow would clip these to 255 instead of scaling them, and the range that they use is unknown.
+        if image.mode.startswith(("I", "F")):
+            raise ValueError(f"it has pixels of mode {image.mode}, not of 8 bits a channel; convert it to 8 bits")
+        if reading.upright and (turn := UPRIGHT.get(_orientation(image))) is not None:
+            image = image.transpose(turn)
+        if isinstance(image.info.get("transparency"), bytes):  # Pillow warns if such a palette loses it in one step
+            image = image.convert("RGBA")
+        return image.convert("RGB" if channels == 3 else "L")
+
+
+def _orientation(image: Image.Image) -> int:
+    """Return the EXIF orientation of an image, 1 to 8; 1 where it has none that can be read."""
     try:
-        with Image.open(file) as image:
-            # Pillow would clip these to 255 instead of scaling them.
-            if image.mode.startswith(("I", "F")):
-                raise ValueError(f"it has pixels of mode {image.mode}, not of 8 bits a channel")
-            return image.convert("RGB" if channels == 3 else "L")
-    except BROKEN as error:
-        raise ValueError(f"{file} cannot be decoded: {error}") from error
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except (*BROKEN, KeyError, TypeError, struct.error):  # broken EXIF data; the pixels may be whole
+        return 1
+    return orientation if isinstance(orientation, int) else 1
+
+
+@cache
+def _formats() -> tuple[str, ...]:
+    """Return those of FORMATS that this build of Pillow decodes."""
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
+
+
+def _refuse_broken(broken: Sequence[tuple[Path, str]]) -> None:
+    """Raise ValueError where there are broken files, given with the reasons."""
+    if len(broken) == 1:
+        raise ValueError(f"{broken[0][0]} cannot be decoded: {broken[0][1]}")
+    if broken:
+        lines = first_named(f"{file}: {reason}" for file, reason in broken)
+        raise ValueError(f"{len(broken)} images cannot be decoded; replace or remove them:{lines}")
 
 
 def _to_square(image: Image.Image, square: Square) -> Image.Image:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cifar_sweep.data.formats.images import Format, Images, Part
+from cifar_sweep.data.formats.images import Format, Images, Part, blank
 from cifar_sweep.recipe import DataRecipe
 from cifar_sweep.recipe.datasets import CLASS_NAMES
 
@@ -31,8 +31,13 @@ def _read(data: DataRecipe, data_dir: Path, part: Part) -> Images:
     return Images(pixels[..., None], digits.target[index])
 
 
+def _outline(data: DataRecipe, data_dir: Path, part: Part) -> Images:
+    # The digits come with the library, in one file with their labels: there is nothing that could be wrong with them.
+    return Images(blank((TEST_IMAGES, 8, 8, 1)), np.arange(TEST_IMAGES) % 10)
+
+
 def _class_names(data: DataRecipe, data_dir: Path, part: Part) -> tuple[str, ...]:
     return CLASS_NAMES["digits"]
 
 
-DIGITS = Format(_files, _read, _class_names, "scikit-learn")
+DIGITS = Format(_files, _read, _outline, _class_names, "scikit-learn")

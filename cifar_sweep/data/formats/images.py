@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -45,14 +45,24 @@ class Format:
     Attributes:
         files: Returns the files of a part, existing or not.
         read: Returns the images of a part, of all classes, at the stored size.
+        outline: Returns what `read` would return, but with blank pixels (`blank`): labels may be read, pixels may not.
         class_names: Returns the class names that the data states, in the order of the labels; may be empty.
         expected_files: The files to put where, in words, for the message that they are missing.
+        notes: Returns what the user should know about the files of a part, such as those that are not read; a sentence
+            each.
     """
 
     files: Callable[[DataRecipe, Path, Part], list[Path]]
     read: Callable[[DataRecipe, Path, Part], Images]
+    outline: Callable[[DataRecipe, Path, Part], Images]
     class_names: Callable[[DataRecipe, Path, Part], tuple[str, ...]]
     expected_files: str
+    notes: Callable[[DataRecipe, Path, Part], list[str]] = lambda data, data_dir, part: []
+
+
+def blank(shape: tuple[int, ...], dtype: np.dtype[Any] | type = np.uint8) -> np.ndarray:
+    """Return an array of zeros of any shape that takes no memory and cannot be written to."""
+    return np.broadcast_to(np.zeros((), dtype), shape)
 
 
 def official_folder(data: DataRecipe, data_dir: Path) -> Path:

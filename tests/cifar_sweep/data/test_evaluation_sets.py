@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cifar_sweep import workload
-from cifar_sweep.data.evaluation_sets import Corrupted, LabelledSet, labelled_sets, missing_collections, sets_of
+from cifar_sweep.data.evaluation_sets import Corrupted, LabelledSet, labelled_sets, sets_of
 from cifar_sweep.recipe import DataRecipe
 
 KINDS = ["noise", "blur", "contrast", "jpeg", "brightness"]
@@ -30,29 +29,22 @@ def test_an_entry_gives_its_sets(make_recipe, entry: Any, labels: list[str]):
 
 
 def test_a_collection_takes_its_shape_from_the_training_data_and_may_state_it():
-    expected = [LabelledSet("far", DataRecipe(name="folder", path="far", size=16, channels=1, classes=4))]
+    expected = [LabelledSet("far", DataRecipe(name="folder", path="far", size=16, channels=1, classes=4, reading=2))]
     data = {"name": "folder", "path": "far"}
     assert sets_of(OWN, {"name": "far", "data": data}) == expected
     assert sets_of(OWN, {"name": "far", "data": data | {"size": 16, "channels": 1, "classes": 4}}) == expected
 
 
-def test_a_collection_is_resized_and_cropped_like_the_training_images():
+@pytest.mark.parametrize("reading", [1, 2])
+def test_a_collection_is_read_resized_and_cropped_like_the_training_images(reading: int):
     resized = DataRecipe(name="stl10", resize=64, center_crop=56, subset=["car", "deer"])
     (cifar10,) = sets_of(resized, {"name": "far", "data": {"name": "cifar10", "subset": ["automobile", "deer"]}})
     assert cifar10.source == DataRecipe(name="cifar10", resize=64, center_crop=56, subset=["automobile", "deer"])
     (npz,) = sets_of(resized, {"name": "own", "data": {"name": "npz", "path": "p"}})
     assert npz.source == DataRecipe(name="npz", path="p", size=96, channels=3, classes=2, resize=64, center_crop=56)
-    folder = DataRecipe(name="folder", path="f", channels=3, classes=2, resize=64, center_crop=56)
+    folder = DataRecipe(name="folder", path="f", channels=3, classes=2, resize=64, center_crop=56, reading=reading)
     (other,) = sets_of(folder, {"name": "other", "data": {"name": "folder", "path": "g"}})
     assert other.source == folder.model_copy(update={"path": "g"})
-
-
-def test_absent_collections_are_reported(tmp_path: Path):
-    entries = ["noise", {"name": "far", "data": {"name": "npz", "path": "far.npz"}}]
-    (missing,) = missing_collections(OWN, entries, tmp_path)
-    assert missing.startswith(f"far: data npz: no {tmp_path / 'far.npz'}. Put an .npz with")
-    (tmp_path / "far.npz").touch()
-    assert missing_collections(OWN, entries, tmp_path) == []
 
 
 @pytest.mark.parametrize(("entry", "message"), [

@@ -21,6 +21,7 @@ from torchvision.transforms import v2
 from cifar_sweep.data.formats import class_names, read_images, source_files
 from cifar_sweep.data.unlabelled import read_unlabelled
 from cifar_sweep.recipe import DataRecipe
+from cifar_sweep.recipe.data import READING
 from sweeps.workload import Unavailable
 from tests.cifar_sweep.artificial_data import make_folder, pictures
 
@@ -49,7 +50,7 @@ def folder(tmp_path: Path) -> DataRecipe:
                 image = image.convert("P") if index == 1 else image
                 image.save(tmp_path / "pets" / part / label / f"{index}.{'PNG' if index else 'bmp'}")
     (tmp_path / "pets" / "train" / "cat" / "notes.txt").write_text("no image")
-    return DataRecipe(name="folder", path="pets", size=8, channels=3, classes=2)
+    return DataRecipe(name="folder", path="pets", size=8, channels=3, classes=2, reading=READING)
 
 
 def test_cifar10_is_read_in_the_order_of_the_batches_as_rows_of_pixels(cifar10_dir: Path):
@@ -174,6 +175,7 @@ def test_an_array_that_announces_more_than_the_memory_is_refused(tmp_path: Path,
         return
     with zipfile.ZipFile(tmp_path / str(data.path), "w") as archive:
         archive.writestr("x_train.npy", header.getvalue())
+        archive.writestr("y_train.npy", header.getvalue())
     with pytest.raises(ValueError, match=r"is no \.npz of plain arrays"):
         read_images(data, tmp_path, "train")
 

@@ -187,7 +187,7 @@ def test_images_for_training_have_the_form_of_the_training_images(
     make_unlabelled_pickle(tmp_path / "set.pkl", count=6)
     data = DataRecipe(name="cifar10", resize=48, unlabelled=UnlabelledRecipe(path="set.pkl"))
     images = load_images(data, tmp_path, "train")
-    pixels = load_unlabelled(data, tmp_path, images)
+    pixels = load_unlabelled(data, tmp_path, images).pixels
     assert pixels.shape == (6, *images.pixels.shape[1:3], 3)
     assert np.array_equal(pixels, PICTURES if images.fit else fit_pixels(PICTURES, Fit(48, None)))
 
