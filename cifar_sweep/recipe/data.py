@@ -187,7 +187,6 @@ class DataRecipe(Section):
         held_out = self.validation if isinstance(self.validation, int) else max(1, round(self.validation * images))
         return images - held_out
 
-
     @model_serializer(mode="wrap")
     def _without_absent_reading(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave `reading` out where it is not set: recipes recorded before it existed keep their digests."""
