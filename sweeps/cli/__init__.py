@@ -11,6 +11,7 @@ import atexit
 import signal
 
 from sweeps.cli import process
+from sweeps.cli.streams import make_lasting
 from sweeps.engine.signals import STOPPING, Stopped, StopSignals, listen
 
 
@@ -25,7 +26,7 @@ def main() -> None:
     listen(signals)
     atexit.register(_ignore_signals)  # for the last moments of the interpreter
     try:
-        process.outlive_readers()
+        make_lasting()
         process.hide_unraisable(Stopped)
         code, message = _run()
     except BaseException:
