@@ -15,4 +15,6 @@ def distribution(dimension: Dimension) -> BaseDistribution:
     assert isinstance(dimension, Numeric)
     if dimension.integer:
         return IntDistribution(int(dimension.low), int(dimension.high), dimension.log, int(dimension.step or 1))
-    return FloatDistribution(float(dimension.low), float(dimension.high), dimension.log, dimension.step)
+    # A step such as 1/3 meets `high` only up to rounding; Optuna would warn of it for each trial and shrink the range.
+    high = dimension.high if dimension.step is None else dimension.decode(dimension.high)
+    return FloatDistribution(float(dimension.low), float(high), dimension.log, dimension.step)
