@@ -136,10 +136,10 @@ def position_of(dimension: Dimension, value: Any) -> float | None:
     low, high, at = float(dimension.low), float(dimension.high), float(value)
     if not low <= at <= high:
         return None
-    if low == high:
-        return 0.5
     if dimension.log:
         low, high, at = math.log(low), math.log(high), math.log(at)
+    if low == high:  # neighbouring numbers can have the same logarithm
+        return 0.5
     return (at - low) / (high - low)
 
 

@@ -95,6 +95,7 @@ def test_only_completed_trials_move_the_best_so_far(make_results: Make) -> None:
     ("dimension", "value", "position"),
     [
         (Numeric(key="a", low=0.001, high=0.1, log=True), 0.01, 0.5),
+        (Numeric(key="a", low=0.1, high=0.10000000000000002, log=True), 0.1, 0.5),
         (Numeric(key="a", low=0, high=4), 1, 0.25),
         (Numeric(key="a", low=0, high=4), 5, None),
         (Categorical(key="a", values=([1, 1], [2, 1])), (2, 1), 0.75),
