@@ -9,8 +9,8 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
@@ -35,9 +35,25 @@ def write_atomic(path: Path, text: str) -> None:
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="", closefd=False) as file:
             file.write(text)
         os.fsync(descriptor)  # without it the name may reach the disk before the content
-        os.fchmod(descriptor, 0o644)  # mkstemp makes the file private
         temporary.replace(path)
     fsync_path(path.parent)
+
+
+def create_beside(path: Path, suffix: str) -> tuple[Path, int]:
+    """Create and open an empty file with a hidden name of its own in the folder of `path`.
+
+    Unlike the files of `tempfile`, it has the permissions that the user's umask gives to any new file, so that a group
+    which shares a runs folder can go on with each other's studies.
+
+    Args:
+        path: The file that the new one will replace.
+        suffix: The end of the new file's name.
+
+    Returns:
+        The file, and a descriptor for reading and writing it.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{suffix}")
+    return temporary, os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
 
 
 def put_in_place(whole: Path, path: Path) -> None:
@@ -131,15 +147,15 @@ def _remove_leftovers_once(folder: Path) -> None:
 def _temporary(path: Path) -> Iterator[tuple[Path, int]]:
     """Yield a locked temporary file beside `path` and its descriptor; it is removed if it still has its name."""
     while True:
-        descriptor, name = tempfile.mkstemp(SUFFIX, f".{path.name}.", path.parent)
+        temporary, descriptor = create_beside(path, SUFFIX)
         _lock(descriptor)
         if os.fstat(descriptor).st_nlink:  # or another process took it for a leftover before it was locked
             break
         os.close(descriptor)
     try:
-        yield Path(name), descriptor
+        yield temporary, descriptor
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
     finally:
         os.close(descriptor)

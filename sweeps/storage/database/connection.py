@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -13,7 +12,7 @@ from optuna.storages import RDBStorage
 from optuna.storages._rdb.models import BaseModel
 from sqlalchemy import URL, inspect
 
-from sweeps.io.files import fsync_path, put_in_place
+from sweeps.io.files import create_beside, fsync_path, put_in_place
 from sweeps.io.filesystem import on_network
 from sweeps.storage.database.sqlite import TIMEOUT_S, connect_for_reading
 
@@ -69,7 +68,6 @@ def _create(path: Path) -> None:
         storage = _optuna_storage(whole)
         storage.remove_session()
         storage.engine.dispose()
-        whole.chmod(0o644)  # mkstemp makes the file private
         fsync_path(whole)
         with suppress(FileExistsError):  # another process has been faster
             put_in_place(whole, path)
@@ -79,12 +77,12 @@ def _create(path: Path) -> None:
 @contextmanager
 def _new_file(path: Path) -> Iterator[Path]:
     """Yield an empty file beside `path`, which is removed in the end if it is still there."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=NEW, dir=path.parent)
+    whole, descriptor = create_beside(path, NEW)  # SQLite itself would create it without the group's right to write
     os.close(descriptor)
     try:
-        yield Path(name)
+        yield whole
     finally:
-        Path(name).unlink(missing_ok=True)
+        whole.unlink(missing_ok=True)
 
 
 def _create_missing_indexes(storage: RDBStorage) -> None:
