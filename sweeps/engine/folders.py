@@ -73,7 +73,7 @@ def require_own(folder: Path) -> None:
 
 def require_writable(folder: Path) -> None:
     """Raise Refused where `folder` cannot be created or written."""
-    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    existing = next(path for path in (folder, *folder.absolute().parents) if os.access(path, os.F_OK))
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         raise Refused(f"cannot write to {folder}: {existing} is not a writable folder; choose another place")
 

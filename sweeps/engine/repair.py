@@ -137,6 +137,9 @@ def _stages(folder: Path) -> list[str]:
 def _read_records(folder: Path, stage: str, number: int, done: Repair) -> Iterator[Trial | str]:
     """Yield, by number, each trial as its record has it, or the reason why it cannot be restored."""
     for path in _record_files(folder, stage):
+        if not path.parent.exists():
+            yield "it left no files: it had not begun, or another program had added it"
+            continue
         if not path.exists():
             yield "it had not ended, or its record is gone"
             continue

@@ -143,4 +143,4 @@ def _errno_of_probe(folder: Path, needed: int) -> int | None:
 
 def _existing(folder: Path) -> Path:
     """Return `folder` or its nearest parent that exists."""
-    return next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
+    return next(path for path in (folder, *folder.absolute().parents) if os.access(path, os.F_OK))
