@@ -16,6 +16,7 @@ from pathlib import Path
 from sweeps.artifacts.curves import read_curves
 from sweeps.artifacts.layout import ENVIRONMENT, RECORD, trial_folder
 from sweeps.artifacts.record import read_record
+from sweeps.formatting import in_local_time
 from sweeps.storage.results import Results
 from sweeps.storage.runs import open_results
 from sweeps.trial.trial import Status, Trial
@@ -240,7 +241,7 @@ class Audit:
         """The report exists and has the time of the last change."""
         page = self.folder / "reports" / self.name / "index.html"
         assert page.exists()
-        assert str(results.environment["updated"]) in page.read_text(encoding="utf-8")
+        assert in_local_time(str(results.environment["updated"])) in page.read_text(encoding="utf-8")
 
 
 def expected_runs(results: Results) -> dict[str, int]:
