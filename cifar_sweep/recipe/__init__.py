@@ -145,7 +145,7 @@ class Recipe(Section):
             raise ValueError(f"schedule.warmup_epochs is {self.schedule.warmup_epochs} but epochs is {self.epochs}")
         if limit is not None and isinstance(self.batch_size, int) and self.batch_size > limit:
             raise ValueError(f"batch_size is {self.batch_size} but data.train_limit is {limit}")
-        if images is not None and isinstance(self.batch_size, int) and self.batch_size > max(images, 1):
+        if images is not None and isinstance(self.batch_size, int) and 0 < images < self.batch_size:
             raise ValueError(
                 f"batch_size must be at most {images}, as data.validation is {self.data.validation} of "
                 f"{self.data.name}, but got {self.batch_size}"

@@ -231,7 +231,7 @@ def test_the_learning_rate_follows_the_schedule_across_a_resume(make_recipe, mak
 
 def test_a_batch_larger_than_the_training_side_is_refused(make_recipe, make_run, curve):
     with pytest.raises(ValueError, match="batch_size is 2000 but there are only 1200 training images"):
-        curve(make_recipe(data__train_limit=None, batch_size=2000), make_run())
+        curve(make_recipe(data__train_limit=None).model_copy(update={"batch_size": 2000}), make_run())
 
 
 def test_training_uses_one_thread_and_weights_in_channels_last(make_recipe, make_run, curve):

@@ -176,7 +176,7 @@ def test_prepare_says_what_is_missing(make_recipe, tmp_path: Path):
 
 
 def test_prepare_refuses_a_batch_larger_than_the_training_side(make_recipe, data_dir: Path):
-    recipe = make_recipe(data__train_limit=None, batch_size=1300)
+    recipe = make_recipe(data__train_limit=None).model_copy(update={"batch_size": 1300})
     with pytest.raises(ValueError, match="batch_size is 1300 but there are only 1200 training images"):
         workload.prepare(recipe, Site(data_dir, "cpu"))
 

@@ -60,7 +60,7 @@ def test_a_final_run_needs_access_to_both_sides(make_run, access: set[str]):
 
 def test_a_batch_larger_than_the_whole_is_refused(make_recipe, make_run, curve):
     with pytest.raises(ValueError, match="batch_size is 1501 but there are only 1500 training images"):
-        curve(make_recipe(data__train_limit=None, batch_size=1501), make_run(final=True))
+        curve(make_recipe(data__train_limit=None).model_copy(update={"batch_size": 1501}), make_run(final=True))
 
 
 def test_normalisation_is_measured_on_what_a_final_run_trains_on(make_recipe, make_run):
