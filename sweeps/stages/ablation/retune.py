@@ -169,7 +169,8 @@ def _search(context: Context, study: Study) -> Search:
     storage = context.storage.stage(storage_name(study), study.space)
     sampler = Sampler(study, storage, gate, context.observer.on_end)
     current = parameters_of(study.space, context.workload, gate.baseline().settings)
-    if current and storage.next_number() == 0 and study.space.contains(current):
+    untouched = not storage.trials() and not storage.waiting()
+    if current and untouched and study.space.contains(current):
         sampler.enqueue(current)  # an arm is never tuned to something worse than what it had
     return Search(replace(context, study=study, gate=gate), ABLATION, storage, sampler, purpose="retune")
 
