@@ -18,7 +18,7 @@ def best_line(results: Results) -> str:
     size = f", {best.cost['parameters']:,} parameters" if "parameters" in best.cost else ""
     trials = count(results.counted, "trial")
     if unfinished_search(results):
-        trials = f"the first {results.counted:,} of {count(results.study.run_cap, 'trial')}"
+        trials = f"the first {results.counted:,} of {count(results.study.most_trials, 'trial')}"
     moment = "at the best of" if results.study.metric.at == "best" else "after"
     return f"Best of {trials}: trial {best.number}, {value} {moment} {count(best.epochs, 'epoch')}{size} (one run)."
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import signal
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from sweeps.artifacts.layout import STUDY_FILE
+from sweeps.engine.provenance import fingerprint, now, provenance, record_environment, recording_endings
 from sweeps.engine.signals import listening
 from sweeps.evidence.ending import Ending, How, shortfalls
 from sweeps.io.disk import explained
@@ -32,7 +30,6 @@ from sweeps.storage.result_cache import ResultCache
 from sweeps.storage.results import COMPLETE, ENDED, Results
 from sweeps.storage.study_storage import StudyStorage
 from sweeps.study.stages import RunRequest
-from sweeps.study.study import Study, dump
 from sweeps.workload.references import References
 
 
@@ -75,15 +72,15 @@ class RunResult:
     def ending(self) -> Ending:
         """How the run ended, as the study's provenance records it."""
         if self.signal is not None:
-            return Ending(How.INTERRUPTED, f"stopped by {self.signal.name}", self.stage, _now())
+            return Ending(How.INTERRUPTED, f"stopped by {self.signal.name}", self.stage, now())
         if self.failure:
-            return Ending(How.ABORTED, self.failure, self.stage, _now())
+            return Ending(How.ABORTED, self.failure, self.stage, now())
         if self.exhausted:
             why = f"the stage {self.exhausted} has no budget left for another run ({self.spent:.3g} device-hours spent)"
-            return Ending(How.OUT_OF_BUDGET, why, self.exhausted, _now())
+            return Ending(How.OUT_OF_BUDGET, why, self.exhausted, now())
         if self.missing:
-            return Ending(How.INCOMPLETE, "; ".join(self.missing), self.stage, _now())
-        return Ending(How.COMPLETE, at=_now())
+            return Ending(How.INCOMPLETE, "; ".join(self.missing), self.stage, now())
+        return Ending(How.COMPLETE, at=now())
 
 
 def run(
@@ -137,17 +134,17 @@ def _run(
             if accepted:  # a run must not be trained half before and half after the change
                 storage.give_up_unfinished("begun before a change that was accepted")
             previous = storage.environment()
-            environment = _provenance(previous, prepared.environment, accepted)
+            environment = provenance(previous, prepared.environment, accepted)
             storage.write_environment(environment)
             storage.stop_file.unlink(missing_ok=True)
             context = _context(prepared, storage, environment, observer, cache)
-            with _ending_recorded(storage, environment, previous):
+            with recording_endings(storage, environment, previous):
                 result = _train(StudyScheduler(context, request, environment), storage, runner, request, previous)
             result = replace(result, spent=context.budget.spent)
             ended: dict[str, Any] = {ENDED: result.ending.plain()}
             if result.complete:
                 ended[COMPLETE] = fingerprint(prepared.written, request)
-            _record(storage, {**environment, **ended})
+            record_environment(storage, {**environment, **ended})
             return replace(result, results=replace(result.results, environment={**environment, **ended}))
         except UserError:
             if earlier_text is not None:  # the study does not become what was refused
@@ -162,49 +159,6 @@ def _locked(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     with driver_lock(folder):
         yield
-
-
-def _record(storage: StudyStorage, environment: Mapping[str, Any]) -> None:
-    """Record the provenance with the ending, unless the disk that ended the study is full."""
-    with suppress(OSError):
-        storage.write_environment(environment)
-
-
-@contextmanager
-def _ending_recorded(
-    storage: StudyStorage, environment: Mapping[str, Any], previous: Mapping[str, Any]
-) -> Iterator[None]:
-    """Record an ending that is an exception: a second signal, or the loss of Ray or the disk.
-
-    A request that is refused leaves the ending of the run before.
-    """
-    try:
-        yield
-    except UserError:
-        kept = {name: previous[name] for name in (ENDED, COMPLETE) if name in previous}
-        _record(storage, {**environment, **kept})
-        raise
-    except KeyboardInterrupt:
-        ending = Ending(How.INTERRUPTED, "stopped at once by a second signal", at=_now())
-        _record(storage, {**environment, ENDED: ending.plain()})
-        raise
-    except OSError as error:
-        ending = Ending(How.ABORTED, str(error), at=_now())
-        _record(storage, {**environment, ENDED: ending.plain()})
-        raise
-
-
-def is_complete(previous: Results, study: Study, request: RunRequest) -> bool:
-    """Return whether the study's last run has left nothing to do for these stages."""
-    same = previous.environment.get(COMPLETE) == fingerprint(study, request)
-    # Version 0.1.0 called a study complete that lacks runs which failed.
-    return same and not shortfalls(previous, [stage.name for stage in request.stages])
-
-
-def fingerprint(study: Study, request: RunRequest) -> str:
-    """Return a digest of a study and its requested stages: a later run with the same digest has nothing to do."""
-    texts = [dump(study), *(stage.name for stage in request.stages)]
-    return hashlib.sha256("\n".join(texts).encode()).hexdigest()
 
 
 def _context(
@@ -278,22 +232,3 @@ def _drive(scheduler: StudyScheduler, runner: Runner) -> signal.Signals | None:
             if signals.first is None:  # otherwise the signal went to all processes of the job
                 raise
     return signals.first
-
-
-def _provenance(previous: Mapping[str, Any], current: Mapping[str, Any], accepted: Sequence[Drift]) -> dict[str, Any]:
-    """The environment to record: `current`, with the id, start, commands, accepted drift and mark of earlier runs."""
-    now = _now()
-    commands = [*previous.get("commands", []), {"at": now, "command": current["command"]}]
-    drift = list(previous.get("drift", []))
-    if accepted:
-        drift.append({"at": now, "changes": [change.plain() for change in accepted]})
-    identity = {"id": previous.get("id") or uuid.uuid4().hex, **({"drift": drift} if drift else {})}
-    if previous.get("smoke"):
-        identity["smoke"] = True
-    started = previous.get("started", now)
-    # Without an ending: where a kill leaves it so, the report says that the last run broke off.
-    return {**current, **identity, "started": started, "updated": now, "commands": commands, ENDED: None}
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat("T", "seconds")

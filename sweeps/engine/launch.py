@@ -20,6 +20,7 @@ from sweeps.engine.folders import (
     require_writable,
 )
 from sweeps.engine.progress import Progress
+from sweeps.engine.provenance import is_complete
 from sweeps.engine.signals import Stopped, listening
 from sweeps.evidence.importance_estimators import importances
 from sweeps.io.disk import explained
@@ -154,7 +155,7 @@ def _run(
     """Prepare the study while its runner starts, check that it is the study of before, and run it."""
     environment = previous.environment if previous else {}
     # A finished study needs no Ray to say so, and nothing is compared with its last run.
-    done = previous is not None and execute.is_complete(previous, study, request)
+    done = previous is not None and is_complete(previous, study, request)
     kind = "inline" if done else options.runner
     percentages = workload.percentages()
     progress = Progress(study, previous, epochs_of(study, workload), percentages=percentages, quiet=options.quiet)

@@ -95,7 +95,7 @@ def unfinished_search(results: Results) -> bool:
     ending = last_ending(results)
     if ending is None or ending.how in (How.COMPLETE, How.INCOMPLETE) or ending.stage not in ("", SEARCH):
         return False
-    return results.counted < results.study.run_cap
+    return results.counted < results.study.most_trials
 
 
 def stages_without_runs(results: Results) -> list[str]:
@@ -171,7 +171,8 @@ def _why(run: Trial) -> str:
 def _place(results: Results, name: str) -> str:
     """Where a run ended: "in the search after 2 of 40 trials", "before the first run of confirm"."""
     if name == SEARCH:
-        return f"in the search after {results.counted:,} of {count(results.study.run_cap, 'trial')}{_failed(results)}"
+        trials = count(results.study.most_trials, "trial")
+        return f"in the search after {results.counted:,} of {trials}{_failed(results)}"
     runs = [trial for trial in results.everything if trial.stage != SEARCH and stage_of(trial.stage) == name]
     ended = sum(trial.ended and trial.status is not Status.ABANDONED for trial in runs)
     return f"in the stage {name} after {count(ended, 'run')}" if ended else f"before the first run of the stage {name}"

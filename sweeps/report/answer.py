@@ -109,7 +109,7 @@ def _best(results: Results, best: Trial, words: MetricFormat) -> str:
     running = results.counts()[Status.RUNNING]
     start = f"Best so far ({running} still running) of" if running else "Best of"
     if unfinished_search(results):
-        among = f"the first {results.counted:,} of {count(results.study.run_cap, 'trial')}"
+        among = f"the first {results.counted:,} of {count(results.study.most_trials, 'trial')}"
     extreme = "minimum" if words.goal == "minimize" else "maximum"
     trust = "a single run" if results.counted == 1 else f"a single run selected as a {extreme}, so optimistic"
     trust += ": confirm's mean over seeds is above" if _confirmed(results) else ": confirm it over seeds"

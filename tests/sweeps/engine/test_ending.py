@@ -12,7 +12,7 @@ import pytest
 
 from sweeps.cli.lines import best_line, state
 from sweeps.engine import execute as engine
-from sweeps.engine.execute import is_complete
+from sweeps.engine.provenance import is_complete
 from sweeps.evidence.ending import Ending, How, ending_sentences
 from sweeps.evidence.findings import Findings
 from sweeps.io.lock import driver_lock
