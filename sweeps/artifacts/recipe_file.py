@@ -11,7 +11,7 @@ from ruamel.yaml.error import YAMLError
 
 from sweeps.artifacts.layout import RECIPE
 from sweeps.io.errors import Unavailable
-from sweeps.io.paths import plainly
+from sweeps.io.escape import one_line
 
 
 def read_recipe(folder: Path) -> dict[str, Any]:
@@ -26,7 +26,7 @@ def read_recipe(folder: Path) -> dict[str, Any]:
     try:
         settings = YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, TypeError, LookupError, RecursionError, YAMLError) as error:
-        raise _no_recipe(file, plainly(error)) from None
+        raise _no_recipe(file, one_line(str(error))) from None
     if settings is not None and not isinstance(settings, Mapping):
         raise _no_recipe(file, f"it has a {type(settings).__name__} instead of settings")
     return dict(settings or {})

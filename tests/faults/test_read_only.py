@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 import sweeps
-from sweeps.cli import app
+from sweeps.cli.app import app
 from sweeps.engine.repair import repair
 from sweeps.storage.integrity import Damaged
 from sweeps.storage.runs import open_results, open_snapshot

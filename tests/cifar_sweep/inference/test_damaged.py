@@ -14,7 +14,7 @@ import torch
 from typer.testing import CliRunner
 
 from sweeps.artifacts.record import read_record, write_record
-from sweeps.cli import app
+from sweeps.cli.app import app
 from sweeps.io.errors import Refused, UserError
 
 Damage = Callable[[Path], object]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from sweeps.cli import app
+from sweeps.cli.app import app
 from sweeps.cli.run import _options
 from sweeps.samplers.constraint_gate import ConstraintGate
 from sweeps.study.document import read
