@@ -8,6 +8,7 @@ import re
 import struct
 import zlib
 from collections.abc import Callable
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -362,7 +363,7 @@ def test_study_begun_before_the_versions_goes_on_with_its_pixels(cats: Path, mon
     }
     study, loaded = parse(from_text(json.dumps(settings), "old.yaml")), load("cifar_sweep")
     with monkeypatch.context() as before:  # as 0.1.0 began it
-        before.setattr(prepare, "with_newest_reading", lambda recipe: recipe)
+        before.setattr(prepare, "with_newest_reading", copy)
         old = settle(study, loaded, cats.parents[2], {})
     grown = settle(study, loaded, cats.parents[2], old.environment)
     assert drift.of_environment(old.environment, grown.environment) == []
