@@ -162,6 +162,8 @@ def _run(
     with _runner(study, environment, kind, options, progress.on_note) as start, progress:
         prepared = _prepare(study, workload, folder, environment, options, check_test=not done)
         progress.on_settled(prepared.study, prepared.notes)
+        if done:
+            prepared = replace(prepared, environment=drift.as_trained(environment, prepared.environment))
         differences = [] if done else [*changes, *drift.of_environment(environment, prepared.environment)]
         drift.require_accepted(differences, study.name, options.accept_drift)
         runner = start(prepared.study)

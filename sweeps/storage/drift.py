@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from sweeps.io.errors import UserError
+from sweeps.storage.results import COMPLETE, PERCENTAGES
 from sweeps.study.diff import Change
 
 # The distributions whose versions the provenance records, and what each version can change.
@@ -88,6 +89,21 @@ def of_environment(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Dr
     values = ((kind, name, _at(before, path), _at(now, path)) for kind, name, path in compared)
     differences = [Drift(kind, str(name), old, new) for kind, name, old, new in values if old and new and old != new]
     return [*_of_code(before.get("workload") or {}, now.get("workload") or {}), *differences]
+
+
+def as_trained(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the provenance of a run that trains nothing: that of the last run, with this run's command.
+
+    Code or data that no trial has seen must not become what the next run is compared with.
+
+    Args:
+        before: The provenance of the study's last run.
+        now: That of the run that is about to start.
+    """
+    percentages = {name: value for name, value in now["workload"].items() if name == PERCENTAGES}
+    workload = {**(before.get("workload") or {}), **percentages}  # only how figures are shown
+    kept = {name: value for name, value in before.items() if name != COMPLETE}
+    return {**kept, "workload": workload, "command": now["command"]}
 
 
 def _of_code(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Drift]:

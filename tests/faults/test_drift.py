@@ -68,6 +68,8 @@ def test_finished_study_needs_no_acceptance(tmp_path: Path) -> None:
     resume(tmp_path)
     change_environment(tmp_path, ("versions", "torch"), "0.4.1")
     assert resume(tmp_path).complete
+    with pytest.raises(Drifted, match=r"library torch: 0\.4\.1 -> "):  # the trials were not trained with the new one
+        resume(tmp_path, run_cap=4)
 
 
 def test_changed_baseline_must_be_accepted_and_changed_space_is_refused(tmp_path: Path) -> None:
