@@ -118,12 +118,14 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
             break
+    if isinstance(content, dict):
+        content = {name: value for name, value in content.items() if name != AVERAGED}
     if not isinstance(content, dict) or not content or not all(isinstance(t, Tensor) for t in content.values()):
         raise ValueError(
             f"{path} holds no weights: a mapping from names to tensors (a state_dict) is wanted, by itself or under "
             f"{', '.join(WRAPPERS)}"
         )
-    return _without_prefixes({name: tensor for name, tensor in content.items() if name != AVERAGED})
+    return _without_prefixes(content)
 
 
 def _without_prefixes(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

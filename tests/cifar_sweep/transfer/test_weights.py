@@ -62,7 +62,9 @@ def test_safetensors_are_read(tmp_path):
     assert all(torch.equal(read[name], tensor) for name, tensor in TENSORS.items())
 
 
-@pytest.mark.parametrize("content", [[1, 2], {}, {"epoch": 3}, {"state_dict": {"lr": 0.1}}])
+@pytest.mark.parametrize(
+    "content", [[1, 2], {}, {"epoch": 3}, {"state_dict": {"lr": 0.1}}, {"n_averaged": torch.ones(1)}]
+)
 def test_a_file_without_tensors_by_name_is_refused(tmp_path, content):
     with pytest.raises(ValueError, match=r"weights\.pt holds no weights: a mapping from names to tensors"):
         read_weights(saved(tmp_path / "weights.pt", content))
