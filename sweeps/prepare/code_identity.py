@@ -73,7 +73,7 @@ def computed_hash(target: Any) -> str:
     if source is None:
         return ""
     package = _package_folder(target)
-    return _hash_of(sorted(package.rglob("*.py")) if package is not None else [source])
+    return _hash_of(_python_files(package) if package is not None else [source])
 
 
 def write_code_identity(target: Any, figures_of: str) -> Path:
@@ -118,7 +118,7 @@ def _with_imports(folder_hash: str, imported: list[Source]) -> str:
         package = source.file.parents[source.place.count("/") - 1] if "/" in source.place else None
         if package is not None and (package / CODE_IDENTITY).exists():
             if package.name not in parts:
-                computed = _hash_of(sorted(package.rglob("*.py")))
+                computed = _hash_of(_python_files(package))
                 parts[package.name] = _declared_figures(package, computed) or computed
         else:
             parts[source.place] = _sha256(source.file)
@@ -135,7 +135,12 @@ def _folder_files(target: Any) -> dict[str, Path]:
     module = target if inspect.ismodule(target) else inspect.getmodule(target)
     names = str(getattr(module, "__name__", "")).split(".")
     prefix = "/".join(names if source.stem == "__init__" else names[:-1]) or package.name
-    return {f"{prefix}/{file.relative_to(package).as_posix()}": file for file in package.rglob("*.py")}
+    return {f"{prefix}/{file.relative_to(package).as_posix()}": file for file in _python_files(package)}
+
+
+def _python_files(package: Path) -> list[Path]:
+    """The Python files below a folder. What only has such a name, as the link by which Emacs locks a file, is none."""
+    return sorted(file for file in package.rglob("*.py") if file.is_file())
 
 
 def _hash_of(files: list[Path]) -> str:

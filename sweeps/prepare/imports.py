@@ -77,9 +77,11 @@ def user_modules(names: Iterable[str]) -> list[Source]:
 
 
 def _source(name: str) -> Source | None:
-    """Return the module's file; None if it has none, is not to be found, or is not the user's."""
+    """Return the module's file; None if it has none of its own, is not to be found, or is not the user's."""
     location = _locate(name) if name != "__main__" else None
     if location is None or location.file is None or not _is_users(location.file, name):
+        return None
+    if not location.file.is_file():  # in an archive, or made while the program runs
         return None
     return Source(name, location.file)
 

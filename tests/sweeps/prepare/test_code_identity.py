@@ -206,6 +206,20 @@ def test_declared_figures_of_an_imported_package_stand_for_its_files(project: Pa
     assert len({before, undeclared, edited}) == 3
 
 
+def test_module_whose_file_is_gone_is_left_out(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = code_of(load("user_solo"))
+    monkeypatch.setattr(sys.modules["user_scale"], "__file__", str(project / "scale.zip" / "user_scale.py"))
+    after = code_of(load("user_solo"))
+    assert list(before["files"]) == ["user_scale.py", "user_solo.py"]
+    assert list(after["files"]) == ["user_solo.py"]
+
+
+def test_lock_of_an_editor_is_no_code(package: ModuleType) -> None:
+    before = computed_hash(package)
+    (place(package) / ".#steps.py").symlink_to("user@host.123:456")
+    assert computed_hash(package) == before
+
+
 STUDY = {**TOY, "workload": "user_solo", "metric": {"name": "val_loss", "goal": "minimize"}, "baseline": {}}
 
 
