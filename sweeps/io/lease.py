@@ -19,6 +19,7 @@ import socket
 import threading
 import time
 import uuid
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -197,7 +198,8 @@ class Lease:
                 os.kill(os.getpid(), signal.SIGTERM)
                 return
             renewed = replace(renewed, beat=renewed.beat + 1)
-            write_atomic(self._path, json.dumps(renewed.plain()) + "\n")
+            with suppress(OSError):  # the next beat may get through: without any, another process takes the lease
+                write_atomic(self._path, json.dumps(renewed.plain()) + "\n")
 
     def _is_mine(self) -> bool:
         holder = Holder.read(self._path)

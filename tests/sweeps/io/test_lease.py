@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -146,6 +148,20 @@ def test_damaged_claim_is_taken_over_after_a_while(path: Path) -> None:
     lease._claim(path, Holder.read(path)).write_text("{")
     with Lease(path, beat_s=0.05, watch_s=0.1):
         assert [file.name for file in path.parent.iterdir()] == ["lease"]
+
+
+def test_holder_goes_on_beating_after_a_write_that_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write, failures, beaten = lease.write_atomic, [OSError(errno.EIO, "of the network")], threading.Event()
+
+    def failing_once(file: Path, text: str) -> None:
+        if failures:
+            raise failures.pop()
+        write(file, text)
+        beaten.set()
+
+    monkeypatch.setattr(lease, "write_atomic", failing_once)
+    with Lease(tmp_path / "lease", beat_s=0.01):
+        assert beaten.wait(10)
 
 
 @pytest.mark.parametrize("pid", [os.getpid(), 2**22 + 1], ids=["living", "ended"])
