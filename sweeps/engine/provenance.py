@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
+from sweeps.engine.signals import Stopped
 from sweeps.evidence.ending import Ending, How, shortfalls
 from sweeps.io.errors import UserError
 from sweeps.storage.drift import Drift
@@ -65,7 +66,7 @@ def record_environment(storage: StudyStorage, environment: Mapping[str, Any]) ->
 def recording_endings(
     storage: StudyStorage, environment: Mapping[str, Any], previous: Mapping[str, Any]
 ) -> Iterator[None]:
-    """Record an ending that is an exception: a second signal, or the loss of Ray or the disk.
+    """Record an ending that is an exception: a signal outside the stages, a second one, or the loss of Ray or the disk.
 
     A request that is refused leaves the ending of the run before.
     """
@@ -75,8 +76,9 @@ def recording_endings(
         kept = {name: previous[name] for name in (ENDED, COMPLETE) if name in previous}
         record_environment(storage, {**environment, **kept})
         raise
-    except KeyboardInterrupt:
-        ending = Ending(How.INTERRUPTED, "stopped at once by a second signal", at=now())
+    except (KeyboardInterrupt, Stopped) as error:
+        why = f"stopped by {error}" if str(error) else "stopped at once by a second signal"
+        ending = Ending(How.INTERRUPTED, why, at=now())
         record_environment(storage, {**environment, ENDED: ending.plain()})
         raise
     except OSError as error:

@@ -126,7 +126,7 @@ class StopSignals:
         self.check()
 
     def _exception(self, number: signal.Signals) -> BaseException:
-        return self._sigint() if number is signal.SIGINT and self._sigint is not Stopped else Stopped(number.name)
+        return (self._sigint if number is signal.SIGINT else Stopped)(number.name)
 
     def _stop_after_import(self, number: signal.Signals) -> None:
         main = threading.main_thread().ident

@@ -13,6 +13,7 @@ import pytest
 from sweeps.cli.lines import best_line, state
 from sweeps.engine import execute as engine
 from sweeps.engine.provenance import is_complete
+from sweeps.engine.signals import Stopped, listening
 from sweeps.evidence.ending import Ending, How, ending_sentences
 from sweeps.evidence.findings import Findings
 from sweeps.io.lock import driver_lock
@@ -151,6 +152,17 @@ def test_interrupted_study_says_by_what_until_it_goes_on(tmp_path: Path) -> None
 
     assert run_inline(toy_study(run_cap=2, **STAGES), tmp_path, Watching()).complete
     assert sentences(tmp_path) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_before_the_first_trial_is_on_record(tmp_path: Path, number: signal.Signals) -> None:
+    class Early(Events):
+        def on_stage(self, stage: str, wanted: int) -> None:
+            os.kill(os.getpid(), number)
+
+    with listening(), pytest.raises((KeyboardInterrupt, Stopped)):
+        run_inline(toy_study(run_cap=1), tmp_path, Early())
+    assert sentences(tmp_path)[0] == f"Interrupted: stopped by {number.name}."
 
 
 def test_killed_driver_is_noticed_by_the_record_that_is_missing(tmp_path: Path) -> None:
