@@ -89,7 +89,8 @@ class Final(ReplicateStage):
 
     def _affordable(self) -> bool:
         """Whether the budget admits another run; a model that has been trained is evaluated in any case."""
-        return bool(self._trained and not next(self._missing(), None)) or super()._affordable()
+        all_trained = not self._unfinished and next(self._missing(), None) is None
+        return bool(self._trained and all_trained) or super()._affordable()
 
     def _next(self) -> Job | None:
         job = super()._next()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from sweeps.study.stages import SEARCH, RunRequest, stages_of
 from sweeps.study.study import Study
 from sweeps.trial.trial import Status, Trial
 from sweeps.workload import load
-from tests.sweeps.support import Events, acknowledged, toy_study
+from tests.sweeps.support import Events, Interrupting, acknowledged, toy_study
 
 EPOCH_S, EPOCHS = 1.0, 2
 PARTS = {"components": {"handicap": {"handicap": 4.0}, "null": {"unused": 3}}, "seeds": 2}
@@ -206,3 +206,14 @@ def test_stage_whose_forerunner_was_cut_short_waits_for_a_larger_budget(tmp_path
     whole = run(budgeted(60.0, shares, **settings), tmp_path)
     assert whole.complete
     assert len(acknowledged(tmp_path)) == EPOCHS * (2 + 4 + 6)
+
+
+def test_final_model_that_was_interrupted_is_not_trained_on_without_a_budget(tmp_path: Path) -> None:
+    alone = {"parameters": {}, "run_cap": 0, "final": {"seeds": 2}}
+    with suppress(KeyboardInterrupt):
+        run(budgeted(9.0, **alone), tmp_path, Interrupting(5))  # one model is trained, the other has one epoch left
+    before = acknowledged(tmp_path)
+    result = run(budgeted(2.9, **alone), tmp_path)
+    assert result.exhausted == "final"
+    assert acknowledged(tmp_path) == before
+    assert run(budgeted(9.0, **alone), tmp_path).complete
