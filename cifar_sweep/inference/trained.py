@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
@@ -21,8 +22,11 @@ from sweeps.workload import Unavailable
 
 STATE = "state.pt"  # the trainer's file in a checkpoint folder
 BATCH = 500
-# What torch raises for a file that is none of its own or is cut off.
-UNREADABLE = (EOFError, UnpicklingError, RuntimeError, ValueError, LookupError, TypeError, AttributeError)
+# What torch raises for a file that is none of its own, is cut off or damaged, or has more than tensors in it.
+UNREADABLE = (
+    *(EOFError, UnpicklingError, RuntimeError, ValueError, LookupError),
+    *(TypeError, AttributeError, AssertionError, ArithmeticError, struct.error),
+)
 REASON_WIDTH = 160  # characters of torch's message about weights that do not fit, which may list every weight
 WAY_OUT = "train the run again, or name another one"
 

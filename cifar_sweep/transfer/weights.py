@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
-import pickle
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from cifar_sweep.inference.trained import UNREADABLE
 from cifar_sweep.schema import below
 from sweeps.workload import Unavailable
 
@@ -21,8 +21,6 @@ WRAPPERS = ("network", "state_dict", "model", "model_state_dict", "net")
 # The prefixes of all names that wrappers of a network leave: DataParallel and AveragedModel, torch.compile, Lightning.
 PREFIXES = ("module.", "_orig_mod.", "model.")
 AVERAGED = "n_averaged"  # AveragedModel's number of updates, the only name without its prefix
-# The exceptions of torch.load for a file that is cut short, of another kind, or has more than tensors in it.
-UNREADABLE = (pickle.UnpicklingError, RuntimeError, EOFError, LookupError, ValueError)
 _HASH = re.compile(r"-([0-9a-f]{8,})\.")
 # DenseNet's published files are older than the names of its layers in torchvision.
 _OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12])\.")

@@ -3,6 +3,8 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
+import random
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +94,20 @@ def test_a_file_of_another_kind_is_refused_by_name(tmp_path, suffix, content):
     path.write_bytes(content)
     with pytest.raises(ValueError, match=str(path)):
         read_weights(path)
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_a_damaged_file_is_refused_by_name(tmp_path, legacy):
+    path, generator = tmp_path / "weights.pt", random.Random(0)
+    torch.save(TENSORS, path, _use_new_zipfile_serialization=not legacy)
+    whole = path.read_bytes()
+    for _ in range(400):
+        damaged = bytearray(whole)
+        for _ in range(3):
+            damaged[generator.randrange(min(len(damaged), 900))] = generator.randrange(256)
+        path.write_bytes(damaged)
+        with suppress(ValueError):  # damage to a figure does not show
+            read_weights(path)
 
 
 def test_a_missing_file_is_named_with_the_nearest_there_is(tmp_path):
