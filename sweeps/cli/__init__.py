@@ -55,7 +55,8 @@ def _run() -> tuple[int, str]:
 
         app()
     except SystemExit as end:
-        return int(end.code or 0), ""
+        # A workload may end the process when it is imported, with a text as the reason.
+        return (end.code or 0, "") if isinstance(end.code, int | None) else (process.FAILED, visible(str(end.code)))
     except UserError as error:
         return process.BAD_INPUT, str(error)
     except RunnerLost as error:
