@@ -164,7 +164,9 @@ def _run(
         progress.on_settled(prepared.study, prepared.notes)
         if done:
             prepared = replace(prepared, environment=drift.as_trained(environment, prepared.environment))
-        differences = [] if done else [*changes, *drift.of_environment(environment, prepared.environment)]
+        compared = previous is not None and not done and previous.measured
+        moved = drift.of_environment(environment, prepared.environment) if compared else []
+        differences = [] if done else [*changes, *moved]
         drift.require_accepted(differences, study.name, options.accept_drift)
         runner = start(prepared.study)
         runner.ready()  # what keeps it from starting is told before anything is created or moved

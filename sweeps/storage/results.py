@@ -147,6 +147,12 @@ class Results:
         return sum(trial.ended for trial in self.everything)
 
     @property
+    def measured(self) -> bool:
+        """Whether anything of a run is kept: not where each has failed before its first epoch or was given up."""
+        kept = (trial for trial in self.everything if not (trial.status.lost or trial.status is Status.ABANDONED))
+        return any(kept) or any(trial.epochs for trial in self.everything)
+
+    @property
     def foreign(self) -> int:
         """The number of trials of all stages that another program has added to the database."""
         return self.foreign_trials + sum(stage.foreign for stage in self.stages.values())

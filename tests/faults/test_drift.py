@@ -72,6 +72,14 @@ def test_finished_study_needs_no_acceptance(tmp_path: Path) -> None:
         resume(tmp_path, run_cap=4)
 
 
+def test_study_of_which_nothing_was_measured_goes_on_once_the_cause_is_mended(tmp_path: Path) -> None:
+    broken = {"baseline": {"epochs": 1, "fault": "raise", "fault_epoch": 1}}
+    failed = resume(tmp_path, **broken)
+    assert failed.failure
+    change_environment(tmp_path, ("workload", "code_sha256"), ANOTHER)
+    assert resume(tmp_path, **broken).failure == failed.failure
+
+
 def test_changed_baseline_must_be_accepted_and_changed_space_is_refused(tmp_path: Path) -> None:
     resume(tmp_path)
     with pytest.raises(Drifted, match=r"study file baseline\.momentum: None -> 0\.5"):
