@@ -52,8 +52,8 @@ def compared(
         result = f"the difference in {metric_format.label} is {_equivalence(metric_format, paired)}"
         return Verdict(f"{action}: {result} ({figures}).", _within(metric_format, paired))
     why = _inconclusive(paired.estimate, figures, p_holm, family)
-    could_detect = f"n = {paired.n} could detect {_least(metric_format, paired.detectable)}"
-    return Verdict(f"{action}: for {metric_format.label} {why}; {could_detect}.", INCONCLUSIVE)
+    could_detect = _could_detect(metric_format, paired.n, paired.detectable)
+    return Verdict(f"{action}: for {metric_format.label} {why}{could_detect}.", INCONCLUSIVE)
 
 
 def effect(
@@ -74,8 +74,8 @@ def effect(
     if p_holm >= ALPHA:
         subject = "Main effect of" if len(components) == 1 else "Interaction of"
         why = _inconclusive(estimate, f"{_signed(metric_format, estimate.mean, half)}, {numbers}", p_holm, family)
-        could_detect = f"n = {estimate.n} could detect {_least(metric_format, least)}"
-        sentence = f"{subject} {listed(components)}: for {metric_format.label} {why}; {could_detect}."
+        could_detect = _could_detect(metric_format, estimate.n, least)
+        sentence = f"{subject} {listed(components)}: for {metric_format.label} {why}{could_detect}."
         return Verdict(sentence, INCONCLUSIVE)
     size, spread = metric_format.gap(estimate.mean, half), _spread(metric_format, estimate, numbers)
     verb, direction = _verb(estimate.mean), _direction(metric_format, estimate.mean)
@@ -85,6 +85,11 @@ def effect(
     first, second = components
     moved = f"{second} {verb} the effect of {first} on {metric_format.label}; half of that change is {size}"
     return Verdict(f"Interaction of {first} and {second}: {moved} ({spread}).", direction)
+
+
+def _could_detect(metric_format: MetricFormat, n: int, least: float) -> str:
+    """Return the clause on the power of a test; empty if the values are all equal: their spread is not known then."""
+    return f"; n = {n} could detect {_least(metric_format, least)}" if least > 0 else ""
 
 
 def action(arm: Arm, reference: Arm, design: str) -> str:

@@ -215,3 +215,10 @@ def test_names_are_listed_as_in_a_sentence() -> None:
 def test_metric_is_called_by_the_part_of_the_data() -> None:
     assert ACCURACY.on("test").label == "test accuracy"
     assert LOSS.on("test").label == "test loss"
+
+
+def test_equal_differences_name_no_difference_that_could_be_detected() -> None:
+    same = shifted(-8.0, -8.0, -8.0)
+    assert same.sd == 0
+    assert "could detect" not in compared("Removing relu", ACCURACY, 3, same, 0.25, 1).sentence
+    assert "could detect" not in effect(("relu",), ACCURACY, Estimate(-8.0, -8.0, -8.0, 3, 0.0), 0.25, 1, 0.0).sentence
