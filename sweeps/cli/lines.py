@@ -25,8 +25,7 @@ def best_line(results: Results) -> str:
 
 def tally(results: Results) -> str:
     """Return the number of search trials with each status: "3 complete, 2 pruned"."""
-    names = {Status.RUNNING: "unfinished"}  # whether a driver runs them at present is not known here
-    counts = [f"{n} {names.get(status, status_name(status))}" for status, n in results.counts().items() if n]
+    counts = [f"{n} {_name(status)}" for status, n in results.counts().items() if n]
     return ", ".join(counts) or "no trial yet"
 
 
@@ -39,11 +38,16 @@ def stage_lines(results: Results) -> list[str]:
         repeated = {trial.number for trial in stage.repeated}
         statuses = [trial.status for trial in stage.trials if trial.number not in repeated]
         again = f", {count(len(repeated), 'failed attempt')} run again" if repeated else ""
-        counts = ", ".join(f"{n} {status_name(status)}" for status in Status if (n := statuses.count(status)))
+        counts = ", ".join(f"{n} {_name(status)}" for status in Status if (n := statuses.count(status)))
         lines.append(
             f"{name}: {count(sum(arm.applicable for arm in stage.arms), 'arm')}, {counts or 'no run yet'}{again}"
         )
     return lines
+
+
+def _name(status: Status) -> str:
+    """Return the name of a status; whether a driver runs the trial at present is not known here."""
+    return "unfinished" if status is Status.RUNNING else status_name(status)
 
 
 def state(results: Results) -> str:
