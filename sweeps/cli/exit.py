@@ -96,6 +96,7 @@ def print_json(content: Any) -> None:
 
 def _exit_unless_complete(outcome: StudyOutcome) -> None:
     """Print why a study is not complete. Raises typer.Exit where it is not."""
+    from sweeps.evidence.ending import after_a_search_in_vain
     from sweeps.io.errors import visible
 
     if outcome.failure:
@@ -108,7 +109,9 @@ def _exit_unless_complete(outcome: StudyOutcome) -> None:
         typer.echo(f"stopped: {why}; raise it to go on", err=True)
         raise typer.Exit(RESUMABLE)
     if outcome.missing:
-        typer.echo(f"error: {visible('; '.join(outcome.missing))}; mend the cause, then {AGAIN}", err=True)
+        way = after_a_search_in_vain(outcome.results.records) if len(outcome.missing) == 1 else ""
+        way = way or f"mend the cause, then {AGAIN}"
+        typer.echo(f"error: {visible('; '.join(outcome.missing))}; {way}", err=True)
         raise typer.Exit(FAILED)
 
 

@@ -87,7 +87,27 @@ def ending_sentences(results: Results) -> list[str]:
     sentences = [f"{name}{where}: {ending.why.rstrip('.')}."]
     if without := stages_without_runs(results):
         sentences.append(f"Not run: {listed(without)}.")
+    if ending.how in (How.ABORTED, How.INCOMPLETE) and (way := after_a_search_in_vain(results)):
+        sentences.append(f"{way[0].upper()}{way[1:]}.")
+        if not _lost_replicates(results):
+            return sentences
     return [*sentences, ways[ending.how]]
+
+
+def _lost_replicates(results: Results) -> bool:
+    """Whether a stage lacks runs that failed, which the same command runs again."""
+    return any(clause for stage in stages_of(results.study) for clause in _lacking(results, stage.name))
+
+
+def after_a_search_in_vain(results: Results) -> str:
+    """Return what to do where all trials of the search have ended and none completed; empty otherwise.
+
+    The same command runs nothing then: a trial that diverged is a result, and the search has had its `run_cap`.
+    """
+    if not results.trials or results.ranked() or results.counted < results.study.most_trials:
+        return ""
+    more = "" if results.study.method == "grid" else "raise run_cap for more trials, or "
+    return f"no trial of the search runs again: mend the cause, then {more}start over with --fresh"
 
 
 def unfinished_search(results: Results) -> bool:

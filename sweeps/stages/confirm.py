@@ -42,9 +42,10 @@ def candidates(results: Results, gate: ConstraintGate, top: int) -> list[Arm]:
     ranked = results.ranked()[:top]
     if not ranked:
         way = "mend what keeps the trials from completing" if results.trials else "run the search first"
+        without = "remove confirm and write" if results.study.confirm is not None else "write"
         raise NoCandidate(
-            f"{results.name}: no trial of the search has finished, so there is no best recipe to go on with; "
-            f"{way}, or write ablation: {{baseline: given}}"
+            f"{results.name}: no trial of the search has completed, so there is no best recipe to go on with; "
+            f"{way}, or {without} ablation: {{baseline: given}}"
         )
     arms = []
     for trial in ranked:

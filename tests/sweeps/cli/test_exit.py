@@ -24,7 +24,7 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
     "nothing to confirm": (
         {"baseline": {**ONE_EPOCH, "fault": "nan", "fault_epoch": 1}, "confirm": {"top": 1, "seeds": 2}},
         "Aborted before the first run of the stage confirm: ",
-        "toy: no trial of the search has finished, so there is no best recipe to go on with; ",
+        "toy: no trial of the search has completed, so there is no best recipe to go on with; ",
     ),
     "missing runs": (
         {"baseline": ONE_EPOCH, "parameters": {}, "run_cap": 0, "ablation": BROKEN},

@@ -132,6 +132,18 @@ def test_search_without_a_completed_trial_is_incomplete(tmp_path: Path) -> None:
         assert not result.complete
 
 
+@pytest.mark.parametrize("stages", [{}, STAGES], ids=["incomplete", "aborted"])
+def test_search_in_vain_names_a_way_out_that_works(tmp_path: Path, stages: dict[str, Any]) -> None:
+    run_inline(toy_study(**NOTHING, **stages), tmp_path)
+    assert sentences(tmp_path)[-1] == (
+        "No trial of the search runs again: mend the cause, then raise run_cap for more trials, or start over with "
+        "--fresh."
+    )
+    assert ("remove confirm and write ablation: {baseline: given}" in sentences(tmp_path)[0]) == bool(stages)
+    more = run_inline(toy_study(**{**NOTHING, **stages, "run_cap": 3}), tmp_path)
+    assert more.results.counted == 3
+
+
 def test_interrupted_study_says_by_what_until_it_goes_on(tmp_path: Path) -> None:
     class Stopped(Events):
         def on_epoch(self, *event: Any) -> None:
