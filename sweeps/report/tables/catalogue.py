@@ -9,7 +9,7 @@ import pandas as pd
 from sweeps.artifacts.layout import ABLATION, FINAL, TEST, VALIDATION
 from sweeps.evidence import Ablation, Comparison
 from sweeps.evidence.findings import Findings
-from sweeps.formatting import MetricFormat, hours, in_local_time, percent
+from sweeps.formatting import MetricFormat, count, hours, in_local_time, percent
 from sweeps.report.data import ReportData
 from sweeps.report.tables import levels
 from sweeps.report.tables.ablation import (
@@ -228,7 +228,8 @@ def _comparisons(
     }
     titles: Titles = {"difference": "difference [95 % CI]", "reference mean": "reference"}
     family = max((one.family for one in comparisons), default=0)
-    note = f"On {part} data: arm minus reference, paired by seed; p by Holm over {family} comparisons."
+    adjusted = f"; p by Holm over {count(family, 'comparison')}" if family else ""
+    note = f"On {part} data: arm minus reference, paired by seed{adjusted}."
     # A column with the same reference in every row says nothing.
     unshown = ["against"] if {one.reference.name for one in comparisons} == {BASELINE} else []
     return Table(name, title, comparison_table(comparisons), kinds, titles, note, unshown=unshown)

@@ -167,3 +167,13 @@ def test_a_p_value_is_never_zero_and_never_rounded_across_the_level(p: float, te
         assert (float(shown) < 0.05) == (p < 0.05)
     else:
         assert shown == text
+
+
+@pytest.mark.parametrize(
+    ("seeds", "said"), [(1, "paired by seed."), (3, "paired by seed; p by Holm over 1 comparison.")]
+)
+def test_the_note_counts_the_comparisons_that_have_a_p(tmp_path: Path, seeds: int, said: str) -> None:
+    rows = [(arm_of(BASELINE), draws(95.0, seeds)), (without("relu"), draws(88.0, seeds))]
+    findings = findings_of(tmp_path, [stage_of("ablation", rows, design="leave_one_out")])
+    table = ablation_tables(ReportData(findings))[0]
+    assert table.note.endswith(said)
