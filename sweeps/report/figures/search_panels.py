@@ -9,6 +9,7 @@ from sweeps.report.data import ReportData
 from sweeps.report.figures import draw_search as draw
 from sweeps.report.figures import search_data
 from sweeps.report.figures.panel import Panel
+from sweeps.trial.trial import Status
 
 PRUNED_LEFT_OUT = (
     "Pruned trials are left out: they trained for fewer epochs than the completed ones, so their values cannot be "
@@ -33,7 +34,8 @@ def _pareto_front(rows: pd.DataFrame, data: ReportData) -> str:
 
 
 def _learning_curves(rows: pd.DataFrame, data: ReportData) -> str:
-    text = f"{_evidence(rows['trial'].nunique())} One line per trial; grey: pruned."
+    pruned = "; grey: pruned" if Status.PRUNED.value in set(rows["group"]) else ""
+    text = f"{_evidence(rows['trial'].nunique())} One line per trial{pruned}."
     recorded = sum(len(trial.curve) for trial in data.results.trials)
     if len(rows) == recorded:
         return text

@@ -152,3 +152,11 @@ def test_a_setting_named_like_a_fact_keeps_a_column_of_its_own(make_results: Mak
     frame = trials_table(Findings.of(results))
     assert frame.columns.is_unique
     assert (frame["seed"].iloc[0], frame["seed (setting)"].iloc[0], frame["seconds (setting)"].iloc[0]) == (3, 7, 1)
+
+
+@pytest.mark.parametrize(("status", "said"), [(Status.PRUNED, True), (Status.FAILED, False)])
+def test_the_caption_of_the_curves_speaks_of_pruned_trials_only_where_there_are_some(
+    make_results: Make, status: Status, said: bool
+) -> None:
+    caption = plot_of("learning_curves", make_results(trial_of(0), trial_of(1, status))).caption
+    assert ("grey: pruned" in caption) == said
