@@ -13,6 +13,7 @@ import signal
 from sweeps.cli import process
 from sweeps.cli.streams import make_lasting
 from sweeps.engine.signals import STOPPING, Stopped, StopSignals, listen
+from sweeps.io.errors import GO_ON
 
 
 def main() -> None:
@@ -36,7 +37,7 @@ def main() -> None:
     signals.ignore()
     listen(None)
     if signals.first is not None and code != process.COMPLETE:
-        process.say(f"stopped by {signals.first.name}; {process.GO_ON}")
+        process.say(f"stopped by {signals.first.name}; {GO_ON}")
         process.end(process.RESUMABLE)
     if message:
         process.say(f"error: {message}")
@@ -60,7 +61,7 @@ def _run() -> tuple[int, str]:
     except UserError as error:
         return process.BAD_INPUT, str(error)
     except RunnerLost as error:
-        return process.RESUMABLE, f"{error}; {process.GO_ON}"
+        return process.RESUMABLE, f"{error}; {GO_ON}"
     except OSError as error:  # a full disk, a deleted folder: no traceback, but no mistake of the user's either
         return process.FAILED, visible(str(error))
     return process.COMPLETE, ""

@@ -7,8 +7,9 @@ import sys
 from contextlib import suppress
 from typing import NoReturn
 
+from sweeps.io.errors import GO_ON
+
 COMPLETE, FAILED, BAD_INPUT, RESUMABLE, INTERRUPTED = 0, 1, 2, 75, 130
-GO_ON = "run the same command again to go on"
 SHOW_CURSOR = b"\x1b[?25h"
 
 

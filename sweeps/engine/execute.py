@@ -15,7 +15,7 @@ from sweeps.engine.provenance import fingerprint, now, provenance, record_enviro
 from sweeps.engine.signals import listening
 from sweeps.evidence.ending import Ending, How, shortfalls
 from sweeps.io.disk import explained
-from sweeps.io.errors import UserError
+from sweeps.io.errors import GO_ON, UserError
 from sweeps.io.files import write_atomic
 from sweeps.io.lock import driver_lock
 from sweeps.prepare.environment import grace_s
@@ -203,7 +203,7 @@ def _train(
         raise scheduler.mistake
     failure = scheduler.failure
     if not (failure or first or scheduler.exhausted or scheduler.done):
-        failure = "the runner ended before the study was done; run the same command again to go on"
+        failure = f"the runner ended before the study was done; {GO_ON}"
     results = storage.results()
     missing = [*scheduler.gave_up, *shortfalls(results, [stage.name for stage in request.stages])]
     return RunResult(

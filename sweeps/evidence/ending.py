@@ -9,6 +9,7 @@ from typing import Any
 
 from sweeps.artifacts.layout import ABLATION, CONFIRM, FINAL, RACE, SEARCH
 from sweeps.formatting import count, listed, status_name
+from sweeps.io.errors import GO_ON
 from sweeps.io.lock import holder
 from sweeps.storage.results import ENDED, Results, StageResults
 from sweeps.study.stages import stage_of, stages_of
@@ -16,7 +17,6 @@ from sweeps.trial.trial import Status, Trial
 
 NAMED = 3  # failed runs of a stage that a sentence names
 KILLED = "its driver was killed, or the machine went down"
-GO_ON = "run the same command again to go on"
 
 
 class How(StrEnum):

@@ -4,6 +4,7 @@ import difflib
 import re
 from collections.abc import Iterable
 
+GO_ON = "run the same command again to go on"  # the way out of many an error
 NAMES_SHOWN = 30
 # Control characters other than tab and newline, lone surrogates, line separators, and bidirectional marks, which make
 # one text look like another.
