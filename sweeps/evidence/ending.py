@@ -157,7 +157,7 @@ def _lacking(results: Results, name: str) -> Iterator[str]:
 
 
 def _part_lost(part: str, lost: Sequence[Trial], runs: Sequence[Trial]) -> str:
-    return f"the {part} lacks {len(lost):,} of {count(len(runs), 'run')}, which failed"
+    return f"the stage {part} lacks {len(lost):,} of {count(len(runs), 'run')}, which failed"
 
 
 def _needed(results: Results, stage: StageResults) -> list[Trial]:
@@ -192,12 +192,14 @@ def _place(results: Results, name: str) -> str:
     """Where a run ended: "in the search after 2 of 40 trials", "before the first run of confirm"."""
     if name == SEARCH:
         trials = count(results.study.most_trials, "trial")
-        return f"in the search after {results.counted:,} of {trials}{_failed(results)}"
+        return f"in the search after {results.counted:,} of {trials}{_failed(results.counts()[Status.FAILED])}"
     runs = [trial for trial in results.everything if trial.stage != SEARCH and stage_of(trial.stage) == name]
-    ended = sum(trial.ended and trial.status is not Status.ABANDONED for trial in runs)
-    return f"in the stage {name} after {count(ended, 'run')}" if ended else f"before the first run of the stage {name}"
+    failed = sum(run.status.lost for run in runs)
+    ended = sum(run.ended and run.status is not Status.ABANDONED for run in runs) - failed
+    if not ended and not failed:
+        return f"before the first run of the stage {name}"
+    return f"in the stage {name} after {count(ended, 'run')}{_failed(failed)}"
 
 
-def _failed(results: Results) -> str:
-    failed = results.counts()[Status.FAILED]
-    return f" (and {failed:,} that failed)" if failed else ""
+def _failed(number: int) -> str:
+    return f" (and {number:,} that failed)" if number else ""

@@ -76,7 +76,7 @@ def _spent(results: Results, cost: Cost) -> list[Tile]:
 
 def _stage_tile(stage: StageResults) -> Tile:
     arms = sum(arm.applicable for arm in stage.arms)
-    finished = sum(trial.ended for trial in stage.trials)
+    finished = sum(trial.ended for trial in stage.trials) - len(stage.repeated)  # a run and its repeat are one
     return Tile(f"{stage.name} runs", f"{finished:,}", count(arms, "arm"))
 
 

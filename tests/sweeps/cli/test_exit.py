@@ -28,8 +28,8 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
     ),
     "missing runs": (
         {"baseline": ONE_EPOCH, "parameters": {}, "run_cap": 0, "ablation": BROKEN},
-        "Incomplete: the ablation lacks 2 of 4 runs, which failed ",
-        "the ablation lacks 2 of 4 runs, which failed ",
+        "Incomplete: the stage ablation lacks 2 of 4 runs, which failed ",
+        "the stage ablation lacks 2 of 4 runs, which failed ",
     ),
 }
 

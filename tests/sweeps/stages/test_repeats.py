@@ -86,7 +86,7 @@ def test_failed_replicates_are_run_again_with_their_seeds_and_only_they(tmp_path
     assert [trial.variant for trial in lost] == ["s"] * 3
     assert (first.complete, first.ending.how) == (False, How.INCOMPLETE)
     (clause,) = first.missing
-    assert clause.startswith("the ablation lacks 3 of 9 runs, which failed (s, seed 1: ")
+    assert clause.startswith("the stage ablation lacks 3 of 9 runs, which failed (s, seed 1: ")
     bad.unlink()
     events = Events()
     second = go(tmp_path, events, ablation=ABLATION)
@@ -117,7 +117,7 @@ def test_broken_arm_is_tried_again_a_few_times_per_start_and_keeps_nothing_else_
     assert [trial.variant for trial in events.ended] == ["s"] * 3 + ["baseline"] * 2  # the two of final
     assert events.notes == ["ablation: 3 runs of s in a row failed again; 2 more failed runs left for the next start"]
     assert (second.failure, second.complete) == ("", False)
-    assert second.missing[0].startswith("the ablation lacks 5 of 15 runs, which failed")
+    assert second.missing[0].startswith("the stage ablation lacks 5 of 15 runs, which failed")
     assert second.missing[0].endswith("; and 2 more)")
 
 
@@ -130,7 +130,7 @@ def test_failed_runs_of_confirm_are_run_again_and_count_in_its_mean(tmp_path: Pa
     }
     bad = fail(tmp_path, "bad-confirm", "0002")
     assert go(tmp_path, **settings).missing == (
-        "the confirm lacks 1 of 4 runs, which failed (trial 1, seed 2: OSError: disk went away)",
+        "the stage confirm lacks 1 of 4 runs, which failed (trial 1, seed 2: OSError: disk went away)",
     )
     bad.unlink()
     confirmed = evidence.confirmation(go(tmp_path, **settings).results)
@@ -148,7 +148,7 @@ def test_failed_runs_of_the_race_for_a_path_are_run_again(tmp_path: Path) -> Non
     }
     bad = fail(tmp_path, "bad-race", "0001")
     first = go(tmp_path, **settings)
-    assert any(clause.startswith("the race lacks 1 of ") for clause in first.missing)
+    assert any(clause.startswith("the stage race lacks 1 of ") for clause in first.missing)
     bad.unlink()
     assert go(tmp_path, **settings).complete
 
@@ -197,7 +197,7 @@ def test_evaluation_of_one_model_that_failed_is_repeated_without_consent(tmp_pat
     bad = fail(tmp_path, "unreadable", "0001")
     first = go(tmp_path, final=FINAL)
     assert first.missing == (
-        "the final lacks 1 of 2 runs, which failed (baseline, seed 2: FileNotFoundError: no test images)",
+        "the stage final lacks 1 of 2 runs, which failed (baseline, seed 2: FileNotFoundError: no test images)",
     )
     bad.unlink()
     second = go(tmp_path, final=FINAL)
@@ -234,7 +234,7 @@ def test_incomplete_study_says_so_in_its_answer_until_it_is_complete(tmp_path: P
     bad = fail(tmp_path, "bad-ablation", "0004")
     sentences = ending_sentences(go(tmp_path, ablation=ABLATION).results)
     assert sentences == [
-        "Incomplete: the ablation lacks 1 of 9 runs, which failed (x, seed 2: OSError: disk went away).",
+        "Incomplete: the stage ablation lacks 1 of 9 runs, which failed (x, seed 2: OSError: disk went away).",
         "Mend the cause, then run the same command again: it runs what failed, with the same seeds.",
     ]
     bad.unlink()
