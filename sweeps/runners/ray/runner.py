@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 import threading
+import typing
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -16,7 +17,8 @@ from ray import tune
 
 from sweeps.runners.protocol import RunnerError, RunnerLost, Scheduler, TrialResources
 from sweeps.runners.ray.cluster import Cluster
-from sweeps.runners.ray.tune_callbacks import EventDispatcher, JobSearcher, SchedulerStopped, StopWithScheduler
+from sweeps.runners.ray.detachable import DetachableScheduler, SchedulerStopped
+from sweeps.runners.ray.tune_callbacks import EventDispatcher, JobSearcher, StopWithScheduler
 from sweeps.runners.ray.worker import trainable
 
 CHECK_S = 0.5  # between two checks of Ray's own processes
@@ -42,17 +44,19 @@ class _TuneLoop:
         self.ended = threading.Event()
         self.error: Exception | None = None
         self._left = threading.Event()
-        self._thread = threading.Thread(target=self._work, args=(fit, scheduler), daemon=True)
+        self._scheduler = DetachableScheduler(scheduler)
+        self._thread = threading.Thread(target=self._work, args=(fit,), daemon=True)
         self._thread.start()
 
     def leave(self, wait_s: float) -> None:
-        """End the loop, if it has not ended; after `wait_s` seconds it is left alone."""
+        """End the loop, if it has not ended; after `wait_s` seconds it is left alone, without the scheduler."""
         self._left.set()
         self._thread.join(wait_s)
+        self._scheduler.detach()
 
-    def _work(self, fit: Callable[[Scheduler, threading.Event], None], scheduler: Scheduler) -> None:
+    def _work(self, fit: Callable[[Scheduler, threading.Event], None]) -> None:
         try:
-            fit(scheduler, self._left)
+            fit(typing.cast(Scheduler, self._scheduler), self._left)
         except Exception as error:  # noqa: BLE001  (raised again in the main thread)
             self.error = error
         finally:

@@ -12,13 +12,10 @@ from ray.tune.search import Searcher
 
 from sweeps.runners.protocol import Decision, Job, Scheduler, dispatch
 from sweeps.runners.ray.cluster import kill_workers
+from sweeps.runners.ray.detachable import SchedulerStopped
 from sweeps.runners.ray.worker import Pause
 
 SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 4.0
-
-
-class SchedulerStopped(Exception):
-    """Leaves Tune's loop. Tune's own way to stop waits for workers that are inside an epoch."""
 
 
 class _WithoutState:
