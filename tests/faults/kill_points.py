@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,7 @@ class KillAtCall:
     ) -> Callable[..., Any]:
         """Return `function` with the kill "before" or "after" it; calls count if `applies` accepts their arguments."""
 
+        @wraps(function)  # with its module too: the hash of a workload's code follows it
         def wrapped(*args: Any, **kwargs: Any) -> Any:
             matches = applies(*args, **kwargs)
             if matches and when == "before":

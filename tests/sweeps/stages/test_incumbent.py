@@ -78,7 +78,7 @@ def test_while_confirm_has_not_ended_there_is_none(tmp_path: Path) -> None:
 def test_search_without_a_finished_trial_has_none(tmp_path: Path) -> None:
     for settings in ({}, CONFIRM):
         study = toy_study(**GRID, **settings)
-        with pytest.raises(NoCandidate, match="no trial of the search has finished"):
+        with pytest.raises(NoCandidate, match="no trial of the search has completed"):
             incumbent_of(study, Results(study, (), {}, tmp_path))
 
 

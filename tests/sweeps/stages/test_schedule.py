@@ -240,7 +240,7 @@ def test_search_without_a_finished_trial_leaves_no_incumbent_and_says_so(tmp_pat
     settings = {**WHOLE, "baseline": {"fault": "nan", "fault_epoch": 1}, "final": None, "evaluate": [], "confirm": None}
     study = toy_study(**{key: value for key, value in settings.items() if value is not None})
     result = run_inline(study, tmp_path)
-    assert "no trial of the search has finished" in result.failure
+    assert "no trial of the search has completed" in result.failure
     assert "ablation" not in result.results.stages
 
 

@@ -17,6 +17,7 @@ import pytest
 from sweeps.cli.tables import trial_table
 from sweeps.engine.repair import repair
 from sweeps.evidence.findings import Findings
+from sweeps.formatting import metric_format
 from sweeps.report.tables.catalogue import provenance
 from sweeps.storage.integrity import Damaged
 from sweeps.storage.results import Results
@@ -155,7 +156,7 @@ def test_shown_times_are_local_with_their_offset_and_files_have_utc(finished: Pa
     environment = {"started": "2026-10-25T00:30:00+00:00", "commands": [{"at": "2026-10-25T01:30:00+00:00"}]}
     for name, shown in (("Asia/Kolkata", "2026-03-01 17:30:05 +05:30"), ("UTC", "2026-03-01 12:00:05 +00:00")):
         zone(name)
-        rows = trial_table(trial, results.study.metric, {}).columns[1].cells
+        rows = trial_table(trial, metric_format(results.study.metric, results.percentages), {}).columns[1].cells
         assert shown in [str(cell) for cell in rows]
     zone("Europe/Berlin")  # 02:30 comes twice in this night
     table = provenance(Findings.of(replace(results, environment=environment)))

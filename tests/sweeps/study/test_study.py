@@ -580,7 +580,6 @@ def changed(old: str, new: str) -> dict[str, bool]:
         (SEARCH.replace("1.0", "2.0"), {"parameters.lr.max": False}),
         (SEARCH + "  b: {values: [1, 2]}\n", {"parameters.b": False}),
         (SEARCH + "seed: 1\n", {"seed": False}),
-        (SEARCH.replace("run_cap", "metric: {name: acc, goal: maximize, target: 3}\nrun_cap"), {"metric.target": True}),
         (SEARCH + "baseline: {model: {width: 3}}\n", {"baseline.model": False}),
         (SEARCH + "final: {seeds: 3}\n", {"final": True}),
         (SEARCH + "budget: {gpu_hours: 3}\n", {"budget.gpu_hours": True}),
@@ -590,6 +589,12 @@ def changed(old: str, new: str) -> dict[str, bool]:
 )
 def test_only_growth_may_change_once_trials_exist(new: str, changes: dict[str, bool]) -> None:
     assert changed(SEARCH, new) == changes
+
+
+def test_target_of_the_metric_may_change_once_trials_exist() -> None:
+    text = HEAD + SEARCH
+    changes = diff(study(text), study(text.replace("goal: maximize", "goal: maximize, target: 3")))
+    assert {change.key: change.may_grow for change in changes} == {"metric.target": True}
 
 
 def test_components_may_be_added_but_not_redefined() -> None:
