@@ -13,7 +13,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from sweeps.formatting import MetricFormat
+from sweeps.formatting import MetricFormat, in_local_time
 from sweeps.io.escape import visible
 from sweeps.report import figures
 from sweeps.report.answer import tiles
@@ -42,7 +42,7 @@ def page(report: Report) -> str:
     return template.render(
         report=report,
         study=results.study,
-        updated=str(results.environment.get("updated", "")),
+        updated=in_local_time(str(results.environment.get("updated", ""))),
         tiles=tiles(results, report.data.cost),
         plots=drawn,
         absent=absent,

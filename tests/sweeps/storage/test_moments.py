@@ -18,6 +18,7 @@ from sweeps.cli.tables import trial_table
 from sweeps.engine.repair import repair
 from sweeps.evidence.findings import Findings
 from sweeps.formatting import metric_format
+from sweeps.report import save_report
 from sweeps.report.tables.catalogue import provenance
 from sweeps.storage.integrity import Damaged
 from sweeps.storage.results import Results
@@ -165,3 +166,11 @@ def test_shown_times_are_local_with_their_offset_and_files_have_utc(finished: Pa
         "commands": '[{"at": "2026-10-25 02:30:00 +01:00"}]',
     }
     assert "2026-10-25T00:30:00+00:00" in list(table.data["value"])
+
+
+def test_the_head_of_a_report_is_in_local_time(finished: Path, tmp_path: Path, zone: SetZone) -> None:
+    results = open_results(finished, "toy")
+    results = replace(results, environment={**results.environment, "updated": "2026-10-25T00:30:00+00:00"})
+    zone("Asia/Kolkata")
+    page = save_report(results, (), tmp_path / "report").read_text(encoding="utf-8")
+    assert "Study report <span>2026-10-25 06:00:00 +05:30</span>" in page
