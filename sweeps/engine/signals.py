@@ -132,7 +132,7 @@ class StopSignals:
         main = threading.main_thread().ident
         assert main is not None
         while self._clock() - self._first_at < IMPORT_S and _imports(sys._current_frames().get(main)):
-            time.sleep(POLL_S)
+            time.sleep(POLL_S)  # Python has no event for the end of an import
         self._postponed = True
         signal.pthread_kill(main, number)
 

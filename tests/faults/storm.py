@@ -194,5 +194,6 @@ def _wait_for_handlers(driver: Driver) -> float:
         status = Path(f"/proc/{driver.process.pid}/status").read_text(encoding="utf-8")
         if int(status.partition("SigCgt:")[2].split()[0], 16) & bit:
             break
-        time.sleep(POLL_S)
+        with suppress(subprocess.TimeoutExpired):  # nothing tells when a handler stands, only when the driver ends
+            driver.process.wait(POLL_S)
     return time.monotonic() - began

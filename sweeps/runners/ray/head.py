@@ -63,7 +63,7 @@ def end_without_head() -> None:
 
 def _watch(head: HeadWatch) -> None:
     while not head.lost():
-        time.sleep(CHECK_S)
+        time.sleep(CHECK_S)  # a machine that is switched off sends no message, so the head must be asked
     with suppress(OSError):
         os.write(2, b"Ray's head is gone; the worker ends\n")  # into the worker's log
     os._exit(1)
