@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sweeps.artifacts.layout import set_slug
 from sweeps.io.csv import quoted, quoting, unquoted
 from sweeps.io.files import write_atomic
 
@@ -108,10 +107,7 @@ class Confusion:
 
 def confusion_file(folder: Path, set_name: str) -> Path:
     """Return the file in the run's `folder` for the labelled set `set_name`, which may be any text."""
-    slug = re.sub(r"[^a-z0-9]+", "-", set_name.lower()).strip("-")[:60]
-    # Two names may have the same slug, so a part of the name's hash is added where the slug is not the name itself.
-    suffix = "" if slug == set_name else f"-{hashlib.sha256(set_name.encode()).hexdigest()[:6]}"
-    return folder / f"confusion-{slug}{suffix}.csv"
+    return folder / f"confusion-{set_slug(set_name)}.csv"
 
 
 def write_confusion(folder: Path, set_name: str, confusion: Confusion) -> None:

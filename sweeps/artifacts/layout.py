@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from fnmatch import fnmatch
 from pathlib import Path
@@ -24,6 +25,7 @@ TRIALS = "trials"  # the folder of the search's trials; every other stage has a 
 RECIPE = "recipe.yaml"
 RECORD = "record.json"
 CHECKPOINT = "checkpoint"  # the folder of a trial's checkpoints
+PREDICTIONS = "predictions"  # the folder of a trial's predictions, one file per labelled set
 LOG = "log.txt"
 STAGES = "stages"  # the folder with one file per stage: its arms and facts
 ENVIRONMENT = "environment.json"
@@ -62,6 +64,13 @@ def is_stage(name: str) -> bool:
 def trial_folder(folder: Path, number: int, stage: str = SEARCH) -> Path:
     """Return the folder of trial `number` of a stage in the study's `folder`."""
     return folder / (TRIALS if stage == SEARCH else stage) / f"{number:04d}"
+
+
+def set_slug(set_name: str) -> str:
+    """Return the part of a file's name that stands for a labelled set, which may have any text as its name."""
+    slug = re.sub(r"[^a-z0-9]+", "-", set_name.lower()).strip("-")[:60]
+    # Two names may have the same slug, so a part of the name's hash is added where the slug is not the name itself.
+    return slug if slug == set_name else f"{slug}-{hashlib.sha256(set_name.encode()).hexdigest()[:6]}"
 
 
 def append_log(folder: Path, text: str) -> None:

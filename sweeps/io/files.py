@@ -22,8 +22,8 @@ _TEMPORARY = re.compile(rf"\..+\.[a-z0-9_]{{8}}{re.escape(SUFFIX)}")
 _TEMPORARY_OF_0_1_0 = re.compile(r"\.[a-z_-]+\.(?:json|yaml|html|md|csv|tex|svg)\.[a-z0-9_]{8}")
 
 
-def write_atomic(path: Path, text: str) -> None:
-    """Replace the file `path` by one with `text` in UTF-8, and flush it to disk.
+def write_atomic(path: Path, content: str | bytes) -> None:
+    """Replace the file `path` by one with `content`, a text in UTF-8, and flush it to disk.
 
     The steps are: temporary file, fsync, rename, fsync of the folder. A symbolic link stays, and the file to which it
     leads is replaced. What killed processes left in the folder is removed at the first call for it.
@@ -32,8 +32,8 @@ def write_atomic(path: Path, text: str) -> None:
         path = path.resolve()
     _remove_leftovers_once(path.parent)
     with _temporary(path) as (temporary, descriptor):
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="", closefd=False) as file:
-            file.write(text)
+        with os.fdopen(descriptor, "wb", closefd=False) as file:
+            file.write(content.encode() if isinstance(content, str) else content)
         os.fsync(descriptor)  # without it the name may reach the disk before the content
         temporary.replace(path)
     fsync_path(path.parent)

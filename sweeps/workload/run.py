@@ -43,6 +43,8 @@ class Run:
         stop_file: Where this file exists, the run ends at its next checkpoint.
         until: From this epoch on, the run ends at any checkpoint.
         on_saved: Called after each checkpoint.
+        keeps_predictions: Whether a workload that can should call `record_predictions`. The engine sets it for
+            replicates and evaluations, not for trials of a search.
     """
 
     seed: int
@@ -59,6 +61,7 @@ class Run:
     stop_file: Path | None = None
     until: int | None = None
     on_saved: Callable[[], None] | None = None
+    keeps_predictions: bool = False
 
     def require(self, *parts: str) -> None:
         """Check that the run may read parts of the data. Call it before opening a file of them.
@@ -113,6 +116,39 @@ class Run:
             ValueError: There is not one row and one column for each name, or a count is negative.
         """
         write_confusion(self.folder, set_name, Confusion.of(names, counts))
+
+    def record_predictions(
+        self,
+        set_name: str,
+        *,
+        images: Any,
+        labels: Any,
+        predicted: Any,
+        top_probability: Any,
+        label_log_probability: Any,
+        logits: Any = None,
+    ) -> None:
+        """Save the prediction for each image of a labelled set, for comparisons image by image.
+
+        Call it where `keeps_predictions` is true, with the network that the last metrics are of.
+
+        Args:
+            set_name: "validation", "test", or the name of a further set. A later call for the same set replaces them.
+            images: The index of each image in its part of the data, shape (N,): for "validation" in the training
+                images, so that an image has the same index in every split; else in the set.
+            labels: The true classes, shape (N,).
+            predicted: The most probable classes, shape (N,).
+            top_probability: The probabilities of the predicted classes, shape (N,).
+            label_log_probability: The natural logarithms of the probabilities of the true classes, shape (N,).
+            logits: Logits, shape (N, K), where they are to be kept; they are stored in 16 bits.
+
+        Raises:
+            ValueError: The arrays do not fit each other, or are too large to keep.
+        """
+        from sweeps.artifacts.predictions import ImagePredictions, write_predictions  # loads NumPy
+
+        made = ImagePredictions.of(images, labels, predicted, top_probability, label_log_probability, logits)
+        write_predictions(self.folder, set_name, made)
 
     def saved(self, reference: str) -> Saved:
         """Return the model of a trial of another study.
