@@ -65,14 +65,21 @@ def _epochs(recipe: Recipe, run: Run) -> Iterator[dict[str, float]]:
     while not trainer.finished:
         figures = trainer.run_epoch()
         diverged = math.isnan(figures["train_loss"])
-        if trainer.finished and not diverged and trainer.confusion is not None:
-            names = names_of(recipe.data, run.data_dir)
-            run.record_confusion("validation", names, trainer.confusion.tolist())
+        if trainer.finished and not diverged:
+            _record_validation(trainer, recipe, run)
         # Before the state is saved: an epoch that is killed in between is trained again and recorded again.
         yield figures
         if diverged:
             return
         _save(trainer, run)
+
+
+def _record_validation(trainer: Trainer | HierarchyTrainer, recipe: Recipe, run: Run) -> None:
+    """Record the confusions of the last validation and, where they are kept, the predictions."""
+    if trainer.confusion is not None:
+        run.record_confusion("validation", names_of(recipe.data, run.data_dir), trainer.confusion.tolist())
+    if trainer.predictions is not None:
+        trainer.predictions.record(run, "validation", trainer.images.validation)
 
 
 def _save(trainer: Trainer | HierarchyTrainer, run: Run) -> None:

@@ -15,7 +15,8 @@ from cifar_sweep.data.corruptions import corrupt
 from cifar_sweep.data.evaluation_sets import TEST, Corrupted, LabelledSet, labelled_sets, require_known_classes
 from cifar_sweep.data.formats import Images
 from cifar_sweep.data.split import load_test
-from cifar_sweep.inference.metrics import tally_images
+from cifar_sweep.inference.image_predictions import PredictionLog
+from cifar_sweep.inference.metrics import Tally, tally_images
 from cifar_sweep.inference.trained import Trained
 from cifar_sweep.models.architectures.hierarchical import Hierarchical, level_accuracies
 from cifar_sweep.recipe import DataRecipe, Recipe
@@ -26,7 +27,8 @@ from sweeps.workload import Run
 def evaluate_network(recipe: Recipe, run: Run, entries: Sequence[Any]) -> Iterator[tuple[str, dict[str, float]]]:
     """Measure the network in `run.restored` on the test set, then on the sets of `entries`.
 
-    Confusions are recorded for the test set and for other collections, not for corruptions.
+    Confusions are recorded for the test set and for other collections, not for corruptions. Predictions and logits,
+    where the run keeps them, are recorded for every set.
 
     Args:
         recipe: The recipe that the network was trained by.
@@ -53,45 +55,51 @@ def evaluate_network(recipe: Recipe, run: Run, entries: Sequence[Any]) -> Iterat
         # The test set is opened last: if anything else is missing, it stays closed.
         collections, names = _load_collections(sets, recipe.data, run), names_of(recipe.data, run.data_dir)
         test = load_test(recipe.data, run)
-        yield TEST, _measured(trained, test, ConfusionRecord(run, TEST, names))
+        yield TEST, _measured(trained, test, SetRecord(run, TEST, names))
         for labelled in sets:
             if isinstance(labelled.source, Corrupted):
-                yield labelled.name, _measured(trained, _corrupted(test, labelled.source, channels))
+                images, record = _corrupted(test, labelled.source, channels), SetRecord(run, labelled.name)
             else:
-                record = ConfusionRecord(run, labelled.name, names)
-                yield labelled.name, _measured(trained, collections[labelled.name], record)
+                images, record = collections[labelled.name], SetRecord(run, labelled.name, names)
+            yield labelled.name, _measured(trained, images, record)
     finally:
         if run.device == "cuda":
             torch.cuda.empty_cache()  # the process may wait for its next trial while others share the device
 
 
 @dataclass(frozen=True)
-class ConfusionRecord:
-    """Where the confusions of a labelled set are recorded.
+class SetRecord:
+    """What is recorded of a labelled set, beside its metrics.
 
     Attributes:
-        run: The run whose folder takes them.
+        run: The run whose folder takes it.
         set_name: The set's name.
-        names: (classes,) names of the classes.
+        names: (classes,) names of the classes; empty where confusions are not recorded.
     """
 
     run: Run
     set_name: str
-    names: tuple[str, ...]
+    names: tuple[str, ...] = ()
 
-    def write(self, confusion: Tensor) -> None:
-        """Record the counts (classes, classes)."""
-        self.run.record_confusion(self.set_name, self.names, confusion.tolist())
+    def empty_log(self) -> PredictionLog | None:
+        """Return the log of the predictions; None where the run keeps none."""
+        return PredictionLog(keeps_logits=True) if self.run.keeps_predictions else None
+
+    def write(self, tally: Tally, index: Tensor) -> None:
+        """Record the confusions and predictions of the images `index` (N,) of the set."""
+        if tally.confusion is not None:
+            self.run.record_confusion(self.set_name, self.names, tally.confusion.tolist())
+        if tally.predictions is not None:
+            tally.predictions.record(self.run, self.set_name, index)
 
 
-def _measured(trained: Trained, images: Images, record: ConfusionRecord | None = None) -> dict[str, float]:
+def _measured(trained: Trained, images: Images, record: SetRecord) -> dict[str, float]:
     """Return accuracy in percent and mean loss over all images, and the accuracy of each level of a hierarchy."""
     pixels, labels = (torch.from_numpy(array).to(trained.device) for array in (images.pixels, images.labels))
     index = torch.arange(len(labels), device=trained.device)
-    source, classes = Source(pixels, labels, trained.scaling, images.fit), len(record.names) if record else 0
-    tally = tally_images(trained.network, source, index, trained.precision, classes, trained.tta)
-    if record is not None and tally.confusion is not None:
-        record.write(tally.confusion)
+    source, log = Source(pixels, labels, trained.scaling, images.fit), record.empty_log()
+    tally = tally_images(trained.network, source, index, trained.precision, len(record.names), trained.tta, log)
+    record.write(tally, index)
     loss, accuracy = tally.means()
     return {"accuracy": accuracy, "loss": loss, **_level_accuracies(trained, pixels, labels, images.fit)}
 

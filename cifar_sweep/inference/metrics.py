@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from cifar_sweep.augment import Source
+from cifar_sweep.inference.image_predictions import PredictionLog
 from cifar_sweep.inference.precision import autocast
 from cifar_sweep.inference.tta import mean_logits
 from cifar_sweep.recipe import TestTimeAugmentation
@@ -28,19 +29,21 @@ class Tally:
         count: Number of images.
         confusion: (classes, classes) int64, numbers of images by true class (row) and predicted class (column); None
             where they are not counted.
+        predictions: The prediction for each image; None where they are not kept.
     """
 
     loss: Tensor
     correct: Tensor
     count: int = 0
     confusion: Tensor | None = None
+    predictions: PredictionLog | None = None
 
     @classmethod
-    def empty(cls, device: torch.device, classes: int = 0) -> Tally:
+    def empty(cls, device: torch.device, classes: int = 0, predictions: PredictionLog | None = None) -> Tally:
         """Return a tally of no images, which counts confusions where the number of classes is given."""
         zero = torch.zeros((), device=device, dtype=torch.float64)
         confusion = torch.zeros(classes, classes, device=device, dtype=torch.int64) if classes else None
-        return cls(zero, zero.long(), confusion=confusion)
+        return cls(zero, zero.long(), confusion=confusion, predictions=predictions)
 
     def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
         """Add a batch.
@@ -58,6 +61,8 @@ class Tally:
             cells = labels * len(self.confusion) + predicted
             # Not bincount: it would make the host wait for the device.
             self.confusion.view(-1).index_add_(0, cells, torch.ones_like(cells))
+        if self.predictions is not None:
+            self.predictions.add(logits, predicted, labels)
 
     def finite(self) -> bool:
         """Return whether the loss is finite; once it is not, the sum stays so. Waits for the device."""
@@ -94,6 +99,7 @@ def tally_images(
     precision: Literal["fp32", "bf16"],
     classes: int = 0,
     tta: TestTimeAugmentation = "none",
+    predictions: PredictionLog | None = None,
 ) -> Tally:
     """Return the tally over some images; the network is left in evaluation mode.
 
@@ -104,9 +110,10 @@ def tally_images(
         precision: The arithmetic of the network.
         classes: Number of classes, where confusions are to be counted.
         tta: Test-time augmentation: over which views of an image logits are averaged.
+        predictions: Takes the prediction for each image, in the order of `index`, where it is to be kept.
     """
     network.eval()
-    tally = Tally.empty(index.device, classes)
+    tally = Tally.empty(index.device, classes, predictions)
     for batch in torch.split(index, BATCH):
         labels = source.labels[batch]
         with autocast(precision, index.device):

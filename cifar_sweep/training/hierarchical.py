@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from cifar_sweep.inference.image_predictions import PredictionLog
 from cifar_sweep.inference.metrics import BATCH, Tally
 from cifar_sweep.inference.precision import autocast
 from cifar_sweep.inference.trained import STATE
@@ -51,6 +52,8 @@ class HierarchyTrainer:
         epoch: Number of finished epochs.
         stopped: Whether early stopping has ended the training.
         confusion: (classes, classes) counts of the last validation, true classes by row, predicted ones by column.
+        keeps_predictions: Whether validation keeps the prediction for each image.
+        predictions: Those of the last validation, in the order of `images.validation`; None where none are kept.
     """
 
     recipe: Recipe
@@ -61,6 +64,8 @@ class HierarchyTrainer:
     epoch: int = 0
     stopped: bool = False
     confusion: Tensor | None = None
+    keeps_predictions: bool = False
+    predictions: PredictionLog | None = None
 
     @classmethod
     def start(cls, recipe: Recipe, run: Run) -> HierarchyTrainer:
@@ -81,7 +86,8 @@ class HierarchyTrainer:
         for group, level in enumerate(network.fine):
             group_images = _group_images(images, network, group)
             levels.append(_level_trainer(recipe, model.fine, stream(seed, "fine", group), group_images, level))
-        return cls(recipe, images, network, levels, Patience(recipe.regularization.early_stopping))
+        patience, keeps = Patience(recipe.regularization.early_stopping), run.keeps_predictions
+        return cls(recipe, images, network, levels, patience, keeps_predictions=keeps)
 
     @property
     def finished(self) -> bool:
@@ -130,7 +136,8 @@ class HierarchyTrainer:
     def validate(self) -> tuple[Tally, dict[str, float]]:
         """Return loss, accuracy and confusions of the whole on the held-out images, and the accuracy of each level."""
         network, source, index = self.evaluated.eval(), self.images.source, self.images.validation
-        tally, all_logits = Tally.empty(index.device, self.recipe.data.shape.classes), []
+        predictions = PredictionLog() if self.keeps_predictions else None
+        tally, all_logits = Tally.empty(index.device, self.recipe.data.shape.classes, predictions), []
         for batch in torch.split(index, BATCH):
             labels = source.labels[batch]
             with autocast(self.levels[0].precision, index.device):
@@ -146,7 +153,7 @@ class HierarchyTrainer:
         if diverged:
             return dict.fromkeys(("val_loss", "val_accuracy", *LEVEL_METRICS), math.nan)
         tally, accuracies = self.validate()
-        self.confusion = tally.confusion
+        self.confusion, self.predictions = tally.confusion, tally.predictions
         loss, accuracy = tally.means()
         return {"val_loss": loss, "val_accuracy": accuracy, **accuracies}
 

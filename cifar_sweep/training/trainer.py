@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from cifar_sweep.augment import Augmentation, Mixed, Source
+from cifar_sweep.inference.image_predictions import PredictionLog
 from cifar_sweep.inference.metrics import Tally, tally_images
 from cifar_sweep.inference.precision import resolve_precision
 from cifar_sweep.inference.trained import STATE
@@ -58,6 +59,8 @@ class Trainer:
         epoch: Number of finished epochs.
         stopped: Whether early stopping has ended the training.
         confusion: (classes, classes) counts of the last validation, true classes by row, predicted ones by column.
+        keeps_predictions: Whether validation keeps the prediction for each image.
+        predictions: Those of the last validation, in the order of `images.validation`; None where none are kept.
     """
 
     recipe: Recipe
@@ -74,6 +77,8 @@ class Trainer:
     epoch: int = 0
     stopped: bool = False
     confusion: Tensor | None = None
+    keeps_predictions: bool = False
+    predictions: PredictionLog | None = None
 
     def __post_init__(self) -> None:
         self.device = self.images.train.device
@@ -101,6 +106,7 @@ class Trainer:
             optimizer=make_optimizer(recipe.optimizer, network, recipe.transfer.head_lr),
             objective=Objective.of(recipe, images.source.scaling, run),
             patience=Patience(recipe.regularization.early_stopping),
+            keeps_predictions=run.keeps_predictions,
         )
         trainer._add_techniques()
         trainer.execution = make_execution(recipe, trainer.eager, trainer.device, run.log)
@@ -228,8 +234,11 @@ class Trainer:
 
     def validate(self) -> Tally:
         """Return loss (without label smoothing), accuracy and confusions of the held-out images."""
-        images, classes = self.images, self.recipe.data.shape.classes
-        return tally_images(self.evaluated, images.source, images.validation, self.precision, classes, self.recipe.tta)
+        images, recipe = self.images, self.recipe
+        predictions, classes = PredictionLog() if self.keeps_predictions else None, recipe.data.shape.classes
+        return tally_images(
+            self.evaluated, images.source, images.validation, self.precision, classes, recipe.tta, predictions
+        )
 
     def _validation_metrics(self, diverged: bool) -> dict[str, float]:
         if len(self.images.validation) == 0:
@@ -237,7 +246,7 @@ class Trainer:
         if diverged:
             return {"val_loss": math.nan, "val_accuracy": math.nan}
         tally = self.validate()
-        self.confusion = tally.confusion
+        self.confusion, self.predictions = tally.confusion, tally.predictions
         loss, accuracy = tally.means()
         return {"val_loss": loss, "val_accuracy": accuracy}
 

@@ -18,6 +18,9 @@ RETUNE = "retune-"  # followed by a digest of the recipe and the space that are 
 
 _STAGES = frozenset({SEARCH, CONFIRM, ABLATION, FINAL, RACE})
 
+# The stages in which a run keeps its prediction for each image. A search would take the space of hundreds of them.
+WITH_PREDICTIONS = frozenset({CONFIRM, ABLATION, FINAL})
+
 VALIDATION = "validation"
 TEST = "test"
 CURVES = "curves.csv"

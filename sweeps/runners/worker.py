@@ -9,7 +9,7 @@ from numbers import Real
 from typing import Any
 
 from sweeps.artifacts.checkpoint import CheckpointFolder
-from sweeps.artifacts.layout import CHECKPOINT
+from sweeps.artifacts.layout import CHECKPOINT, WITH_PREDICTIONS
 from sweeps.io.disk import Unwritable
 from sweeps.runners.protocol import End, Epoch, Event, Job, Note, Preemption
 from sweeps.runners.watchdog import Hung, Watch, hung, timed_out
@@ -115,6 +115,7 @@ def open_run(job: Job, watch: Watch | None = None) -> Run:
         stop_file=job.stop_file,
         until=job.until,
         on_saved=watch.progress if watch else None,
+        keeps_predictions=job.stage in WITH_PREDICTIONS,
     )
 
 
