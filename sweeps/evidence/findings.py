@@ -11,6 +11,7 @@ from sweeps import evidence
 from sweeps.artifacts.curves import EPOCH, SECONDS
 from sweeps.artifacts.layout import FINAL
 from sweeps.evidence.caveats import caveats
+from sweeps.evidence.images import ImageEvidence, image_evidence
 from sweeps.evidence.importance import Importance
 from sweeps.evidence.selection import ModelSelection, baseline_trial, selections_after
 from sweeps.evidence.summary import Ablation, Confirmation, FinalEvidence
@@ -78,6 +79,11 @@ class Findings:
     def final(self) -> FinalEvidence | None:
         """The evidence of the opened test set; None while it is sealed."""
         return evidence.final(self.results)
+
+    @cached_property
+    def images(self) -> ImageEvidence:
+        """The evidence from the predictions for each image, which replicates keep."""
+        return image_evidence(self.results)
 
     @cached_property
     def selections(self) -> tuple[ModelSelection, ...]:
