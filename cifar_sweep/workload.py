@@ -29,6 +29,7 @@ __all__ = [
     "references",
     "scale",
     "smoke",
+    "thumbnails",
     "toggles",
     "train",
     "tune_batch",
@@ -150,6 +151,13 @@ def evaluate(recipe: Recipe, run: Run, entries: Sequence[Any]) -> Iterator[tuple
     from cifar_sweep.inference.evaluate import evaluate_network
 
     yield from evaluate_network(recipe, run, entries)
+
+
+def thumbnails(recipe: Recipe, site: Site, set_name: str, indices: Sequence[int]) -> Any:
+    """Return images of a labelled set by index, (N, size, size, 3) uint8, for the report."""
+    from cifar_sweep.inference.thumbnails import thumbnails as images
+
+    return images(recipe.data, site, set_name, indices)
 
 
 def predict(recipe: Recipe, models: Sequence[Path], site: Site, source: Path, tta: str) -> Predictions:

@@ -101,3 +101,7 @@ class Figures:
     def confusion(self) -> Figure:
         """Return the confusion matrix."""
         return self.draw("confusion")
+
+    def reliability(self) -> Figure:
+        """Return the accuracy of predictions against their confidence."""
+        return self.draw("reliability")

@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING
 
 from sweeps.api.figures import Figures
 from sweeps.api.models import Model
-from sweeps.artifacts.layout import study_names
+from sweeps.artifacts.layout import FINAL, SEARCH, TEST, VALIDATION, study_names
+from sweeps.artifacts.predictions import ImagePredictions, load_predictions
 from sweeps.evidence.findings import Findings
+from sweeps.evidence.selection import run_folder
 from sweeps.models.trained import NoModel
-from sweeps.storage.runs import open_results
+from sweeps.storage.runs import NotFound, find_trial, open_results
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from sweeps.evidence.images import ImageEvidence
     from sweeps.storage.results import Results
     from sweeps.trial.trial import Trial
 
@@ -92,6 +95,30 @@ class StudyResults:
         from sweeps.report.tables.tidy import ablation_frame
 
         return ablation_frame(self.findings)
+
+    @cached_property
+    def images(self) -> ImageEvidence:
+        """The evidence from predictions of images: classes, images that flip, agreement, calibration, ensembles."""
+        return self.findings.images
+
+    def predictions(self, run: str, set_name: str = "") -> ImagePredictions:
+        """Return what a run predicted for each image of a labelled set.
+
+        Args:
+            run: "ablation/3", "final/0": a run of confirm, ablation or final.
+            set_name: The name of the set; by default "test" for a run of final and "validation" for any other.
+
+        Raises:
+            NotFound: There is no such trial, or it has kept no predictions for the set.
+            BadPredictions: The file is damaged.
+        """
+        stage, _, number = run.rpartition("/")
+        trial = find_trial(self.records, int(number) if number.isdecimal() else -1, stage or SEARCH)
+        name = set_name or (TEST if stage == FINAL else VALIDATION)
+        try:
+            return load_predictions(run_folder(self.records, trial), name)
+        except FileNotFoundError:
+            raise NotFound(f"{run} of {self.name} has kept no predictions for {name}") from None
 
     @property
     def best(self) -> Model:

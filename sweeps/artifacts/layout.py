@@ -30,6 +30,7 @@ RECORD = "record.json"
 CHECKPOINT = "checkpoint"  # the folder of a trial's checkpoints
 PREDICTIONS = "predictions"  # the folder of a trial's predictions, one file per labelled set
 LOG = "log.txt"
+THUMBNAILS = "thumbnails"  # the folder with pictures of the images that the report shows
 STAGES = "stages"  # the folder with one file per stage: its arms and facts
 ENVIRONMENT = "environment.json"
 STUDY_FILE = "study.yaml"
@@ -37,7 +38,7 @@ DATABASE = "study.db"
 STOP_FILE = "stop"  # while it exists, runs end at their next checkpoint
 # What runs write into a study's folder, beside hidden files. Patterns, because some files have others beside them.
 WRITTEN = (
-    *(f"{STUDY_FILE}*", f"{DATABASE}*", f"{ENVIRONMENT}*", "lock*", STOP_FILE, STAGES),
+    *(f"{STUDY_FILE}*", f"{DATABASE}*", f"{ENVIRONMENT}*", "lock*", STOP_FILE, STAGES, THUMBNAILS),
     *(TRIALS, CONFIRM, ABLATION, RACE, f"{RETUNE}*", FINAL, ".*"),
 )
 

@@ -22,6 +22,7 @@ from sweeps.engine.folders import (
 from sweeps.engine.progress import Progress
 from sweeps.engine.provenance import is_complete
 from sweeps.engine.signals import Stopped, listening
+from sweeps.engine.thumbnails import keep_thumbnails
 from sweeps.evidence.importance_estimators import importances
 from sweeps.io.disk import explained
 from sweeps.io.errors import Refused
@@ -176,7 +177,10 @@ def _run(
             move_aside(folder)
         cache = options.cache and not (options.fresh or options.smoke)
         # Workers may have another current folder than the driver.
-        return execute.run(prepared, folder.absolute(), runner.ready, progress, request, cache, differences)
+        result = execute.run(prepared, folder.absolute(), runner.ready, progress, request, cache, differences)
+        if result.signal is None:
+            keep_thumbnails(prepared, result.results, progress.on_note)
+        return result
 
 
 def _prepare(

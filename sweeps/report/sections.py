@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sweeps.artifacts.layout import ABLATION
 from sweeps.evidence import Ablation
@@ -12,7 +12,11 @@ from sweeps.formatting import MISSING, setting
 from sweeps.report.data import ReportData
 from sweeps.report.figures.class_panels import CLASS_PANELS
 from sweeps.report.figures.evidence_panels import ABLATION_PANELS, FINAL_PANELS, MEAN_LEARNING_CURVES
+from sweeps.report.figures.images.panels import IMAGE_PANELS
 from sweeps.report.figures.panel import Panel, Plot, plots
+from sweeps.report.images.gallery import Row, gallery
+from sweeps.report.images.sentences import image_sentences
+from sweeps.report.images.tables import image_tables
 from sweeps.report.sentences import VERDICTS_SHOWN, missing_runs, verdicts
 from sweeps.report.tables.catalogue import ablation_tables, class_tables, confirmed_tables, final_tables
 from sweeps.report.tables.table import Table
@@ -30,6 +34,7 @@ class Section:
         tables: Its tables.
         plots: Its figures.
         absent: A line for each figure that is missing.
+        pictures: Rows of images.
     """
 
     key: str
@@ -39,15 +44,33 @@ class Section:
     tables: tuple[Table, ...]
     plots: tuple[Plot, ...]
     absent: tuple[str, ...]
+    pictures: tuple[Row, ...] = ()
 
 
 def evidence_sections(data: ReportData, openings: Sequence[Table]) -> Iterator[Section]:
-    """Yield the sections of the stages that have begun, then that of the classes, if a run has recorded them.
+    """Yield the sections of the stages that have begun, then those of classes and images, if a run has recorded them.
 
     Args:
         data: The data of the report.
         openings: The table of the openings of the test set, if there is one.
     """
+    images = data.findings.images
+    stages = list(_stage_sections(data, openings))
+    if stages and images.missing and not images.sets:
+        lines = (f"Images one by one: {line}." for line in images.missing)
+        stages[-1] = replace(stages[-1], absent=(*stages[-1].absent, *lines))
+    yield from stages
+    if data.classes is not None:
+        # No figure is missing here: both come from the same matrix.
+        drawn, _ = plots(CLASS_PANELS, data)
+        tables = class_tables(data)
+        yield Section("classes", "Classes", "Classes", (), tuple(tables), tuple(drawn), data.classes.broken)
+    if images.sets:
+        yield _image_section(data)
+
+
+def _stage_sections(data: ReportData, openings: Sequence[Table]) -> Iterator[Section]:
+    """Yield the sections of the stages that have begun."""
     findings = data.findings
     if findings.confirmation is not None:
         # The ablation shows the same figure of its own runs.
@@ -60,11 +83,22 @@ def evidence_sections(data: ReportData, openings: Sequence[Table]) -> Iterator[S
         sentences = [one.verdict for labelled in findings.final.sets[:1] for one in labelled.comparisons]
         tables = [*final_tables(data), *openings]
         yield _section(data, "test", "The sealed test set", sentences, tables, FINAL_PANELS)
-    if data.classes is not None:
-        # No figure is missing here: both come from the same matrix.
-        drawn, _ = plots(CLASS_PANELS, data)
-        tables = class_tables(data)
-        yield Section("classes", "Classes", "Classes", (), tuple(tables), tuple(drawn), data.classes.broken)
+
+
+def _image_section(data: ReportData) -> Section:
+    images = data.findings.images
+    drawn, _ = plots(IMAGE_PANELS, data)
+    missing = tuple(f"{line[0].upper()}{line[1:]}." for line in images.missing)
+    return Section(
+        "images",
+        "Images",
+        "Images one by one",
+        tuple(image_sentences(images)),
+        tuple(image_tables(images)),
+        tuple(drawn),
+        missing,
+        gallery(images, data.results.folder),
+    )
 
 
 def _section(

@@ -2,8 +2,8 @@
 
 A workload is an object, usually a module, with a function `train` and, optionally, `cost`, `toggles`, `prepare`,
 `check_test_data`, `chance`, `percentages`, `smoke`, `scale`, `references`, `without_validation`, `evaluations`,
-`evaluate`, `predict`, `export`, `tune_batch`, `tune_lr` and `gpu_share`. They have the parameters and results of the
-methods of `Workload`. A generator function alone is a workload too.
+`evaluate`, `thumbnails`, `predict`, `export`, `tune_batch`, `tune_lr` and `gpu_share`. They have the parameters and
+results of the methods of `Workload`. A generator function alone is a workload too.
 
 The annotation of the first argument of `train`, a pydantic model or a dataclass, is the recipe: its fields are the
 settings that a study file may name. Metrics are plain numbers, except those that `percentages` names.
@@ -201,6 +201,25 @@ class Workload:
             prefix `val_`.
         """
         yield from self._call("evaluate", (), recipe, run, entries)
+
+    def thumbnails(self, recipe: Any, site: Site, set_name: str, indices: Sequence[int]) -> Any:
+        """Return images for people to look at: those that a component decides, in the report.
+
+        Args:
+            recipe: The recipe of the baseline.
+            site: The machine and the folders.
+            set_name: "validation", "test", or the name of a further set. Images of a set that only the stage final
+                opens are asked for after its opening.
+            indices: The indices of N images, as `Run.record_predictions` was given them.
+
+        Returns:
+            Pixels, shape (N, H, W, 3) uint8.
+
+        Raises:
+            BadWorkload: The workload has no function `thumbnails`.
+        """
+        self._require("thumbnails")
+        return self._call("thumbnails", None, recipe, site, set_name, indices)
 
     def predict(self, recipe: Any, models: Sequence[Path], site: Site, source: Path, tta: str) -> Predictions:
         """Predict the classes of unlabelled examples.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sweeps.artifacts.layout import FINAL, TEST
 from sweeps.evidence.images.class_differences import ClassDifference, class_differences
@@ -64,6 +64,7 @@ def image_evidence(results: Results) -> ImageEvidence:
     """Return the per-image evidence of the stages after the search."""
     sets, damaged = list[SetEvidence](), list[str]()
     without: dict[tuple[str, int, bool], list[str]] = {}
+    classes: dict[str, tuple[str, ...]] = {}  # by stage: not every set has names of its own
     for stage, name in set_names(results):
         runs = read_set(results, stage, name)
         damaged += runs.damaged
@@ -71,7 +72,8 @@ def image_evidence(results: Results) -> ImageEvidence:
         if absent:
             without.setdefault((stage, absent, absent == runs.completed), []).append(name)
         if runs.arms:
-            sets.append(_evidence(runs))
+            classes.setdefault(stage, runs.classes)
+            sets.append(_evidence(replace(runs, classes=runs.classes or classes[stage])))
     missing = (_missing(*key, names) for key, names in without.items())
     return ImageEvidence(tuple(sets), (*missing, *damaged))
 

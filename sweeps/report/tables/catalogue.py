@@ -11,6 +11,8 @@ from sweeps.evidence import Ablation, Comparison
 from sweeps.evidence.findings import Findings
 from sweeps.formatting import MetricFormat, count, hours, in_local_time, percent
 from sweeps.report.data import ReportData
+from sweeps.report.images.tables import NAMES as IMAGE_NAMES
+from sweeps.report.images.tables import image_frames
 from sweeps.report.tables import levels
 from sweeps.report.tables.ablation import (
     checks_table,
@@ -46,6 +48,7 @@ NAMES = (
     *("others_validation", "others_test"),
     *("best", "ends", "stages", "cost", "provenance"),
     *("trials", "replicates", "not_completed", "curves", "pairs"),
+    *IMAGE_NAMES,
 )
 ACCURACY, NUMBER = MetricFormat("accuracy", "%", "maximize"), MetricFormat("number", "", "maximize")
 CLASSES_SHOWN = 30  # a table of more is folded
@@ -178,7 +181,7 @@ def data_frames(data: ReportData) -> dict[str, pd.DataFrame]:
     if results.stages:
         runs = [run for stage in results.stages.values() for run in stage.trials]
         replicates = with_last_epochs(replicates_table(results), runs, data.findings.last_epochs)
-        frames |= {"replicates": replicates, "pairs": data.pairs}
+        frames |= {"replicates": replicates, "pairs": data.pairs, **image_frames(data.findings.images)}
     return frames if data.confusion is None else frames | {"confusion": data.confusion}
 
 

@@ -49,7 +49,15 @@ def set_runs(arms: Mapping[str, Sequence[ImagePredictions]]) -> SetRuns:
     return SetRuns("final", "test", NAMES, tuple(made), sum(map(len, arms.values())), ())
 
 
-def leave(folder: Path, stage: StageResults, set_name: str, shares: Mapping[str, float], *, logits: bool) -> None:
+def leave(
+    folder: Path,
+    stage: StageResults,
+    set_name: str,
+    shares: Mapping[str, float],
+    *,
+    logits: bool,
+    names: Sequence[str] = NAMES,
+) -> None:
     """Write the predictions of every completed run, as a workload would: on validation data other images per seed."""
     for run in stage.trials:
         if run.variant in shares and run.status.value == "complete":
@@ -61,4 +69,4 @@ def leave(folder: Path, stage: StageResults, set_name: str, shares: Mapping[str,
             write_predictions(where, set_name, made)
             counts = np.zeros((3, 3), int)
             np.add.at(counts, (made.labels, made.predicted), 1)
-            write_confusion(where, set_name, Confusion.of(NAMES, counts.tolist()))
+            write_confusion(where, set_name, Confusion.of(names, counts.tolist()))
