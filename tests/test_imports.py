@@ -13,7 +13,7 @@ from tests.sweeps.support import ROOT, clean
 
 # The packages of the engine from the ground up: a package imports only from the floors below its own.
 FLOORS = (
-    ("io", "space", "stats", "trial"),
+    ("duplicates", "io", "space", "stats", "trial"),
     ("artifacts", "recipe"),
     ("study", "workload"),
     ("designs", "formatting", "pruners", "runners", "storage"),

@@ -10,13 +10,26 @@ from sweeps.artifacts.references import Saved, is_reference
 from sweeps.io.errors import Unavailable
 from sweeps.trial.seeds import stream
 from sweeps.workload.loader import load
-from sweeps.workload.protocol import BadWorkload, Exported, Metrics, Predictions, Prepared, Sharing, Site, Tuned
+from sweeps.workload.protocol import (
+    BadWorkload,
+    DuplicatePolicy,
+    Exported,
+    ImageHashes,
+    Metrics,
+    Predictions,
+    Prepared,
+    Sharing,
+    Site,
+    Tuned,
+)
 from sweeps.workload.run import Preempted, Run
 from sweeps.workload.workload import Workload
 
 __all__ = [
     "BadWorkload",
+    "DuplicatePolicy",
     "Exported",
+    "ImageHashes",
     "Metrics",
     "Predictions",
     "Preempted",

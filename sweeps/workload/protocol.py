@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from sweeps.artifacts.references import Saved, find
+from sweeps.duplicates.hashes import ImageHashes as ImageHashes
 from sweeps.io.errors import UserError
 
 Metrics = Mapping[str, float]
@@ -73,6 +74,21 @@ class Prepared:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     notes: Sequence[str] = ()
     data_notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class DuplicatePolicy:
+    """What becomes of training images that are test images too: the result of `duplicate_policy`.
+
+    Attributes:
+        choice: "refuse": no trial is begun. "drop": the workload trains without these images. "keep": the workload
+            trains with them, and the figures of the stage final are shown with and without the test images.
+        key: The setting of the recipe that decides this, by dotted key, for the message that refuses; empty if there is
+            none.
+    """
+
+    choice: Literal["keep", "drop", "refuse"] = "refuse"
+    key: str = ""
 
 
 @dataclass(frozen=True)

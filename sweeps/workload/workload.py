@@ -1,9 +1,10 @@
 """The functions of a workload.
 
 A workload is an object, usually a module, with a function `train` and, optionally, `cost`, `toggles`, `prepare`,
-`check_test_data`, `chance`, `percentages`, `smoke`, `scale`, `references`, `without_validation`, `evaluations`,
-`evaluate`, `thumbnails`, `predict`, `export`, `tune_batch`, `tune_lr` and `gpu_share`. They have the parameters and
-results of the methods of `Workload`. A generator function alone is a workload too.
+`check_test_data`, `image_hashes`, `confirm_duplicates`, `duplicate_policy`, `chance`, `percentages`, `smoke`, `scale`,
+`references`, `without_validation`, `evaluations`, `evaluate`, `thumbnails`, `predict`, `export`, `tune_batch`, `tune_lr`
+and `gpu_share`. They have the parameters and results of the methods of `Workload`. A generator function alone is a
+workload too.
 
 The annotation of the first argument of `train`, a pydantic model or a dataclass, is the recipe: its fields are the
 settings that a study file may name. Metrics are plain numbers, except those that `percentages` names.
@@ -31,14 +32,28 @@ Example:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sweeps.recipe.schema import RecipeSchema
-from sweeps.workload.protocol import BadWorkload, Exported, Metrics, Predictions, Prepared, Sharing, Site, Tuned
+from sweeps.workload.protocol import (
+    BadWorkload,
+    DuplicatePolicy,
+    Exported,
+    ImageHashes,
+    Metrics,
+    Predictions,
+    Prepared,
+    Sharing,
+    Site,
+    Tuned,
+)
 from sweeps.workload.run import Run
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @dataclass(frozen=True)
@@ -127,6 +142,62 @@ class Workload:
             ValueError: A set could not be evaluated.
         """
         return list(self._call("check_test_data", (), recipe, site))
+
+    def image_hashes(self, recipe: Any, site: Site) -> dict[str, ImageHashes]:
+        """Return the hashes of all images that a study uses, to find those that it has twice.
+
+        Called after `prepare`, whenever a study is planned or run. Of the test set, nothing but these hashes may leave
+        the workload. It should store the hashes with the data, so that a second call takes no time.
+
+        Args:
+            recipe: The recipe of the baseline.
+            site: The machine and the folders.
+
+        Returns:
+            Part -> hashes of its images. "train": all images that training and validation share, including those that
+            the recipe drops as duplicates; row i is the image that the workload calls number i. "test", in the order
+            of the predictions that `evaluate` records. "unlabelled": further training images without labels. And one
+            part for each set of `site.evaluate` with images of its own, by the name of the set. What the study does
+            not have is left out, as is a set that is derived from the images of another part. Empty where the workload
+            has no function `image_hashes`: then nothing is checked.
+        """
+        return dict(self._call("image_hashes", {}, recipe, site))
+
+    def confirm_duplicates(
+        self, recipe: Any, site: Site, pairs: Mapping[tuple[str, str], np.ndarray]
+    ) -> dict[tuple[str, str], np.ndarray]:
+        """Decide by their pixels which pairs of images are near duplicates, and return nothing else about them.
+
+        Args:
+            recipe: The recipe of the baseline.
+            site: The machine and the folders.
+            pairs: (part, part) -> M pairs of images whose perceptual hashes are alike, shape (M, 2), int64: the number
+                of the image in the first part, and that of the image in the second. Both parts may be the same.
+
+        Returns:
+            (part, part) -> whether each pair is the same image, perhaps mirrored, shifted, recompressed or slightly
+            changed, shape (M,), bool.
+
+        Raises:
+            BadWorkload: The workload has no function `confirm_duplicates`; near duplicates are not looked for then.
+        """
+        self._require("confirm_duplicates")
+        return dict(self._call("confirm_duplicates", {}, recipe, site, pairs))
+
+    def duplicate_policy(self, recipe: Any) -> DuplicatePolicy:
+        """Return what becomes of training images that are test images too: kept, dropped, or the study is refused.
+
+        Args:
+            recipe: The recipe of the baseline.
+
+        Returns:
+            The policy; "refuse" where the workload has no function `duplicate_policy`.
+        """
+        policy = self._call("duplicate_policy", DuplicatePolicy(), recipe)
+        assert isinstance(policy, DuplicatePolicy), (
+            f"{self.name}.duplicate_policy must return sweeps.workload.DuplicatePolicy"
+        )
+        return policy
 
     def chance(self, recipe: Any) -> dict[str, float]:
         """Return the metrics of a model that guesses. A diverged run counts with these values."""
