@@ -35,10 +35,11 @@ STAGES = "stages"  # the folder with one file per stage: its arms and facts
 ENVIRONMENT = "environment.json"
 STUDY_FILE = "study.yaml"
 DATABASE = "study.db"
+DUPLICATES = "duplicates.json"  # all pairs of images that a study has twice
 STOP_FILE = "stop"  # while it exists, runs end at their next checkpoint
 # What runs write into a study's folder, beside hidden files. Patterns, because some files have others beside them.
 WRITTEN = (
-    *(f"{STUDY_FILE}*", f"{DATABASE}*", f"{ENVIRONMENT}*", "lock*", STOP_FILE, STAGES, THUMBNAILS),
+    *(f"{STUDY_FILE}*", f"{DATABASE}*", f"{ENVIRONMENT}*", DUPLICATES, "lock*", STOP_FILE, STAGES, THUMBNAILS),
     *(TRIALS, CONFIRM, ABLATION, RACE, f"{RETUNE}*", FINAL, ".*"),
 )
 

@@ -66,7 +66,7 @@ def _baseline(path: Path, sets: Any, data_dir: Path | None, runs_dir: Path) -> t
     from sweeps.validation.loading import Edits, load_study
 
     study, workload = load_study(path, Edits(sets))
-    prepared = settle(study, workload, data_folder(data_dir), {}, runs_dir, measuring=False)
+    prepared = settle(study, workload, data_folder(data_dir), {}, runs_dir, measuring=False, check_test=False)
     recipe = workload.schema.validate(prepared.gate.baseline().settings)
     return workload, recipe, replace(prepared.site, share=_memory_share(study, prepared.site.device))
 

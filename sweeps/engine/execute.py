@@ -135,6 +135,8 @@ def _run(
                 storage.give_up_unfinished("begun before a change that was accepted")
             previous = storage.environment()
             environment = provenance(previous, prepared.environment, accepted)
+            if prepared.duplicates is not None:
+                prepared.duplicates.store(folder)
             storage.write_environment(environment)
             storage.stop_file.unlink(missing_ok=True)
             context = _context(prepared, storage, environment, observer, cache)

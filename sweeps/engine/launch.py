@@ -161,7 +161,7 @@ def _run(
     percentages = workload.percentages()
     progress = Progress(study, previous, epochs_of(study, workload), percentages=percentages, quiet=options.quiet)
     with _runner(study, environment, kind, options, progress.on_note) as start, progress:
-        prepared = _prepare(study, workload, folder, environment, options, check_test=not done)
+        prepared = _prepare(study, workload, folder, environment, options, progress.on_prepare, check_test=not done)
         progress.on_settled(prepared.study, prepared.notes)
         if done:
             prepared = replace(prepared, environment=drift.as_trained(environment, prepared.environment))
@@ -189,11 +189,21 @@ def _prepare(
     folder: Path,
     environment: Mapping[str, Any],
     options: Options,
+    notify: Callable[[str], None],
     *,
     check_test: bool,
 ) -> PreparedStudy:
     runs, data = folder.parent.absolute(), data_dir(options.folders.data)
-    prepared = settle(study, workload, data, environment, runs, measuring=not options.smoke, check_test=check_test)
+    prepared = settle(
+        study,
+        workload,
+        data,
+        environment,
+        runs,
+        measuring=not options.smoke,
+        check_test=check_test,
+        notify=notify,
+    )
     command = {"command": options.command} if options.command else {}
     return replace(prepared, environment={**prepared.environment, **command})
 

@@ -79,6 +79,7 @@ class Progress:
         self._lost_before = {(trial.stage, trial.number) for trial in previous_trials if trial.status.lost}
         self._running: dict[tuple[str, int], Running] = {}
         self._paused: dict[tuple[str, int], int] = {}
+        self._preparing = "starting"
         self._began = time.monotonic()
         self._stage_began, self._counted_before = self._began, 0
         # Last, since it draws the first view at once, from all of the above.
@@ -100,6 +101,12 @@ class Progress:
         elif self._console.is_terminal:
             self._live.stop()
 
+    def on_prepare(self, doing: str) -> None:
+        """Show what the preparation of the study is doing, while its first trial has not begun."""
+        self._preparing = doing
+        if self._notebook:
+            self._notebook.update()
+
     def on_settled(self, study: Study, notes: Sequence[str]) -> None:
         """Show how settings were found, once the study has been prepared.
 
@@ -107,7 +114,7 @@ class Progress:
             study: The study as it will run.
             notes: A line for each setting that was measured.
         """
-        self._share = device_share(study, self._device)
+        self._share, self._preparing = device_share(study, self._device), "starting"
         for note in notes:
             self.on_note(note)
 
@@ -212,7 +219,7 @@ class Progress:
     def _running_table(self) -> Table:
         table = Table.grid(padding=(0, 2))
         if not self._running:
-            table.add_row(Text("  starting …" if self._stage == STARTING else "", style="dim"))
+            table.add_row(Text(f"  {self._preparing} …" if self._stage == STARTING else "", style="dim"))
         for (stage, number), run in list(self._running.items())[:SHOWN_RUNNING]:
             total = f"/{self._epochs}" if self._epochs else ""
             value = self._metric_format.show(run.value)

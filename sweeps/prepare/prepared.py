@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from sweeps.io.cores import available_cores
 from sweeps.io.errors import UserError
 from sweeps.prepare.code_identity import code_of
+from sweeps.prepare.duplicates import Duplicates, find_duplicates, provenance
 from sweeps.prepare.environment import describe, device_of, gpu_count
 from sweeps.prepare.gpu_share import settle_share
 from sweeps.prepare.teachers import trained_on_same_data
@@ -42,6 +43,7 @@ class PreparedStudy:
         gate: Checks configurations against the constraints, starting from the prepared baseline.
         environment: The provenance of the run about to begin.
         notes: One line for each setting that was found by measuring, and what the user should know about the data.
+        duplicates: What was found among the images; None where they were not compared.
     """
 
     written: Study
@@ -51,6 +53,7 @@ class PreparedStudy:
     gate: ConstraintGate
     environment: Mapping[str, Any]
     notes: tuple[str, ...] = ()
+    duplicates: Duplicates | None = None
 
 
 def settle(
@@ -62,6 +65,7 @@ def settle(
     *,
     measuring: bool = True,
     check_test: bool = True,
+    notify: Callable[[str], None] = lambda text: None,
 ) -> PreparedStudy:
     """Find device and data, and check the constraints. What was settled for a study once stays as it is.
 
@@ -73,10 +77,12 @@ def settle(
         runs_dir: The folder of all studies, whose models recipes may name; without it they are not looked for.
         measuring: Whether settings such as `batch_size: auto` are found by measuring where nothing is settled yet.
         check_test: Whether the test set is checked, as far as that is possible without reading it, if the study has a
-            stage final.
+            stage final, and whether duplicates are looked for among the images.
+        notify: Takes what is being done, for the status line.
 
     Raises:
         Unavailable: Data or models are missing.
+        Leaked: Training images are test images, and the baseline does not say what becomes of them.
         Infeasible: The baseline cannot be trained, nothing satisfies the constraints, or the test set could not be
             evaluated.
     """
@@ -97,6 +103,7 @@ def settle(
     gate = ConstraintGate(study, workload, baseline)
     require_feasible(study, gate)
     test_notes = checked_test_data(workload, baseline, site) if study.final is not None and check_test else []
+    duplicates = _duplicates(workload, baseline, site, previous, notify) if check_test else None
     machine = available_cores(), gpu_count()
     sharing = settle_share(study, workload, schema.validate(gate.baseline().settings), site, machine, previous)
     notes = previous.get("settled_notes", list(prepared.notes))
@@ -113,10 +120,12 @@ def settle(
         **({SHARING: sharing} if sharing else {}),
         **({"references": references} if references else {}),
         **({SAME_DATA: same_data} if same_data else {}),
+        **provenance(duplicates),
     }
-    data_notes = list(dict.fromkeys([*prepared.data_notes, *test_notes]))
+    found = [duplicates.note] if duplicates is not None and duplicates.note else []
+    data_notes = list(dict.fromkeys([*prepared.data_notes, *test_notes, *found]))
     lines = (*notes, *([sharing["note"]] if sharing else []), *data_notes)
-    return PreparedStudy(study, with_share(study, environment), workload, site, gate, environment, lines)
+    return PreparedStudy(study, with_share(study, environment), workload, site, gate, environment, lines, duplicates)
 
 
 def _percentages(workload: Workload, previous: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -139,6 +148,19 @@ def checked_test_data(workload: Workload, baseline: Mapping[str, Any], site: Sit
             f"the stage final could not evaluate its models, so nothing was trained; mend the test data or remove "
             f"`final` from the study: {error}"
         ) from None
+
+
+def _duplicates(
+    workload: Workload,
+    baseline: Mapping[str, Any],
+    site: Site,
+    previous: Mapping[str, Any],
+    notify: Callable[[str], None],
+) -> Duplicates | None:
+    try:
+        return find_duplicates(workload, workload.schema.validate(baseline), site, previous, notify)
+    except (BadRecipe, ValueError) as error:
+        raise Infeasible(f"the images could not be compared to find duplicates: {error}") from None
 
 
 def prepared_baseline(study: Study, workload: Workload, settled: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,10 +7,10 @@ A workload imports its names from this package. `sweeps.workload.workload` descr
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from sweeps.artifacts.references import Saved, is_reference
-from sweeps.duplicates.exact import exact_pairs, with_copies
-from sweeps.duplicates.groups import groups
-from sweeps.duplicates.near import near_candidates
 from sweeps.io.errors import Unavailable
 from sweeps.trial.seeds import stream
 from sweeps.workload.loader import load
@@ -28,6 +28,19 @@ from sweeps.workload.protocol import (
 )
 from sweeps.workload.run import Preempted, Run
 from sweeps.workload.workload import Workload
+
+if TYPE_CHECKING:
+    from sweeps.duplicates.exact import exact_pairs, with_copies
+    from sweeps.duplicates.groups import groups
+    from sweeps.duplicates.near import near_candidates
+
+# Imported when they are first used, because they load NumPy.
+_MODULES = {
+    "exact_pairs": "sweeps.duplicates.exact",
+    "groups": "sweeps.duplicates.groups",
+    "near_candidates": "sweeps.duplicates.near",
+    "with_copies": "sweeps.duplicates.exact",
+}
 
 __all__ = [
     "BadWorkload",
@@ -53,3 +66,12 @@ __all__ = [
     "stream",
     "with_copies",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name at its first use."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_MODULES[name]), name)
+    globals()[name] = value
+    return value

@@ -85,10 +85,12 @@ class DuplicatePolicy:
             trains with them, and the figures of the stage final are shown with and without the test images.
         key: The setting of the recipe that decides this, by dotted key, for the message that refuses; empty if there is
             none.
+        together: Whether duplicates within training stay on one side of every split into training and validation.
     """
 
     choice: Literal["keep", "drop", "refuse"] = "refuse"
     key: str = ""
+    together: bool = False
 
 
 @dataclass(frozen=True)
