@@ -116,3 +116,8 @@ class Findings:
     def earlier_openings(self) -> int:
         """The number of openings of the same test set by other studies."""
         return int(self.facts(FINAL).get("earlier_openings", 0))
+
+    @property
+    def openings_of_parts(self) -> list[Mapping[str, Any]]:
+        """The openings of other test sets that share images with this one, in their order."""
+        return list(self.facts(FINAL).get("openings_of_parts", ()))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sweeps.artifacts.layout import TEST, VALIDATION
 from sweeps.evidence import Ablation, Comparison, Level
 from sweeps.evidence.findings import Findings
-from sweeps.formatting import MetricFormat, count
+from sweeps.formatting import MetricFormat, count, in_local_time
 from sweeps.report.tables.ablation import label, part
 from sweeps.report.tables.levels import same_arm
 from sweeps.stats import Estimate
@@ -47,8 +47,20 @@ def opened(findings: Findings) -> str:
         return f"This study has not opened the test set: its figures are those of a run that was opened before ({by})."
     text = f"This test set has been opened {_times(here + before)}"
     if not before:
-        return f"{text}, by this study."
-    return f"{text}: {_times(here)} by this study, {_times(before)} by others; each further opening weakens the figure."
+        return f"{text}, by this study.{_opened_in_part(findings)}"
+    text += f": {_times(here)} by this study, {_times(before)} by others; each further opening weakens the figure."
+    return f"{text}{_opened_in_part(findings)}"
+
+
+def _opened_in_part(findings: Findings) -> str:
+    """A sentence for each other test set that was opened and shares images with this one."""
+    text = ""
+    for opening in findings.openings_of_parts:
+        by = f"with another test set, by {opening['study']} at {in_local_time(opening['at'])}"
+        images = f"of its {opening['size']:,} test images were opened before {by}."
+        number = "It is not known how many" if opening["shared"] is None else f"{opening['shared']:,}"
+        text += f" {number} {images}"
+    return text
 
 
 def verdicts(ablation: Ablation) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from sweeps.artifacts.checkpoint import CheckpointFolder
@@ -15,7 +15,7 @@ from sweeps.runners.protocol import End, Job
 from sweeps.stages.context import Context
 from sweeps.stages.final_arms import final_arms, settings_without_validation
 from sweeps.stages.replicates import ReplicateStage
-from sweeps.storage.openings import Opening, Openings, fingerprint
+from sweeps.storage.openings import Opening, Openings, SealedSet
 from sweeps.storage.results import StageResults
 from sweeps.study.stages import FINAL, OPENED
 from sweeps.trial.arm import Arm
@@ -44,6 +44,7 @@ class Final(ReplicateStage):
         assert section is not None
         self._seeds = section.seeds
         self._environment = environment
+        self._sealed_set = SealedSet.of(environment)
         self._openings = Openings(context.storage.folder.parent)
         self._trained: list[Job] = []  # models that wait for the test set to be opened
         self._evaluating: set[int] = set()
@@ -171,12 +172,16 @@ class Final(ReplicateStage):
             times, last = count(len(others), "time"), others[-1]
             note = f"this test set was opened {times} before, last by {last.study} at {last.at}"
             self._context.observer.on_note(note)
+        for part in self._openings.of_parts(self._sealed_set):
+            number = "an unknown number" if part.shared is None else f"{part.shared:,}"
+            note = f"{number} of its {part.size:,} test images were opened before, by {part.study} at {part.at}"
+            self._context.observer.on_note(note)
         self._opening = self._openings.record(self._context.storage.folder.name, self._environment, runs)
         self._measured = False
 
     def _recorded_openings(self) -> tuple[list[Opening], list[Opening]]:
         """The openings of this test set by this study, and those by other studies."""
-        study_id, openings = self._environment.get("id"), self._openings.of(fingerprint(self._environment))
+        study_id, openings = self._environment.get("id"), self._openings.of(self._sealed_set)
         by_this = [opening for opening in openings if opening.id == study_id]
         return by_this, [opening for opening in openings if opening.id != study_id]
 
@@ -188,6 +193,8 @@ class Final(ReplicateStage):
             "openings": [opening.plain() for opening in by_this],
             "earlier_openings": len(others),
         }
+        if parts := self._openings.of_parts(self._sealed_set):
+            facts["openings_of_parts"] = [asdict(part) for part in parts]
         substitutes = {arm.name: self._substitutes[arm.recipe] for arm in self._active if self._substitutes[arm.recipe]}
         self._storage.set_facts({**facts, **({"unheld": substitutes} if substitutes else {})})
 

@@ -1,4 +1,8 @@
-"""The record of every opening of a test set, for all studies of a runs folder, by data fingerprint."""
+"""The record of every opening of a test set, for all studies of a runs folder.
+
+A test set is known again by its images, where the workload gives their hashes, and by the fingerprint of the data. So
+training on other data does not make it another test set, and a test set that shares images with another is known too.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,8 @@ from typing import Any
 
 from filelock import FileLock
 
+from sweeps.artifacts.test_images import opened_before, read_test_images
+from sweeps.duplicates.record import DuplicateRecord
 from sweeps.io.files import write_atomic
 from sweeps.storage.integrity import Damaged
 
@@ -28,6 +34,7 @@ class Opening:
         command: The command that opened the test set.
         fingerprint: That of the data (see `fingerprint`).
         runs: The numbers of the trials of the stage final that were evaluated.
+        images: What identifies the test images (`SealedSet.images`); empty where they are not known.
         void: Why no evaluation gave a figure, so that the opening does not count; empty for one that counts.
     """
 
@@ -37,14 +44,53 @@ class Opening:
     command: str
     fingerprint: str
     runs: tuple[int, ...]
+    images: str = ""
     void: str = ""
 
     def plain(self) -> dict[str, Any]:
         """Return the opening as plain data for JSON."""
         content = {**asdict(self), "runs": list(self.runs)}
-        if not self.void:
-            del content["void"]
-        return content
+        return {name: value for name, value in content.items() if value or name not in ("images", "void")}
+
+
+@dataclass(frozen=True)
+class SealedSet:
+    """What identifies the test set of a study.
+
+    Attributes:
+        fingerprint: That of the data (see `fingerprint`).
+        images: A digest of the test images in any order; empty where the workload gives no hashes.
+    """
+
+    fingerprint: str
+    images: str = ""
+
+    @classmethod
+    def of(cls, environment: Mapping[str, Any]) -> SealedSet:
+        """Return the test set of a study with this provenance."""
+        record = DuplicateRecord.of(environment)
+        return cls(fingerprint(environment), record.test_images if record is not None else "")
+
+    def is_of(self, opening: Opening) -> bool:
+        """Whether an opening was one of this test set."""
+        return opening.fingerprint == self.fingerprint or bool(self.images and opening.images == self.images)
+
+
+@dataclass(frozen=True)
+class PartOpening:
+    """An opening of another test set that shares images with this one.
+
+    Attributes:
+        study: The study that opened it.
+        at: When, as an ISO time in UTC.
+        shared: How many images of this test set were among those opened; None where their hashes are lost.
+        size: The number of images of this test set.
+    """
+
+    study: str
+    at: str
+    shared: int | None
+    size: int
 
 
 @dataclass(frozen=True)
@@ -53,9 +99,27 @@ class Openings:
 
     runs: Path
 
-    def of(self, fingerprint: str) -> list[Opening]:
+    def of(self, sealed: SealedSet) -> list[Opening]:
         """Return the openings of one test set that count, oldest first. Raises Damaged if the file cannot be read."""
-        return [opening for opening in self._read() if opening.fingerprint == fingerprint and not opening.void]
+        return [opening for opening in self._read() if sealed.is_of(opening) and not opening.void]
+
+    def of_parts(self, sealed: SealedSet) -> list[PartOpening]:
+        """Return the last opening of each other test set that shares images with this one, oldest first.
+
+        Raises:
+            Damaged: The file cannot be read.
+        """
+        own = read_test_images(self.runs, sealed.images) if sealed.images else None
+        if own is None:
+            return []
+        last = {one.images: one for one in self._read() if one.images and not (one.void or sealed.is_of(one))}
+        found = []
+        for opening in last.values():
+            other = read_test_images(self.runs, opening.images)
+            shared = None if other is None else opened_before(own, other)
+            if shared != 0:
+                found.append(PartOpening(opening.study, opening.at, shared, len(own)))
+        return sorted(found, key=lambda one: one.at)
 
     def all(self) -> list[Opening]:
         """Return all openings, oldest first. Raises Damaged if the file cannot be read."""
@@ -74,9 +138,10 @@ class Openings:
         """
         moment = datetime.now(UTC).isoformat("T", "seconds")
         command = str(environment.get("command", ""))
-        opening = Opening(moment, str(environment.get("id", "")), study, command, fingerprint(environment), runs)
+        sealed, study_id = SealedSet.of(environment), str(environment.get("id", ""))
+        opening = Opening(moment, study_id, study, command, sealed.fingerprint, runs, sealed.images)
         with self._locked():
-            self._write([*self._read(), opening])
+            self._write([*(_identified(one, sealed, environment) for one in self._read()), opening])
         return opening
 
     def mark_void(self, opening: Opening, why: str) -> None:
@@ -103,6 +168,12 @@ class Openings:
                 f"{path} cannot be read ({error}): it counts the openings of test sets; "
                 f"restore it from a backup, or move it aside to count from 0 again"
             ) from None
+
+
+def _identified(opening: Opening, sealed: SealedSet, environment: Mapping[str, Any]) -> Opening:
+    """An opening of before test images were identified: data with the same fingerprint has the same ones."""
+    known = opening.images or not environment.get("data", {}).get("fingerprint")
+    return opening if known or opening.fingerprint != sealed.fingerprint else replace(opening, images=sealed.images)
 
 
 def fingerprint(environment: Mapping[str, Any]) -> str:

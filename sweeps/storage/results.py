@@ -36,7 +36,8 @@ class StageResults:
             `first`, the size of Stein's first stage, unless the number is fixed; `generators` and `aliases` of a
             fractional design; `tuned`, the settings that were tuned again, by arm. Of the final: `sets`, the labels of
             the labelled sets with "test" first; `openings`, those of the test set by this study; `earlier_openings`,
-            the number of openings by other studies; `unheld`, by arm, the settings that replace early stopping.
+            the number of openings by other studies; `openings_of_parts`, those of other test sets that share images
+            with this one; `unheld`, by arm, the settings that replace early stopping.
         foreign: The number of trials that another program has added to the database. They are not among `trials`.
     """
 

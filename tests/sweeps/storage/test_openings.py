@@ -11,7 +11,7 @@ import pytest
 
 from sweeps.stages.final import Opened
 from sweeps.storage.integrity import Damaged
-from sweeps.storage.openings import FILE, Openings, fingerprint
+from sweeps.storage.openings import FILE, Openings, SealedSet, fingerprint
 from sweeps.storage.results import Results
 from sweeps.trial.trial import Status, Trial
 from tests.sweeps.support import Events, acknowledged, run_inline, toy_study
@@ -222,7 +222,7 @@ def test_evaluation_that_goes_wrong_is_recorded_and_its_opening_counts_if_it_gav
     assert [trial.figure for trial in trials] == [10.0 if status is Status.DIVERGED else None] * 2  # chance
     (opening,) = recorded(tmp_path)
     assert opening.get("void", "") == ("" if counts else reason)
-    assert len(Openings(tmp_path).of("toy")) == counts
+    assert len(Openings(tmp_path).of(SealedSet("toy"))) == counts
     assert len(results.stages["final"].facts.get("openings", ())) == counts
 
 
@@ -246,7 +246,7 @@ def test_data_without_a_fingerprint_are_counted_under_the_workloads_name() -> No
 def test_count_that_cannot_be_read_is_never_begun_anew_by_the_way(tmp_path: Path, content: str) -> None:
     (tmp_path / FILE).write_text(content)
     with pytest.raises(Damaged, match=r"openings\.json cannot be read.*restore it from a backup, or move it aside"):
-        Openings(tmp_path).of("toy")
+        Openings(tmp_path).of(SealedSet("toy"))
     with pytest.raises(Damaged):
         final(tmp_path)
     assert (tmp_path / FILE).read_text() == content
