@@ -1,6 +1,7 @@
 """List what weakens the figures of a report: accepted changes, teachers of the same data, dead workers, repeats.
 
-What another program has added to the database is listed too: it is in no figure.
+What was changed after looking comes first. What another program has added to the database is listed too: it is in no
+figure.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sweeps.artifacts.layout import VALIDATION
+from sweeps.evidence.declaration.sentences import declaration_sentences
 from sweeps.formatting import count
 from sweeps.storage.drift import Drift
 from sweeps.storage.results import SAME_DATA, Results
@@ -17,6 +19,7 @@ from sweeps.storage.results import SAME_DATA, Results
 def caveats(results: Results) -> list[str]:
     """Return a sentence for each reason to read the figures with care."""
     return [
+        *declaration_sentences(results),
         *_accepted_changes(results),
         *_shared_data(results),
         *_worker_deaths(results),

@@ -94,7 +94,7 @@ def confirmation(results: Results) -> Confirmation | None:
 def ablation(results: Results) -> Ablation | None:
     """Return the evidence of the ablation; None before it has begun."""
     stage = results.stages.get(ABLATION)
-    if stage is None:
+    if stage is None or not stage.arms:  # without arms it has only been declared: a race or re-tuning comes first
         return None
     every, terms = levels(stage, _figure(results)), _terms(results)
     fixed = [level for level in every if not level.arm.tuned]

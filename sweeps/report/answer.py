@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sweeps.artifacts.layout import CONFIRM, RETUNE
+from sweeps.artifacts.layout import CONFIRM
 from sweeps.evidence.ending import ending_sentences, unfinished_search
 from sweeps.evidence.findings import Findings
 from sweeps.formatting import MetricFormat, count, hours, listed, percent, status_name
@@ -66,7 +66,7 @@ def tiles(results: Results, cost: Cost) -> tuple[list[Tile], list[Tile]]:
 def _spent(results: Results, cost: Cost) -> list[Tile]:
     shown = [Tile(f"limit on {limit.quantity}", f"{limit.limit:,}") for limit in results.study.constraints]
     per = f"{hours(cost.per_finished)} per completed trial" if cost.per_finished is not None else ""
-    shown += [_stage_tile(stage) for stage in results.stages.values() if not stage.name.startswith(RETUNE)]
+    shown += [_stage_tile(stage) for stage in results.stages.values() if stage.arms]
     shown.append(Tile(cost.unit, hours(cost.total), per))
     if results.study.early_terminate is not None and results.trials and cost.epochs_saved is not None:
         share = f"{percent(cost.epochs_saved, cost.epochs_full or 0)} of {cost.epochs_full or 0:,}"

@@ -8,6 +8,7 @@ from typing import Any
 
 from sweeps.report.answer import cost_sentences, whole_answer
 from sweeps.report.data import ReportData
+from sweeps.report.declarations import declaration_tables
 from sweeps.report.sections import Section, evidence_sections
 from sweeps.report.sentences import opened
 from sweeps.report.tables.catalogue import best, cost_tables, openings_tables, outcomes, provenance
@@ -31,6 +32,7 @@ class Report:
         provenance: The versions, the data and the machine.
         openings: How often the test set was opened, in a sentence.
         openings_tables: The table of the openings, if there is one.
+        declaration_tables: The table of what each stage declared before its first run, if one did.
         study_file: The study file with all defaults.
         command: The command that repeats the study.
     """
@@ -45,6 +47,7 @@ class Report:
     provenance: Table
     openings: str
     openings_tables: list[Table]
+    declaration_tables: list[Table]
     study_file: str
     command: str
 
@@ -62,7 +65,14 @@ class Report:
     def tables(self) -> list[Table]:
         """Every table, each once."""
         in_sections = [table for section in self.sections for table in section.tables]
-        others = [self.best, self.outcomes, *self.cost_tables, self.provenance, *self.openings_tables]
+        others = [
+            self.best,
+            self.outcomes,
+            *self.cost_tables,
+            self.provenance,
+            *self.openings_tables,
+            *self.declaration_tables,
+        ]
         # The table of the openings is also in the section of the test set.
         return list({table.name: table for table in (*in_sections, *others)}.values())
 
@@ -82,6 +92,7 @@ def report_of(data: ReportData) -> Report:
         provenance=provenance(findings),
         openings=opened(findings),
         openings_tables=openings,
+        declaration_tables=declaration_tables(findings.results),
         study_file=dump(findings.results.study),
         command=_command(findings.results.environment),
     )

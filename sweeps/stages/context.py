@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from sweeps.evidence.declaration import declared_now
 from sweeps.samplers.constraint_gate import ConstraintGate
 from sweeps.stages.budget import DeviceBudget
 from sweeps.storage.result_cache import ResultCache
+from sweeps.storage.results import DECLARED
 from sweeps.storage.study_storage import StudyStorage
+from sweeps.study.stages import Stage
 from sweeps.study.study import Study
 from sweeps.trial.trial import Trial
 from sweeps.workload import Site, Workload
@@ -69,3 +72,12 @@ class Context:
     budget: DeviceBudget
     observer: Observer
     drift: int = 0
+
+
+def declare(context: Context, stage: Stage) -> None:
+    """Store what a stage is to do before its first run, or what the study file has changed since."""
+    storage = context.storage.stage(stage.name)
+    stored = storage.decided()["facts"].get(DECLARED)
+    declared = declared_now(stored, context.study, stage.name, context.storage.results)
+    if declared != stored:
+        storage.set_facts({**storage.decided()["facts"], DECLARED: declared})

@@ -14,7 +14,7 @@ from typing import Any
 from sweeps.formatting import count
 from sweeps.runners.protocol import Job
 from sweeps.stages.base import MAX_FAILURES_IN_A_ROW, StageScheduler
-from sweeps.stages.context import Context
+from sweeps.stages.context import Context, declare
 from sweeps.storage.stage_storage import StageStorage
 from sweeps.study.stages import Stage
 from sweeps.trial.arm import Arm
@@ -36,6 +36,7 @@ class ReplicateStage(StageScheduler):
         super().__init__(context, stage, storage)
         self.arms = tuple(arms)
         self._active = [arm for arm in arms if arm.applicable]
+        declare(context, stage)
         storage.set_arms(list(arms))
         self._runs: dict[tuple[str, int], Trial | None] = {}  # by (recipe, replicate); None while it runs
         self._unfinished: deque[tuple[int, Arm, int]] = deque()  # (number, arm, replicate) of an earlier start

@@ -15,7 +15,7 @@ from sweeps.stages.ablation.path_race import PathRace
 from sweeps.stages.ablation.retune import Retuning, tuned_arms
 from sweeps.stages.ablation.stage import Ablation, design_of, facts_of
 from sweeps.stages.confirm import Confirm
-from sweeps.stages.context import Context
+from sweeps.stages.context import Context, declare
 from sweeps.stages.final import Final
 from sweeps.stages.incumbent import NotYet, parameters_of
 from sweeps.stages.one_epoch_search import OneEpochSearch
@@ -71,6 +71,7 @@ def _ablation(context: Context) -> Iterator[Scheduler]:
     if section.retune is None:
         yield Ablation(context, design.arms, facts_of(design))
         return
+    declare(context, ABLATION)  # the searches are its first runs
     retuning = Retuning(context, design.arms)
     yield retuning
     _require_ended(retuning, "re-tuning")

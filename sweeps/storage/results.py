@@ -20,6 +20,8 @@ SAME_DATA = "learned_from_same_data"
 ENDED = "ended"
 # The key with the fingerprint of the study that the last run completed, if it did.
 COMPLETE = "complete"
+# The fact of a stage with what it was to do, and every later change (`sweeps.evidence.declaration`).
+DECLARED = "declared"
 # The key of the workload's provenance with the names of the metrics in percent.
 PERCENTAGES = "percentages"
 
@@ -33,11 +35,13 @@ class StageResults:
         arms: The arms that the stage compares now.
         trials: The runs in the order of numbers, also those of earlier arms.
         facts: What else the stage has decided. Of the ablation: `design`; `wanted`, the number of replicates by arm;
-            `first`, the size of Stein's first stage, unless the number is fixed; `generators` and `aliases` of a
+            `first`, the size of Stein's first stage, or `anytime`, the pairs at the first and the last look, unless the
+            number is fixed; `generators` and `aliases` of a
             fractional design; `tuned`, the settings that were tuned again, by arm. Of the final: `sets`, the labels of
             the labelled sets with "test" first; `openings`, those of the test set by this study; `earlier_openings`,
             the number of openings by other studies; `openings_of_parts`, those of other test sets that share images
-            with this one; `unheld`, by arm, the settings that replace early stopping.
+            with this one; `unheld`, by arm, the settings that replace early stopping. Of each stage: `declared`, what
+            it was to do before its first run, and every later change.
         foreign: The number of trials that another program has added to the database. They are not among `trials`.
     """
 

@@ -24,6 +24,7 @@ from sweeps.space.encoding import encode
 from sweeps.space.space import Space
 from sweeps.storage.database.ownership import DECISIONS, ENQUEUED, FINISHED, MARKS, STARTED
 from sweeps.storage.database.rdb import CachedRDBStorage
+from sweeps.storage.results import DECLARED
 from sweeps.storage.stage_reader import ATTRIBUTES, StageReader
 from sweeps.study.study import Study
 from sweeps.trial.arm import Arm, plain
@@ -66,8 +67,10 @@ class StageStorage(StageReader):
         self.decide(arms=[plain(arm) for arm in arms])
 
     def set_facts(self, facts: Mapping[str, Any]) -> None:
-        """Replace the stage's facts (see `StageResults`)."""
-        self.decide(facts=dict(facts))
+        """Replace the stage's facts (see `StageResults`). What it has declared stays, unless it is among them."""
+        before = self.decided()["facts"]
+        declared = {DECLARED: before[DECLARED]} if DECLARED in before else {}
+        self.decide(facts={**declared, **facts})
 
     def decide(self, **decided: Any) -> None:
         """Replace the plain `arms` or `facts`, first in the stage's sealed file, then in the database."""

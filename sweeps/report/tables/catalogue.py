@@ -11,6 +11,7 @@ from sweeps.evidence import Ablation, Comparison
 from sweeps.evidence.findings import Findings
 from sweeps.formatting import MetricFormat, count, hours, in_local_time, percent
 from sweeps.report.data import ReportData
+from sweeps.report.declarations import declared_provenance
 from sweeps.report.images.tables import NAMES as IMAGE_NAMES
 from sweeps.report.images.tables import image_frames
 from sweeps.report.tables import levels
@@ -46,7 +47,7 @@ NAMES = (
     *("confirmed", "test", "test_differences", "test_checks", "shifts", "openings"),
     *("classes", "confused", "confusion", "further_validation", "further_test"),
     *("others_validation", "others_test"),
-    *("best", "ends", "stages", "cost", "provenance"),
+    *("best", "ends", "stages", "cost", "provenance", "declarations"),
     *("trials", "replicates", "not_completed", "curves", "pairs"),
     *IMAGE_NAMES,
 )
@@ -165,8 +166,9 @@ def cost_tables(data: ReportData) -> list[Table]:
 
 
 def provenance(findings: Findings) -> Table:
-    """Return the table of the versions, the data and the machine."""
-    frame = provenance_table(findings.results.environment)
+    """Return the table of the versions, the data, the machine and what each stage declared."""
+    results = findings.results
+    frame = provenance_table({**results.environment, **declared_provenance(results)})
     return Table("provenance", "Provenance", frame, dict.fromkeys(frame.columns, in_local_time))
 
 

@@ -1,0 +1,5 @@
+"""What each stage was to do, declared before its first run, and what was changed after figures had been seen."""
+
+from sweeps.evidence.declaration.record import Amendment, Declaration, declared_now, declared_stages
+
+__all__ = ["Amendment", "Declaration", "declared_now", "declared_stages"]
