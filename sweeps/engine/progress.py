@@ -16,7 +16,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from sweeps.artifacts.layout import SEARCH
+from sweeps.artifacts.layout import ABLATION, SEARCH
 from sweeps.engine.notebook import NotebookDisplay
 from sweeps.formatting import count, duration, metric_format, status_name
 from sweeps.io.errors import visible
@@ -24,6 +24,7 @@ from sweeps.prepare.environment import device_of
 from sweeps.stats.goal import sign
 from sweeps.storage.results import Results
 from sweeps.study.resources import device_share
+from sweeps.study.sections import Seeds
 from sweeps.study.study import Study
 from sweeps.trial.trial import Status, Trial
 
@@ -122,7 +123,7 @@ class Progress:
         """Show that a stage begins, continues, or has grown to `total` runs."""
         begins = stage != self._stage and self._counted(stage) < total
         if begins and self._stage_title(stage) != self._stage_title(self._stage):
-            self._line(f"{self._stage_title(stage)}: {count(total, 'run')}")
+            self._line(f"{self._stage_title(stage)}: {count(total, 'run')}{self._growth(stage)}")
         self._stage, self._totals[stage] = stage, total
         self._stage_began, self._counted_before = time.monotonic(), self._counted(stage)
 
@@ -196,8 +197,13 @@ class Progress:
         noun = "trial" if self._stage in (SEARCH, STARTING) else "run"
         bar = ProgressBar(total=max(1, total), completed=counted, width=40)
         grid = Table.grid(padding=(0, 1))
-        grid.add_row(bar, Text(f"{counted}/{count(total, noun)}"))
+        grid.add_row(bar, Text(f"{counted}/{count(total, noun)}{self._growth(self._stage)}"))
         return grid
+
+    def _growth(self, stage: str) -> str:
+        """How far the runs of a stage may grow; empty if their number is fixed."""
+        rule = self._study.ablation.seeds if stage == ABLATION and self._study.ablation else None
+        return f" so far, {rule.min} to {rule.max} seeds for each arm" if isinstance(rule, Seeds) else ""
 
     def _tally(self) -> str:
         """How many runs of the stage have which status."""

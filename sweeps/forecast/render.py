@@ -12,7 +12,7 @@ from sweeps.artifacts.layout import SEARCH
 from sweeps.forecast.forecast import StagePlan, StudyPlan
 from sweeps.forecast.outline import Fitting
 from sweeps.forecast.power import PowerForecast
-from sweeps.forecast.ranges import Range
+from sweeps.forecast.ranges import Range, total
 from sweeps.formatting import MISSING, count, duration, hours
 from sweeps.io.terminal import table, text
 from sweeps.runners.probe import Probe
@@ -23,7 +23,8 @@ UNKNOWN = "unknown"
 
 def render(plan: StudyPlan) -> RenderableType:
     """Return the plan as something that rich can print."""
-    parts: list[RenderableType] = [Text(headline(plan), style="bold"), *_cautions(plan), _stages(plan), _arms(plan)]
+    parts: list[RenderableType] = [Text(headline(plan), style="bold"), *_cautions(plan), _stages(plan)]
+    parts += [_in_all(plan), _arms(plan)]
     return Group(*parts, *map(Text, _facts(plan)))
 
 
@@ -70,6 +71,15 @@ def _stages(plan: StudyPlan) -> Table:
         limit = [MISSING if stage.budget_hours is None else f"{hours(stage.budget_hours)} h"] if limited else []
         made.add_row(*map(text, [*cells, *limit]))
     return made
+
+
+def _in_all(plan: StudyPlan) -> Text:
+    """The sum over all stages: the runs, the device-hours and the time."""
+    runs = total([stage.runs for stage in plan.stages])
+    line = f"in all: {_range(runs, lambda number: f'{number:,.0f}')} run{'' if runs.high == 1 else 's'}"
+    if plan.device_hours is not None and plan.wall_s is not None:
+        line += f", {_range(plan.device_hours, hours)} device-hours, about {_range(plan.wall_s, duration)}"
+    return Text(line)
 
 
 def _arms(plan: StudyPlan) -> Table:
