@@ -4,7 +4,8 @@
 
 The checks, with a tolerance of three binomial standard errors: the family-wise error of Holm over paired t tests (at
 most 5 %), the coverage of fixed-n intervals (95 %) and of Stein's procedure (at least 94.5 %), power (within 3 points
-of the claimed one), and the error of equivalence tests (at most 5 %). Skewed differences are reported, not judged,
+of the claimed one), the error of equivalence tests (at most 5 %), and claims under looking after every pair with
+anytime (at most 5 %). Skewed differences are reported, not judged,
 because the t test promises nothing for them. Exit code 1 when a bound is broken.
 """
 
@@ -22,7 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.common import write_result
-from sweeps.stats import detectable, equivalence_rows, expected_n, holm_rows, power, samples, stein_totals
+from sweeps.stats import Looks, detectable, equivalence_rows, expected_n, holm_rows, power, samples, stein_totals
+from sweeps.stats.anytime import criticals, looks_t
 
 Array = NDArray[np.float64]
 Draw = Callable[[np.random.Generator, tuple[int, int, int]], Array]
@@ -31,6 +33,7 @@ COMPARISONS = range(2, 7)
 PAIRS = range(4, 13)
 PRECISIONS = (0.4, 0.5, 0.7, 1.0, 1.5)
 FIRST, MOST = 6, 1000
+LOOKS = Looks(6, 24)
 POWER_WITHIN, STEIN_AT_LEAST = 0.03, 0.945
 
 
@@ -159,7 +162,18 @@ def equivalences(generator: np.random.Generator, studies: int) -> Iterator[Check
             yield Check("equivalence error", where, studies, float((p < LEVEL).mean()), "at most 5 %", high=LEVEL)
 
 
-PARTS = (family_wise, one_real, coverage, stein, powers, equivalences)
+def anytime(generator: np.random.Generator, studies: int) -> Iterator[Check]:
+    """Simulate how often Holm over anytime p claims any of m true null hypotheses at any look after 6 to 24 pairs."""
+    for shape, (draw, judged) in SHAPES.items():
+        for family in (1, 3, 6):
+            t = np.abs(looks_t(draw(generator, (studies, family, LOOKS.last)), LOOKS))
+            # Without a true difference the first claim is that of Holm's first step.
+            wrong = float((t > criticals(LOOKS, LEVEL / family)).any(axis=(1, 2)).mean())
+            where, promise = f"{shape}, m = {family}, looks at 6 to 24", "at most 5 %" if judged else ""
+            yield Check("false claims, anytime", where, studies, wrong, promise, high=LEVEL)
+
+
+PARTS = (family_wise, one_real, coverage, stein, powers, equivalences, anytime)
 
 
 def calibrate(studies: int, seed: int = 0) -> list[Check]:
@@ -205,9 +219,8 @@ def _groups(checks: list[Check]) -> dict[str, list[Check]]:
     groups: dict[str, list[Check]] = {}
     for check in checks:
         shape = check.setting.split(", m =")[0].split(", n =")[0]
-        keyed = (
-            f"{check.name}: {shape}" if check.name.startswith(("family", "coverage, fixed", "power")) else check.name
-        )
+        by_shape = check.name.startswith(("family", "false", "coverage, fixed", "power"))
+        keyed = f"{check.name}: {shape}" if by_shape else check.name
         groups.setdefault(keyed, []).append(check)
     return groups
 

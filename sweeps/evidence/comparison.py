@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sweeps.evidence.level import Level, Missing
-from sweeps.evidence.verdict import action, compared, remarks
+from sweeps.evidence.verdict import action, before_first_look, compared, remarks
 from sweeps.formatting import MetricFormat
-from sweeps.stats import Paired, holm, paired, simultaneous
+from sweeps.stats import Looks, Paired, anytime_paired, anytime_simultaneous, holm, paired, simultaneous
 from sweeps.trial.arm import Arm
 
 
@@ -63,6 +63,7 @@ class Terms:
         margin: The largest difference that does not matter, in the metric's units; None for no equivalence test.
         first: The number of replicates in Stein's first stage; None with a fixed number of seeds.
         components: The components in the order of the study file.
+        looks: The looks at comparisons that may be looked at after every pair; None with another rule.
     """
 
     metric_format: MetricFormat
@@ -70,6 +71,7 @@ class Terms:
     margin: float | None = None
     first: int | None = None
     components: tuple[str, ...] = ()
+    looks: Looks | None = None
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,8 @@ def comparisons(levels: Sequence[Level], terms: Terms) -> tuple[Comparison, ...]
         terms: What the comparisons share.
     """
     by_name = {level.arm.name: level for level in levels}
-    tested = [_test(by_name[level.arm.reference], level, terms) for level in levels if level.arm.reference in by_name]
+    compared = [level for level in levels if level.arm.reference in by_name]
+    tested = [_test(by_name[level.arm.reference], level, terms, len(compared)) for level in compared]
     # A comparison without two pairs has no p, and does not make the correction of the others stricter.
     p = {one.level.arm.name: one.paired.p for one in tested if one.paired}
     adjusted = dict(zip(p, holm(list(p.values())), strict=True))
@@ -104,7 +107,7 @@ def left_out(levels: Sequence[Level]) -> tuple[Missing, ...]:
     return tuple(Missing(replicate, "; ".join(whys)) for replicate, whys in sorted(reasons.items()))
 
 
-def _test(reference: Level, level: Level, terms: Terms) -> _Tested:
+def _test(reference: Level, level: Level, terms: Terms, family: int) -> _Tested:
     shared = sorted(reference.values.keys() & level.values.keys())
     pairs = tuple(Pair(n, reference.values[n], level.values[n]) for n in shared)
     # A lost run of the first stage leaves fewer pairs, from which Stein's variance is then estimated.
@@ -116,7 +119,14 @@ def _test(reference: Level, level: Level, terms: Terms) -> _Tested:
         first=first,
         goal=terms.metric_format.goal,
     )
-    return _Tested(reference, level, pairs, statistics)
+    return _Tested(reference, level, pairs, _after_looks(statistics, terms.looks, family))
+
+
+def _after_looks(fixed: Paired | None, looks: Looks | None, family: int) -> Paired | None:
+    """The statistics that allow for a look after every pair; None before the first look."""
+    if fixed is None or looks is None:
+        return fixed
+    return anytime_paired(fixed, looks, family) if fixed.n >= looks.first else None
 
 
 def _comparison(one: _Tested, adjusted: Mapping[str, float], terms: Terms) -> Comparison:
@@ -124,6 +134,8 @@ def _comparison(one: _Tested, adjusted: Mapping[str, float], terms: Terms) -> Co
     p_holm, family = adjusted.get(arm.name), len(adjusted)
     beginning = action(arm, reference, terms.design)
     verdict = compared(beginning, terms.metric_format, len(one.pairs), statistics, p_holm, family)
+    if statistics is None and terms.looks is not None and one.pairs:
+        verdict = before_first_look(beginning, len(one.pairs), terms.looks.first)
     missing = left_out((one.reference, one.level))
     return Comparison(
         arm=arm,
@@ -133,11 +145,17 @@ def _comparison(one: _Tested, adjusted: Mapping[str, float], terms: Terms) -> Co
         diverged=one.level.diverged,
         paired=statistics,
         p_holm=p_holm,
-        simultaneous=simultaneous(statistics.estimate, family, statistics.df) if statistics else None,
+        simultaneous=_simultaneous(statistics, family, terms.looks) if statistics else None,
         family=family,
         verdict=verdict.sentence + _remarks(one, missing),
         short=verdict.short,
     )
+
+
+def _simultaneous(statistics: Paired, family: int, looks: Looks | None) -> tuple[float, float]:
+    if looks is not None:
+        return anytime_simultaneous(statistics.mean, statistics.sd, statistics.n, looks, family)
+    return simultaneous(statistics.estimate, family, statistics.df)
 
 
 def _remarks(one: _Tested, missing: Sequence[Missing]) -> str:

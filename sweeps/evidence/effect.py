@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,7 +11,17 @@ from sweeps.evidence.comparison import Terms, left_out
 from sweeps.evidence.level import Level, Missing
 from sweeps.evidence.verdict import effect as verdict_on
 from sweeps.evidence.verdict import remarks
-from sweeps.stats import Contrast, Estimate, contrasts, detectable, holm, simultaneous
+from sweeps.stats import (
+    Contrast,
+    Estimate,
+    anytime_detectable,
+    anytime_location,
+    anytime_simultaneous,
+    contrasts,
+    detectable,
+    holm,
+    simultaneous,
+)
 
 
 @dataclass(frozen=True)
@@ -57,6 +67,11 @@ def effects(levels: Sequence[Level], terms: Terms) -> tuple[Effect, ...]:
     # Stein's variance needs two seeds of the first stage; without a second stage it is the ordinary one.
     stage = first if first is not None and 2 <= first < len(shared) else None
     estimates = contrasts(values, design, stage) if len(shared) > 1 and components else ()
+    if terms.looks is not None:
+        looks = terms.looks
+        enough = len(shared) >= looks.first
+        anytime = (replace(one, location=anytime_location(one.location, looks)) for one in estimates if enough)
+        estimates = tuple(anytime)
     adjusted = holm([contrast.location.p for contrast in estimates])
     missing = left_out(levels)
     return tuple(
@@ -75,8 +90,10 @@ def _effect(
 ) -> Effect:
     names = tuple(components[factor] for factor in contrast.factors)
     estimate, df = contrast.location.estimate, contrast.location.df
-    least = detectable(estimate.sd, estimate.n, df)
-    words = verdict_on(names, terms.metric_format, estimate, p_holm, family, least)
+    looks = terms.looks
+    least = detectable(estimate.sd, estimate.n, df) if looks is None else anytime_detectable(estimate, looks, family)
+    most = looks.last if looks else None
+    words = verdict_on(names, terms.metric_format, estimate, p_holm, family, least, most)
     aliases = _aliases(contrast, components)
     shared = f" It shares its estimate with {', '.join(aliases)}: the design cannot tell them apart." if aliases else ""
     after = remarks("seed", "", 0, 0, 0, [(lost.replicate, lost.why) for lost in missing])
@@ -85,7 +102,11 @@ def _effect(
         estimate=estimate,
         p=contrast.location.p,
         p_holm=p_holm,
-        simultaneous=simultaneous(estimate, family, df),
+        simultaneous=(
+            anytime_simultaneous(estimate.mean, estimate.sd, estimate.n, looks, family)
+            if looks
+            else simultaneous(estimate, family, df)
+        ),
         aliases=aliases,
         verdict=words.sentence + shared + after,
         short=words.short,

@@ -10,6 +10,7 @@ from sweeps.evidence.comparison import Comparison, Terms, comparisons
 from sweeps.evidence.effect import Effect, effects
 from sweeps.evidence.level import Figure, Level, level, levels
 from sweeps.formatting import metric_format, unit_of
+from sweeps.stats import Looks
 from sweeps.stats.goal import sign
 from sweeps.storage.results import Results, StageResults
 from sweeps.trial.arm import Arm
@@ -132,6 +133,7 @@ def _terms(results: Results) -> Terms:
         design=facts.get("design") or (section.design if section else ""),
         margin=section.margin if section else None,
         first=facts.get("first"),
+        looks=Looks(*facts["anytime"]) if "anytime" in facts else None,
         components=tuple((section.components or ()) if section else ()),
     )
 
@@ -144,7 +146,7 @@ def _figure(results: Results, part: str = "") -> Figure:
 def _labelled_set(results: Results, stage: StageResults, name: str) -> LabelledSetResult:
     on_set, terms = levels(stage, _figure(results, name)), _terms(results)
     # Stein's first stage belongs to the seeds of the ablation; those of final are a fixed number.
-    terms = replace(terms, metric_format=terms.metric_format.on(name), first=None, components=())
+    terms = replace(terms, metric_format=terms.metric_format.on(name), first=None, looks=None, components=())
     return LabelledSetResult(name, on_set, comparisons(on_set, terms))
 
 

@@ -57,7 +57,13 @@ def compared(
 
 
 def effect(
-    components: Sequence[str], metric_format: MetricFormat, estimate: Estimate, p_holm: float, family: int, least: float
+    components: Sequence[str],
+    metric_format: MetricFormat,
+    estimate: Estimate,
+    p_holm: float,
+    family: int,
+    least: float,
+    at_most: int | None = None,
 ) -> Verdict:
     """Return the verdict on an effect of a factorial.
 
@@ -68,9 +74,10 @@ def effect(
         p_holm: The adjusted p.
         family: The number of effects over which p is adjusted.
         least: The smallest effect that as many seeds would detect with 80 % power.
+        at_most: The seeds at the last look, with an anytime interval.
     """
     half = _half(estimate)
-    numbers = _numbers(metric_format, estimate, "seed", p_holm, family)
+    numbers = _numbers(metric_format, estimate, "seed", p_holm, family, at_most=at_most)
     if p_holm >= ALPHA:
         subject = "Main effect of" if len(components) == 1 else "Interaction of"
         why = _inconclusive(estimate, f"{_signed(metric_format, estimate.mean, half)}, {numbers}", p_holm, family)
@@ -152,6 +159,18 @@ def _too_few(action: str, pairs: int) -> Verdict:
     return Verdict(f"{action}: no pair of runs has a figure on both sides.", "no pair")
 
 
+def before_first_look(action: str, pairs: int, first: int) -> Verdict:
+    """Return the verdict on an arm that has fewer pairs than the first look of an anytime interval.
+
+    Args:
+        action: The beginning of the sentence.
+        pairs: The number of pairs.
+        first: The pairs at the first look.
+    """
+    so_far = f"{count(pairs, 'pair')} of runs so far"
+    return Verdict(f"{action}: {so_far}; the anytime interval begins at {count(first, 'pair')}.", so_far)
+
+
 def _inconclusive(estimate: Estimate, figures: str, p_holm: float, family: int) -> str:
     if estimate.low <= 0 <= estimate.high:
         return f"inconclusive: the interval includes 0 ({figures})"
@@ -168,16 +187,29 @@ def _figures(metric_format: MetricFormat, paired: Paired, p_holm: float, family:
 
 
 def _numbers(
-    metric_format: MetricFormat, estimate: Estimate, noun: str, p_holm: float, family: int, paired: Paired | None = None
+    metric_format: MetricFormat,
+    estimate: Estimate,
+    noun: str,
+    p_holm: float,
+    family: int,
+    paired: Paired | None = None,
+    at_most: int | None = None,
 ) -> str:
-    """Signed interval, n and p: "95 % CI -0.9 to 0.3, n = 6 pairs, Holm p = 0.4"."""
+    """Signed interval, n and p: "95 % CI -0.9 to 0.3, n = 6 pairs, Holm p = 0.4".
+
+    With `at_most`, the pairs at the last look: "anytime 95 % CI -0.9 to 0.3, n = 9 of at most 24 pairs, ...".
+    """
     half = _half(estimate)
     low, high = (metric_format.digits(end, half) for end in (estimate.low, estimate.high))
     stein = f", variance of the first {paired.first}" if paired and paired.first else ""
     # Without variance there is no t statistic, so that p is the sign-flip test's.
     flips = " of the sign-flip test, for the differences are all equal" if estimate.sd == 0 else ""
     name = "Holm p" if family > 1 else "p"
-    return f"95 % CI {low} to {high}, n = {count(estimate.n, noun)}{stein}, {name} {p_text(p_holm)}{flips}"
+    at_most = paired.at_most if paired else at_most
+    kind, pairs = (
+        ("anytime ", f"{estimate.n} of at most {count(at_most, noun)}") if at_most else ("", count(estimate.n, noun))
+    )
+    return f"{kind}95 % CI {low} to {high}, n = {pairs}{stein}, {name} {p_text(p_holm)}{flips}"
 
 
 def _spread(metric_format: MetricFormat, estimate: Estimate, numbers: str) -> str:
@@ -185,7 +217,7 @@ def _spread(metric_format: MetricFormat, estimate: Estimate, numbers: str) -> st
     half = _half(estimate)
     ends = sorted((abs(estimate.low), abs(estimate.high)))
     low, high = (metric_format.digits(end, half) for end in ends)
-    return f"95 % CI {low} to {high}, {numbers.partition(', ')[2]}"
+    return f"{numbers.partition('95 % CI')[0]}95 % CI {low} to {high}, {numbers.partition(', ')[2]}"
 
 
 def _equivalent(paired: Paired) -> bool:

@@ -123,6 +123,9 @@ def _power_lines(power: PowerForecast) -> Iterator[str]:
     difference = f"{power.detectable_sd:.2f} standard deviations of the paired difference"
     if power.detectable is not None and power.deviation is not None:
         difference = f"{power.detectable:.3g} (at the standard deviation of earlier runs, {power.deviation:.3g})"
+    if power.at_most is not None:
+        yield from _anytime_lines(power, power.at_most, difference)
+        return
     yield f"{power.pairs} pairs find a difference of {difference} with 80 % power"
     yield (
         f"the sign-flip check reaches p = {power.smallest_p:.2g}, over {count(power.comparisons, 'comparison')} "
@@ -131,3 +134,14 @@ def _power_lines(power: PowerForecast) -> Iterator[str]:
     if power.expected:
         pairs = ", ".join(f"{pairs:.1f} at a deviation of {deviation:.3g}" for deviation, pairs in power.expected)
         yield f"expected pairs for the precision: {pairs}"
+
+
+def _anytime_lines(power: PowerForecast, at_most: int, difference: str) -> Iterator[str]:
+    yield f"{at_most} pairs, the most, find a difference of {difference} with 80 % power"
+    widths = ", ".join(f"{width:.2f} at {count(pairs, 'pair')}" for pairs, width in power.widths)
+    yield f"anytime: looks after every pair make the interval wider than that of a fixed number, times {widths}"
+    pairs = ", ".join(f"{pairs:.1f} at {size:g}" for size, pairs in power.expected)
+    yield (
+        f"expected pairs until a difference is found, over {count(power.comparisons, 'comparison')}: {pairs} standard "
+        f"deviations of the paired difference; {at_most} where there is none"
+    )

@@ -106,10 +106,15 @@ def _final(outline: StudyOutline) -> StageWork:
 
 
 def _seeds(ablation: Ablation) -> Range:
-    """The replicates per arm; likely are those for a standard deviation equal to the precision."""
+    """The replicates per arm; likely are those for a standard deviation equal to the precision.
+
+    With anytime a comparison without a difference is decided only at the most.
+    """
     rule = ablation.seeds
     if not isinstance(rule, Seeds):
         return Range.of(rule)
+    if rule.precision is None:
+        return Range(rule.min, rule.max, rule.max)
     return Range(rule.min, expected_n(rule.precision, rule.precision, rule.min, rule.max), rule.max)
 
 

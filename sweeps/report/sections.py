@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from sweeps.artifacts.layout import ABLATION
 from sweeps.evidence import Ablation
 from sweeps.evidence.findings import Findings
-from sweeps.formatting import MISSING, setting
+from sweeps.formatting import MISSING, count, setting
 from sweeps.report.data import ReportData
 from sweeps.report.figures.class_panels import CLASS_PANELS
 from sweeps.report.figures.evidence_panels import ABLATION_PANELS, FINAL_PANELS, MEAN_LEARNING_CURVES
@@ -122,6 +122,23 @@ def _design(findings: Findings, ablation: Ablation) -> str:
         shared = "; ".join(f"{effect} = {', '.join(map(setting, others))}" for effect, others in aliases.items())
         text += f" A fraction of the factorial. These effects share an estimate: {shared}."
     if first := facts.get("first"):
-        seeds = ", ".join(f"{name} {number}" for name, number in facts.get("wanted", {}).items()) or MISSING
-        text += f" Seeds by Stein's procedure, from the variance of the first {first}: {seeds}."
+        text += f" Seeds by Stein's procedure, from the variance of the first {first}: {_seeds(findings, ablation)}."
+    if looks := facts.get("anytime"):
+        text += f" Looks after every pair from {looks[0]} to at most {looks[1]} (anytime). Seeds so far: "
+        text += f"{_seeds(findings, ablation)}."
     return text
+
+
+def _seeds(findings: Findings, ablation: Ablation) -> str:
+    """The seeds of each arm that have a figure, and the runs in all; where some are missing: "relu 11 of 12".
+
+    Arms of one recipe share their runs.
+    """
+    planned = findings.facts(ABLATION).get("wanted", {})
+    used = {level.arm.name: len(level.values) for level in ablation.levels}
+    texts = [
+        f"{name} {number}" + (f" of {planned[name]}" if planned.get(name, number) > number else "")
+        for name, number in used.items()
+    ]
+    runs = {level.arm.recipe: len(level.values) for level in ablation.levels}
+    return f"{', '.join(texts)}; in all: {count(sum(runs.values()), 'run')}" if texts else MISSING

@@ -10,6 +10,17 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sweeps.stats.alpha import ALPHA
+    from sweeps.stats.anytime import (
+        Looks,
+        anytime_detectable,
+        anytime_location,
+        anytime_paired,
+        anytime_simultaneous,
+        decided,
+        decided_at,
+        expected_looks,
+        widening,
+    )
     from sweeps.stats.factorial import Contrast, contrasts, seed_effects
     from sweeps.stats.families import holm, holm_rows
     from sweeps.stats.pairs import Paired, equivalence_p, equivalence_rows, paired, standardized
@@ -23,6 +34,17 @@ else:
 
     _NAMES = {
         "alpha": ("ALPHA",),
+        "anytime": (
+            "Looks",
+            "anytime_detectable",
+            "anytime_location",
+            "anytime_paired",
+            "anytime_simultaneous",
+            "decided",
+            "decided_at",
+            "expected_looks",
+            "widening",
+        ),
         "factorial": ("Contrast", "contrasts", "seed_effects"),
         "families": ("holm", "holm_rows"),
         "pairs": ("Paired", "equivalence_p", "equivalence_rows", "paired", "standardized"),
@@ -55,13 +77,21 @@ __all__ = [
     "Contrast",
     "Estimate",
     "Location",
+    "Looks",
     "Paired",
     "Samples",
     "SignFlip",
+    "anytime_detectable",
+    "anytime_location",
+    "anytime_paired",
+    "anytime_simultaneous",
     "contrasts",
+    "decided",
+    "decided_at",
     "detectable",
     "equivalence_p",
     "equivalence_rows",
+    "expected_looks",
     "expected_n",
     "holm",
     "holm_rows",
@@ -81,4 +111,5 @@ __all__ = [
     "standardized",
     "stein_total",
     "stein_totals",
+    "widening",
 ]

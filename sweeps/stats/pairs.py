@@ -52,6 +52,8 @@ class Paired:
         margin: The half-width of the range that counts as equivalent; None without an equivalence test.
         equivalence_p: The larger p of the two one-sided tests against ±`margin` (Schuirmann 1987).
         first: The size of Stein's first stage; None for a fixed number of pairs.
+        at_most: The pairs at the last look of a comparison that may be looked at after every pair
+            (`sweeps.stats.anytime`); None for a fixed number of pairs.
     """
 
     n: int
@@ -75,6 +77,7 @@ class Paired:
     margin: float | None = None
     equivalence_p: float | None = None
     first: int | None = None
+    at_most: int | None = None
 
     @property
     def estimate(self) -> Estimate:

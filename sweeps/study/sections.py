@@ -9,7 +9,17 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    WithJsonSchema,
+    model_validator,
+)
 
 from sweeps.artifacts.layout import ABLATION, CONFIRM, FINAL, SEARCH
 from sweeps.io.paths import Violation, shown, text_hint
@@ -17,6 +27,7 @@ from sweeps.stats.goal import Goal, sign
 from sweeps.study.problems import RuleError
 
 MAX_SEEDS = 1_000
+MIN_LOOK, MAX_LOOKS = 3, 100  # pairs at the first look with anytime, and at the last: each costs computing time
 STAGE_NAMES = (SEARCH, CONFIRM, ABLATION, FINAL)
 """The stages in the order in which they run."""
 AUTO = "auto"
@@ -179,19 +190,43 @@ class Confirm(Section):
 
 
 class Seeds(Section):
-    """As many paired seeds as the precision needs, within bounds (Stein's two-stage procedure)."""
+    """As many paired seeds as are needed, within bounds: for a precision, or until every comparison is decided."""
 
     min: SeedCount
+    """Number of pairs that every comparison gets."""
     max: Annotated[int, Field(le=MAX_SEEDS)]
-    precision: Annotated[float, Field(gt=0)]
+    """Largest number of pairs."""
+    precision: Annotated[float, Field(gt=0)] | None = None
     """Half the width of the 95 % interval, in the units of the metric's difference (percentage points for
-    accuracies)."""
+    accuracies). The first `min` pairs fix how many more are needed (Stein's two-stage procedure)."""
+    anytime: Annotated[bool | None, AfterValidator(lambda value: value or None)] = None
+    """true: intervals and p stay valid when they are looked at after every pair from `min` to `max`, and the ablation
+    ends as soon as every comparison is decided. The intervals are wider than those of a fixed number."""
 
     @model_validator(mode="after")
-    def _ordered(self) -> Seeds:
-        if self.min > self.max:
-            raise RuleError([(("max",), f"must be at least min = {self.min} but got {self.max}")])
+    def _consistent(self) -> Seeds:
+        if violations := [*self._wrong_rule(), *self._wrong_bounds()]:
+            raise RuleError(violations)
         return self
+
+    def _wrong_rule(self) -> Iterator[Violation]:
+        """Neither or both of the rules by which seeds are added."""
+        if self.precision is None and not self.anytime:
+            yield ("precision",), "is required, or anytime: true; a fixed number is written seeds: 8"
+        if self.precision is not None and self.anytime:
+            yield (
+                ("anytime",),
+                f"goes without precision, but precision is {self.precision:g}: Stein's procedure fixes the number of "
+                f"pairs from the first {self.min}, anytime allows a look after each: give one of the two",
+            )
+
+    def _wrong_bounds(self) -> Iterator[Violation]:
+        if self.min > self.max:
+            yield ("max",), f"must be at least min = {self.min} but got {self.max}"
+        if self.anytime and self.max > MAX_LOOKS:
+            yield ("max",), f"must be at most {MAX_LOOKS} with anytime but got {self.max}"
+        if self.anytime and self.min < MIN_LOOK:
+            yield ("min",), f"must be at least {MIN_LOOK} with anytime but got {self.min}: two pairs give no interval"
 
 
 class Retune(Section):

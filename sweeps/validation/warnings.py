@@ -18,7 +18,8 @@ def warnings(study: Study) -> list[str]:
     """Return the warnings about a study, one sentence each; empty when there are none."""
     messages = _wrong_direction(study.metric)
     family = comparisons(study)
-    if study.ablation is not None:
+    # With anytime the sign-flip check is left out: it holds for a fixed number of pairs only.
+    if study.ablation is not None and not (isinstance(study.ablation.seeds, Seeds) and study.ablation.seeds.anytime):
         words = "its first " if isinstance(study.ablation.seeds, Seeds) else ""
         messages += _sign_flip(ABLATION, study.ablation.min_seeds, family, words)
     if study.final is not None and study.final.arms == "all":

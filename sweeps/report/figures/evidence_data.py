@@ -118,7 +118,7 @@ def mean_curves(findings: Findings) -> pd.DataFrame:
         up to the last epoch that all of an arm's have. At most `search_data.MOST_POINTS` epochs.
     """
     stages = findings.results.stages
-    stage = next((stages[name] for name in (ABLATION, CONFIRM) if name in stages), None)
+    stage = next((stages[name] for name in (ABLATION, CONFIRM) if name in stages and stages[name].arms), None)
     rows = []
     for arm in stage.arms if stage else ():
         runs = stage.replicates(arm).values() if stage else ()

@@ -145,7 +145,8 @@ def _checks(one: Comparison) -> tuple[Any, ...]:
     tests: tuple[Any, ...] = (None,) * 7
     if paired is not None:
         better = Interval(paired.p_superior, paired.p_superior_low, paired.p_superior_high)
-        flips = (paired.sign_flip_p, paired.smallest_sign_flip_p)
+        # The sign-flip test holds for a fixed number of pairs, not under looking after every pair.
+        flips = (paired.sign_flip_p, paired.smallest_sign_flip_p) if paired.at_most is None else (None, None)
         tests = (*flips, _d_z(paired), better, paired.detectable, paired.equivalence_p, paired.correlation)
     simultaneous = Interval(None, *one.simultaneous) if one.simultaneous else None
     lost = (one.diverged, len(one.missing), left_out(one.missing) or None)

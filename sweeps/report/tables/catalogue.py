@@ -235,6 +235,8 @@ def _comparisons(
     family = max((one.family for one in comparisons), default=0)
     adjusted = f"; p by Holm over {count(family, 'comparison')}" if family else ""
     note = f"On {part} data: arm minus reference, paired by seed{adjusted}."
+    if any(one.paired and one.paired.at_most for one in comparisons):
+        note += " Intervals and p are valid under looking after every pair (anytime)."
     # A column with the same reference in every row says nothing.
     unshown = ["against"] if {one.reference.name for one in comparisons} == {BASELINE} else []
     return Table(name, title, comparison_table(comparisons), kinds, titles, note, unshown=unshown)
@@ -254,6 +256,11 @@ def _checks(name: str, title: str, comparisons: Sequence[Comparison], words: Met
         "can reach. d_z: mean difference over the standard deviation of the differences. P: the share of seeds on "
         "which the arm's metric was better. Detectable: with 80 % power. Diverged runs count at chance level."
     )
+    if any(one.paired and one.paired.at_most for one in comparisons):
+        note += (
+            " With anytime there is no sign-flip check, and the intervals of d_z and P are those of a fixed number of "
+            "pairs."
+        )
     titles: Titles = {**_TITLES, "d_z": "d_z [95 % CI]", "pairs left out": "left out"}
     return Table(name, title, checks_table(comparisons), kinds, titles, note, folded=True)
 

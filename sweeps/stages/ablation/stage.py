@@ -14,7 +14,7 @@ from sweeps.io.errors import UserError
 from sweeps.stages.context import Context
 from sweeps.stages.incumbent import incumbent
 from sweeps.stages.replicates import ReplicateStage
-from sweeps.stats import seed_effects, stein_total
+from sweeps.stats import Looks, decided, seed_effects, stein_total
 from sweeps.study.sections import Seeds
 from sweeps.study.stages import ABLATION
 from sweeps.trial.arm import Arm
@@ -39,30 +39,70 @@ class Ablation(ReplicateStage):
         self._seeds = section.seeds
         self._min_seeds = section.min_seeds
         self._facts = dict(facts)
-        self._totals: dict[str, int] = {}  # filled when Stein's first stage has ended
+        self._totals: dict[str, int] = {}  # filled when the first seeds of every arm have ended
+        anytime = isinstance(self._seeds, Seeds) and self._seeds.anytime
+        self._looks = Looks(self._seeds.min, self._seeds.max) if isinstance(self._seeds, Seeds) and anytime else None
+        self._looked = -1  # how many runs had ended at the last look
         super().__init__(context, ABLATION, context.storage.stage(ABLATION.name), arms)
         self._note()
 
     def replicates_needed(self) -> Mapping[str, int]:
-        """Return the replicates of each arm: the number in the study file or, with a precision, Stein's.
+        """Return the replicates of each arm: a fixed number, or as many as a precision or a decision needs.
 
-        Stein's two-stage procedure (1945) estimates the variance from the first replicates and derives from it the
-        number that gives the precision, whatever the means are. It therefore needs no correction for looking early.
+        With a precision it is Stein's two-stage procedure (1945): it estimates the variance from the first replicates
+        and derives from it the number that gives the precision, whatever the means are. It therefore needs no
+        correction for looking early. With anytime, whose intervals are corrected for that, an arm gets one replicate
+        more as long as one of its comparisons is not decided.
         """
-        if self._totals:
+        if self._totals and self._looks is None:
             return self._totals
         fixed = {arm.name: self._min_seeds for arm in self._active}
         if isinstance(self._seeds, int) or not all(self.ended(arm, self._min_seeds) for arm in self._active):
             return fixed
+        if self._looks is not None:
+            return self._after_look(self._looks)
         self._totals = self._stein(self._seeds, fixed)
         self._note()
         return self._totals
+
+    def _after_look(self, looks: Looks) -> Mapping[str, int]:
+        """Look at the comparisons again if a run has ended since the last look."""
+        ended = sum(trial is not None for trial in self._runs.values())
+        if ended != self._looked:
+            self._looked = ended
+            totals = self._undecided(looks)
+            if totals != self._totals:
+                self._totals = totals
+                self._note()
+        return self._totals
+
+    def _undecided(self, looks: Looks) -> dict[str, int]:
+        """The replicates that each arm has, and one more for the arms of comparisons that are not decided."""
+        whole = {arm.name: self._whole(arm, looks) for arm in self._active}
+        totals = dict(whole)
+        tuned = {arm.name for arm in self._active if arm.tuned}
+        compared = self._comparisons(looks.last)
+        section = self._study.ablation
+        for family in (
+            [one for one in compared if one[0][0] not in tuned],
+            [one for one in compared if one[0][0] in tuned],
+        ):
+            sure = decided([differences for _, differences in family], looks, section.margin if section else None)
+            for (names, _), done in zip(family, sure, strict=True):
+                together = min(whole[name] for name in names)
+                for name in names:
+                    totals[name] = max(totals[name], min(together + (not done), looks.last))
+        return totals
+
+    def _whole(self, arm: Arm, looks: Looks) -> int:
+        """How many of an arm's first replicates have ended, up to the last look."""
+        return next((number for number in range(looks.last) if not self.ended(arm, number + 1)), looks.last)
 
     def _stein(self, seeds: Seeds, fixed: Mapping[str, int]) -> dict[str, int]:
         """For each arm the largest number that one of its comparisons needs."""
         totals = dict(fixed)
         for names, differences in self._comparisons(self._min_seeds):
-            if len(differences) > 1:
+            if len(differences) > 1 and seeds.precision is not None:
                 needed = stein_total(differences, seeds.precision, seeds.max)
                 totals |= {name: max(totals[name], needed) for name in names}
         return totals
@@ -78,8 +118,12 @@ class Ablation(ReplicateStage):
     def _note(self) -> None:
         """Store the design's facts and the replicates of each arm; report the number of runs to the observer."""
         needed = dict(self._totals or self.replicates_needed())
-        first = {"first": self._min_seeds} if isinstance(self._seeds, Seeds) else {}
-        self._storage.set_facts({**self._facts, **first, "wanted": needed})
+        rule: dict[str, Any] = {}
+        if self._looks is not None:
+            rule = {"anytime": [self._looks.first, self._looks.last]}
+        elif isinstance(self._seeds, Seeds):
+            rule = {"first": self._min_seeds}
+        self._storage.set_facts({**self._facts, **rule, "wanted": needed})
         self._context.observer.on_stage(ABLATION.name, self.total())
 
 

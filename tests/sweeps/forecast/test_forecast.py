@@ -322,3 +322,26 @@ def test_metric_that_the_probe_has_not_yielded_is_refused_with_the_nearest_name(
     with pytest.raises(Refused, match=expected):
         _require_metric(study, Probe(1.0, 1.0, metrics=("val_accuracy", "train_loss")))
     _require_metric(study, Probe(error="it broke"))
+
+
+def test_sum_over_the_stages_is_the_expected_and_the_most(tmp_path: Path) -> None:
+    seeds = {"min": 6, "max": 24, "precision": 0.5}
+    text = rendered(planned(tmp_path, run_cap=6, ablation={**GIVEN, "components": ["relu", "momentum"], "seeds": seeds}))
+    assert "in all: 30 (24 to 78) runs" in text
+    assert "in all: 1 run" in rendered(planned(tmp_path, run_cap=1))
+
+
+def test_cost_of_anytime_in_width_and_pairs_is_forecast(tmp_path: Path) -> None:
+    seeds = {"min": 6, "max": 24, "anytime": True}
+    study_plan = planned(tmp_path, parameters={}, run_cap=0, ablation={**GIVEN, "seeds": seeds})
+    assert stage(study_plan, "ablation").runs == Range(24, 96, 96)
+    power = study_plan.foresight
+    assert power is not None
+    assert power.at_most == 24
+    assert [(pairs, round(width, 2)) for pairs, width in power.widths] == [(6, 1.95), (15, 1.38), (24, 1.25)]
+    assert [effect for effect, _ in power.expected] == [0.5, 1.0, 2.0]
+    assert power.expected[0][1] > power.expected[1][1] > power.expected[2][1] > 6
+    text = rendered(study_plan)
+    assert "wider than that of a fixed number, times 1.95 at 6 pairs" in text
+    assert "24 where there is none" in text
+    assert "sign-flip" not in text
