@@ -21,6 +21,13 @@ if TYPE_CHECKING:
         expected_looks,
         widening,
     )
+    from sweeps.stats.crossed import (
+        CrossedAccuracy,
+        CrossedDifference,
+        approximate_accuracy,
+        crossed_accuracy,
+        crossed_difference,
+    )
     from sweeps.stats.factorial import Contrast, contrasts, seed_effects
     from sweeps.stats.families import holm, holm_rows
     from sweeps.stats.pairs import Paired, equivalence_p, equivalence_rows, paired, standardized
@@ -45,13 +52,46 @@ else:
             "expected_looks",
             "widening",
         ),
-        "factorial": ("Contrast", "contrasts", "seed_effects"),
-        "families": ("holm", "holm_rows"),
-        "pairs": ("Paired", "equivalence_p", "equivalence_rows", "paired", "standardized"),
-        "sensitivity": ("detectable", "needed_n", "power"),
+        "crossed": (
+            "CrossedAccuracy",
+            "CrossedDifference",
+            "approximate_accuracy",
+            "crossed_accuracy",
+            "crossed_difference",
+        ),
+        "factorial": (
+            "Contrast",
+            "contrasts",
+            "seed_effects",
+        ),
+        "families": (
+            "holm",
+            "holm_rows",
+        ),
+        "pairs": (
+            "Paired",
+            "equivalence_p",
+            "equivalence_rows",
+            "paired",
+            "standardized",
+        ),
+        "sensitivity": (
+            "detectable",
+            "needed_n",
+            "power",
+        ),
         "shares": ("share_interval",),
-        "signs": ("SignFlip", "seeds_for_sign_flip", "sign_flip", "smallest_p"),
-        "stein": ("expected_n", "stein_total", "stein_totals"),
+        "signs": (
+            "SignFlip",
+            "seeds_for_sign_flip",
+            "sign_flip",
+            "smallest_p",
+        ),
+        "stein": (
+            "expected_n",
+            "stein_total",
+            "stein_totals",
+        ),
         "student": (
             "Estimate",
             "Location",
@@ -75,6 +115,8 @@ else:
 __all__ = [
     "ALPHA",
     "Contrast",
+    "CrossedAccuracy",
+    "CrossedDifference",
     "Estimate",
     "Location",
     "Looks",
@@ -85,7 +127,10 @@ __all__ = [
     "anytime_location",
     "anytime_paired",
     "anytime_simultaneous",
+    "approximate_accuracy",
     "contrasts",
+    "crossed_accuracy",
+    "crossed_difference",
     "decided",
     "decided_at",
     "detectable",
