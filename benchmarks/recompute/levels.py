@@ -1,0 +1,241 @@
+"""Recompute the tables of means, of classes and of the cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from benchmarks.recompute import statistics
+from benchmarks.recompute.compare import NOT_PUBLISHED, Cell, Columns
+from benchmarks.recompute.published import WITHOUT, Published
+
+PARTS = {"training": "train_", "validation": "val_"}
+
+
+@dataclass(frozen=True)
+class Level:
+    """The values of one arm over its seeds."""
+
+    values: Sequence[float]
+    percent: bool
+
+    @property
+    def center(self) -> float | None:
+        """The mean; None without a run."""
+        return sum(self.values) / len(self.values) if self.values else None
+
+    @property
+    def cells(self) -> tuple[Cell, Cell, Cell]:
+        """The mean and its interval, which no mean of percentages can pass; empty ends without one."""
+        if len(self.values) < statistics.FEWEST_FOR_INTERVAL:
+            return self.center, None, None
+        low, high = statistics.mean_of(self.values).interval()
+        return self.center, max(0.0, low) if self.percent else low, min(100.0, high) if self.percent else high
+
+
+def arms(report: Published, table: pd.DataFrame) -> Columns:
+    """Return the columns of the table of the arms' means."""
+    found = [_level(report, "ablation", name) for name in table.arm]
+    return {**_mean("mean", found), "runs": [len(level.values) for level in found], **ends(report, "ablation", table)}
+
+
+def confirmed(report: Published, table: pd.DataFrame) -> Columns:
+    """Return the columns of the table of the confirmed configurations."""
+    found, trials = [_level(report, "confirm", name) for name in table.arm], report.tables["trials"]
+    searched = trials.set_index("trial")[report.metric]
+    tested = [_tested(report, name) for name in table.arm]
+    centers = [-report.better * (level.center or 0.0) for level in found]
+    return {
+        "rank": [1 + sum(other < own for other in centers) for own in centers],
+        "search (one run)": [float(searched[name.removeprefix("trial ")]) for name in table.arm],
+        **_mean("confirmed", found),
+        "seeds": [len(level.values) for level in found],
+        "diverged": ends(report, "confirm", table)["diverged"],
+        **_mean("test", tested),
+        "test seeds": [len(level.values) or None for level in tested],
+    }
+
+
+def test(report: Published, table: pd.DataFrame) -> Columns:
+    """Return the columns of the table of validation and test."""
+    before = [_validation(report, name) for name in table.arm]
+    after = [_level(report, "final", name) for name in table.arm]
+    return {
+        **_mean("validation", before),
+        **_mean("test", after),
+        "from validation": [_moved(*both) for both in zip(before, after, strict=True)],
+        "seeds": [len(level.values) for level in after],
+        **ends(report, "final", table),
+    }
+
+
+def shifts(report: Published, table: pd.DataFrame) -> Columns:
+    """Return the columns of the table of further sets. Their runs are in no table: only differences are checked."""
+    columns: dict[str, Sequence[Cell]] = {}
+    for name in [name for name in table.columns if f"{name}: from validation" in table.columns]:
+        rows = [float(cell) if cell else None for cell in table[name]]
+        moved = [None if row is None or rows[0] is None else row - rows[0] for row in rows[1:]]
+        columns[f"{name}: from validation"] = [None, *moved]
+        arm = name.removeprefix(WITHOUT)
+        known = {"validation": _validation(report, arm), "test": _level(report, "final", arm)}
+        cells = [known[row].cells if row in known else None for row in table["set"]]
+        for place, each in enumerate((name, f"{name} low", f"{name} high")):
+            columns[each] = [cell[place] if cell else NOT_PUBLISHED for cell in cells]
+    return columns
+
+
+def further(report: Published, table: pd.DataFrame, stage: str) -> Columns:
+    """Return the columns of a table of further metrics; those of labelled sets are in no table of runs."""
+    cells, counts = [], []
+    runs = report.tables["replicates"]
+    for _, row in table.iterrows():
+        column = PARTS.get(row.data, "?") + row.figure.replace(" ", "_")
+        own = runs[(runs.stage == stage) & (runs.arm == row.arm) & (runs.status == "complete")]
+        column = column if column in own else row.figure.replace(" ", "_")
+        found = [float(cell) for cell in own[column] if cell] if column in own else None
+        level = None if found is None else Level(found, row.figure.endswith("accuracy") and report.percent)
+        cells.append(level.cells if level else (NOT_PUBLISHED,) * 3)
+        counts.append(len(level.values) if level else NOT_PUBLISHED)
+    return {"mean": _column(cells, 0), "mean low": _column(cells, 1), "mean high": _column(cells, 2), "runs": counts}
+
+
+def classes(report: Published, table: pd.DataFrame) -> Columns:
+    """Return the columns of the table of the classes' accuracies, from the confusion matrix."""
+    matrix = report.tables["confusion"].assign(times=lambda frame: frame.times.astype(int))
+    rows = []
+    for _, row in table.iterrows():
+        own = matrix[matrix["class"] == row["class"]]
+        images, once = int(own.times.sum()), int(row.images)
+        share = int(own[own.predicted == row["class"]].times.sum()) / images
+        rows.append([100 * figure for figure in statistics.share(round(share * once, 9), once)])
+        rows[-1][0] = 100 * share
+    return {"accuracy": _column(rows, 0), "accuracy low": _column(rows, 1), "accuracy high": _column(rows, 2)}
+
+
+def confused(report: Published, table: pd.DataFrame) -> Columns:
+    """Return the columns of the table of confusions, from the confusion matrix."""
+    matrix = report.tables["confusion"]
+    times = {(row["class"], row.predicted): int(row.times) for _, row in matrix.iterrows()}
+    errors = sum(number for (true, taken), number in times.items() if true != taken)
+    images = {name: sum(number for (true, _), number in times.items() if true == name) for name in matrix["class"]}
+    both = [(row["class"], row["taken for"]) for _, row in table.iterrows()]
+    return {
+        "times": [times[pair] for pair in both],
+        "of all errors": [100 * times[pair] / errors for pair in both],
+        "of the class": [100 * times[pair] / images[pair[0]] for pair in both],
+        "the other way": [times.get((taken, true), 0) for true, taken in both],
+    }
+
+
+def confusion(report: Published, table: pd.DataFrame) -> Columns:
+    """Return the shares of the confusion matrix."""
+    times = table.times.astype(int)
+    return {"of the class": list(100 * times / times.groupby(table["class"]).transform("sum"))}
+
+
+def pairs(report: Published, table: pd.DataFrame) -> Columns:
+    """Return the columns of the table of pairs: the runs of the table of replicates, and their difference."""
+    rows = []
+    for _, row in table.iterrows():
+        arms = [report.values("ablation", report.arm(name)) for name in (row.against, row.arm)]
+        rows.append([values[int(row.replicate)] for values in arms])
+    return {
+        "reference": [before for before, _ in rows],
+        "value": [after for _, after in rows],
+        "difference": [after - before for before, after in rows],
+    }
+
+
+def cost(report: Published, table: pd.DataFrame) -> Columns:
+    """Return the columns of the table of the cost, by status or by stage."""
+    runs, by = _all_runs(report), table.columns[0]
+    hours = next(name for name in table.columns if name.endswith("-hours"))
+    groups = [runs if name == "all" else runs[runs[by] == name] for name in table[by]]
+    spent = [float(group.seconds.sum()) * _share(report, hours) / 3600 for group in groups]
+    complete = [int((group.status == "complete").sum()) for group in groups]
+    return {
+        ("trials" if by == "status" else "runs"): [len(group) for group in groups],
+        "complete": complete,
+        "epochs": [int(group["epochs trained"].sum()) for group in groups],
+        hours: spent,
+        "share": [100 * each / spent[-1] if spent[-1] else None for each in spent],
+        "per completed run": [each / number if number else None for each, number in zip(spent, complete, strict=True)],
+    }
+
+
+def best(report: Published, table: pd.DataFrame) -> Columns:
+    """Return the table of the best trials, from that of all trials."""
+    trials, metric = report.tables["trials"], report.metric
+    complete = trials[trials.status == "complete"]
+    order = complete.assign(key=-report.better * complete[metric].astype(float), number=complete.trial.astype(int))
+    ranked = order.sort_values(["key", "number"], kind="stable").trial.tolist()
+    rows = trials.set_index("trial").loc[table.trial]
+    shared = [name for name in table.columns if name in rows and name != "trial"]
+    return {"rank": [ranked.index(trial) + 1 for trial in table.trial], **{name: list(rows[name]) for name in shared}}
+
+
+def ends(report: Published, stage: str, table: pd.DataFrame) -> Columns:
+    """Return the runs of each arm that diverged, and those that a machine lost."""
+    runs = report.tables["replicates"]
+    runs = runs[runs.stage == stage].drop_duplicates(["arm", "replicate"], keep="last")
+    ended = [runs[runs.arm == name].status.value_counts() for name in table.arm]
+    lost = [int(each.get("failed", 0) + each.get("out_of_memory", 0)) for each in ended]
+    return {"diverged": [int(each.get("diverged", 0)) for each in ended], "lost": lost}
+
+
+def _level(report: Published, stage: str, arm: str) -> Level:
+    return Level(list(report.values(stage, arm).values()), report.percent)
+
+
+def _validation(report: Published, arm: str) -> Level:
+    """The same recipe in the ablation, else in confirm."""
+    runs = report.tables["replicates"]
+    recipes = set(runs[(runs.stage == "final") & (runs.arm == arm)].recipe)
+    for stage in ("ablation", "confirm"):
+        own = runs[runs.stage == stage]
+        names = [*dict.fromkeys(own[own.recipe.isin(recipes)].arm), arm]
+        for name in names:
+            if (level := _level(report, stage, name)).values:
+                return level
+    return Level((), report.percent)
+
+
+def _tested(report: Published, arm: str) -> Level:
+    """The same recipe in the stage final; no run where it has none."""
+    runs = report.tables["replicates"]
+    recipes = set(runs[(runs.stage == "confirm") & (runs.arm == arm)].recipe)
+    opened = runs[(runs.stage == "final") & runs.recipe.isin(recipes)]
+    return Level((), report.percent) if opened.empty else _level(report, "final", opened.arm.iloc[0])
+
+
+def _moved(before: Level, after: Level) -> float | None:
+    return None if before.center is None or after.center is None else after.center - before.center
+
+
+def _mean(name: str, found: Iterable[Level]) -> dict[str, list[Cell]]:
+    cells = [level.cells for level in found]
+    return {each: _column(cells, place) for place, each in enumerate((name, f"{name} low", f"{name} high"))}
+
+
+def _column(cells: Sequence[Sequence[Cell]], place: int) -> list[Cell]:
+    return [cell[place] for cell in cells]
+
+
+def _all_runs(report: Published) -> pd.DataFrame:
+    """The trials of all stages with their seconds; those of a run from the cache were spent in another study."""
+    trials = report.tables["trials"].assign(stage="search") if "trials" in report.tables else pd.DataFrame()
+    runs = pd.concat([trials, report.tables.get("replicates", pd.DataFrame())], ignore_index=True).fillna("")
+    runs["stage"] = runs.stage.str.replace(r"^retune-.*", "retune", regex=True)
+    cached = runs["taken from"] != "" if "taken from" in runs else False
+    for name in ("seconds", "epochs trained"):
+        runs[name] = pd.to_numeric(runs[name]).fillna(0).mask(cached, 0)
+    return runs
+
+
+def _share(report: Published, unit: str) -> float:
+    """The share of the device that each trial had: CPU-hours are those of one core's share."""
+    resources = report.study.get("resources") or {}
+    share = resources.get("gpu", 1) if unit == "GPU-hours" else 1
+    return float(share) if isinstance(share, int | float) else 1.0

@@ -1,0 +1,132 @@
+"""Read what a report publishes: its tables as CSV and Markdown, its answer, and the study file."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from ruamel.yaml import YAML
+
+WITHOUT, RETUNED = "without ", " (re-tuned)"
+# A cell's text in Markdown: titles that differ from the names in the CSV file.
+TITLES = {"reference": "reference mean", "left out": "pairs left out", "MACs": "macs", "time": "seconds"}
+_ESCAPE = re.compile(r"\\(.)")
+
+
+@dataclass(frozen=True)
+class Published:
+    """A report folder and its study file."""
+
+    folder: Path
+    study: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, folder: Path, study_file: Path) -> Published:
+        """Read the study file; the tables are read at their first use."""
+        return cls(folder, YAML(typ="safe").load(study_file.read_text(encoding="utf-8")))
+
+    @cached_property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """The tables by name, every cell as its text."""
+        files = sorted((self.folder / "tables").glob("*.csv"))
+        return {file.stem: pd.read_csv(file, dtype=str, keep_default_na=False) for file in files}
+
+    @cached_property
+    def markdown(self) -> dict[str, list[dict[str, str]]]:
+        """The rows of the Markdown tables by name, with the column names of the CSV files."""
+        return {file.stem: _rows(file.read_text("utf-8")) for file in sorted((self.folder / "tables").glob("*.md"))}
+
+    @cached_property
+    def answer(self) -> list[str]:
+        """The sentences of the answer."""
+        lines = (self.folder / "README.md").read_text(encoding="utf-8").partition("\n## ")[0].splitlines()
+        return [_plain(line) for line in lines[1:] if line.strip() and not line.startswith(">")]
+
+    @property
+    def metric(self) -> str:
+        """The name of the study's metric."""
+        return str(self.study["metric"]["name"])
+
+    @property
+    def better(self) -> float:
+        """1 if larger is better, else -1."""
+        return 1.0 if self.study["metric"].get("goal", "maximize") == "maximize" else -1.0
+
+    @property
+    def percent(self) -> bool:
+        """Whether the metric is shown in percent."""
+        shown = [
+            cell
+            for name in ("arms", "confirmed", "test")
+            for row in self.markdown.get(name, ())
+            for cell in row.values()
+        ]
+        return any(" %" in cell for cell in shown)
+
+    @property
+    def margin(self) -> float | None:
+        """The margin of equivalence."""
+        margin = (self.study.get("ablation") or {}).get("margin")
+        return None if margin is None else float(margin)
+
+    @property
+    def first(self) -> int | None:
+        """The number of pairs in Stein's first stage; None with a fixed number of seeds."""
+        seeds = (self.study.get("ablation") or {}).get("seeds")
+        return int(seeds["min"]) if isinstance(seeds, Mapping) and seeds.get("precision") else None
+
+    def arm(self, label: str) -> str:
+        """Return the arm that a table of pairs calls `label`: "without relu" is the arm relu."""
+        return label.removeprefix(WITHOUT) if self._runs("ablation", label).empty else label
+
+    def values(self, stage: str, arm: str) -> dict[int, float]:
+        """Return the metric of an arm's runs by replicate.
+
+        Completed runs are in the table of replicates. A diverged run counts at chance, which only the pairs show.
+        """
+        found = {**self._from_pairs(arm), **self._completed(stage, arm)} if stage == "ablation" else None
+        return self._completed(stage, arm) if found is None else dict(sorted(found.items()))
+
+    def ended(self, stage: str, arm: str) -> set[int]:
+        """Return the replicates of an arm whose runs have ended, in whichever way."""
+        runs = self._runs(stage, arm)
+        return {int(float(replicate)) for replicate in runs[~runs.status.isin(["running", "abandoned"])].replicate}
+
+    def _runs(self, stage: str, arm: str) -> pd.DataFrame:
+        """The runs of an arm; if its recipe has changed, those of the present one."""
+        runs = self.tables.get("replicates", pd.DataFrame(columns=["stage", "arm", "status", "recipe", "replicate"]))
+        runs = runs[(runs.stage == stage) & (runs.arm == arm)]
+        return runs if runs.empty else runs[runs.recipe == runs.recipe.iloc[-1]]
+
+    def _completed(self, stage: str, arm: str) -> dict[int, float]:
+        runs = self._runs(stage, arm)
+        runs = runs[runs.status == "complete"]
+        column = next((name for name in runs if name.startswith("test") and runs[name].any()), self.metric)
+        column = column if stage == "final" else self.metric
+        return {int(float(row.replicate)): float(row[column]) for _, row in runs.iterrows() if row[column]}
+
+    def _from_pairs(self, arm: str) -> dict[int, float]:
+        pairs = self.tables.get("pairs")
+        if pairs is None:
+            return {}
+        names = {arm, WITHOUT + arm}
+        of_arm, of_reference = pairs[pairs.arm.isin(names)], pairs[pairs.against.isin(names)]
+        values = [*zip(of_reference.replicate, of_reference.reference, strict=True)]
+        values += [*zip(of_arm.replicate, of_arm.value, strict=True)]
+        return {int(replicate): float(value) for replicate, value in values}
+
+
+def _rows(text: str) -> list[dict[str, str]]:
+    cells = [[_plain(cell) for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in text.splitlines()]
+    names = [TITLES.get(name, name) for name in (title.removesuffix(" [95 % CI]") for title in cells[0])]
+    return [dict(zip(names, row, strict=True)) for row in cells[2:]]
+
+
+def _plain(text: str) -> str:
+    return html.unescape(_ESCAPE.sub(r"\1", text)).replace("\u200b", "").strip()

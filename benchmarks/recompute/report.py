@@ -1,0 +1,73 @@
+"""Recompute all tables of a report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import pandas as pd
+
+from benchmarks.recompute import comparisons, levels
+from benchmarks.recompute.compare import Columns, Verdict, compare_answer, compare_printed, compare_table
+from benchmarks.recompute.published import Published
+
+# Columns of words, of names, and of counts that are input: those of the workload and of images.
+TEXTS = {
+    *("arm", "change", "against", "note", "why left out", "re-tuned settings", "effect", "kind", "aliases"),
+    *("set", "data", "figure", "class", "taken for", "most often taken for", "predicted"),
+    *("status", "stage", "reason", "which", "trial", "replicate"),
+    *("parameters", "macs", "images", "times"),
+}
+# Tables of runs, which are the input, and of words.
+INPUT = ("replicates", "trials", "curves", "not_completed", "openings", "provenance")
+_Recompute = Callable[[Published, pd.DataFrame], Columns]
+TABLES: Mapping[str, _Recompute] = {
+    "arms": levels.arms,
+    "effects": comparisons.effects,
+    "ablation_retuned": comparisons.retuned,
+    "confirmed": levels.confirmed,
+    "test": levels.test,
+    "shifts": levels.shifts,
+    "further_validation": partial(levels.further, stage="ablation"),
+    "others_validation": partial(levels.further, stage="ablation"),
+    "further_test": partial(levels.further, stage="final"),
+    "others_test": partial(levels.further, stage="final"),
+    "classes": levels.classes,
+    "confused": levels.confused,
+    "confusion": levels.confusion,
+    "pairs": levels.pairs,
+    "cost": levels.cost,
+    "stages": levels.cost,
+    "best": levels.best,
+}
+# Tables of comparisons with the stage of their runs, and the table of checks of the same arms.
+COMPARED = {"ablation": ("ablation", "ablation_checks"), "test_differences": ("final", "test_checks")}
+
+
+def recompute(report: Published) -> Verdict:
+    """Recompute every table of a report and compare it with what was published."""
+    verdict = Verdict()
+    for name, table in report.tables.items():
+        if name in report.markdown:
+            compare_printed(verdict, name, table, report.markdown[name])
+        if name in INPUT or table.empty or name in dict(COMPARED.values()).values():
+            continue
+        if name in COMPARED:
+            _compare(verdict, report, name)
+        else:
+            expected = TABLES[name](report, table) if name in TABLES else {}
+            compare_table(verdict, name, table, expected, TEXTS)
+    compare_answer(verdict, report.answer, report.tables)
+    return verdict
+
+
+def _compare(verdict: Verdict, report: Published, name: str) -> None:
+    """Recompute a table of comparisons and that of its checks."""
+    stage, checks = COMPARED[name]
+    family = comparisons.family_of(report, stage, report.tables[name])
+    expected = comparisons.comparison(family, report.margin)
+    compare_table(verdict, name, report.tables[name], expected, TEXTS)
+    if checks in report.tables:
+        diverged = levels.ends(report, stage, report.tables[checks])["diverged"]
+        expected = {**comparisons.checks(family, report.margin), "diverged": diverged}
+        compare_table(verdict, checks, report.tables[checks], expected, TEXTS)
