@@ -55,7 +55,7 @@ def write_study(folder: Path, trials: int) -> None:
     prepared = settle(study, load(study.workload), folder / DATA, {})
     study_folder = folder / "runs" / NAME
     study_folder.mkdir(parents=True)
-    with _without_sync():
+    with without_sync():
         storage = StudyStorage.open(study_folder, study)
         storage.write_environment({**prepared.environment, "id": NAME, "started": STARTED.isoformat(), "commands": []})
         finished = []
@@ -99,7 +99,7 @@ def _write_files(folder: Path, trial: Trial, settings: Mapping[str, Any]) -> Non
 
 
 @contextmanager
-def _without_sync() -> Iterator[None]:
+def without_sync() -> Iterator[None]:
     """Turn off syncs to disk, which a throwaway study does not need."""
 
     def turn_off_sync(connection: Any, _: Any) -> None:

@@ -1,10 +1,11 @@
-"""Error rates and coverage on simulated studies: a short form of benchmarks/calibration.py."""
+"""Error rates and coverage on simulated studies: a short form of benchmarks/calibration."""
 
 from __future__ import annotations
 
 import pytest
 
-from benchmarks.calibration import Check, calibrate, table
+from benchmarks.calibration.check import Check
+from benchmarks.calibration.simulations import calibrate, table
 
 
 def test_every_promise_holds_within_three_standard_errors() -> None:

@@ -1,0 +1,115 @@
+"""Compare what the engine says about one study of `benchmarks.known_truth` with the truth.
+
+Each function returns one number per measure: an error in percentage points, or the share of the statements that hold.
+Nothing is recomputed: the numbers are those of the public data frames, the answer and the report's tables.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from statistics import fmean
+
+import pandas as pd
+
+import sweeps
+from benchmarks.known_truth import Images, Truth
+from sweeps.evidence.findings import Findings
+from sweeps.report.tables.ablation import checks_table
+
+Observed = Mapping[str, float]
+# The measures.
+BIAS, COVERAGE, TOGETHER = "bias", "95 % intervals that hold the truth", "all simultaneous intervals hold the truth"
+FALSE_DIFFERENCE, FALSE_EQUIVALENCE = "any false difference", "any false equivalence"
+FOUND, EQUIVALENT = "a difference of the detectable size is found", "true equivalences that are claimed"
+TEST_BIAS, TEST_COVERAGE = "test: bias", "test: 95 % intervals over seeds that hold this test set's accuracy"
+IMAGES_BIAS, IMAGES_COVERAGE = "test: bias for such images", "test: intervals for such images that hold the truth"
+LOOKS_COVERAGE, LOOKS_DIFFERENCE = "all intervals of all looks hold the truth", "any false difference at any look"
+
+_INCUMBENT = re.compile(
+    r"incumbent\b.*?(?P<value>-?[\d.]+)(?: %)? \(95 % CI (?P<low>-?[\d.]+) to (?P<high>-?[\d.]+)", re.S
+)
+
+
+def ablation(results: sweeps.StudyResults) -> Observed:
+    """Compare the differences, intervals and verdicts of an ablation with the true effects."""
+    return _ablation(results.ablation, _truth(results), results.records.study.ablation.margin)
+
+
+def incumbent(results: sweeps.StudyResults) -> Observed:
+    """Compare the figure that the answer gives for the incumbent with the true one, and the test figures too.
+
+    All configurations of the search have the same true figure.
+    """
+    truth = _truth(results).base
+    match = next(filter(None, map(_INCUMBENT.search, results.answer)), None)
+    if match is None:
+        raise ValueError(f"the answer has no figure of the incumbent with an interval: {results.answer}")
+    value, low, high = (float(match[name]) for name in ("value", "low", "high"))
+    return {BIAS: value - truth, COVERAGE: float(low <= truth <= high), **final(results)}
+
+
+def final(results: sweeps.StudyResults) -> Observed:
+    """Compare the test figure with the accuracy in expectation over seeds, and over seeds and images."""
+    evidence = results.findings.final
+    if evidence is None:
+        return {}
+    images = Images(**results.best.recipe["images"])
+    mean, here, everywhere = evidence.sets[0].levels[0].mean, images.accuracy(), images.population_accuracy()
+    assert mean is not None
+    observed = {TEST_BIAS: mean.mean - here, TEST_COVERAGE: float(mean.low <= here <= mean.high)}
+    return {**observed, IMAGES_BIAS: mean.mean - everywhere}
+
+
+def anytime(results: sweeps.StudyResults) -> Observed:
+    """Look at the ablation after every pair, as a report in between would, and count what is wrong at any look."""
+    stage = results.records.stages["ablation"]
+    most = 1 + max(trial.replicate or 0 for trial in stage.trials)
+    truth, looks = _truth(results), []
+    for pairs in range(2, most + 1):
+        seen = replace(stage, trials=tuple(trial for trial in stage.trials if (trial.replicate or 0) < pairs))
+        records = replace(results.records, stages={**results.records.stages, "ablation": seen})
+        looks.append(_ablation(sweeps.StudyResults(records).ablation, truth, None))
+    return {
+        BIAS: looks[-1][BIAS],
+        LOOKS_COVERAGE: float(all(look[COVERAGE] == 1 for look in looks)),
+        LOOKS_DIFFERENCE: max(look[FALSE_DIFFERENCE] for look in looks),
+    }
+
+
+def detectable_over_sd(findings: Findings) -> float:
+    """Return the difference that the report calls detectable, over the deviation of the differences."""
+    ablation = findings.ablation
+    assert ablation is not None
+    one = ablation.comparisons[0]
+    deviation = pd.Series([pair.value - pair.reference for pair in one.pairs]).std()
+    return float(checks_table([one])["detectable difference"][0]) / float(deviation)
+
+
+def _ablation(frame: pd.DataFrame, truth: Truth, margin: float | None) -> Observed:
+    rows = frame[frame.kind == "comparison"]
+    effects = rows.arm.map(truth.effect)
+    held = (rows.low <= effects) & (effects <= rows.high)
+    together = (rows.simultaneous_low <= effects) & (effects <= rows.simultaneous_high)
+    different = rows.verdict.str.match("lower|higher")
+    within = rows.verdict.str.contains("smaller than")
+    observed = {
+        BIAS: fmean(rows.estimate - effects),
+        COVERAGE: fmean(held),
+        TOGETHER: float(together.all()),
+        FALSE_DIFFERENCE: float((different & (effects == 0)).any()),
+    }
+    if (effects != 0).any():
+        observed[FOUND] = fmean(different[effects != 0])
+    if margin is not None:
+        inside = effects.abs() < margin - 1e-9
+        observed[FALSE_EQUIVALENCE] = float((within & ~inside).any())
+        observed |= {EQUIVALENT: fmean(within[inside])} if inside.any() else {}
+    return {name: value for name, value in observed.items() if not math.isnan(value)}
+
+
+def _truth(results: sweeps.StudyResults) -> Truth:
+    baseline = results.records.study.baseline["truth"]
+    return Truth(**{**baseline, "effects": tuple(baseline.get("effects", ()))})
