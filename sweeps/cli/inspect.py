@@ -1,4 +1,4 @@
-"""Commands that show a study's progress and results: status, ls, show, report, compare."""
+"""Commands that show a study's progress and results: status, ls, show, report, compare, meta."""
 
 from __future__ import annotations
 
@@ -113,6 +113,31 @@ def compare(
     table = compare_table(studies)
     console().print(text_table(table.columns, table.itertuples(index=False)))
     typer.echo(f"Comparison: {page}")
+    for reason in unread:
+        typer.echo(f"left out: {reason}", err=True)
+    if unread:
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+def meta(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Two or more studies of the runs folder.")],
+    runs_dir: RunsDir = RUNS,
+    reports_dir: ReportsDir = REPORTS,
+) -> None:
+    """Combine the ablations of the same components over several studies: data sets, architectures."""
+    from sweeps.cli.process import FAILED
+    from sweeps.io.errors import visible
+    from sweeps.report.meta import write_meta
+    from sweeps.storage.runs import open_each
+
+    if len(set(names)) < 2:
+        raise typer.BadParameter("name two studies or more that differ", param_hint="NAME...")
+    studies, unread = open_each(runs_dir, list(dict.fromkeys(names)))
+    page, combined = write_meta(studies, reports_dir)
+    for sentence in combined.sentences:
+        typer.echo(visible(sentence))
+    typer.echo(f"Meta-analysis: {page}")
     for reason in unread:
         typer.echo(f"left out: {reason}", err=True)
     if unread:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     )
     from sweeps.stats.factorial import Contrast, contrasts, seed_effects
     from sweeps.stats.families import holm, holm_rows
+    from sweeps.stats.meta import RandomEffects, random_effects, replications
     from sweeps.stats.pairs import Paired, equivalence_p, equivalence_rows, paired, standardized
     from sweeps.stats.sensitivity import detectable, needed_n, power
     from sweeps.stats.shares import share_interval
@@ -67,6 +68,11 @@ else:
         "families": (
             "holm",
             "holm_rows",
+        ),
+        "meta": (
+            "RandomEffects",
+            "random_effects",
+            "replications",
         ),
         "pairs": (
             "Paired",
@@ -121,6 +127,7 @@ __all__ = [
     "Location",
     "Looks",
     "Paired",
+    "RandomEffects",
     "Samples",
     "SignFlip",
     "anytime_detectable",
@@ -146,6 +153,8 @@ __all__ = [
     "paired",
     "power",
     "quantile",
+    "random_effects",
+    "replications",
     "samples",
     "seed_effects",
     "seeds_for_sign_flip",
