@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from sweeps.artifacts.layout import VALIDATION
 from sweeps.evidence.findings import Findings
-from sweeps.evidence.meta import MetaAnalysis, meta_analyses, reservations, summary
+from sweeps.evidence.meta import MetaAnalysis, agreement, headline, meta_analyses, reservations
 from sweeps.formatting import MetricFormat
 from sweeps.io.escape import markdown_text
 from sweeps.io.files import write_atomic
@@ -58,9 +58,10 @@ class Meta:
 
     @property
     def sentences(self) -> list[str]:
-        """The answer: a sentence for each component, the clearest first, then what weakens them."""
+        """The answer: the mean of each component, the clearest first; how far studies agree; what weakens them."""
         ordered = sorted(self.analyses, key=lambda one: 1.0 if one.p_holm is None else one.p_holm)
-        return [*(summary(one, self.words) for one in ordered), *reservations(self.studies)]
+        means = [headline(one, self.words) for one in ordered]
+        return [*means, *(agreement(one, self.words) for one in ordered), *reservations(self.studies)]
 
     @property
     def tables(self) -> list[Table]:

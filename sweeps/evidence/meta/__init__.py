@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from sweeps.evidence.meta.analysis import Incompatible, MetaAnalysis, StudyDifference, meta_analyses, reservations
-from sweeps.evidence.meta.sentences import summary
+from sweeps.evidence.meta.sentences import agreement, headline
 
-__all__ = ["Incompatible", "MetaAnalysis", "StudyDifference", "meta_analyses", "reservations", "summary"]
+__all__ = ["Incompatible", "MetaAnalysis", "StudyDifference", "agreement", "headline", "meta_analyses", "reservations"]

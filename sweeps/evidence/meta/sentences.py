@@ -4,26 +4,32 @@ from __future__ import annotations
 
 from sweeps.evidence.meta.analysis import MetaAnalysis
 from sweeps.evidence.verdict import action
-from sweeps.formatting import MetricFormat, count, p_text
+from sweeps.formatting import MetricFormat, p_text
 from sweeps.stats import ALPHA, RandomEffects
 
 
-def summary(one: MetaAnalysis, words: MetricFormat) -> str:
-    """Return the result on a component: the mean, how far the studies agree, and in how many it is replicated.
+def headline(one: MetaAnalysis, words: MetricFormat) -> str:
+    """Return the mean over the studies as a sentence.
 
     Args:
-        one: The meta-analysis, with its adjusted p.
+        one: The meta-analysis of a component.
         words: The format of the metric.
     """
     comparison = one.differences[0].comparison
     start = action(comparison.arm, comparison.reference, "")
     if one.pooled is None or one.p_holm is None:
-        whole = f"{start}: no mean over studies, for fewer than two of {len(one.differences)} have a spread."
-        return f"{whole} {_replicated(one, words)}"
-    parts = [_mean(start, one.pooled, one.p_holm, words, one.family), _heterogeneity(one.pooled, words)]
+        return f"{start}: no mean over studies, for fewer than two of {len(one.differences)} have a spread."
+    return _mean(start, one.pooled, one.p_holm, words, one.family)
+
+
+def agreement(one: MetaAnalysis, words: MetricFormat) -> str:
+    """Return in sentences how far the studies agree on a component, and how many of them replicate a direction."""
+    parts = [f"{one.component}: {_replicated(one, words)}"]
+    if one.pooled is not None:
+        parts.append(_heterogeneity(one.pooled, words))
     if one.without_spread:
         parts.append(f"Not in the mean, because all pairs are equal: {', '.join(one.without_spread)}.")
-    return " ".join([*parts, _replicated(one, words)])
+    return " ".join(parts)
 
 
 def _mean(start: str, pooled: RandomEffects, p_holm: float, words: MetricFormat, family: int) -> str:
@@ -55,7 +61,12 @@ def _heterogeneity(pooled: RandomEffects, words: MetricFormat) -> str:
 
 
 def _replicated(one: MetaAnalysis, words: MetricFormat) -> str:
-    studies = count(len(one.differences), "study").replace("studys", "studies")
-    lowered = f"lowered {words.label} in at least {one.lowered} of {studies}"
-    raised = f"raised it in at least {one.raised}"
-    return f"Replicated: {lowered}, {raised} (partial conjunction, corrected over the studies)."
+    studies = f"{len(one.differences)} studies"
+    shown = [f"{verb} {words.label} in at least {least}" for verb, least in _least(one) if least]
+    if not shown:
+        return f"in none of {studies} is a direction shown after correction over the studies."
+    return f"{' and '.join(shown)} of {studies} (partial conjunction, corrected over the studies)."
+
+
+def _least(one: MetaAnalysis) -> tuple[tuple[str, int], tuple[str, int]]:
+    return ("lowered", one.lowered), ("raised", one.raised)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from sweeps.evidence.findings import Findings
-from sweeps.evidence.meta import Incompatible, meta_analyses, reservations, summary
+from sweeps.evidence.meta import Incompatible, headline, meta_analyses, reservations
 from sweeps.report.meta import write_meta
 from sweeps.stats import random_effects
 from sweeps.storage.results import Results
@@ -44,7 +44,7 @@ def test_each_component_has_the_mean_over_the_studies_and_the_replications(tmp_p
     studies = _studies(tmp_path)
     relu, norm = meta_analyses(studies)
     words = studies["study0"].metric_format
-    of_relu, of_norm = summary(relu, words), summary(norm, words)
+    of_relu, of_norm = headline(relu, words), headline(norm, words)
     assert (relu.component, norm.component) == ("relu", "batch_norm")
     assert [each.study for each in relu.differences] == ["study0", "study1", "study2"]
     means = [each.paired.mean for each in relu.differences]
@@ -77,7 +77,7 @@ def test_page_summary_and_csv_agree(tmp_path: Path) -> None:
     assert first is not None
     assert float(pooled[0]["estimate"]) == pytest.approx(first.mean)
     assert float(pooled[0]["tau"]) == pytest.approx(first.tau)
-    assert summary(meta.analyses[0], meta.words).split("(")[0] in path.with_suffix(".md").read_text(encoding="utf-8")
+    assert headline(meta.analyses[0], meta.words).split("(")[0] in path.with_suffix(".md").read_text(encoding="utf-8")
     assert len(page.find("svg")) == 2
 
 
