@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from sweeps.evidence.findings import Findings
-from sweeps.evidence.meta import Incompatible, headline, meta_analyses, reservations
+from sweeps.evidence.meta import Incompatible, agreement, headline, meta_analyses, reservations
 from sweeps.report.meta import write_meta
 from sweeps.stats import random_effects
 from sweeps.storage.results import Results
@@ -57,7 +57,8 @@ def test_each_component_has_the_mean_over_the_studies_and_the_replications(tmp_p
     assert relu.p_holm == pytest.approx(2 * relu.pooled.p)
     assert of_relu.startswith("Removing relu lowered validation accuracy by ")
     assert "k = 3 studies, Holm p = " in of_relu
-    assert "Replicated: lowered validation accuracy in at least 2 of 3 studies, raised it in at least 0" in of_relu
+    assert agreement(relu, words).startswith("relu: lowered validation accuracy in at least 2 of 3 studies (partial")
+    assert agreement(norm, words).startswith("batch_norm: in none of 3 studies is a direction shown")
     assert "Removing batch_norm: over studies inconclusive for validation accuracy (mean difference" in of_norm
 
 
@@ -107,7 +108,7 @@ def test_study_whose_pairs_are_all_equal_is_named_and_not_in_the_mean(tmp_path: 
     analysis = meta_analyses(studies)[0]
     if analysis.without_spread:  # unless the metric's resolution gives the pairs a variance
         assert analysis.without_spread == ("equal",)
-        assert "Not in the mean, because all pairs are equal: equal." in summary(
+        assert "Not in the mean, because all pairs are equal: equal." in agreement(
             analysis, studies["equal"].metric_format
         )
     assert analysis.pooled is not None
