@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from sweeps.cli import author, inspect, models, run, tune
+from sweeps.cli.commands import archive, author, inspect, models, run, tune
 
 app = typer.Typer(
     help="Hyperparameter sweeps and ablation studies from one YAML file: budgeted, pruned, resumable.",
@@ -13,5 +13,5 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for module in (run, author, inspect, models, tune):
+for module in (run, author, inspect, models, tune, archive):
     app.add_typer(module.app)

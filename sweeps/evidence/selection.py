@@ -67,11 +67,16 @@ def completed(stage: StageResults, arm: Arm) -> tuple[Trial, ...]:
 
 
 def run_folder(results: Results, trial: Trial) -> Path:
-    """Return the folder with the files of a run. A run from the result cache has those of the run it was taken from."""
+    """Return the folder with the files of a run. A run from the result cache has those of the run it was taken from.
+
+    Where that study is not in the runs folder, as after `sweep open`, it is the run's own, into which they were packed.
+    """
+    own = results.trial_folder(trial.number, trial.stage)
     if not trial.source:
-        return results.trial_folder(trial.number, trial.stage)
+        return own
     study, stage, number = trial.source.rsplit("/", 2)
-    return trial_folder(results.folder.parent / study, int(number), stage)
+    source = trial_folder(results.folder.parent / study, int(number), stage)
+    return source if source.is_dir() else own
 
 
 def baseline_trial(results: Results) -> Trial | None:

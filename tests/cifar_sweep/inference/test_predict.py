@@ -20,7 +20,7 @@ from cifar_sweep.inference.predict import probabilities
 from cifar_sweep.inference.trained import Trained
 from cifar_sweep.recipe import DataRecipe, Recipe
 from sweeps.cli.app import app
-from sweeps.cli.models import write_predictions
+from sweeps.cli.commands.models import write_predictions
 from sweeps.io.errors import UserError
 from sweeps.models.trained import NoModel, deliver
 from sweeps.workload import Predictions

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from sweeps.cli.app import app
-from sweeps.cli.run import _options
+from sweeps.cli.commands.run import _options
 from sweeps.samplers.constraint_gate import ConstraintGate
 from sweeps.study.document import read
 from sweeps.validation.checks import accept
