@@ -134,9 +134,8 @@ def _no_json(files: dict[str, bytes]) -> None:
         (_no_json, "its manifest.json cannot be read"),
     ],
 )
-def test_changed_archive_is_refused_and_leaves_nothing(folder: Path, tmp_path: Path, edit: Edit, message: str) -> None:
-    file, _ = pack(folder / "runs", "toy", tmp_path / "toy.sweep.zip")
-    changed = _changed(file, edit)
+def test_changed_archive_is_refused_and_leaves_nothing(archive: Path, tmp_path: Path, edit: Edit, message: str) -> None:
+    changed = _changed(archive, tmp_path / "changed.zip", edit)
     with pytest.raises(BadArchive, match=message):
         unpack(changed, tmp_path / "runs", tmp_path / "reports")
     assert [file for file in tmp_path.rglob("*") if file.is_file()] == [changed]
