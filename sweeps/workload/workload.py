@@ -2,9 +2,9 @@
 
 A workload is an object, usually a module, with a function `train` and, optionally, `cost`, `toggles`, `prepare`,
 `check_test_data`, `image_hashes`, `confirm_duplicates`, `duplicate_policy`, `chance`, `percentages`, `smoke`, `scale`,
-`references`, `without_validation`, `evaluations`, `evaluate`, `thumbnails`, `predict`, `export`, `tune_batch`, `tune_lr`
-and `gpu_share`. They have the parameters and results of the methods of `Workload`. A generator function alone is a
-workload too.
+`references`, `without_validation`, `evaluations`, `evaluate`, `thumbnails`, `predict`, `export`, `tune_batch`,
+`tune_lr` and `gpu_share`. They have the parameters and results of the methods of `Workload`. A generator function alone
+is a workload too.
 
 The annotation of the first argument of `train`, a pydantic model or a dataclass, is the recipe: its fields are the
 settings that a study file may name. Metrics are plain numbers, except those that `percentages` names.

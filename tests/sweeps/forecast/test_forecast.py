@@ -326,7 +326,8 @@ def test_metric_that_the_probe_has_not_yielded_is_refused_with_the_nearest_name(
 
 def test_sum_over_the_stages_is_the_expected_and_the_most(tmp_path: Path) -> None:
     seeds = {"min": 6, "max": 24, "precision": 0.5}
-    text = rendered(planned(tmp_path, run_cap=6, ablation={**GIVEN, "components": ["relu", "momentum"], "seeds": seeds}))
+    ablation = {**GIVEN, "components": ["relu", "momentum"], "seeds": seeds}
+    text = rendered(planned(tmp_path, run_cap=6, ablation=ablation))
     assert "in all: 30 (24 to 78) runs" in text
     assert "in all: 1 run" in rendered(planned(tmp_path, run_cap=1))
 
