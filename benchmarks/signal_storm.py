@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common import machine, machine_line, write_result
-from tests.faults.storm import DELIVERIES, StormTally, storm, uninterrupted_s
+from tests.faults.storm import DELIVERIES, StormTally, heed_signals, storm, uninterrupted_s
 
 DEFAULT_SIGNALS = {"inline": 200, "ray": 20}
 
@@ -95,6 +95,7 @@ def main() -> None:
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--out", type=Path, help="where to keep the result, as .json and .md")
     chosen = options.parse_args()
+    heed_signals()
     folder = Path(tempfile.mkdtemp(prefix="signal-storm-"))
     signals = chosen.signals or DEFAULT_SIGNALS[chosen.runner]
     result = measure(chosen.runner, signals, chosen.seed, folder)

@@ -131,6 +131,13 @@ def uninterrupted_s(runner: str, folder: Path) -> float:
     return taken
 
 
+def heed_signals() -> None:
+    """Undo what a shell does to a job in the background, or `nohup` to any: the drivers would inherit deaf ears."""
+    for number in (signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def storm(
     runner: str,
     folder: Path,
