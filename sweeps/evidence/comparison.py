@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sweeps.evidence.equivalence import Equivalence, equivalences
 from sweeps.evidence.level import Level, Missing
-from sweeps.evidence.verdict import action, before_first_look, compared, remarks
+from sweeps.evidence.verdict import action, before_first_look, compared, remarks, without_failures
 from sweeps.formatting import MetricFormat
 from sweeps.stats import Looks, Paired, anytime_paired, anytime_simultaneous, holm, paired, simultaneous
 from sweeps.trial.arm import Arm
@@ -33,11 +34,16 @@ class Comparison:
         diverged: The number of the arm's runs that diverged.
         paired: The paired statistics; None below 2 pairs.
         p_holm: The p of the paired t test, adjusted over the family (Holm).
-        simultaneous: The interval of the difference, adjusted over the family (Bonferroni).
+        simultaneous: The interval of the difference, adjusted over the family (Bonferroni); None without an interval.
         family: The number of comparisons of the same table that have at least 2 pairs.
         verdict: The result as a sentence.
         short: The result in a few words, for a table: "lower", "higher (worse)", "inconclusive", "smaller than
             ±0.5 pp", "lower, smaller than ±0.5 pp", "identical", "one pair" or "no pair".
+        collapsed: The number of the arm's runs that collapsed; None where no chance level is known.
+        sign_flip_holm: The p of the sign-flip test, adjusted over the family (Holm).
+        equivalence: The test against the margin, adjusted over the family; None without a margin or below 2 pairs.
+        unbroken: The statistics of the pairs in which neither run diverged or collapsed; None where none did, or below
+            2 such pairs.
     """
 
     arm: Arm
@@ -51,6 +57,10 @@ class Comparison:
     family: int
     verdict: str
     short: str
+    collapsed: int | None = None
+    sign_flip_holm: float | None = None
+    equivalence: Equivalence | None = None
+    unbroken: Paired | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +74,7 @@ class Terms:
         first: The number of replicates in Stein's first stage; None with a fixed number of seeds.
         components: The components in the order of the study file.
         looks: The looks at comparisons that may be looked at after every pair; None with another rule.
+        resolution: The step to which the metric of a run is rounded; None if it is not known.
     """
 
     metric_format: MetricFormat
@@ -72,6 +83,7 @@ class Terms:
     first: int | None = None
     components: tuple[str, ...] = ()
     looks: Looks | None = None
+    resolution: float | None = None
 
 
 @dataclass(frozen=True)
@@ -80,6 +92,16 @@ class _Tested:
     level: Level
     pairs: tuple[Pair, ...]
     paired: Paired | None
+    unbroken: Paired | None
+
+
+@dataclass(frozen=True)
+class _Adjusted:
+    """What a comparison of two pairs or more gets from its family."""
+
+    p_holm: float
+    sign_flip_holm: float
+    equivalence: Equivalence | None
 
 
 def comparisons(levels: Sequence[Level], terms: Terms) -> tuple[Comparison, ...]:
@@ -90,12 +112,13 @@ def comparisons(levels: Sequence[Level], terms: Terms) -> tuple[Comparison, ...]
         terms: What the comparisons share.
     """
     by_name = {level.arm.name: level for level in levels}
-    compared = [level for level in levels if level.arm.reference in by_name]
-    tested = [_test(by_name[level.arm.reference], level, terms, len(compared)) for level in compared]
-    # A comparison without two pairs has no p, and does not make the correction of the others stricter.
-    p = {one.level.arm.name: one.paired.p for one in tested if one.paired}
-    adjusted = dict(zip(p, holm(list(p.values())), strict=True))
-    return tuple(_comparison(one, adjusted, terms) for one in tested)
+    both = [(by_name[level.arm.reference], level) for level in levels if level.arm.reference in by_name]
+    # A comparison without two pairs, or before its first look, has no p, and does not make the correction of the others stricter.
+    least = terms.looks.first if terms.looks else 2
+    family = sum(len(reference.values.keys() & level.values.keys()) >= least for reference, level in both)
+    tested = [_test(reference, level, terms, family) for reference, level in both]
+    adjusted = _adjusted(tested, terms.looks)
+    return tuple(_comparison(one, adjusted.get(one.level.arm.name), family, terms) for one in tested)
 
 
 def left_out(levels: Sequence[Level]) -> tuple[Missing, ...]:
@@ -110,16 +133,25 @@ def left_out(levels: Sequence[Level]) -> tuple[Missing, ...]:
 def _test(reference: Level, level: Level, terms: Terms, family: int) -> _Tested:
     shared = sorted(reference.values.keys() & level.values.keys())
     pairs = tuple(Pair(n, reference.values[n], level.values[n]) for n in shared)
+    broken = reference.broken | level.broken
+    unbroken = [pair for pair in pairs if pair.replicate not in broken]
+    without = _paired(unbroken, terms, family) if len(unbroken) < len(pairs) else None
+    return _Tested(reference, level, pairs, _paired(pairs, terms, family), without)
+
+
+def _paired(pairs: Sequence[Pair], terms: Terms, family: int) -> Paired | None:
     # A lost run of the first stage leaves fewer pairs, from which Stein's variance is then estimated.
-    first = None if terms.first is None else sum(n < terms.first for n in shared)
-    statistics = paired(
+    first = None if terms.first is None else sum(pair.replicate < terms.first for pair in pairs)
+    fixed = paired(
         [pair.reference for pair in pairs],
         [pair.value for pair in pairs],
         margin=terms.margin,
         first=first,
         goal=terms.metric_format.goal,
+        resolution=terms.resolution,
+        family=family,
     )
-    return _Tested(reference, level, pairs, _after_looks(statistics, terms.looks, family))
+    return _after_looks(fixed, terms.looks, family)
 
 
 def _after_looks(fixed: Paired | None, looks: Looks | None, family: int) -> Paired | None:
@@ -129,11 +161,22 @@ def _after_looks(fixed: Paired | None, looks: Looks | None, family: int) -> Pair
     return anytime_paired(fixed, looks, family) if fixed.n >= looks.first else None
 
 
-def _comparison(one: _Tested, adjusted: Mapping[str, float], terms: Terms) -> Comparison:
+def _adjusted(tested: Sequence[_Tested], looks: Looks | None) -> dict[str, _Adjusted]:
+    """Correct the p-values of each kind over the comparisons that have one, by arm."""
+    members = [(one.paired, one.reference, one.level) for one in tested if one.paired]
+    p = holm([statistics.p for statistics, _, _ in members])
+    flips = holm([statistics.sign_flip_p for statistics, _, _ in members])
+    rows = zip(members, p, flips, equivalences(members, looks), strict=True)
+    return {level.arm.name: _Adjusted(own, flip, within) for (_, _, level), own, flip, within in rows}
+
+
+def _comparison(one: _Tested, adjusted: _Adjusted | None, family: int, terms: Terms) -> Comparison:
     arm, reference, statistics = one.level.arm, one.reference.arm, one.paired
-    p_holm, family = adjusted.get(arm.name), len(adjusted)
+    p_holm = adjusted.p_holm if adjusted else None
+    equivalence = adjusted.equivalence if adjusted else None
+    bounded = statistics is not None and statistics.estimate.has_interval
     beginning = action(arm, reference, terms.design)
-    verdict = compared(beginning, terms.metric_format, len(one.pairs), statistics, p_holm, family)
+    verdict = compared(beginning, terms.metric_format, len(one.pairs), statistics, p_holm, family, equivalence)
     if statistics is None and terms.looks is not None and one.pairs:
         verdict = before_first_look(beginning, len(one.pairs), terms.looks.first)
     missing = left_out((one.reference, one.level))
@@ -145,10 +188,14 @@ def _comparison(one: _Tested, adjusted: Mapping[str, float], terms: Terms) -> Co
         diverged=one.level.diverged,
         paired=statistics,
         p_holm=p_holm,
-        simultaneous=_simultaneous(statistics, family, terms.looks) if statistics else None,
+        simultaneous=_simultaneous(statistics, family, terms.looks) if statistics and bounded else None,
         family=family,
-        verdict=verdict.sentence + _remarks(one, missing),
+        verdict=verdict.sentence + _remarks(one, missing, terms),
         short=verdict.short,
+        collapsed=one.level.collapsed,
+        sign_flip_holm=adjusted.sign_flip_holm if adjusted else None,
+        equivalence=equivalence,
+        unbroken=one.unbroken,
     )
 
 
@@ -158,13 +205,14 @@ def _simultaneous(statistics: Paired, family: int, looks: Looks | None) -> tuple
     return simultaneous(statistics.estimate, family, statistics.df)
 
 
-def _remarks(one: _Tested, missing: Sequence[Missing]) -> str:
+def _remarks(one: _Tested, missing: Sequence[Missing], terms: Terms) -> str:
     """The sentences that follow the verdict."""
-    return remarks(
+    left = remarks(
         "replicate",
         one.level.arm.note,
-        one.level.diverged,
+        (one.level.diverged, one.level.collapsed or 0),
         len(one.level.values) + len(one.level.missing),
-        one.reference.diverged,
+        (one.reference.diverged, one.reference.collapsed or 0),
         [(lost.replicate, lost.why) for lost in missing],
     )
+    return left + without_failures(terms.metric_format, one.paired, one.unbroken)

@@ -14,6 +14,7 @@ from sweeps.evidence.verdict import remarks
 from sweeps.stats import (
     Contrast,
     Estimate,
+    Looks,
     anytime_detectable,
     anytime_location,
     anytime_simultaneous,
@@ -36,22 +37,28 @@ class Effect:
         estimate: The effect over the seeds, in the metric's units.
         p: The p of the t test of the estimate.
         p_holm: The same, adjusted over all effects (Holm).
-        simultaneous: The interval of the estimate, adjusted over all effects (Bonferroni).
+        simultaneous: The interval of the estimate, adjusted over all effects (Bonferroni); None without an interval.
         aliases: The effects that share the estimate in a fraction: "c:d", or "-c:d" with the opposite sign.
         verdict: The result as a sentence.
         short: The result in a few words, for a table.
         missing: The seeds that are left out because an arm has no value for them.
+        detectable: The effect that as many seeds find with 80 % power by the test corrected over all effects.
+        sign_flip_p: The p of the sign-flip test over the seeds.
+        sign_flip_holm: The same, adjusted over all effects (Holm).
     """
 
     components: tuple[str, ...]
     estimate: Estimate
     p: float
     p_holm: float
-    simultaneous: tuple[float, float]
+    simultaneous: tuple[float, float] | None
     aliases: tuple[str, ...]
     verdict: str
     short: str = ""
     missing: tuple[Missing, ...] = ()
+    detectable: float | None = None
+    sign_flip_p: float | None = None
+    sign_flip_holm: float | None = None
 
 
 def effects(levels: Sequence[Level], terms: Terms) -> tuple[Effect, ...]:
@@ -66,23 +73,25 @@ def effects(levels: Sequence[Level], terms: Terms) -> tuple[Effect, ...]:
     first = None if terms.first is None else sum(replicate < terms.first for replicate in shared)
     # Stein's variance needs two seeds of the first stage; without a second stage it is the ordinary one.
     stage = first if first is not None and 2 <= first < len(shared) else None
-    estimates = contrasts(values, design, stage) if len(shared) > 1 and components else ()
+    known = len(shared) > 1 and components
+    estimates = contrasts(values, design, stage, terms.resolution) if known else ()
     if terms.looks is not None:
         looks = terms.looks
         enough = len(shared) >= looks.first
         anytime = (replace(one, location=anytime_location(one.location, looks)) for one in estimates if enough)
         estimates = tuple(anytime)
     adjusted = holm([contrast.location.p for contrast in estimates])
+    flips = holm([contrast.sign_flip_p for contrast in estimates])
     missing = left_out(levels)
     return tuple(
         _effect(contrast, p, components, len(estimates), missing, terms)
-        for contrast, p in zip(estimates, adjusted, strict=True)
+        for contrast, *p in zip(estimates, adjusted, flips, strict=True)
     )
 
 
 def _effect(
     contrast: Contrast,
-    p_holm: float,
+    adjusted: Sequence[float],
     components: Sequence[str],
     family: int,
     missing: tuple[Missing, ...],
@@ -90,28 +99,37 @@ def _effect(
 ) -> Effect:
     names = tuple(components[factor] for factor in contrast.factors)
     estimate, df = contrast.location.estimate, contrast.location.df
+    p_holm, sign_flip_holm = adjusted
     looks = terms.looks
-    least = detectable(estimate.sd, estimate.n, df) if looks is None else anytime_detectable(estimate, looks, family)
+    if looks is None:
+        least = detectable(estimate.sd, estimate.n, df, family)
+    else:
+        least = anytime_detectable(estimate, looks, family)
     most = looks.last if looks else None
     words = verdict_on(names, terms.metric_format, estimate, p_holm, family, least, most)
     aliases = _aliases(contrast, components)
     shared = f" It shares its estimate with {', '.join(aliases)}: the design cannot tell them apart." if aliases else ""
-    after = remarks("seed", "", 0, 0, 0, [(lost.replicate, lost.why) for lost in missing])
+    after = remarks("seed", "", (0, 0), 0, (0, 0), [(lost.replicate, lost.why) for lost in missing])
     return Effect(
         components=names,
         estimate=estimate,
         p=contrast.location.p,
         p_holm=p_holm,
-        simultaneous=(
-            anytime_simultaneous(estimate.mean, estimate.sd, estimate.n, looks, family)
-            if looks
-            else simultaneous(estimate, family, df)
-        ),
+        simultaneous=_simultaneous(estimate, df, family, looks) if estimate.has_interval else None,
         aliases=aliases,
         verdict=words.sentence + shared + after,
         short=words.short,
         missing=missing,
+        detectable=least,
+        sign_flip_p=contrast.sign_flip_p,
+        sign_flip_holm=sign_flip_holm,
     )
+
+
+def _simultaneous(estimate: Estimate, df: int, family: int, looks: Looks | None) -> tuple[float, float]:
+    if looks is not None:
+        return anytime_simultaneous(estimate.mean, estimate.sd, estimate.n, looks, family)
+    return simultaneous(estimate, family, df)
 
 
 def _aliases(contrast: Contrast, components: Sequence[str]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from sweeps.artifacts.layout import ABLATION, CONFIRM, FINAL, TEST
 from sweeps.evidence.comparison import Comparison, Terms, comparisons
 from sweeps.evidence.effect import Effect, effects
-from sweeps.evidence.level import Figure, Level, level, levels
+from sweeps.evidence.level import Chance, Figure, Level, level, levels
 from sweeps.formatting import metric_format, unit_of
 from sweeps.stats import Looks
 from sweeps.stats.goal import sign
@@ -86,7 +86,8 @@ def confirmation(results: Results) -> Confirmation | None:
         return None
     factor = -sign(results.study.metric.goal)
     # Arms without any value come last, whatever the goal.
-    ordered = sorted(levels(stage, _figure(results)), key=lambda level: (not level.values, factor * _mean(level)))
+    every = levels(stage, _figure(results, stage))
+    ordered = sorted(every, key=lambda level: (not level.values, factor * _mean(level)))
     ranked = results.ranked()
     searched = {arm.name: value for arm in stage.arms if (value := _searched(ranked, arm)) is not None}
     return Confirmation(tuple(ordered), searched, _complete(results, stage))
@@ -97,7 +98,8 @@ def ablation(results: Results) -> Ablation | None:
     stage = results.stages.get(ABLATION)
     if stage is None or not stage.arms:  # without arms it has only been declared: a race or re-tuning comes first
         return None
-    every, terms = levels(stage, _figure(results)), _terms(results)
+    figure = _figure(results, stage)
+    every, terms = levels(stage, figure), _terms(results, figure.resolution)
     fixed = [level for level in every if not level.arm.tuned]
     factorial = terms.design == FACTORIAL  # effects take the place of comparisons
     return Ablation(
@@ -124,7 +126,7 @@ def final(results: Results) -> FinalEvidence | None:
     )
 
 
-def _terms(results: Results) -> Terms:
+def _terms(results: Results, resolution: float | None) -> Terms:
     """What the ablation's comparisons share; before it has begun, as the study file asks for it."""
     section = results.study.ablation
     facts = results.stages[ABLATION].facts if ABLATION in results.stages else {}
@@ -135,16 +137,21 @@ def _terms(results: Results) -> Terms:
         first=facts.get("first"),
         looks=Looks(*facts["anytime"]) if "anytime" in facts else None,
         components=tuple((section.components or ()) if section else ()),
+        resolution=resolution,
     )
 
 
-def _figure(results: Results, part: str = "") -> Figure:
-    name = results.study.metric.name
-    return Figure(part, name.removeprefix("val_"), percent=bool(unit_of(name, results.percentages)))
+def _figure(results: Results, stage: StageResults, part: str = "") -> Figure:
+    metric, percent = results.study.metric, bool(unit_of(results.study.metric.name, results.percentages))
+    images = results.images(stage, part) if percent else None
+    level = results.chance
+    chance = None if level is None else Chance.of(level, metric.goal, percent, images)
+    return Figure(part, metric.name.removeprefix("val_"), percent, chance, 100 / images if images else None)
 
 
 def _labelled_set(results: Results, stage: StageResults, name: str) -> LabelledSetResult:
-    on_set, terms = levels(stage, _figure(results, name)), _terms(results)
+    figure = _figure(results, stage, name)
+    on_set, terms = levels(stage, figure), _terms(results, figure.resolution)
     # Stein's first stage belongs to the seeds of the ablation; those of final are a fixed number.
     terms = replace(terms, metric_format=terms.metric_format.on(name), first=None, looks=None, components=())
     return LabelledSetResult(name, on_set, comparisons(on_set, terms))
@@ -156,7 +163,7 @@ def _validation(results: Results, arm: Arm) -> Level | None:
     candidates = [(stage, other) for stage in stages for other in stage.arms if other.applicable]
     same_recipe = [pair for pair in candidates if pair[1].recipe == arm.recipe]
     matches = same_recipe or [pair for pair in candidates if pair[1].name == arm.name]
-    return level(*matches[0], _figure(results)) if matches else None
+    return level(*matches[0], _figure(results, matches[0][0])) if matches else None
 
 
 def _complete(results: Results, stage: StageResults) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sweeps.evidence.equivalence import Equivalence, equivalence_text, voided_text, within
 from sweeps.formatting import MetricFormat, count, listed, p_text, setting
 from sweeps.recipe.keys import value_at
 from sweeps.stats import ALPHA, Estimate, Paired
@@ -28,7 +29,13 @@ class Verdict:
 
 
 def compared(
-    action: str, metric_format: MetricFormat, pairs: int, paired: Paired | None, p_holm: float | None, family: int
+    action: str,
+    metric_format: MetricFormat,
+    pairs: int,
+    paired: Paired | None,
+    p_holm: float | None,
+    family: int,
+    equivalence: Equivalence | None = None,
 ) -> Verdict:
     """Return the verdict on one arm against its reference.
 
@@ -39,21 +46,26 @@ def compared(
         paired: The paired statistics; None below 2 pairs.
         p_holm: The adjusted p; None below 2 pairs.
         family: The number of comparisons over which p is adjusted.
+        equivalence: The test against the margin; None without one.
     """
     if paired is None or p_holm is None:
         return _too_few(action, pairs)
-    if paired.sd == 0 and paired.mean == 0:
+    caution = _few_pairs(paired.n)
+    if paired.equal and paired.mean == 0:
         same = f"the two recipes gave the same {metric_format.label} in each of {count(paired.n, 'pair')}"
-        return Verdict(f"{action}: identical figures: {same}.", "identical")
+        also = _also(metric_format, paired, equivalence)
+        return Verdict(f"{action}: identical figures: {same}{also}.{caution}", "identical")
     if p_holm < ALPHA:
-        return _moved(action, metric_format, paired, p_holm, family)
+        verdict = _moved(action, metric_format, paired, p_holm, family, equivalence)
+        return Verdict(f"{verdict.sentence}{caution}", verdict.short)
     figures = _figures(metric_format, paired, p_holm, family)
-    if _equivalent(paired):
-        result = f"the difference in {metric_format.label} is {_equivalence(metric_format, paired)}"
-        return Verdict(f"{action}: {result} ({figures}).", _within(metric_format, paired))
+    if equivalence is not None and equivalence.claimed:
+        result = f"the difference in {metric_format.label} is {equivalence_text(metric_format, equivalence, paired)}"
+        return Verdict(f"{action}: {result}; {figures}.{caution}", within(metric_format, equivalence.margin))
     why = _inconclusive(paired.estimate, figures, p_holm, family)
     could_detect = _could_detect(metric_format, paired.n, paired.detectable)
-    return Verdict(f"{action}: for {metric_format.label} {why}{could_detect}.", INCONCLUSIVE)
+    also = _also(metric_format, paired, equivalence)
+    return Verdict(f"{action}: for {metric_format.label} {why}{could_detect}{also}.{caution}", INCONCLUSIVE)
 
 
 def effect(
@@ -83,15 +95,16 @@ def effect(
         why = _inconclusive(estimate, f"{_signed(metric_format, estimate.mean, half)}, {numbers}", p_holm, family)
         could_detect = _could_detect(metric_format, estimate.n, least)
         sentence = f"{subject} {listed(components)}: for {metric_format.label} {why}{could_detect}."
-        return Verdict(sentence, INCONCLUSIVE)
+        return Verdict(f"{sentence}{_few_pairs(estimate.n)}", INCONCLUSIVE)
     size, spread = metric_format.gap(estimate.mean, half), _spread(metric_format, estimate, numbers)
     verb, direction = _verb(estimate.mean), _direction(metric_format, estimate.mean)
     if len(components) == 1:
         moved = f"{verb} {metric_format.label} by {size}, averaged over the other components"
-        return Verdict(f"Having {components[0]} {moved} ({spread}).", direction)
+        return Verdict(f"Having {components[0]} {moved} ({spread}).{_few_pairs(estimate.n)}", direction)
     first, second = components
     moved = f"{second} {verb} the effect of {first} on {metric_format.label}; half of that change is {size}"
-    return Verdict(f"Interaction of {first} and {second}: {moved} ({spread}).", direction)
+    sentence = f"Interaction of {first} and {second}: {moved} ({spread})."
+    return Verdict(f"{sentence}{_few_pairs(estimate.n)}", direction)
 
 
 def _could_detect(metric_format: MetricFormat, n: int, least: float) -> str:
@@ -116,41 +129,85 @@ def action(arm: Arm, reference: Arm, design: str) -> str:
 
 
 def remarks(
-    noun: str, note: str, diverged: int, runs: int, reference_diverged: int, left_out: Sequence[tuple[int, str]]
+    noun: str,
+    note: str,
+    failed: tuple[int, int],
+    runs: int,
+    reference_failed: tuple[int, int],
+    left_out: Sequence[tuple[int, str]],
 ) -> str:
     """Return the sentences that follow a verdict, each after a blank; empty if there is nothing to add.
 
     Args:
         noun: The name of what is left out: "replicate" or "seed".
         note: How the recipe was adjusted.
-        diverged: The number of the arm's runs that diverged.
+        failed: The numbers of the arm's runs that diverged and that collapsed.
         runs: The number of the arm's runs that ended.
-        reference_diverged: The number of the reference's runs that diverged.
+        reference_failed: The same of the reference.
         left_out: The replicates that are left out, with the reasons.
     """
     sentences = [f"{note[0].upper()}{note[1:]}."] if note else []
+    diverged, collapsed = failed
+    reference_diverged, reference_collapsed = reference_failed
     if diverged:
         sentences.append(f"{diverged} of its {count(runs, 'run')} diverged and {_counts(diverged)} at chance level.")
+    if collapsed:
+        of_runs = f"{collapsed} of its {count(runs, 'run')}"
+        sentences.append(f"{of_runs} collapsed: at chance level, where the others are not.")
     if reference_diverged:
         runs_of = count(reference_diverged, "run")
         sentences.append(f"{runs_of} of the reference diverged and {_counts(reference_diverged)} at chance level.")
+    if reference_collapsed:
+        sentences.append(f"{count(reference_collapsed, 'run')} of the reference collapsed to chance level.")
     if left_out:
         reasons = "; ".join(f"{replicate} ({why})" for replicate, why in left_out)
         sentences.append(f"Left out: {noun}{'s' if len(left_out) > 1 else ''} {reasons}.")
     return "".join(f" {sentence}" for sentence in sentences)
 
 
-def _moved(action: str, metric_format: MetricFormat, paired: Paired, p_holm: float, family: int) -> Verdict:
+def without_failures(metric_format: MetricFormat, paired: Paired | None, unbroken: Paired | None) -> str:
+    """Return the sentence on the estimate without the pairs that diverged or collapsed, after a blank; else empty."""
+    if paired is None or unbroken is None:
+        return ""
+    half, pairs = _half(unbroken.estimate), count(unbroken.n, "pair")
+    difference = _signed(metric_format, unbroken.mean, half)
+    ends = f"{_ends(metric_format, unbroken.estimate)}, " if unbroken.estimate.has_interval else ""
+    left = count(paired.n - unbroken.n, "pair")
+    return f" Without the {left} of such runs the difference is {difference} ({ends}n = {pairs})."
+
+
+def _moved(
+    action: str,
+    metric_format: MetricFormat,
+    paired: Paired,
+    p_holm: float,
+    family: int,
+    equivalence: Equivalence | None,
+) -> Verdict:
     """The verdict on a difference that Holm's test confirms. It may be so small as to be equivalent all the same."""
     estimate = paired.estimate
     numbers = _numbers(metric_format, estimate, "pair", p_holm, family, paired)
     moved = f"{_verb(paired.mean)} {metric_format.label} by {metric_format.gap(paired.mean, _half(estimate))}"
     sentence = f"{action} {moved} ({_spread(metric_format, estimate, numbers)})"
     short = _direction(metric_format, paired.mean)
-    if not _equivalent(paired):
+    sentence += _also(metric_format, paired, equivalence)
+    if equivalence is None or not equivalence.claimed:
         return Verdict(f"{sentence}.", short)
-    equivalence = f"the difference is {_equivalence(metric_format, paired)}"
-    return Verdict(f"{sentence}; {equivalence}.", f"{short}, {_within(metric_format, paired)}")
+    return Verdict(f"{sentence}.", f"{short}, {within(metric_format, equivalence.margin)}")
+
+
+def _also(metric_format: MetricFormat, paired: Paired, equivalence: Equivalence | None) -> str:
+    """The clause on an equivalence that stands beside another result; empty if its tests did not pass."""
+    if equivalence is None or not equivalence.passed:
+        return ""
+    if equivalence.claimed:
+        return f"; the difference is {equivalence_text(metric_format, equivalence, paired)}"
+    return f"; it is {voided_text(metric_format, equivalence)}"
+
+
+def _few_pairs(pairs: int) -> str:
+    """The warning after a verdict from two seeds, whose spread is hardly known."""
+    return " Caution: n = 2 hardly shows a spread, so run more seeds before relying on this." if pairs == 2 else ""
 
 
 def _too_few(action: str, pairs: int) -> Verdict:
@@ -172,6 +229,8 @@ def before_first_look(action: str, pairs: int, first: int) -> Verdict:
 
 
 def _inconclusive(estimate: Estimate, figures: str, p_holm: float, family: int) -> str:
+    if not estimate.has_interval:
+        return f"inconclusive: all differences are equal, and without a known resolution have no interval ({figures})"
     if estimate.low <= 0 <= estimate.high:
         return f"inconclusive: the interval includes 0 ({figures})"
     if family == 1:
@@ -199,38 +258,34 @@ def _numbers(
 
     With `at_most`, the pairs at the last look: "anytime 95 % CI -0.9 to 0.3, n = 9 of at most 24 pairs, ...".
     """
-    half = _half(estimate)
-    low, high = (metric_format.digits(end, half) for end in (estimate.low, estimate.high))
     stein = f", variance of the first {paired.first}" if paired and paired.first else ""
-    # Without variance there is no t statistic, so that p is the sign-flip test's.
-    flips = " of the sign-flip test, for the differences are all equal" if estimate.sd == 0 else ""
+    stein += ", variance that of rounding to one image" if paired and paired.floored else ""
+    # Without an interval there is no t statistic, so that p is the sign-flip test's.
+    flips = "" if estimate.has_interval else " of the sign-flip test, for the differences are all equal"
     name = "Holm p" if family > 1 else "p"
     at_most = paired.at_most if paired else at_most
     kind, pairs = (
         ("anytime ", f"{estimate.n} of at most {count(at_most, noun)}") if at_most else ("", count(estimate.n, noun))
     )
-    return f"{kind}95 % CI {low} to {high}, n = {pairs}{stein}, {name} {p_text(p_holm)}{flips}"
+    ends = f"{kind}{_ends(metric_format, estimate)}" if estimate.has_interval else "no interval"
+    return f"{ends}, n = {pairs}{stein}, {name} {p_text(p_holm)}{flips}"
+
+
+def _ends(metric_format: MetricFormat, estimate: Estimate) -> str:
+    """The signed interval: "95 % CI -0.9 to 0.3"."""
+    half = _half(estimate)
+    low, high = (metric_format.digits(end, half) for end in (estimate.low, estimate.high))
+    return f"95 % CI {low} to {high}"
 
 
 def _spread(metric_format: MetricFormat, estimate: Estimate, numbers: str) -> str:
     """The same numbers with an unsigned interval, for a sentence that names the direction: "lowered by 7.1 pp"."""
+    if not estimate.has_interval:
+        return numbers
     half = _half(estimate)
     ends = sorted((abs(estimate.low), abs(estimate.high)))
     low, high = (metric_format.digits(end, half) for end in ends)
     return f"{numbers.partition('95 % CI')[0]}95 % CI {low} to {high}, {numbers.partition(', ')[2]}"
-
-
-def _equivalent(paired: Paired) -> bool:
-    # Tested for each comparison by itself, as docs/evidence.md says.
-    return paired.equivalence_p is not None and paired.equivalence_p < ALPHA
-
-
-def _equivalence(metric_format: MetricFormat, paired: Paired) -> str:
-    return f"{_within(metric_format, paired)} (equivalence, p {p_text(paired.equivalence_p or 0.0)})"
-
-
-def _within(metric_format: MetricFormat, paired: Paired) -> str:
-    return f"smaller than ±{paired.margin:g}{' pp' if metric_format.unit else ''}"
 
 
 def _least(metric_format: MetricFormat, difference: float) -> str:
@@ -254,7 +309,8 @@ def _direction(metric_format: MetricFormat, difference: float) -> str:
 
 
 def _half(estimate: Estimate) -> float:
-    return (estimate.high - estimate.low) / 2
+    """Half the width of the interval; 0 without one."""
+    return (estimate.high - estimate.low) / 2 if estimate.has_interval else 0.0
 
 
 def _counts(number: int) -> str:

@@ -41,8 +41,8 @@ class PowerForecast:
         smallest_p: The smallest p that the exact sign-flip check can reach with these pairs.
         smallest_p_holm: The same, adjusted over all comparisons.
         pairs_needed: The pairs with which the adjusted p can reach 0.05.
-        detectable_sd: The difference that a paired t test (5 %, one comparison) finds with 80 % power, in standard
-            deviations of the paired difference. With anytime: that the last look finds, over all comparisons.
+        detectable_sd: The difference that the paired t test finds with 80 % power after Holm's correction over all
+            comparisons, in standard deviations of the paired difference. With anytime: that the last look finds.
         deviation: That standard deviation in earlier runs, in the metric's units; None if there are too few.
         detectable: `detectable_sd` in the metric's units; None without `deviation`.
         expected: With a precision, pairs of a standard deviation and the pairs expected under it. With anytime, pairs
@@ -77,7 +77,7 @@ def forecast_power(study: Study, previous: Results | None) -> PowerForecast | No
     rule, family, pairs = study.ablation.seeds, comparisons(study), study.ablation.min_seeds
     deviation = deviation_of(previous.stages.get(ABLATION)) if previous is not None else None
     looks = looks_of(rule)
-    least = detectable(1.0, pairs) if looks is None else _detectable_at_last(looks, family)
+    least = detectable(1.0, pairs, family=family) if looks is None else _detectable_at_last(looks, family)
     return PowerForecast(
         comparisons=family,
         pairs=pairs,

@@ -126,7 +126,8 @@ def _power_lines(power: PowerForecast) -> Iterator[str]:
     if power.at_most is not None:
         yield from _anytime_lines(power, power.at_most, difference)
         return
-    yield f"{power.pairs} pairs find a difference of {difference} with 80 % power"
+    over = f" after Holm over {count(power.comparisons, 'comparison')}" if power.comparisons > 1 else ""
+    yield f"{power.pairs} pairs find a difference of {difference} with 80 % power{over}"
     yield (
         f"the sign-flip check reaches p = {power.smallest_p:.2g}, over {count(power.comparisons, 'comparison')} "
         f"(Holm) {power.smallest_p_holm:.2g}; {power.pairs_needed} pairs bring that to {ALPHA}"

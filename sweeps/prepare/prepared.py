@@ -17,7 +17,7 @@ from sweeps.prepare.gpu_share import settle_share
 from sweeps.prepare.teachers import trained_on_same_data
 from sweeps.recipe.schema import BadRecipe
 from sweeps.samplers.constraint_gate import ConstraintGate, smallest
-from sweeps.storage.results import PERCENTAGES, SAME_DATA
+from sweeps.storage.results import CHANCE, PERCENTAGES, SAME_DATA
 from sweeps.study.resources import SHARING, with_share
 from sweeps.study.study import Study
 from sweeps.trial.seeds import stream
@@ -111,7 +111,11 @@ def settle(
     same_data = trained_on_same_data(study, workload, runs_dir, fingerprint) if runs_dir else []
     environment = {
         **describe(),
-        "workload": {**code_of(workload), **_percentages(workload, previous)},
+        "workload": {
+            **code_of(workload),
+            **_percentages(workload, previous),
+            CHANCE: workload.chance(schema.validate(gate.baseline().settings)),
+        },
         "device": device,
         "data": dict(prepared.provenance),
         "settled": settled,

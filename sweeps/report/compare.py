@@ -246,7 +246,7 @@ def _spread(level: Level | None) -> tuple[Interval | float | None, int | None]:
     return spread(level), len(level.values) if level else None
 
 
-def _outcome(one: Comparison | None) -> tuple[Interval | None, float | None]:
+def _outcome(one: Comparison | None) -> tuple[Interval | float | None, float | None]:
     if one is None or one.paired is None:
         return None, None
     return Interval.of(one.paired.estimate), one.p_holm

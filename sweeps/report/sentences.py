@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sweeps.artifacts.layout import TEST, VALIDATION
 from sweeps.evidence import Ablation, Comparison, Level
 from sweeps.evidence.findings import Findings
-from sweeps.formatting import MetricFormat, count, in_local_time
+from sweeps.formatting import MetricFormat, count, in_local_time, listed
 from sweeps.report.tables.ablation import label, part
 from sweeps.report.tables.levels import same_arm
 from sweeps.stats import Estimate
@@ -84,13 +84,13 @@ def _incumbent(findings: Findings) -> list[str]:
     confirmation = findings.confirmation
     if confirmation is None or not confirmation.levels:
         return []
-    # The first level may have a single run so far, and with it no interval.
-    best = next((level for level in confirmation.levels if level.mean is not None), None)
-    if best is None or best.mean is None:
+    # The first level may have a single run so far.
+    best = next((level for level in confirmation.levels if len(level.values) > 1), None)
+    if best is None:
         return ["Confirm has begun, but no configuration has two finished runs yet."]
     words, name = findings.metric_format, label(best.arm)
     subject = f"The incumbent is {name}" if confirmation.complete else f"{name} leads so far in confirm"
-    text = f"{subject}: {words.label} {estimate_text(best.mean, words)}, on fresh seeds and splits{_diverged(best)}."
+    text = f"{subject}: {words.label} {_level_text(best, words)}, on fresh seeds and splits{_failed(best)}."
     searched = confirmation.searched.get(best.arm.name)
     if searched is None:
         return [text]
@@ -122,17 +122,23 @@ def _test_level(level: Level, findings: Findings) -> str:
     before, words = same_arm(level.arm, findings.final.validation), findings.metric_format.on(TEST)
     name = "the incumbent" if _is_incumbent(level.arm, findings) else label(level.arm)
     text = f"On the sealed test set {name} reaches {words.label} {_level_text(level, words)}"
-    text += f", trained on training and {VALIDATION} data together{_diverged(level)}"
+    text += f", trained on training and {VALIDATION} data together{_failed(level)}"
     if before is not None and before.center is not None:
         text += f"; on {VALIDATION} data it had {findings.metric_format.show(before.center)}"
     return f"{text}."
 
 
 def _level_text(level: Level, words: MetricFormat) -> str:
-    """The mean with its interval, or the figure of a single run, which has none."""
-    if level.mean is None:
-        return f"{words.show(level.center)} (n = 1 seed: a single run, so without an interval)"
-    return estimate_text(level.mean, words)
+    """The mean with its interval; the figures of one or two runs, which have none."""
+    if level.mean is not None:
+        return estimate_text(level.mean, words)
+    shown, runs = words.show(level.center), len(level.values)
+    if runs == 1:
+        return f"{shown} (n = 1 seed: a single run, so without an interval)"
+    if runs == 2:
+        figures = listed([words.show(value) for value in level.values.values()])
+        return f"{shown} (n = 2 seeds: {figures}, too few for an interval)"
+    return f"{shown} (n = {runs} seeds, all equal; without a known resolution of the metric there is no interval)"
 
 
 def _is_incumbent(arm: Arm, findings: Findings) -> bool:
@@ -143,10 +149,10 @@ def _is_incumbent(arm: Arm, findings: Findings) -> bool:
     return confirmation is not None and confirmation.complete and bool(same_arm(arm, confirmation.levels[:1]))
 
 
-def _diverged(level: Level) -> str:
-    if not level.diverged:
-        return ""
-    return f"; {level.diverged} of {len(level.values)} runs diverged and count at chance level"
+def _failed(level: Level) -> str:
+    runs = len(level.values)
+    diverged = f"; {level.diverged} of {runs} runs diverged and count at chance level" if level.diverged else ""
+    return diverged + (f"; {level.collapsed} of {runs} runs collapsed to chance level" if level.collapsed else "")
 
 
 def _times(number: int) -> str:

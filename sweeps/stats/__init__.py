@@ -29,14 +29,25 @@ if TYPE_CHECKING:
         crossed_difference,
     )
     from sweeps.stats.factorial import Contrast, contrasts, seed_effects
-    from sweeps.stats.families import holm, holm_rows
+    from sweeps.stats.families import holm, holm_rows, holm_steps
     from sweeps.stats.meta import RandomEffects, random_effects, replications
     from sweeps.stats.pairs import Paired, equivalence_p, equivalence_rows, paired, standardized
     from sweeps.stats.sensitivity import detectable, needed_n, power
-    from sweeps.stats.shares import share_interval
+    from sweeps.stats.shares import share_bound, share_interval
     from sweeps.stats.signs import SignFlip, seeds_for_sign_flip, sign_flip, smallest_p
     from sweeps.stats.stein import expected_n, stein_total, stein_totals
-    from sweeps.stats.student import Estimate, Location, Samples, interval, location, quantile, samples, simultaneous
+    from sweeps.stats.student import (
+        Estimate,
+        Location,
+        Samples,
+        interval,
+        interval_at,
+        location,
+        quantile,
+        rounding_sd,
+        samples,
+        simultaneous,
+    )
 else:
     from importlib import import_module
 
@@ -68,6 +79,7 @@ else:
         "families": (
             "holm",
             "holm_rows",
+            "holm_steps",
         ),
         "meta": (
             "RandomEffects",
@@ -86,7 +98,10 @@ else:
             "needed_n",
             "power",
         ),
-        "shares": ("share_interval",),
+        "shares": (
+            "share_bound",
+            "share_interval",
+        ),
         "signs": (
             "SignFlip",
             "seeds_for_sign_flip",
@@ -103,8 +118,10 @@ else:
             "Location",
             "Samples",
             "interval",
+            "interval_at",
             "location",
             "quantile",
+            "rounding_sd",
             "samples",
             "simultaneous",
         ),
@@ -147,7 +164,9 @@ __all__ = [
     "expected_n",
     "holm",
     "holm_rows",
+    "holm_steps",
     "interval",
+    "interval_at",
     "location",
     "needed_n",
     "paired",
@@ -155,9 +174,11 @@ __all__ = [
     "quantile",
     "random_effects",
     "replications",
+    "rounding_sd",
     "samples",
     "seed_effects",
     "seeds_for_sign_flip",
+    "share_bound",
     "share_interval",
     "sign_flip",
     "simultaneous",

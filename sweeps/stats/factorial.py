@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sweeps.stats.student import Array, Location, location
+from sweeps.stats.signs import sign_flip
+from sweeps.stats.student import Array, Location, location, rounding_sd
 
 
 @dataclass(frozen=True)
@@ -22,14 +23,18 @@ class Contrast:
         aliases: The other effects with the same column in the design (+1) or the opposite one (-1). The data cannot
             separate them; the estimate is their signed sum.
         location: The test of the effect over the seeds.
+        sign_flip_p: The p of the sign-flip test over the seeds.
     """
 
     factors: tuple[int, ...]
     aliases: tuple[tuple[tuple[int, ...], int], ...]
     location: Location
+    sign_flip_p: float
 
 
-def contrasts(values: Array, design: Array, first: int | None = None) -> tuple[Contrast, ...]:
+def contrasts(
+    values: Array, design: Array, first: int | None = None, resolution: float | None = None
+) -> tuple[Contrast, ...]:
     """Estimate the main effects and two-way interactions.
 
     A main effect is the mean with the factor present minus the mean with it removed. An interaction of a and b is half
@@ -40,6 +45,7 @@ def contrasts(values: Array, design: Array, first: int | None = None) -> tuple[C
         values: The metric, shape (seeds, arms).
         design: Shape (arms, factors): +1 if the factor is present, -1 if it is removed.
         first: The size of Stein's first stage, as in `samples`.
+        resolution: The step to which the metric of a run is rounded; None if it is not known.
 
     Returns:
         The effects: main effects first, then interactions. Empty below two seeds, or if the arms do not determine the
@@ -50,12 +56,14 @@ def contrasts(values: Array, design: Array, first: int | None = None) -> tuple[C
     """
     if values.ndim != 2 or design.ndim != 2 or values.shape[1] != design.shape[0]:
         raise ValueError(f"the design has {design.shape} arms and factors, but the values are {values.shape}")
-    effects = seed_effects(values, design)
-    if values.shape[0] < 2 or effects is None:
+    groups, weights = _distinct(design), _weights(design)
+    if values.shape[0] < 2 or weights is None:
         return ()
+    effects = _rounded(values @ weights.T, values)
+    floors = [rounding_sd(resolution or 0.0, row) for row in weights]
     return tuple(
-        Contrast(group[0][0], tuple(group[1:]), location(effects[:, index], first))
-        for index, group in enumerate(_distinct(design))
+        Contrast(group[0][0], tuple(group[1:]), location(effect, first, floor), sign_flip(effect).p)
+        for group, effect, floor in zip(groups, effects.T, floors, strict=True)
     )
 
 
@@ -69,11 +77,17 @@ def seed_effects(values: Array, design: Array) -> Array | None:
     Returns:
         Shape (seeds, effects), in the order of `contrasts`. None if the arms do not determine the effects.
     """
+    weights = _weights(design)
+    return None if weights is None else _rounded(values @ weights.T, values)
+
+
+def _weights(design: Array) -> Array | None:
+    """Return the weight of each arm in each effect, shape (effects, arms); None if the arms do not determine them."""
     model = np.column_stack([np.ones(design.shape[0]), *(_column(design, group[0][0]) for group in _distinct(design))])
     if np.linalg.matrix_rank(model) < model.shape[1]:
         return None
     # A regression coefficient is the effect of half the step from -1 to +1, hence the 2. Row 0 is the intercept.
-    return _rounded(values @ (2 * np.linalg.pinv(model)[1:]).T, values)
+    return np.asarray(2 * np.linalg.pinv(model)[1:], dtype=np.float64)
 
 
 def _distinct(design: Array) -> list[list[tuple[tuple[int, ...], int]]]:

@@ -10,12 +10,10 @@ import numpy as np
 from scipy import special
 
 from sweeps.stats.goal import Goal, sign
-from sweeps.stats.sensitivity import detectable
+from sweeps.stats.sensitivity import detectable, noncentrality
 from sweeps.stats.shares import share_interval
 from sweeps.stats.signs import sign_flip
-from sweeps.stats.student import ROUNDING, Array, Estimate, Location, constant, location
-
-_FAR = 1000.0  # |t| beyond which scipy's search for the noncentrality fails
+from sweeps.stats.student import ROUNDING, Array, Estimate, Location, constant, location, rounding_sd
 
 
 @dataclass(frozen=True)
@@ -23,15 +21,16 @@ class Paired:
     """The comparison of n pairs. Differences are variant minus reference, in the metric's units.
 
     With `first`, mean, interval and test follow Stein's two-stage procedure (1945): `sd` and `df` are those of the
-    first `first` pairs. If all differences are equal, `sd` is 0, `t` is None, the interval is one point, and `p` is
-    that of the sign-flip test.
+    first `first` pairs. With a resolution, `sd` is at least that of the rounding of two figures; interval and tests
+    follow it. Without one, equal differences have the `sd` 0, no `t` and no interval, and `p` is that of the sign-flip
+    test.
 
     Attributes:
         n: The number of pairs.
         mean: The mean difference.
-        sd: The standard deviation of the differences.
-        low: The lower end of the mean's 95 % interval (Student's paired t).
-        high: Its upper end.
+        sd: The standard deviation of the differences, or its floor.
+        low: The lower end of the mean's 95 % interval (Student's paired t); nan without an interval.
+        high: Its upper end; nan without an interval.
         df: The degrees of freedom.
         t: Student's statistic.
         p: Two-sided.
@@ -48,12 +47,15 @@ class Paired:
         p_superior_high: Its upper end.
         correlation: Pearson's correlation of the two columns; the larger, the more precise pairing makes the mean.
             None if a column has no variance.
-        detectable: The difference that n pairs with this deviation find with 80 % power at the two-sided 5 % level.
+        detectable: The difference that n pairs with this deviation find with 80 % power by the two-sided 5 % test,
+            corrected over the family (`sensitivity`).
         margin: The half-width of the range that counts as equivalent; None without an equivalence test.
         equivalence_p: The larger p of the two one-sided tests against ±`margin` (Schuirmann 1987).
         first: The size of Stein's first stage; None for a fixed number of pairs.
         at_most: The pairs at the last look of a comparison that may be looked at after every pair
             (`sweeps.stats.anytime`); None for a fixed number of pairs.
+        equal: Whether all differences are equal.
+        floored: Whether `sd` is the floor that the metric's resolution sets.
     """
 
     n: int
@@ -78,6 +80,8 @@ class Paired:
     equivalence_p: float | None = None
     first: int | None = None
     at_most: int | None = None
+    equal: bool = False
+    floored: bool = False
 
     @property
     def estimate(self) -> Estimate:
@@ -92,6 +96,8 @@ def paired(
     margin: float | None = None,
     first: int | None = None,
     goal: Goal = "maximize",
+    resolution: float | None = None,
+    family: int = 1,
 ) -> Paired | None:
     """Compare `value` with `reference` pair by pair.
 
@@ -101,6 +107,9 @@ def paired(
         margin: The half-width of the range that counts as equivalent, in the metric's units; above 0.
         first: The size of Stein's first stage. Below 2, or from n on, it changes nothing.
         goal: Whether a larger or a smaller metric is better.
+        resolution: The step to which the metric of a run is rounded, such as that of one image in an accuracy; None if
+            it is not known.
+        family: Over how many comparisons Holm's procedure will correct; it sets the detectable difference.
 
     Returns:
         The comparison; None below two pairs.
@@ -114,7 +123,7 @@ def paired(
         return None
     differences = _differences(before, after)
     stage = first if first is not None and 2 <= first < before.size else None
-    tested = location(differences, stage)
+    tested = location(differences, stage, rounding_sd(resolution or 0.0, [1.0, -1.0]))
     flips = sign_flip(differences)
     estimate, wins = tested.estimate, _wins(differences, goal)
     share_low, share_high = share_interval(wins, before.size)
@@ -137,17 +146,19 @@ def paired(
         p_superior_low=share_low,
         p_superior_high=share_high,
         correlation=_correlation(before, after),
-        detectable=detectable(estimate.sd, before.size, tested.df),
+        detectable=detectable(estimate.sd, before.size, tested.df, family),
         margin=margin,
         equivalence_p=None if margin is None else equivalence_p(tested, margin),
         first=stage if tested.df != before.size - 1 else None,  # `location` ignores a first stage without variance
+        equal=constant(differences),
+        floored=tested.floored,
     )
 
 
 def equivalence_p(tested: Location, margin: float) -> float:
     """Return the larger p of two one-sided t tests that the mean lies within ±margin (Schuirmann 1987).
 
-    Without variance p is 1 outside the margin and 1 / 2**n inside, the smallest p of a one-sided sign test.
+    Without an interval p is 1 outside the margin and 1 / 2**n inside, the smallest p of a one-sided sign test.
     """
     estimate = tested.estimate
     if estimate.sd == 0:
@@ -173,17 +184,8 @@ def standardized(t: float, n: int, df: int) -> Estimate:
 
     The ends are the noncentralities, over sqrt(n), for which `t` is the 97.5 % and the 2.5 % point.
     """
-    low, high = (_noncentrality(t, df, p) / math.sqrt(n) for p in (0.975, 0.025))
+    low, high = (noncentrality(t, df, p) / math.sqrt(n) for p in (0.975, 0.025))
     return Estimate(t / math.sqrt(n), low, high, n, 1.0)
-
-
-def _noncentrality(t: float, df: int, p: float) -> float:
-    """Return the noncentrality with P(T <= t) = p."""
-    if abs(t) <= _FAR:
-        return float(special.nctdtrinc(df, p, t))
-    # Scipy's search loses digits beyond |t| = 1,000 and does not end for still larger ones. There the unit variance of
-    # the numerator is negligible beside the variance of the chi² in the denominator.
-    return t * math.sqrt(float(special.chdtri(df, p if t > 0 else 1 - p)) / df)
 
 
 def _check(before: Array, after: Array, margin: float | None) -> None:

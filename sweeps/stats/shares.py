@@ -29,3 +29,14 @@ def share_interval(successes: float, n: int, level: float = ALPHA) -> tuple[floa
     low = 0.0 if below == 0 else float(special.betaincinv(below, n - below + 1, level / 2))
     high = 1.0 if above == n else float(special.betaincinv(above + 1, n - above, 1 - level / 2))
     return low, high
+
+
+def share_bound(successes: int, n: int, level: float = ALPHA) -> float:
+    """Return the one-sided Clopper-Pearson bound that the true share exceeds with a probability of at most `level`.
+
+    For 0 of n successes it is 1 - level^(1/n): 39 % for 0 of 6.
+
+    Raises:
+        ValueError: As in `share_interval`.
+    """
+    return share_interval(successes, n, 2 * level)[1]

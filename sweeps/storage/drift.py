@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from sweeps.io.errors import UserError
-from sweeps.storage.results import COMPLETE, PERCENTAGES
+from sweeps.storage.results import CHANCE, COMPLETE, PERCENTAGES
 from sweeps.study.diff import Change
 
 # The distributions whose versions the provenance records, and what each version can change.
@@ -100,8 +100,8 @@ def as_trained(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, A
         before: The provenance of the study's last run.
         now: That of the run that is about to start.
     """
-    percentages = {name: value for name, value in now["workload"].items() if name == PERCENTAGES}
-    workload = {**(before.get("workload") or {}), **percentages}  # only how figures are shown
+    shown = {name: value for name, value in now["workload"].items() if name in (PERCENTAGES, CHANCE)}
+    workload = {**(before.get("workload") or {}), **shown}  # only how figures are shown
     kept = {name: value for name, value in before.items() if name != COMPLETE}
     return {**kept, "workload": workload, "command": now["command"]}
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sweeps.artifacts.confusion import read_confusion
 from sweeps.artifacts.curves import read_curves
-from sweeps.artifacts.layout import CURVES, SEARCH, trial_folder
+from sweeps.artifacts.layout import CURVES, SEARCH, VALIDATION, trial_folder
 from sweeps.stats.goal import sign
 from sweeps.study.study import Study
 from sweeps.trial.arm import Arm
@@ -24,6 +25,8 @@ COMPLETE = "complete"
 DECLARED = "declared"
 # The key of the workload's provenance with the names of the metrics in percent.
 PERCENTAGES = "percentages"
+# The key of the workload's provenance with the metrics of a model that guesses (`Workload.chance`).
+CHANCE = "chance"
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,40 @@ class Results:
         workload = self.environment.get("workload")
         names = workload.get(PERCENTAGES) if isinstance(workload, Mapping) else None
         return tuple(map(str, names)) if isinstance(names, list) else ("accuracy",)
+
+    @property
+    def chance(self) -> float | None:
+        """The study's metric of a model that guesses, as the workload said; None if it did not.
+
+        A study of before this was recorded has that of the data's classes for an accuracy in percent.
+        """
+        name, workload = self.study.metric.name, self.environment.get("workload") or {}
+        if CHANCE in workload:
+            level = workload[CHANCE].get(name)
+            return None if level is None else float(level)
+        classes = (self.environment.get("data") or {}).get("classes")
+        in_percent = name.endswith("accuracy") and "accuracy" in self.percentages
+        return 100 / classes if in_percent and isinstance(classes, int) and classes > 0 else None
+
+    def images(self, stage: StageResults, part: str = "") -> int | None:
+        """Return the number of labelled images on which the runs of a stage were measured; None if it is not known.
+
+        Args:
+            stage: The stage.
+            part: The labelled set, in the stage final; empty for validation data.
+        """
+        recorded = (self.environment.get("data") or {}).get("validation_images")
+        if not part and isinstance(recorded, int) and recorded > 0:
+            return recorded
+        # A run from the result cache has its files elsewhere.
+        measured = (trial for trial in stage.trials if trial.status is Status.COMPLETE and not trial.source)
+        if (first := next(measured, None)) is None:
+            return None
+        try:
+            confusion = read_confusion(self.trial_folder(first.number, stage.name), part or VALIDATION)
+        except ValueError:  # damaged, which the section of the classes says
+            return None
+        return confusion.total or None if confusion is not None else None
 
     def ranked(self) -> list[Trial]:
         """Return the completed trials of the search, best first; equal ones in the order of numbers."""

@@ -59,7 +59,8 @@ class Prepared:
         settings: Settings of the recipe resolved for this machine (such as `precision: auto`), by dotted key. All
             trials of the study use them.
         provenance: The description of the data in the report, as JSON: fingerprint, sizes, classes. The `fingerprint`
-            identifies the data.
+            identifies the data. With `validation_images`, the number of validation images, the resolution of a metric
+            in percent is known (docs/evidence.md, "Ties").
         notes: How settings were measured; one line each, shown to the user.
         data_notes: What the user should know about the data, such as how many files were not read; one line each,
             shown at every start.

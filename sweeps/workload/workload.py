@@ -200,7 +200,10 @@ class Workload:
         return policy
 
     def chance(self, recipe: Any) -> dict[str, float]:
-        """Return the metrics of a model that guesses. A diverged run counts with these values."""
+        """Return the metrics of a model that guesses. A diverged run counts with these values.
+
+        A finite run that ends there while others of its arm do not has collapsed.
+        """
         return dict(self._call("chance", {}, recipe))
 
     def percentages(self) -> list[str]:

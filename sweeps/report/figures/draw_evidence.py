@@ -25,18 +25,25 @@ ROW_PX = 46
 
 
 def draw_forest(rows: pd.DataFrame, data: ReportData) -> go.Figure:
-    """Draw differences with their intervals: thick 95 %, thin simultaneous; filled where Holm's p is below 0.05."""
+    """Draw differences with their intervals: thick 95 %, thin simultaneous; filled where Holm's p is below 0.05.
+
+    Below each row, in the colour of the margin, lies the interval by which Holm's equivalence test decides.
+    """
     words = data.findings.metric_format
     figure = go.Figure()
     across = rows.assign(y=[-place for place in range(len(rows))])
     wide = across.assign(low=rows["simultaneous low"], high=rows["simultaneous high"])
-    for intervals, name, width, cap in ((wide, "simultaneous interval", 1.5, 9), (across, "95 % interval", 5, 0)):
+    within = across.assign(low=rows["equivalence low"], high=rows["equivalence high"], y=across["y"] - 0.24)
+    within = within[~within["low"].map(missing)]
+    for intervals, name, colour, width, cap in (
+        (wide, "simultaneous interval", theme.GREY, 1.5, 9),
+        (across, "95 % interval", theme.GREY, 5, 0),
+        (within, "equivalence interval", theme.GREEN, 4, 6),
+    ):
         # The markers of these traces are a pixel wide: they only carry the intervals as error bars.
-        bars = whiskers(intervals, "difference", theme.GREY, width, cap)
+        bars = whiskers(intervals, "difference", colour, width, cap)
         figure.add_scatter(x=column(intervals, "difference"), y=column(intervals, "y"), error_x=bars, name=name)
-        figure.data[-1].update(
-            mode="markers", marker={"size": 1, "color": theme.GREY}, hoverinfo="skip", showlegend=False
-        )
+        figure.data[-1].update(mode="markers", marker={"size": 1, "color": colour}, hoverinfo="skip", showlegend=False)
     for group, name, mark in _by_result(across):
         figure.add_scatter(x=column(group, "difference"), y=column(group, "y"), mode="markers", name=name)
         outline = {"color": mark.colour, "width": 2}
@@ -147,9 +154,11 @@ def draw_mean_curves(rows: pd.DataFrame, data: ReportData) -> go.Figure:
     for place, arm in enumerate(dict.fromkeys(rows["arm"])):
         means, mark = rows[rows["arm"] == arm], ARM_MARKS[place % len(ARM_MARKS)]
         epochs = column(means, "epoch")
-        # The outline of the band: along its upper edge, and back along the lower one.
-        band = [*column(means, "high"), *reversed(column(means, "low"))]
-        figure.add_scatter(x=[*epochs, *reversed(epochs)], y=band, fill="toself", mode="lines", line={"width": 0})
+        # The outline of the band: along its upper edge, and back along the lower one. Epochs without an interval are
+        # left out.
+        edges = means[~means["low"].map(missing)]
+        band, along = [*column(edges, "high"), *reversed(column(edges, "low"))], column(edges, "epoch")
+        figure.add_scatter(x=[*along, *reversed(along)], y=band, fill="toself", mode="lines", line={"width": 0})
         group = {"legendgroup": str(place), "hoverinfo": "skip"}
         figure.data[-1].update(fillcolor=mark.colour, opacity=0.16, showlegend=False, **group)
         figure.add_scatter(x=epochs, y=column(means, "mean"), mode="lines+markers", name=plotly_text(arm, 30))
@@ -211,14 +220,15 @@ def _add_margin(figure: go.Figure, data: ReportData) -> None:
 
 
 def _difference_text(row: Mapping[Hashable, Any], words: MetricFormat) -> str:
-    ends = f"[{words.difference(row['low'])}, {words.difference(row['high'])}]"
-    difference = f"{words.difference(row['difference'])} {ends}"
+    ends = "" if missing(row["low"]) else f" [{words.difference(row['low'])}, {words.difference(row['high'])}]"
+    difference = f"{words.difference(row['difference'])}{ends}"
     lines = (row["arm"], difference, f"n = {row['pairs']}", f"Holm p {probability(row['Holm p'])}", row["verdict"])
     return "<br>".join(plotly_text(line, 70) for line in lines)
 
 
 def _mean_text(row: Mapping[Hashable, Any], words: MetricFormat, where: str) -> str:
-    spread = f"{words.show(row['mean'])} [{words.show(row['low'])}, {words.show(row['high'])}], n = {row['runs']}"
+    ends = "" if missing(row["low"]) else f" [{words.show(row['low'])}, {words.show(row['high'])}]"
+    spread = f"{words.show(row['mean'])}{ends}, n = {row['runs']}"
     return "<br>".join(plotly_text(line, 70) for line in (f"{row['arm']}, {where}", spread))
 
 

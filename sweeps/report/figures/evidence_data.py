@@ -18,7 +18,7 @@ from sweeps.report.figures.search_data import thinned
 from sweeps.report.tables.ablation import effect_name, label, part
 from sweeps.report.tables.frames import frame_of
 from sweeps.report.tables.levels import same_arm
-from sweeps.stats import Paired
+from sweeps.stats import Estimate, Paired
 from sweeps.trial.arm import Arm
 from sweeps.trial.trial import Status
 
@@ -32,6 +32,8 @@ DIFFERENCES = (
     "high",
     "simultaneous low",
     "simultaneous high",
+    "equivalence low",
+    "equivalence high",
     "Holm p",
     "verdict",
 )
@@ -42,7 +44,8 @@ def differences(findings: Findings) -> pd.DataFrame:
 
     Returns:
         The columns DIFFERENCES. A re-tuned arm follows its twin. Comparisons below two pairs have no interval and are
-        left out.
+        left out. The equivalence interval is that of the Holm step, which lies within the margin exactly if the
+        difference is called smaller.
     """
     ablation = findings.ablation
     if ablation is None:
@@ -74,7 +77,7 @@ def interactions(findings: Findings) -> pd.DataFrame:
     rows = []
     for effect in findings.ablation.effects if findings.ablation else ():
         first, last = effect.components[0], effect.components[-1]
-        values = (effect.estimate.mean, effect.estimate.low, effect.estimate.high, effect.p_holm)
+        values = (effect.estimate.mean, *_ends(effect.estimate), effect.p_holm)
         rows += [(*cell, effect_name(effect), *values) for cell in dict.fromkeys([(first, last), (last, first)])]
     return frame_of(rows, ["row", "column", "effect", "estimate", "low", "high", "Holm p"])
 
@@ -97,7 +100,7 @@ def path(findings: Findings) -> pd.DataFrame:
             break
         begin = fmean(pair.reference for pair in one.pairs) if end is None else end
         end = begin + paired.mean
-        rows.append((label(one.arm), begin, end, paired.mean, paired.low, paired.high, paired.n, one.short))
+        rows.append((label(one.arm), begin, end, paired.mean, *_ends(paired.estimate), paired.n, one.short))
     return frame_of(rows, columns)
 
 
@@ -114,8 +117,9 @@ def mean_curves(findings: Findings) -> pd.DataFrame:
     """Return the mean metric over the seeds by arm and epoch, of the ablation or, without one, of confirm.
 
     Returns:
-        The columns arm, epoch, mean, low, high, runs, with the mean's 95 % t interval. The runs are the completed ones,
-        up to the last epoch that all of an arm's have. At most `search_data.MOST_POINTS` epochs.
+        The columns arm, epoch, mean, low, high, runs, with the mean's 95 % t interval, which two runs or equal ones do
+        not have. The runs are the completed ones, up to the last epoch that all of an arm's have. At most
+        `search_data.MOST_POINTS` epochs.
     """
     stages = findings.results.stages
     stage = next((stages[name] for name in (ABLATION, CONFIRM) if name in stages and stages[name].arms), None)
@@ -145,9 +149,9 @@ def labelled_sets(findings: Findings) -> pd.DataFrame:
     for name, levels in by_set:
         for arm in arms:
             level = same_arm(arm, levels)
-            if level is not None and level.mean is not None:
-                mean = level.mean
-                rows.append((name, *families[name], label(arm), mean.mean, mean.low, mean.high, mean.n))
+            if level is not None and len(level.values) > 1:
+                runs, ends = len(level.values), _ends(level.mean)
+                rows.append((name, *families[name], label(arm), level.center, *ends, runs))
     return frame_of(rows, columns)
 
 
@@ -194,19 +198,26 @@ def _families(names: Sequence[str]) -> dict[str, tuple[str | None, int | None]]:
 
 
 def _difference(one: Comparison, paired: Paired) -> tuple[Any, ...]:
-    spread = (paired.n, paired.mean, paired.low, paired.high, *(one.simultaneous or (None, None)))
+    equivalence = (one.equivalence.interval if one.equivalence else None) or (None, None)
+    spread = (paired.n, paired.mean, *_ends(paired.estimate), *(one.simultaneous or (None, None)), *equivalence)
     return (label(one.arm), *spread, one.p_holm, one.short)
 
 
 def _effect(one: Effect) -> tuple[Any, ...]:
-    spread = (one.estimate.n, one.estimate.mean, one.estimate.low, one.estimate.high, *one.simultaneous)
-    return (effect_name(one), *spread, one.p_holm, one.short)
+    spread = (one.estimate.n, one.estimate.mean, *_ends(one.estimate), *(one.simultaneous or (None, None)))
+    return (effect_name(one), *spread, None, None, one.p_holm, one.short)
+
+
+def _ends(estimate: Estimate | None) -> tuple[float | None, float | None]:
+    """The ends of an interval; None for both without one."""
+    return (estimate.low, estimate.high) if estimate is not None and estimate.has_interval else (None, None)
 
 
 def _mean_curve(arm: Arm, curves: Sequence[Mapping[int, float]]) -> list[tuple[Any, ...]]:
     shared = sorted(set.intersection(*(set(curve) for curve in curves))) if curves else []
     rows = []
     for epoch in thinned(shared):
-        if (spread := stats.interval([curve[epoch] for curve in curves])) is not None:
-            rows.append((label(arm), epoch, spread.mean, spread.low, spread.high, spread.n))
+        values = [curve[epoch] for curve in curves]
+        if len(values) > 1:
+            rows.append((label(arm), epoch, fmean(values), *_ends(stats.interval(values)), len(values)))
     return rows

@@ -30,6 +30,11 @@ def _forest(rows: pd.DataFrame, data: ReportData) -> str:
     if section is not None and section.margin is not None:
         margin = data.findings.metric_format.difference(section.margin).lstrip("+")
         text += f" Shaded: the margin of ±{margin}, within which the study regards a difference as unimportant."
+        if rows["equivalence low"].notna().any():
+            text += (
+                " Below a row in the same colour: the interval of its step in Holm's procedure over the equivalence "
+                "tests, inside the margin exactly where the difference is called smaller."
+            )
     return text
 
 

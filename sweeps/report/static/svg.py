@@ -98,6 +98,8 @@ class Scale:
 def forest(data: pd.DataFrame, words: MetricFormat, margin: float | None, title: str) -> str:
     """Return a forest plot: differences with both intervals, filled where Holm's p is below 0.05.
 
+    The interval by which the equivalence test decides lies below each row, in the colour of the margin.
+
     Args:
         data: The data of `evidence_data.differences`.
         words: The format of the metric.
@@ -106,7 +108,8 @@ def forest(data: pd.DataFrame, words: MetricFormat, margin: float | None, title:
     """
     rows = data.head(MOST_ARMS).to_dict("records")
     # The scale holds every interval, so that no whisker leaves the picture.
-    ends = [row[name] for row in rows for name in ("low", "high", "simultaneous low", "simultaneous high")]
+    shown = [f"{kind}{end}" for kind in ("", "simultaneous ", "equivalence ") for end in ("low", "high")]
+    ends = [row[name] for row in rows for name in ("difference", *shown)]
     around = [0.0, margin or 0.0, -(margin or 0.0)]  # always shown
     scale = _scale([*(end for end in ends if not missing(end)), *around], LABEL, WIDTH - RIGHT)
     bottom = 24 + ROW * len(rows)
@@ -145,7 +148,7 @@ def paired_seeds(data: pd.DataFrame, words: MetricFormat, title: str) -> str:
 def waterfall(data: pd.DataFrame, words: MetricFormat, title: str) -> str:
     """Return a waterfall, from `evidence_data.path`: each bar begins where the one before it ended."""
     rows = data.head(MOST_ARMS).to_dict("records")
-    whiskers = [(row["from"] + row["low"], row["from"] + row["high"]) for row in rows]
+    whiskers = [_whisker(row) for row in rows]
     scale = _scale([*data["from"], *data["to"], *(end for ends in whiskers for end in ends)], HEIGHT - 52, 18)
     canvas = Canvas(WIDTH, HEIGHT, title)
     _upwards(canvas, scale, words)
@@ -165,12 +168,23 @@ def waterfall(data: pd.DataFrame, words: MetricFormat, title: str) -> str:
     return canvas.svg()
 
 
+def _whisker(row: Mapping[Any, Any]) -> tuple[float, float]:
+    """The ends of a step's interval, where the step ends; both at the end of the bar for a step without one."""
+    if missing(row["low"]):
+        return row["to"], row["to"]
+    return row["from"] + row["low"], row["from"] + row["high"]
+
+
 def _forest_row(canvas: Canvas, scale: Scale, y: float, row: Mapping[Any, Any], words: MetricFormat) -> None:
     clear = not missing(row["Holm p"]) and row["Holm p"] < ALPHA
     colour = (UP if row["difference"] > 0 else DOWN) if clear else theme.INK
     if not missing(row["simultaneous low"]):
         canvas.line((scale.at(row["simultaneous low"]), y, scale.at(row["simultaneous high"]), y), theme.GREY, 1.3)
-    canvas.line((scale.at(row["low"]), y, scale.at(row["high"]), y), theme.GREY, 4.5)
+    if not missing(row["low"]):
+        canvas.line((scale.at(row["low"]), y, scale.at(row["high"]), y), theme.GREY, 4.5)
+    if not missing(row["equivalence low"]):
+        below = y + 9
+        canvas.line((scale.at(row["equivalence low"]), below, scale.at(row["equivalence high"]), below), theme.GREEN, 3)
     canvas.dot(scale.at(row["difference"]), y, colour, filled=clear)
     canvas.text((LABEL - 12, y + 4), row["arm"], "end", longest=29)
     result = f"{words.difference(row['difference'])}, Holm p {probability(row['Holm p'])}"

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from sweeps.evidence import Comparison, Effect, Missing
+from sweeps.evidence.equivalence import Equivalence
 from sweeps.formatting import count, setting
 from sweeps.report.tables.frames import frame_of
 from sweeps.report.tables.interval import Interval
@@ -21,13 +22,19 @@ CHECKS = [
     "arm",
     "simultaneous interval",
     "sign-flip p",
+    "Holm sign-flip p",
     "smallest sign-flip p",
     "d_z",
     "P(arm beats reference)",
     "detectable difference",
     "equivalence p",
+    "Holm equivalence p",
+    "equivalence interval",
+    "coverage of the equivalence interval",
     "correlation of pairs",
     "diverged",
+    "collapsed",
+    "without diverged and collapsed",
     "pairs left out",
     "why left out",
     "parameters",
@@ -88,17 +95,18 @@ def effects_table(effects: Sequence[Effect]) -> pd.DataFrame:
             "main effect" if len(effect.components) == 1 else "interaction",
             effect.estimate.n,
             Interval.of(effect.estimate),
-            Interval(None, *effect.simultaneous),
+            Interval(None, *effect.simultaneous) if effect.simultaneous else None,
             effect.p,
             effect.p_holm,
+            effect.sign_flip_holm,
+            effect.detectable or None,
             ", ".join(effect.aliases) or None,
             effect.short,
         )
         for effect in effects
     ]
-    return frame_of(
-        rows, ["effect", "kind", "seeds", "estimate", "simultaneous interval", "p", "Holm p", "aliases", "verdict"]
-    )
+    figures = ["estimate", "simultaneous interval", "p", "Holm p", "Holm sign-flip p", "detectable effect"]
+    return frame_of(rows, ["effect", "kind", "seeds", *figures, "aliases", "verdict"])
 
 
 def effect_name(effect: Effect) -> str:
@@ -142,16 +150,31 @@ def left_out(missing: Sequence[Missing]) -> str:
 
 def _checks(one: Comparison) -> tuple[Any, ...]:
     paired, arm = one.paired, one.arm
-    tests: tuple[Any, ...] = (None,) * 7
+    tests: tuple[Any, ...] = (None,) * 11
     if paired is not None:
         better = Interval(paired.p_superior, paired.p_superior_low, paired.p_superior_high)
         # The sign-flip test holds for a fixed number of pairs, not under looking after every pair.
-        flips = (paired.sign_flip_p, paired.smallest_sign_flip_p) if paired.at_most is None else (None, None)
-        tests = (*flips, _d_z(paired), better, paired.detectable, paired.equivalence_p, paired.correlation)
+        fixed = paired.at_most is None
+        flips = (paired.sign_flip_p, one.sign_flip_holm, paired.smallest_sign_flip_p) if fixed else (None,) * 3
+        sizes = (_d_z(paired), better, paired.detectable or None)
+        tests = (*flips, *sizes, *_equivalence(one.equivalence), paired.correlation)
     simultaneous = Interval(None, *one.simultaneous) if one.simultaneous else None
-    lost = (one.diverged, len(one.missing), left_out(one.missing) or None)
+    without = Interval.of(one.unbroken.estimate) if one.unbroken else None
+    lost = (one.diverged, one.collapsed, without, len(one.missing), left_out(one.missing) or None)
     counts = (arm.cost.get("parameters"), arm.cost.get("macs"))
     return (arm.name, simultaneous, *tests, *lost, *counts, arm.note or None)
+
+
+def _equivalence(equivalence: Equivalence | None) -> tuple[float | None, float | None, Interval | None, float | None]:
+    """The p of the test against the margin, the same after Holm, and the interval of its Holm step with its coverage.
+
+    The interval is left out where diverged or collapsed runs void the claim that it would make.
+    """
+    if equivalence is None:
+        return None, None, None, None
+    if equivalence.interval is None:
+        return equivalence.p, equivalence.p_holm, None, None
+    return equivalence.p, equivalence.p_holm, Interval(None, *equivalence.interval), equivalence.coverage
 
 
 def _d_z(paired: Paired) -> Interval | None:
@@ -160,7 +183,7 @@ def _d_z(paired: Paired) -> Interval | None:
     return Interval(paired.d_z, paired.d_z_low, paired.d_z_high)
 
 
-def _outcome(one: Comparison | None) -> tuple[Interval | None, float | None, str | None]:
+def _outcome(one: Comparison | None) -> tuple[Interval | float | None, float | None, str | None]:
     if one is None:
         return None, None, None
     return Interval.of(one.paired.estimate) if one.paired else None, one.p_holm, one.short

@@ -39,6 +39,7 @@ from sweeps.report.tables.grid import titles as titles_of
 from sweeps.report.tables.interval import difference, level, plain, probability
 from sweeps.report.tables.outcomes import ends_table
 from sweeps.report.tables.table import Table
+from sweeps.stats import ALPHA
 from sweeps.trial.arm import BASELINE
 
 # Every name of a table. A new report removes the files of these names that it does not write, and no others.
@@ -246,7 +247,11 @@ def _checks(name: str, title: str, comparisons: Sequence[Comparison], words: Met
     moved = difference(words)
     kinds: Formats = {
         "simultaneous interval": moved,
-        **dict.fromkeys(("sign-flip p", "smallest sign-flip p", "equivalence p"), probability),
+        **dict.fromkeys(("sign-flip p", "Holm sign-flip p", "smallest sign-flip p"), probability),
+        **dict.fromkeys(("equivalence p", "Holm equivalence p"), probability),
+        "equivalence interval": moved,
+        "coverage of the equivalence interval": lambda share: f"{100 * share:.3g} %",
+        "without diverged and collapsed": moved,
         **dict.fromkeys(("d_z", "P(arm beats reference)", "correlation of pairs"), plain),
         "detectable difference": lambda value: moved(value).lstrip("+"),
         **_COUNTS,
@@ -254,7 +259,10 @@ def _checks(name: str, title: str, comparisons: Sequence[Comparison], words: Met
     note = (
         "Simultaneous: Bonferroni over the same comparisons. Sign-flip: exact, with the smallest p that so few pairs "
         "can reach. d_z: mean difference over the standard deviation of the differences. P: the share of seeds on "
-        "which the arm's metric was better. Detectable: with 80 % power. Diverged runs count at chance level."
+        "which the arm's metric was better. Detectable: with 80 % power by the test that Holm corrects. Equivalence "
+        "interval: that of the arm's step in Holm's procedure, within the margin exactly if Holm equivalence p is "
+        f"below {ALPHA}. Collapsed: finite, but at chance level while other runs of the arm are not. Diverged and "
+        "collapsed runs count with their value at chance, and void a claim of equivalence."
     )
     if any(one.paired and one.paired.at_most for one in comparisons):
         note += (
@@ -267,7 +275,11 @@ def _checks(name: str, title: str, comparisons: Sequence[Comparison], words: Met
 
 def _effects(ablation: Ablation, words: MetricFormat) -> Table:
     moved = difference(words)
-    kinds: Formats = {"estimate": moved, "simultaneous interval": moved, "p": probability, "Holm p": probability}
+    kinds: Formats = {
+        **dict.fromkeys(("estimate", "simultaneous interval"), moved),
+        **dict.fromkeys(("p", "Holm p", "Holm sign-flip p"), probability),
+        "detectable effect": lambda value: moved(value).lstrip("+"),
+    }
     note = (
         f"On {VALIDATION} data, with seeds as blocks. A main effect: with the component minus without it, averaged "
         "over the others. An interaction: half of the difference between the effect of one component with the other "

@@ -23,13 +23,15 @@ class Interval:
     high: float
 
     @classmethod
-    def of(cls, estimate: Estimate | None) -> Interval | None:
-        """Return the mean and the interval of an estimate; None for None."""
-        return None if estimate is None else cls(estimate.mean, estimate.low, estimate.high)
+    def of(cls, estimate: Estimate | None) -> Interval | float | None:
+        """Return the mean and the interval of an estimate; the bare mean if it has no interval; None for None."""
+        if estimate is None or not estimate.has_interval:
+            return estimate.mean if estimate else None
+        return cls(estimate.mean, estimate.low, estimate.high)
 
 
 def spread(level: Level | None) -> Interval | float | None:
-    """Return the mean of an arm with its interval; the bare figure of a single run; None without a run."""
+    """Return the mean of an arm with its interval; the bare mean of one or two runs; None without a run."""
     if level is None:
         return None
     return level.center if level.mean is None else Interval.of(level.mean)

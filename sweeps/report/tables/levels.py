@@ -16,7 +16,8 @@ from sweeps.report.tables.interval import spread
 from sweeps.trial.arm import Arm
 
 MOVED = "from validation"
-LEVEL = ["arm", "mean", "runs", "diverged", "lost"]
+FAILED = ["diverged", "collapsed"]
+LEVEL = ["arm", "mean", "runs", *FAILED, "lost"]
 
 
 def confirmed_table(findings: Findings) -> pd.DataFrame:
@@ -32,15 +33,14 @@ def confirmed_table(findings: Findings) -> pd.DataFrame:
         about = (rank, level.arm.name, searched, spread(level), len(level.values))
         opened = (spread(test), len(test.values)) if test else (None, None)
         counts = (level.arm.cost.get("parameters"), level.arm.cost.get("macs"))
-        rows.append((*about, level.diverged, *opened, change(level.arm) or None, *counts))
-    columns = ["rank", "arm", "search (one run)", "confirmed", "seeds", "diverged", "test", "test seeds"]
+        rows.append((*about, level.diverged, level.collapsed, *opened, change(level.arm) or None, *counts))
+    columns = ["rank", "arm", "search (one run)", "confirmed", "seeds", *FAILED, "test", "test seeds"]
     return frame_of(rows, [*columns, "change", "parameters", "macs"])
 
 
 def levels_table(levels: Sequence[Level]) -> pd.DataFrame:
-    """Return the mean of each arm over its seeds, with the runs, those that diverged and those without a value."""
-    rows = [(level.arm.name, spread(level), len(level.values), level.diverged, len(level.missing)) for level in levels]
-    return frame_of(rows, LEVEL)
+    """Return the mean of each arm over its seeds, with the runs, those that failed and those without a value."""
+    return frame_of([(level.arm.name, spread(level), *_runs(level)) for level in levels], LEVEL)
 
 
 def test_table(findings: Findings) -> pd.DataFrame:
@@ -52,8 +52,8 @@ def test_table(findings: Findings) -> pd.DataFrame:
     for level in _test_levels(findings):
         before = same_arm(level.arm, findings.final.validation) if findings.final else None
         about = (level.arm.name, spread(before), spread(level))
-        rows.append((*about, moved(before, level), len(level.values), level.diverged, len(level.missing)))
-    return frame_of(rows, ["arm", VALIDATION, TEST, MOVED, "seeds", "diverged", "lost"])
+        rows.append((*about, moved(before, level), *_runs(level)))
+    return frame_of(rows, ["arm", VALIDATION, TEST, MOVED, "seeds", *FAILED, "lost"])
 
 
 def shift_table(findings: Findings) -> pd.DataFrame:
@@ -93,6 +93,11 @@ def _shift_row(name: str, arms: Sequence[Arm], before: Sequence[Level], levels: 
         level = same_arm(arm, levels)
         cells += [spread(level), moved(same_arm(arm, before), level)]
     return tuple(cells)
+
+
+def _runs(level: Level) -> tuple[int | None, ...]:
+    """The runs with a value, those of them that diverged and that collapsed, and the runs without a value."""
+    return len(level.values), level.diverged, level.collapsed, len(level.missing)
 
 
 def _test_levels(findings: Findings) -> tuple[Level, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from statistics import fmean
 
 import pandas as pd
 
@@ -71,7 +72,8 @@ def _on_sets(findings: Findings, run: Trial) -> Iterator[tuple[str, str, float]]
 
 def _mean(values: list[float], unit: str) -> Interval | float:
     mean = interval(values)
-    if mean is None:
-        return values[0]
+    if mean is None:  # one or two runs, or equal ones
+        return fmean(values)
     # A t interval of percentages may pass 0 or 100, where no mean can lie.
-    return Interval(mean.mean, max(0.0, mean.low), min(100.0, mean.high)) if unit else Interval.of(mean) or values[0]
+    low, high = (max(0.0, mean.low), min(100.0, mean.high)) if unit else (mean.low, mean.high)
+    return Interval(mean.mean, low, high)

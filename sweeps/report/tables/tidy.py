@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from sweeps.evidence import Comparison, Effect
+from sweeps.evidence.equivalence import Equivalence
 from sweeps.evidence.findings import Findings
 from sweeps.recipe.keys import value_at
 from sweeps.report.tables.ablation import change, effect_name, means
@@ -41,7 +42,10 @@ ABLATION = {
     **dict.fromkeys(("arm", "kind", "change", "reference"), "object"),
     "pairs": "int64",
     **dict.fromkeys(("reference_mean", "arm_mean", "estimate", "low", "high"), "float64"),
-    **dict.fromkeys(("simultaneous_low", "simultaneous_high", "p", "p_holm"), "float64"),
+    **dict.fromkeys(("simultaneous_low", "simultaneous_high", "p", "p_holm", "sign_flip_p_holm"), "float64"),
+    **dict.fromkeys(("detectable", "equivalence_p", "equivalence_p_holm"), "float64"),
+    **dict.fromkeys(("equivalence_low", "equivalence_high", "equivalence_coverage"), "float64"),
+    **dict.fromkeys(("diverged", "collapsed"), "Int64"),
     **dict.fromkeys(("verdict", "sentence"), "object"),
 }
 
@@ -119,7 +123,13 @@ def ablation_frame(findings: Findings) -> pd.DataFrame:
         - reference_mean, arm_mean: The means over the runs in the pairs.
         - estimate, low, high: The difference (arm minus reference) or effect, with its 95 % interval.
         - simultaneous_low, simultaneous_high: The interval adjusted over the table (Bonferroni).
-        - p, p_holm: The p of the paired t test, and the same adjusted over the table (Holm).
+        - p, p_holm, sign_flip_p_holm: The p of the paired t test, the same adjusted over the table (Holm), and the
+          adjusted p of the sign-flip test.
+        - detectable: The difference found with 80 % power by the corrected test.
+        - equivalence_p, equivalence_p_holm: The p of the test against the margin, and the same adjusted (Holm).
+        - equivalence_low, equivalence_high, equivalence_coverage: The interval of its Holm step, and its coverage. It
+          is empty where diverged or collapsed runs void the claim.
+        - diverged, collapsed: The numbers of such runs of the arm.
         - verdict, sentence: The result in a few words and as a sentence; the reason of an arm that is not applicable.
     """
     ablation = findings.ablation
@@ -175,19 +185,31 @@ def _curve(results: Results, trial: Trial) -> list[dict[str, float]]:
 def _comparison_row(one: Comparison, kind: str) -> tuple[Any, ...]:
     paired = one.paired
     spread = (paired.mean, paired.low, paired.high) if paired else (None,) * 3
+    p, detectable = (paired.p, paired.detectable or None) if paired else (None, None)
+    tested = (p, one.p_holm, one.sign_flip_holm, detectable)
     about = (one.arm.name, kind, change(one.arm) or None, one.reference.name, len(one.pairs))
     adjusted = one.simultaneous or (None, None)
-    return (*about, *means(one), *spread, *adjusted, paired.p if paired else None, one.p_holm, one.short, one.verdict)
+    failed = (one.diverged, one.collapsed)
+    figures = (*means(one), *spread, *adjusted, *tested, *_equivalence(one.equivalence), *failed)
+    return (*about, *figures, one.short, one.verdict)
+
+
+def _equivalence(equivalence: Equivalence | None) -> tuple[float | None, ...]:
+    if equivalence is None:
+        return (None,) * 5
+    ends = equivalence.interval or (None, None)
+    return (equivalence.p, equivalence.p_holm, *ends, equivalence.coverage if equivalence.interval else None)
 
 
 def _effect_row(one: Effect) -> tuple[Any, ...]:
     kind = "main effect" if len(one.components) == 1 else "interaction"
     estimate = one.estimate
     about = (effect_name(one), kind, None, None, estimate.n, None, None)
-    spread = (estimate.mean, estimate.low, estimate.high, *one.simultaneous)
-    return (*about, *spread, one.p, one.p_holm, one.short, one.verdict)
+    spread = (estimate.mean, estimate.low, estimate.high, *(one.simultaneous or (None, None)))
+    tested = (one.p, one.p_holm, one.sign_flip_holm, one.detectable or None)
+    return (*about, *spread, *tested, *(None,) * 7, one.short, one.verdict)
 
 
 def _not_applicable_row(arm: Arm) -> tuple[Any, ...]:
     about = (arm.name, "not applicable", change(arm) or None, arm.reference or None, 0)
-    return (*about, *(None,) * 9, "not applicable", arm.reason)
+    return (*about, *(None,) * 18, "not applicable", arm.reason)

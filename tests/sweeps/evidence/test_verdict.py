@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from sweeps.evidence.equivalence import Equivalence, equivalences
+from sweeps.evidence.level import Level
 from sweeps.evidence.verdict import action, compared, effect, remarks
 from sweeps.formatting import MetricFormat, listed, p_text
 from sweeps.stats import Estimate, Paired, paired
@@ -45,20 +48,85 @@ def test_open_difference_is_inconclusive_and_says_what_n_could_detect() -> None:
     assert verdict.short == "inconclusive"
 
 
-def test_small_difference_within_the_margin_is_equivalence() -> None:
-    verdict = compared("Removing flip", ACCURACY, 6, shifted(*SMALL, margin=0.5), 0.6, 2)
+def equivalent(difference: Paired, family: int = 1, failures: int = 0, collapsed: int | None = 0) -> Equivalence:
+    """The equivalence test of a difference whose p is the largest of its family."""
+    level = Level(Arm("a", {}), dict.fromkeys(range(difference.n), 1.0), None, failures, (), collapsed)
+    smaller = replace(difference, equivalence_p=(difference.equivalence_p or 0) / 100)
+    found = equivalences([(difference, level, level), *[(smaller, level, level)] * (family - 1)])[0]
+    assert found is not None
+    return found
+
+
+def test_small_difference_within_the_margin_is_equivalence_with_the_interval_of_its_test_and_a_bound_on_collapse() -> (
+    None
+):
+    difference = shifted(*SMALL, margin=0.5)
+    verdict = compared("Removing flip", ACCURACY, 6, difference, 0.6, 2, equivalent(difference))
     assert verdict.sentence.startswith(
-        "Removing flip: the difference in validation accuracy is smaller than ±0.5 pp (equivalence, p < 0.0001)"
+        "Removing flip: the difference in validation accuracy is smaller than ±0.5 pp (equivalence, p < 0.0001, 90 % "
+        "CI of this test -0.04 to 0.09; 0 of 6 collapsed, rate below 39 %); +0.03 pp, 95 % CI -0.06 to 0.11, n = 6 "
     )
     assert verdict.short == "smaller than ±0.5 pp"
 
 
+def test_95_percent_interval_beyond_the_margin_is_explained_beside_the_interval_of_the_holm_step() -> None:
+    difference = shifted(*WIDE, margin=1.2)
+    assert difference.low < -1.2
+    verdict = compared("Removing flip", ACCURACY, 6, difference, 1.0, 3, equivalent(difference, family=3))
+    assert "smaller than ±1.2 pp (equivalence, Holm p = 0.037" in verdict.sentence
+    assert "90 % CI of its Holm step -1.1 to 0.9; the wider 95 % interval reaches beyond the margin, but" in (
+        verdict.sentence
+    )
+    inside = compared("Removing flip", ACCURACY, 6, difference, 1.0, 1, equivalent(shifted(*WIDE, margin=3.0)))
+    assert "beyond the margin" not in inside.sentence
+
+
+def test_rounding_never_moves_the_interval_of_an_equivalence_beyond_the_margin() -> None:
+    wide = shifted(*WIDE, margin=1.2)
+    test = replace(equivalent(wide), margin=0.76, interval=(-0.7581, 0.4))
+    assert "CI of this test -0.76 to 0.40;" in compared("Removing x", ACCURACY, 6, wide, 1.0, 1, test).sentence
+
+
+@pytest.mark.parametrize("failed", [{"failures": 1}, {"collapsed": 1}], ids=["diverged", "collapsed"])
+def test_a_failed_run_voids_the_claim_of_equivalence(failed: dict[str, int]) -> None:
+    difference = shifted(*SMALL, margin=0.5)
+    verdict = compared("Removing flip", ACCURACY, 6, difference, 0.6, 2, equivalent(difference, **failed))
+    assert verdict.short == "inconclusive"
+    assert "it is not called smaller than ±0.5 pp (equivalence, p < 0.0001), because 2 runs of the two arms" in (
+        verdict.sentence
+    )
+
+
+def test_collapse_that_cannot_be_judged_is_said() -> None:
+    difference = shifted(*SMALL, margin=0.5)
+    verdict = compared("Removing flip", ACCURACY, 6, difference, 0.6, 2, equivalent(difference, collapsed=None))
+    assert "collapse not judged, as the workload defines no chance level" in verdict.sentence
+
+
 def test_difference_that_is_real_and_within_the_margin_says_both() -> None:
-    drop = [value / 20 for value in CLEAR]
-    verdict = compared("Removing flip", ACCURACY, 6, shifted(*drop, margin=0.5), 0.001, 2)
+    difference = shifted(*[value / 20 for value in CLEAR], margin=0.5)
+    verdict = compared("Removing flip", ACCURACY, 6, difference, 0.001, 2, equivalent(difference))
     assert "lowered validation accuracy by 0.35 pp" in verdict.sentence
     assert "the difference is smaller than ±0.5 pp (equivalence, p " in verdict.sentence
     assert verdict.short == "lower, smaller than ±0.5 pp"
+
+
+def test_two_pairs_are_warned_of_in_every_verdict() -> None:
+    for differences, p_holm in (((-7.0, -7.5), 0.04), ((1.0, -1.0), 1.0), ((0.0, 0.0), 1.0)):
+        sentence = compared("Removing x", ACCURACY, 2, shifted(*differences), p_holm, 1).sentence
+        assert sentence.endswith("Caution: n = 2 hardly shows a spread, so run more seeds before relying on this.")
+    assert "Caution: n = 2" in effect(("relu",), ACCURACY, Estimate(3.0, 2.1, 3.9, 2, 0.9), 0.01, 3, 1.0).sentence
+    assert "Caution" not in compared("Removing x", ACCURACY, 3, shifted(-7.0, -7.5, -7.2), 0.04, 1).sentence
+
+
+def test_equal_differences_have_the_interval_of_rounding_or_none() -> None:
+    tied = compared("Removing x", ACCURACY, 3, shifted(*[0.25] * 3, resolution=0.25), 0.051, 1).sentence
+    assert "95 % CI 0.0 to 0.5, n = 3 pairs, variance that of rounding to one image" in tied
+    unknown = compared("Removing x", ACCURACY, 3, shifted(*[0.25] * 3), 0.25, 1).sentence
+    assert (
+        "all differences are equal, and without a known resolution have no interval (+0.25 pp, no interval" in unknown
+    )
+    assert "CI" not in unknown
 
 
 def test_interval_that_excludes_0_without_holm_is_inconclusive_and_says_why() -> None:
@@ -185,12 +253,14 @@ def test_open_effect_is_inconclusive() -> None:
 
 
 def test_remarks_name_divergence_and_what_was_left_out() -> None:
-    texts = remarks("replicate", "widths scaled by 0.84 to fit", 2, 6, 1, [(3, "baseline: failed: the node died")])
+    lost = [(3, "baseline: failed: the node died")]
+    texts = remarks("replicate", "widths scaled by 0.84 to fit", (2, 1), 6, (1, 1), lost)
     assert texts == (
-        " Widths scaled by 0.84 to fit. 2 of its 6 runs diverged and count at chance level. 1 run of the reference "
-        "diverged and counts at chance level. Left out: replicate 3 (baseline: failed: the node died)."
+        " Widths scaled by 0.84 to fit. 2 of its 6 runs diverged and count at chance level. 1 of its 6 runs collapsed: "
+        "at chance level, where the others are not. 1 run of the reference diverged and counts at chance level. 1 run "
+        "of the reference collapsed to chance level. Left out: replicate 3 (baseline: failed: the node died)."
     )
-    assert remarks("replicate", "", 0, 6, 0, []) == ""
+    assert remarks("replicate", "", (0, 0), 6, (0, 0), []) == ""
 
 
 @pytest.mark.parametrize(

@@ -16,17 +16,25 @@ import pytest
 from sweeps.evidence.findings import Findings
 from sweeps.report import Importance
 from sweeps.report.answer import whole_answer
+from sweeps.report.figures import evidence_data, theme
+from sweeps.report.tables.ablation import checks_table
 from sweeps.report.tables.catalogue import NAMES
 from sweeps.report.tables.cost import cost_of, stage_costs
+from sweeps.report.tables.levels import levels_table
 from sweeps.report.tables.outcomes import ends
+from sweeps.report.tables.tidy import ablation_frame
 from sweeps.report.write import write_report
+from sweeps.trial.arm import BASELINE
 from sweeps.trial.trial import Status
 
+from .conftest import search
 from .reading import Element, read_page
 from .staged import (
     Outcome,
     ablation_stage,
+    arm_of,
     confirm_stage,
+    draws,
     factorial,
     final_stage,
     findings_of,
@@ -133,6 +141,65 @@ def test_the_forest_draws_the_margin_and_what_holm_decided(page: Element) -> Non
     assert names["Holm p ≥ 0.05"]["marker"]["symbol"] == "circle-open"
     (margin,) = [shape for shape in forest["layout"]["shapes"] if shape["type"] == "rect"]
     assert (margin["x0"], margin["x1"]) == (-0.5, 0.5)
+
+
+def test_no_whisker_of_the_forest_contradicts_the_words_on_equivalence(tmp_path: Path, page: Element) -> None:
+    rows = evidence_data.differences(staged(tmp_path))
+    assert rows["equivalence low"].notna().all()
+    for row in rows.to_dict("records"):
+        inside = max(-row["equivalence low"], row["equivalence high"]) < 0.5
+        assert inside == ("smaller than ±0.5 pp" in row["verdict"])
+    traces = {trace["name"]: trace for trace in _figures(page)["forest"]["data"]}
+    drawn = traces["equivalence interval"]
+    ends = [at + up for at, up in zip(drawn["x"], drawn["error_x"]["array"], strict=True)]
+    assert ends == pytest.approx(list(rows["equivalence high"]))
+    assert "inside the margin exactly where" in page.find("figcaption", id="caption-forest")[0].text
+    picture = (write_report(staged(tmp_path), (), tmp_path / "report").parent / "figures" / "forest.svg").read_text()
+    assert picture.count(f'stroke="{theme.GREEN}"') == len(rows)
+
+
+def test_figures_of_ties_and_of_two_runs_are_drawn_without_an_interval(tmp_path: Path) -> None:
+    arms = [arm_of(BASELINE), arm_of("optimizer.lr", reference=BASELINE, edits={"optimizer.lr": 1})]
+    for number, values in enumerate(([[90.0] * 3, [91.0] * 3], [[90.0, 91.0], [91.0, 92.0]])):
+        stage = stage_of("ablation", list(zip(arms, values, strict=True)), design="path", path=["optimizer.lr"])
+        findings = findings_of(tmp_path / str(number), [stage], search(), ablation={"seeds": 3, "design": "path"})
+        page = read_page(write_report(findings, (), tmp_path / f"report{number}"))
+        assert {"forest", "path", "mean_learning_curves"} <= set(_figures(page))
+        shown = (tmp_path / f"report{number}" / "README.md").read_text(encoding="utf-8")
+        picture = (tmp_path / f"report{number}" / "figures" / "forest.svg").read_text(encoding="utf-8")
+        assert not re.search(r"\bnan\b", shown + picture)
+        assert "91.00 to 91.00" not in shown
+
+
+def test_two_seeds_of_confirm_name_the_incumbent_with_its_figures_and_no_interval(tmp_path: Path) -> None:
+    stage = stage_of("confirm", [(arm_of("trial 30", "best"), [95.0, 94.0]), (arm_of("trial 33"), [93.0, 93.5])])
+    findings = findings_of(tmp_path, [stage], confirm={"top": 2, "seeds": 2}, ablation=None, final=None)
+    assert whole_answer(findings)[0].startswith(
+        "The incumbent is trial 30: validation accuracy 94.50 % (n = 2 seeds: 95.00 % and 94.00 %, too few for an "
+        "interval), on fresh seeds and splits."
+    )
+
+
+def test_an_ablation_of_two_pairs_is_answered_with_a_caution(tmp_path: Path) -> None:
+    rows = [(arm_of(BASELINE), [95.0, 94.0]), (without("relu"), [88.0, 87.5])]
+    findings = findings_of(tmp_path, [stage_of("ablation", rows, design="leave_one_out")], confirm=None, final=None)
+    assert "Caution: n = 2 hardly shows a spread, so run more seeds" in whole_answer(findings)[0]
+
+
+def test_collapsed_runs_are_counted_in_the_tables_and_told_in_the_answer(tmp_path: Path) -> None:
+    rows = [(arm_of(BASELINE), draws(95.0)), (without("relu"), [*draws(94.0, 5), 10.0])]
+    plain = findings_of(tmp_path, [stage_of("ablation", rows, design="leave_one_out")], confirm=None, final=None)
+    data = {"workload": {"chance": {"val_accuracy": 10.0}, "percentages": ["accuracy"]}}
+    findings = Findings.of(replace(plain.results, environment={**plain.results.environment, **data}))
+    assert "1 of its 6 runs collapsed: at chance level, where the others are not." in whole_answer(findings)[0]
+    assert findings.ablation is not None
+    assert list(levels_table(findings.ablation.levels)["collapsed"]) == [0, 1]
+    (row,) = checks_table(findings.ablation.comparisons).to_dict("records")
+    assert (row["diverged"], row["collapsed"]) == (0, 1)
+    assert row["without diverged and collapsed"].value == pytest.approx(-1, abs=0.5)
+    assert (row["equivalence p"] > 0.05, row["equivalence interval"]) == (True, None)
+    (tidy,) = ablation_frame(findings).to_dict("records")
+    assert (tidy["collapsed"], tidy["diverged"]) == (1, 0)
 
 
 def test_the_pairs_are_one_line_per_seed(page: Element) -> None:

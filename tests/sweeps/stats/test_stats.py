@@ -23,14 +23,18 @@ from sweeps.stats import (
     expected_n,
     holm,
     holm_rows,
+    holm_steps,
     interval,
     location,
     needed_n,
     paired,
     power,
+    quantile,
+    rounding_sd,
     samples,
     seed_effects,
     seeds_for_sign_flip,
+    share_bound,
     share_interval,
     sign_flip,
     simultaneous,
@@ -179,6 +183,51 @@ def test_detectable_difference_has_power_80_percent(n: int) -> None:
     assert detectable(3.0, n, df=2) >= detectable(3.0, n)
 
 
+@pytest.mark.parametrize("family", range(1, 11))
+def test_detectable_difference_is_found_by_holm_with_80_percent_power_where_it_is_the_only_real_one(
+    family: int,
+) -> None:
+    studies, n = 20_000, 8
+    differences = np.random.default_rng(family).normal(size=(studies, family, n))
+    differences[:, 0] += detectable(1.0, n, family=family)
+    found = float((holm_rows(samples(differences).p)[:, 0] < 0.05).mean())
+    assert found == pytest.approx(0.8, abs=3 * math.sqrt(0.8 * 0.2 / studies))
+
+
+def test_detectable_difference_of_two_pairs_in_a_large_family_is_found_beyond_the_range_of_scipys_search() -> None:
+    assert quantile(1, 0.05 / 1000) > 1000
+    difference = detectable(1.0, 2, family=1000)
+    p = samples(np.random.default_rng(0).normal(difference, size=(20_000, 2))).p
+    assert float((p < 0.05 / 1000).mean()) == pytest.approx(0.8, abs=0.01)
+
+
+@pytest.mark.parametrize("family", [1, 6])
+def test_needed_n_of_a_family_is_the_fewest_whose_corrected_test_has_80_percent_power(family: int) -> None:
+    n = needed_n(1.0, 1.0, family)
+    assert power(1.0, 1.0, n - 1, family=family) < 0.8 <= power(1.0, 1.0, n, family=family)
+    assert power(1.0, 1.0, n, family=family) == pytest.approx(TTestPower().power(1.0, n, 0.05 / family), abs=1e-7)
+
+
+@given(P_VALUES)
+def test_holm_rejects_exactly_where_p_is_below_the_level_of_its_step(p: list[float]) -> None:
+    rejected = [adjusted < 0.05 for adjusted in holm(p)]
+    assert [value * step < 0.05 for value, step in zip(p, holm_steps(p), strict=True)] == rejected
+
+
+def test_holm_steps_by_hand() -> None:
+    assert holm_steps([0.03, 0.001, 0.015, 0.8]) == (2, 4, 3, 2)
+    # The second test stops the procedure: the last two are decided at its step, though 0.04 alone would pass a step 1.
+    assert holm_steps([0.001, 0.03, 0.04]) == (3, 2, 2)
+    assert holm_steps([]) == ()
+
+
+@pytest.mark.parametrize(("successes", "n"), [(0, 6), (1, 8), (6, 6)])
+def test_share_bound_is_the_one_sided_clopper_pearson_bound(successes: int, n: int) -> None:
+    exact = scipy_stats.binomtest(successes, n).proportion_ci(0.90).high
+    assert share_bound(successes, n) == pytest.approx(exact)
+    assert share_bound(0, 6) == pytest.approx(1 - 0.05 ** (1 / 6))
+
+
 @pytest.mark.parametrize(("difference", "sd"), [(1.0, 1.0), (0.3, 1.0), (-5.0, 1.0), (2.0, 0.0)])
 def test_needed_n_is_the_fewest_that_reach_80_percent(difference: float, sd: float) -> None:
     n = needed_n(difference, sd)
@@ -258,13 +307,52 @@ def test_bonferroni_interval_of_one_is_the_plain_one_and_widens_with_the_family(
     assert simultaneous(estimate, 4) == pytest.approx((estimate.mean - half, estimate.mean + half))
 
 
-def test_identical_pairs_have_p_1_and_a_point_at_0() -> None:
+def test_identical_pairs_have_p_1_and_no_interval_of_their_own() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         result = paired([90.1, 91.7, 92.3], [90.1, 91.7, 92.3], margin=0.5)
     assert result is not None
-    assert (result.mean, result.low, result.high, result.sd, result.p, result.t) == (0, 0, 0, 0, 1, None)
+    assert (result.mean, result.sd, result.p, result.t, result.equal, result.floored) == (0, 0, 1, None, True, False)
+    assert not result.estimate.has_interval
     assert (result.d_z, result.p_superior, result.detectable, result.equivalence_p) == (None, 0.5, 0, 1 / 8)
+
+
+def test_interval_of_equal_differences_is_that_of_rounding_to_the_resolution() -> None:
+    result = paired([90.0, 91.0, 92.0], [90.25, 91.25, 92.25], resolution=0.25, margin=1.5)
+    assert result is not None
+    sd = 0.25 * math.sqrt(2 / 12)
+    half = scipy_stats.t.ppf(0.975, 2) * sd / math.sqrt(3)
+    assert (result.sd, result.low, result.high) == pytest.approx((sd, 0.25 - half, 0.25 + half))
+    assert result.t == pytest.approx(0.25 * math.sqrt(3) / sd)
+    assert result.p == pytest.approx(2 * scipy_stats.t.sf(0.25 * math.sqrt(3) / sd, 2))
+    assert result.equivalence_p == pytest.approx(scipy_stats.t.sf((1.5 - 0.25) * math.sqrt(3) / sd, 2))
+    assert (result.equal, result.floored) == (True, True)
+    assert result.detectable == pytest.approx(detectable(sd, 3))
+
+
+def test_a_spread_above_the_floor_is_as_it_was_without_one() -> None:
+    before, after = drawn(8)
+    assert paired(list(before), list(after), resolution=0.01) == paired(list(before), list(after))
+
+
+@pytest.mark.parametrize(("n", "least"), [(2, 0.95), (3, 0.95), (5, 0.935), (8, 0.925)])
+def test_interval_over_tied_differences_keeps_its_coverage(n: int, least: float) -> None:
+    generator, studies = np.random.default_rng(n), 4000
+    for spread in (0.1, 0.5, 1.0):
+        for truth in (0.0, 0.3, 0.5):
+            figures = generator.uniform(0, 100, size=(studies, n))
+            moved = figures + truth + generator.normal(0, spread, size=(studies, n))
+            estimates = samples(np.round(moved) - np.round(figures), floor=rounding_sd(1.0, [1.0, -1.0]))
+            covered = float((np.abs(estimates.mean - truth) <= estimates.half).mean())
+            assert covered >= least - 3 * math.sqrt(least * (1 - least) / studies), (spread, truth)
+
+
+def test_mean_of_runs_has_no_interval_from_two_nor_from_equal_ones_of_unknown_resolution() -> None:
+    assert interval([90.0, 91.0]) is None
+    assert interval([90.0, 90.0, 90.0]) is None
+    tied = interval([90.0, 90.0, 90.0], resolution=0.5)
+    assert tied is not None
+    assert tied.sd == pytest.approx(0.5 / math.sqrt(12))
 
 
 def test_equal_differences_take_p_from_the_sign_flip_test_even_when_rounding_blurs_them() -> None:
@@ -273,7 +361,7 @@ def test_equal_differences_take_p_from_the_sign_flip_test_even_when_rounding_blu
         comparison = paired([80.1, 90.3, 70.7, 60.9], [80.0, 90.2, 70.6, 60.8], margin=0.05)
     assert comparison is not None
     assert (comparison.sd, comparison.t, comparison.p) == (0, None, 2 / 16)
-    assert comparison.low == comparison.high == pytest.approx(-0.1)
+    assert not comparison.estimate.has_interval
     assert comparison.equivalence_p == 1
 
 
@@ -305,7 +393,9 @@ def test_wrong_pairs_are_refused(before: list[float], after: list[float], margin
 @given(FIGURES, st.integers(-1000, 1000))
 def test_a_shift_of_both_sides_changes_nothing(values: list[float], shift: int) -> None:
     zeros = [0.0] * len(values)
-    plain, moved = paired(zeros, values), paired([float(shift)] * len(values), [value + shift for value in values])
+    shifted = [value + shift for value in values]
+    plain = paired(zeros, values, resolution=1 / 8)
+    moved = paired([float(shift)] * len(values), shifted, resolution=1 / 8)
     assert plain is not None
     assert moved is not None
     assert (plain.mean, plain.p, plain.low, plain.sign_flip_p) == pytest.approx(
@@ -316,7 +406,7 @@ def test_a_shift_of_both_sides_changes_nothing(values: list[float], shift: int) 
 @given(FIGURES)
 def test_swapping_the_sides_swaps_the_signs_and_p_stays_within_bounds(values: list[float]) -> None:
     zeros = [0.0] * len(values)
-    one, other = paired(zeros, values, margin=1), paired(values, zeros, margin=1)
+    one, other = (paired(*pair, margin=1, resolution=1 / 8) for pair in ((zeros, values), (values, zeros)))
     assert one is not None
     assert other is not None
     assert (one.mean, one.low, one.high, one.p) == pytest.approx((-other.mean, -other.high, -other.low, other.p))
