@@ -113,7 +113,7 @@ def comparisons(levels: Sequence[Level], terms: Terms) -> tuple[Comparison, ...]
     """
     by_name = {level.arm.name: level for level in levels}
     both = [(by_name[level.arm.reference], level) for level in levels if level.arm.reference in by_name]
-    # A comparison without two pairs, or before its first look, has no p, and does not make the correction of the others stricter.
+    # A comparison below two pairs, or before its first look, has no p, and makes no correction of others stricter.
     least = terms.looks.first if terms.looks else 2
     family = sum(len(reference.values.keys() & level.values.keys()) >= least for reference, level in both)
     tested = [_test(reference, level, terms, family) for reference, level in both]
