@@ -18,6 +18,7 @@ from sweeps.artifacts.layout import (
     DATABASE,
     ENVIRONMENT,
     FINAL,
+    INCUMBENT_RUNS,
     RACE,
     RECORD,
     RETUNE,
@@ -44,7 +45,8 @@ from sweeps.trial.trial import Status, Trial
 from sweeps.workload import load
 
 ASIDE = ".damaged-{}"  # the suffix of a damaged file that is kept
-ORDER = (CONFIRM, RACE, RETUNE.removesuffix("-"), ABLATION, FINAL)  # the order in which stages begin
+# The order in which stages begin.
+ORDER = (CONFIRM, INCUMBENT_RUNS, RACE, RETUNE.removesuffix("-"), ABLATION, FINAL)
 
 
 @dataclass

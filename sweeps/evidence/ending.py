@@ -7,12 +7,12 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
-from sweeps.artifacts.layout import ABLATION, CONFIRM, FINAL, RACE, SEARCH
+from sweeps.artifacts.layout import ABLATION, CONFIRM, FINAL, INCUMBENT_RUNS, RACE, SEARCH
 from sweeps.formatting import count, listed, status_name
 from sweeps.io.errors import GO_ON
 from sweeps.io.lock import holder
 from sweeps.storage.results import ENDED, Results, StageResults
-from sweeps.study.stages import stage_of, stages_of
+from sweeps.study.stages import fresh_runs, stage_of, stages_of
 from sweeps.trial.trial import Status, Trial
 
 NAMED = 3  # failed runs of a stage that a sentence names
@@ -142,7 +142,8 @@ def _search_shortfall(results: Results, stages: Sequence[str]) -> Iterator[str]:
 
 def _lacking(results: Results, name: str) -> Iterator[str]:
     """The runs that a stage lacks because they failed."""
-    for part in (RACE, ABLATION) if name == ABLATION else (name,):
+    parts = {CONFIRM: (CONFIRM, INCUMBENT_RUNS), ABLATION: (RACE, ABLATION)}
+    for part in parts.get(name, (name,)):
         stage = results.stages.get(part)
         if stage is None or part == SEARCH:
             continue
@@ -177,6 +178,8 @@ def _seeds(results: Results, stage: StageResults, arm: str) -> int:
     study = results.study
     if stage.name == CONFIRM and study.confirm is not None:
         return study.confirm.seeds
+    if stage.name == INCUMBENT_RUNS:
+        return fresh_runs(study, len(results.stages[CONFIRM].arms) if CONFIRM in results.stages else 0)
     if stage.name == FINAL and study.final is not None:
         return study.final.seeds
     if stage.name == RACE and study.ablation is not None:

@@ -11,10 +11,11 @@ from sweeps import evidence
 from sweeps.artifacts.curves import EPOCH, SECONDS
 from sweeps.artifacts.layout import FINAL
 from sweeps.evidence.caveats import caveats
+from sweeps.evidence.confirm.confirmation import Confirmation
 from sweeps.evidence.images import ImageEvidence, image_evidence
 from sweeps.evidence.importance import Importance
 from sweeps.evidence.selection import ModelSelection, baseline_trial, selections_after
-from sweeps.evidence.summary import Ablation, Confirmation, FinalEvidence
+from sweeps.evidence.summary import Ablation, FinalEvidence
 from sweeps.formatting import MetricFormat, metric_format
 from sweeps.storage.results import Results
 from sweeps.trial.trial import Trial

@@ -7,8 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sweeps.artifacts.layout import ABLATION, CONFIRM, FINAL, SEARCH, TEST, VALIDATION, trial_folder
-from sweeps.evidence.summary import Confirmation, confirmation
+from sweeps.artifacts.layout import (
+    ABLATION,
+    CONFIRM,
+    FINAL,
+    INCUMBENT_RUNS,
+    SEARCH,
+    TEST,
+    VALIDATION,
+    trial_folder,
+)
+from sweeps.evidence.confirm.confirmation import Confirmation
+from sweeps.evidence.summary import confirmation
 from sweeps.recipe.keys import value_at
 from sweeps.space.space import TOGGLE
 from sweeps.storage.results import Results, StageResults
@@ -36,7 +46,8 @@ class ModelSelection:
 def selections(results: Results) -> Iterator[ModelSelection]:
     """Yield the selections that exist, in the order of preference.
 
-    These are the final model, the incumbent of confirm, the baseline of the ablation, and the best trial of the search.
+    These are the final model, the fresh runs of the incumbent, its runs in confirm, the baseline of the ablation, and
+    the best trial of the search.
     """
     return selections_after(results, confirmation(results))
 
@@ -46,8 +57,10 @@ def selections_after(results: Results, confirmed: Confirmation | None) -> Iterat
     final, confirm, ablation = (results.stages.get(name) for name in (FINAL, CONFIRM, ABLATION))
     if final is not None and (arm := final_arm(final)) is not None:
         yield ModelSelection(FINAL, TEST, _called(arm), completed(final, arm))
-    if confirm is not None and confirmed is not None and confirmed.levels:
-        leader = confirmed.levels[0].arm
+    if confirm is not None and confirmed is not None and confirmed.chosen is not None:
+        leader = confirmed.chosen.arm
+        if (fresh := results.stages.get(INCUMBENT_RUNS)) is not None:
+            yield ModelSelection(INCUMBENT_RUNS, VALIDATION, _called(leader), completed(fresh, leader))
         yield ModelSelection(CONFIRM, VALIDATION, _called(leader), completed(confirm, leader))
     if ablation is not None and (baseline := ablation.arm(BASELINE)) is not None:
         yield ModelSelection(ABLATION, VALIDATION, "the ablation's baseline", completed(ablation, baseline))

@@ -2,36 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from sweeps.artifacts.layout import ABLATION, CONFIRM, FINAL, TEST
 from sweeps.evidence.comparison import Comparison, Terms, comparisons
+from sweeps.evidence.confirm.confirmation import Confirmation, confirmation_of, fresh_stages
 from sweeps.evidence.effect import Effect, effects
 from sweeps.evidence.level import Chance, Figure, Level, level, levels
 from sweeps.formatting import metric_format, unit_of
 from sweeps.stats import Looks
-from sweeps.stats.goal import sign
 from sweeps.storage.results import Results, StageResults
 from sweeps.trial.arm import Arm
-from sweeps.trial.trial import Trial
 
 FACTORIAL = "factorial"
-
-
-@dataclass(frozen=True)
-class Confirmation:
-    """The evidence of confirm.
-
-    Attributes:
-        levels: The candidates, best mean first. The first is the incumbent once the stage is complete.
-        searched: The value of each candidate in the search, by arm: a selected extreme of single runs.
-        complete: Whether every run of the stage has ended.
-    """
-
-    levels: tuple[Level, ...]
-    searched: Mapping[str, float]
-    complete: bool
 
 
 @dataclass(frozen=True)
@@ -81,16 +65,7 @@ class FinalEvidence:
 
 def confirmation(results: Results) -> Confirmation | None:
     """Return the evidence of confirm; None before it has begun."""
-    stage = results.stages.get(CONFIRM)
-    if stage is None:
-        return None
-    factor = -sign(results.study.metric.goal)
-    # Arms without any value come last, whatever the goal.
-    every = levels(stage, _figure(results, stage))
-    ordered = sorted(every, key=lambda level: (not level.values, factor * _mean(level)))
-    ranked = results.ranked()
-    searched = {arm.name: value for arm in stage.arms if (value := _searched(ranked, arm)) is not None}
-    return Confirmation(tuple(ordered), searched, _complete(results, stage))
+    return confirmation_of(results, partial(_figure, results))
 
 
 def ablation(results: Results) -> Ablation | None:
@@ -158,27 +133,10 @@ def _labelled_set(results: Results, stage: StageResults, name: str) -> LabelledS
 
 
 def _validation(results: Results, arm: Arm) -> Level | None:
-    """The level of the same recipe, else of the arm of the same name, in the ablation, else in confirm."""
-    stages = [results.stages[name] for name in (ABLATION, CONFIRM) if name in results.stages]
+    """The level of the same recipe, else of the arm of the same name, in fresh runs, else in those of the choice."""
+    names = (*fresh_stages(results.study), CONFIRM)
+    stages = [results.stages[name] for name in names if name in results.stages]
     candidates = [(stage, other) for stage in stages for other in stage.arms if other.applicable]
     same_recipe = [pair for pair in candidates if pair[1].recipe == arm.recipe]
     matches = same_recipe or [pair for pair in candidates if pair[1].name == arm.name]
     return level(*matches[0], _figure(results, matches[0][0])) if matches else None
-
-
-def _complete(results: Results, stage: StageResults) -> bool:
-    replicates = range(results.study.confirm.seeds) if results.study.confirm else range(0)
-    by_arm = [stage.replicates(arm) for arm in stage.arms if arm.applicable]
-    return bool(by_arm) and all(n in runs and runs[n].ended for runs in by_arm for n in replicates)
-
-
-def _searched(ranked: Sequence[Trial], arm: Arm) -> float | None:
-    """The value of the search trial that an arm comes from: the best one of its name, else its recipe or settings."""
-    same = [trial for trial in ranked if arm.name == f"trial {trial.number}"]
-    same = same or [trial for trial in ranked if trial.recipe and trial.recipe == arm.recipe]
-    same = same or [trial for trial in ranked if arm.edits and dict(trial.parameters) == dict(arm.edits)]
-    return same[0].value if same else None
-
-
-def _mean(level: Level) -> float:
-    return sum(level.values.values()) / len(level.values) if level.values else 0.0

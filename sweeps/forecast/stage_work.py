@@ -13,7 +13,7 @@ from sweeps.formatting import count
 from sweeps.pruners.factory import stopping_rule
 from sweeps.stats import expected_n
 from sweeps.study.sections import Ablation, Seeds
-from sweeps.study.stages import stages_of
+from sweeps.study.stages import fresh_runs, stages_of
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,10 @@ def _search(outline: StudyOutline) -> StageWork:
 def _confirm(outline: StudyOutline) -> StageWork:
     rule = outline.study.confirm
     assert rule is not None
-    run, runs = outline.trial_work.scaled(outline.epochs), rule.top * rule.seeds
-    return StageWork(f"the best {rule.top} × {rule.seeds} seeds", Range.of(runs), run.scaled(runs), run.likely)
+    run, fresh = outline.trial_work.scaled(outline.epochs), fresh_runs(outline.study, rule.top)
+    runs = rule.top * rule.seeds + fresh
+    words = f"the best {rule.top} × {rule.seeds} seeds" + (f", the chosen one × {fresh} more" if fresh else "")
+    return StageWork(words, Range.of(runs), run.scaled(runs), run.likely)
 
 
 def _ablation(outline: StudyOutline) -> StageWork:

@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from sweeps.formatting import MetricFormat, unit_of
 from sweeps.io.errors import Refused
 from sweeps.io.escape import markdown_code, markdown_text
-from sweeps.models.trained import TrainedModels, figures
+from sweeps.models.trained import TrainedModels, chosen_by_its_figure, figures
 from sweeps.workload import Exported
 
 CARD, RECIPE, CLASSES = "README.md", "recipe.yaml", "classes.txt"  # beside an exported model
@@ -84,7 +84,9 @@ def _figures(trained: TrainedModels) -> str:
     ]
     if not rows:
         return "No figure of this recipe was recorded."
-    note = "Means over the completed runs of this recipe; the exported model is one of them."
+    note = "Means over the completed runs of this recipe."
+    if chosen_by_its_figure(trained):
+        note += " The validation figure is the mean by which this recipe was chosen from several, and so optimistic."
     return f"{_table(('data', 'figure', 'mean', 'runs'), rows)}\n\n{note}"
 
 

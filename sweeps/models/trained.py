@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sweeps.artifacts.layout import ABLATION, SEARCH
+from sweeps.artifacts.layout import ABLATION, CONFIRM, RACE, SEARCH
 from sweeps.artifacts.references import Reference, Saved, find
 from sweeps.evidence.selection import ModelSelection, completed, selections
 from sweeps.formatting import count, status_name
@@ -15,6 +15,9 @@ from sweeps.io.errors import UserError
 from sweeps.storage.results import Results
 from sweeps.storage.runs import find_trial, open_results, settings_of
 from sweeps.trial.trial import Status, Trial
+
+CHOICES = frozenset({CONFIRM, RACE})
+"""The stages whose runs choose a recipe."""
 
 
 class NoModel(UserError):
@@ -144,17 +147,31 @@ def figures(trained: TrainedModels) -> list[tuple[str, str, float, int]]:
 def _completed_runs(trained: TrainedModels) -> list[Trial]:
     """The completed runs of the recipe in all later stages, or the selected ones if there are none.
 
-    Final runs hold no images out, so they have no validation figure: the search's best trial is added for it, if it has
-    the same recipe.
+    Runs by which the recipe was chosen make an optimistic mean: they count only where there are no others. Final runs
+    hold no images out, so they have no validation figure: the search's best trial is added for it, if it has the same
+    recipe.
     """
     results, recipe = trained.results, trained.runs[0].recipe
     runs = [run for stage in results.stages.values() for run in stage.trials]
     same = [run for run in runs if recipe and run.recipe == recipe and run.status is Status.COMPLETE]
-    same = same or list(trained.runs)
+    same = _without_choice(same) or list(trained.runs)
     best = results.ranked()[:1]
     if best and all(run.metrics for run in same) and settings_of(results, best[0].number) == trained.settings:
         return [*same, *best]
     return same
+
+
+def chosen_by_its_figure(trained: TrainedModels) -> bool:
+    """Return whether the recipe's validation figure is the mean by which it was chosen from several candidates."""
+    stage = trained.results.stages.get(CONFIRM)
+    validated = [run.stage for run in _completed_runs(trained) if not run.metrics]
+    return stage is not None and len(stage.arms) > 1 and bool(validated) and set(validated) <= CHOICES
+
+
+def _without_choice(runs: list[Trial]) -> list[Trial]:
+    """The runs without those by which a recipe was chosen, unless they alone have validation figures."""
+    others = [run for run in runs if run.stage not in CHOICES]
+    return others if any(not run.metrics for run in others) else runs
 
 
 def in_words(trained: TrainedModels) -> str:

@@ -84,7 +84,7 @@ def shrink(study: Study, workload: Workload) -> Study:
 
 
 def _small_confirm(rule: Confirm) -> Confirm:
-    return Confirm(top=min(TRIALS, rule.top), seeds=min(SEEDS, rule.seeds))
+    return Confirm(top=min(TRIALS, rule.top), seeds=min(SEEDS, rule.seeds), prefer=rule.prefer)
 
 
 def _small_ablation(

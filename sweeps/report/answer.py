@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sweeps.artifacts.layout import CONFIRM
+from sweeps.artifacts.layout import CONFIRM, INCUMBENT_RUNS
 from sweeps.evidence.ending import ending_sentences, unfinished_search
 from sweeps.evidence.findings import Findings
 from sweeps.formatting import MetricFormat, count, hours, listed, percent, status_name
@@ -77,7 +77,8 @@ def _spent(results: Results, cost: Cost) -> list[Tile]:
 def _stage_tile(stage: StageResults) -> Tile:
     arms = sum(arm.applicable for arm in stage.arms)
     finished = sum(trial.ended for trial in stage.trials) - len(stage.repeated)  # a run and its repeat are one
-    return Tile(f"{stage.name} runs", f"{finished:,}", count(arms, "arm"))
+    note = "for its figure, after the choice" if stage.name == INCUMBENT_RUNS else count(arms, "arm")
+    return Tile(f"{stage.name} runs", f"{finished:,}", note)
 
 
 def cost_sentences(cost: Cost) -> list[str]:
@@ -112,7 +113,7 @@ def _best(results: Results, best: Trial, words: MetricFormat) -> str:
         among = f"the first {results.counted:,} of {count(results.study.most_trials, 'trial')}"
     extreme = "minimum" if words.goal == "minimize" else "maximum"
     trust = "a single run" if results.counted == 1 else f"a single run selected as a {extreme}, so optimistic"
-    trust += ": confirm's mean over seeds is above" if _confirmed(results) else ": confirm it over seeds"
+    trust += ": its figure over fresh seeds is above" if _confirmed(results) else ": confirm it over seeds"
     when = f"after {count(best.epochs, 'epoch')}"
     if results.study.metric.at == "best":
         when = f"at the best of {count(best.epochs, 'epoch')} (itself a {extreme} over epochs)"

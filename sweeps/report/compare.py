@@ -105,8 +105,9 @@ def studies_table(studies: Sequence[Findings]) -> Table:
     }
     note = (
         f"Search: the best single run, selected as an extreme, on {VALIDATION} data. Confirmed: the incumbent's mean "
-        f"over fresh seeds, on {VALIDATION} data. Test: the mean on the sealed test set. Brackets: the 95 % interval, "
-        "which a single run does not have."
+        f"on {VALIDATION} data, over runs made after its choice where there are any, for the mean by which confirm "
+        "chose it is optimistic. Test: the mean on the sealed test set. Brackets: the 95 % interval, which a single "
+        "run does not have."
     )
     unshown = ["metric", "epochs", "data"]
     return Table("studies", "Results of each study", frame, kinds, {"hours": "device-hours"}, note, unshown=unshown)
@@ -226,7 +227,7 @@ def _summary(comparison: _Comparison) -> str:
 
 def _study_row(name: str, findings: Findings) -> tuple[Any, ...]:
     ranked, cost = findings.ranked, cost_of(findings.results)
-    confirmed = _first(findings.confirmation.levels if findings.confirmation else ())
+    confirmed = findings.confirmation.figure if findings.confirmation else None
     tested = _first(findings.final.sets[0].levels if findings.final and findings.final.sets else ())
     leader = confirmed or tested
     counts = leader.arm.cost if leader else ranked[0].cost if ranked else {}

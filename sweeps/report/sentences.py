@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from sweeps.artifacts.layout import TEST, VALIDATION
 from sweeps.evidence import Ablation, Comparison, Level
 from sweeps.evidence.findings import Findings
-from sweeps.formatting import MetricFormat, count, in_local_time, listed
+from sweeps.formatting import count, in_local_time
+from sweeps.report.incumbent import incumbent_sentences
+from sweeps.report.means import failed_text, mean_text
 from sweeps.report.tables.ablation import label, part
 from sweeps.report.tables.levels import same_arm
-from sweeps.stats import Estimate
 from sweeps.trial.arm import INCUMBENT, Arm
 
 VERDICTS_SHOWN = 8  # more are in the section of the ablation
@@ -18,14 +19,8 @@ VERDICTS_SHOWN = 8  # more are in the section of the ablation
 
 def evidence_answer(findings: Findings) -> list[str]:
     """Return the incumbent, the verdicts of the ablation, the test figure and the caveats; empty before any run."""
-    sentences = [*_incumbent(findings), *_ablation(findings.ablation), *tested(findings)]
+    sentences = [*incumbent_sentences(findings), *_ablation(findings.ablation), *tested(findings)]
     return [*sentences, *findings.caveats] if sentences or findings.results.trials else []
-
-
-def estimate_text(estimate: Estimate, words: MetricFormat, noun: str = "seed") -> str:
-    """Return a mean with its interval and n: "91.20 % (95 % CI 90.75 to 91.65 %, n = 5 seeds)"."""
-    low, high = words.show(estimate.low), words.show(estimate.high)
-    return f"{words.show(estimate.mean)} (95 % CI {low.removesuffix(' %')} to {high}, n = {count(estimate.n, noun)})"
 
 
 def tested(findings: Findings) -> list[str]:
@@ -80,24 +75,6 @@ def missing_runs(ablation: Ablation) -> list[str]:
     return sentences
 
 
-def _incumbent(findings: Findings) -> list[str]:
-    confirmation = findings.confirmation
-    if confirmation is None or not confirmation.levels:
-        return []
-    # The first level may have a single run so far.
-    best = next((level for level in confirmation.levels if len(level.values) > 1), None)
-    if best is None:
-        return ["Confirm has begun, but no configuration has two finished runs yet."]
-    words, name = findings.metric_format, label(best.arm)
-    subject = f"The incumbent is {name}" if confirmation.complete else f"{name} leads so far in confirm"
-    text = f"{subject}: {words.label} {_level_text(best, words)}, on fresh seeds and splits{_failed(best)}."
-    searched = confirmation.searched.get(best.arm.name)
-    if searched is None:
-        return [text]
-    extreme = "minimum" if words.goal == "minimize" else "maximum"
-    return [f"{text} Its value in the search was {words.show(searched)}, a {extreme} of single runs and so optimistic."]
-
-
 def _ablation(ablation: Ablation | None) -> list[str]:
     """The first verdicts, the number of the others, and what re-tuning changed."""
     if ablation is None:
@@ -121,38 +98,21 @@ def _test_level(level: Level, findings: Findings) -> str:
         return ""
     before, words = same_arm(level.arm, findings.final.validation), findings.metric_format.on(TEST)
     name = "the incumbent" if _is_incumbent(level.arm, findings) else label(level.arm)
-    text = f"On the sealed test set {name} reaches {words.label} {_level_text(level, words)}"
-    text += f", trained on training and {VALIDATION} data together{_failed(level)}"
+    text = f"On the sealed test set {name} reaches {words.label} {mean_text(level, words)}"
+    text += f", trained on training and {VALIDATION} data together{failed_text(level)}"
     if before is not None and before.center is not None:
         text += f"; on {VALIDATION} data it had {findings.metric_format.show(before.center)}"
     return f"{text}."
 
 
-def _level_text(level: Level, words: MetricFormat) -> str:
-    """The mean with its interval; the figures of one or two runs, which have none."""
-    if level.mean is not None:
-        return estimate_text(level.mean, words)
-    shown, runs = words.show(level.center), len(level.values)
-    if runs == 1:
-        return f"{shown} (n = 1 seed: a single run, so without an interval)"
-    if runs == 2:
-        figures = listed([words.show(value) for value in level.values.values()])
-        return f"{shown} (n = 2 seeds: {figures}, too few for an interval)"
-    return f"{shown} (n = {runs} seeds, all equal; without a known resolution of the metric there is no interval)"
-
-
 def _is_incumbent(arm: Arm, findings: Findings) -> bool:
-    """Whether an arm is the incumbent, by its name or as the first of a complete confirm."""
+    """Whether an arm is the incumbent, by its name or as the choice of a complete confirm."""
     confirmation = findings.confirmation
     if arm.name == INCUMBENT:
         return True
-    return confirmation is not None and confirmation.complete and bool(same_arm(arm, confirmation.levels[:1]))
-
-
-def _failed(level: Level) -> str:
-    runs = len(level.values)
-    diverged = f"; {level.diverged} of {runs} runs diverged and count at chance level" if level.diverged else ""
-    return diverged + (f"; {level.collapsed} of {runs} runs collapsed to chance level" if level.collapsed else "")
+    if confirmation is None or not confirmation.complete or confirmation.chosen is None:
+        return False
+    return bool(same_arm(arm, [confirmation.chosen]))
 
 
 def _times(number: int) -> str:

@@ -10,7 +10,7 @@ from sweeps.evidence import confirmation
 from sweeps.io.errors import UserError
 from sweeps.samplers.constraint_gate import ConstraintGate
 from sweeps.space.space import TOGGLE, Space
-from sweeps.stages.confirm import NoCandidate, candidates
+from sweeps.stages.confirm.stage import NoCandidate, candidates
 from sweeps.storage.results import Results
 from sweeps.study.stages import CONFIRM, SEARCH, stages_of
 from sweeps.trial.arm import BASELINE, Arm
@@ -35,7 +35,7 @@ class Incumbent:
 
 
 def incumbent(results: Results, gate: ConstraintGate) -> Incumbent:
-    """Return the recipe with the best mean in confirm; without confirm the best trial; without a search the baseline.
+    """Return the recipe that confirm chose; without confirm the best trial; without a search the baseline.
 
     Raises:
         NoCandidate: No trial of the search has completed, or no run of confirm has a result.
@@ -54,10 +54,9 @@ def incumbent(results: Results, gate: ConstraintGate) -> Incumbent:
     confirmed = {level.arm.recipe for level in evidence.levels} if evidence else set()
     if evidence is None or not evidence.complete or confirmed != {arm.recipe for arm in best}:
         raise NotYet(f"{results.name}: the stage confirm has not ended, so there is no incumbent yet; run it first")
-    level = next((level for level in evidence.levels if level.values), None)
-    if level is None:
+    if evidence.chosen is None:
         raise NoCandidate(f"{results.name}: no run of the stage confirm has given a figure, so there is no incumbent")
-    return Incumbent(level.arm, f"{level.arm.name}, confirmed")
+    return Incumbent(evidence.chosen.arm, f"{evidence.chosen.arm.name}, confirmed")
 
 
 def parameters_of(space: Space, workload: Workload, settings: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -14,7 +14,8 @@ from sweeps.samplers.sampler import Sampler
 from sweeps.stages.ablation.path_race import PathRace
 from sweeps.stages.ablation.retune import Retuning, tuned_arms
 from sweeps.stages.ablation.stage import Ablation, design_of, facts_of
-from sweeps.stages.confirm import Confirm
+from sweeps.stages.confirm.fresh import fresh_runs_of
+from sweeps.stages.confirm.stage import Confirm
 from sweeps.stages.context import Context, declare
 from sweeps.stages.final import Final
 from sweeps.stages.incumbent import NotYet, parameters_of
@@ -34,6 +35,8 @@ def parts(context: Context, request: RunRequest, environment: Mapping[str, Any])
         yield SEARCH, search(context)
     if CONFIRM in request.stages:
         yield CONFIRM, Confirm(context)
+        if (fresh := fresh_runs_of(context)) is not None:
+            yield CONFIRM, fresh
     if ABLATION in request.stages:
         for part in _ablation(context):
             yield ABLATION, part

@@ -23,6 +23,8 @@ ENDED = "ended"
 COMPLETE = "complete"
 # The fact of a stage with what it was to do, and every later change (`sweeps.evidence.declaration`).
 DECLARED = "declared"
+# The key of the facts of confirm: fresh runs of the incumbent are made once it has been chosen.
+FRESH = "fresh"
 # The key of the workload's provenance with the names of the metrics in percent.
 PERCENTAGES = "percentages"
 # The key of the workload's provenance with the metrics of a model that guesses (`Workload.chance`).
@@ -37,14 +39,15 @@ class StageResults:
         name: The stage's name.
         arms: The arms that the stage compares now.
         trials: The runs in the order of numbers, also those of earlier arms.
-        facts: What else the stage has decided. Of the ablation: `design`; `wanted`, the number of replicates by arm;
-            `first`, the size of Stein's first stage, or `anytime`, the pairs at the first and the last look, unless the
-            number is fixed; `generators` and `aliases` of a
-            fractional design; `tuned`, the settings that were tuned again, by arm. Of the final: `sets`, the labels of
-            the labelled sets with "test" first; `openings`, those of the test set by this study; `earlier_openings`,
-            the number of openings by other studies; `openings_of_parts`, those of other test sets that share images
-            with this one; `unheld`, by arm, the settings that replace early stopping. Of each stage: `declared`, what
-            it was to do before its first run, and every later change.
+        facts: What else the stage has decided. Of confirm: `fresh`, true where fresh runs of the incumbent follow the
+            choice, as in every study begun since they are made. Of the ablation: `design`; `wanted`, the number of
+            replicates by arm; `first`, the size of Stein's first stage, or `anytime`, the pairs at the first and the
+            last look, unless the number is fixed; `generators` and `aliases` of a fractional design; `tuned`, the
+            settings that were tuned again, by arm. Of the final: `sets`, the labels of the labelled sets with "test"
+            first; `openings`, those of the test set by this study; `earlier_openings`, the number of openings by other
+            studies; `openings_of_parts`, those of other test sets that share images with this one; `unheld`, by arm,
+            the settings that replace early stopping. Of each stage: `declared`, what it was to do before its first
+            run, and every later change.
         foreign: The number of trials that another program has added to the database. They are not among `trials`.
     """
 
@@ -102,8 +105,8 @@ class Results:
         trials: The trials of the search in the order of numbers.
         environment: The provenance: machine, data, code and versions.
         folder: The study's folder.
-        stages: The later stages that have begun, by name: confirm, race, ablation, final, and one "retune-DIGEST" for
-            each arm that was tuned again.
+        stages: The later stages that have begun, by name: confirm, incumbent (its fresh runs), race, ablation,
+            final, and one "retune-DIGEST" for each arm that was tuned again.
         foreign_trials: The number of trials that another program has added to the search. They are not among `trials`.
     """
 

@@ -181,12 +181,19 @@ class EarlyTerminate(Section):
 
 
 class Confirm(Section):
-    """Rerun the best trials of the search with new seeds. The configuration with the best mean is the incumbent."""
+    """Rerun the best trials of the search with new seeds. The configuration with the best mean is the incumbent.
+
+    The incumbent is then run again on as many further seeds, for a figure that had no part in the choice, unless the
+    ablation has it as its baseline.
+    """
 
     top: Annotated[int, Field(ge=1)]
     """Number of trials to rerun."""
     seeds: SeedCount
     """Number of seeds for each."""
+    prefer: Literal["accuracy", "smaller"] | None = None
+    """accuracy (the default): the best mean is the incumbent; smaller: the configuration with the fewest parameters,
+    then MACs, among those that cannot be told apart from the best mean. With few seeds little can be told apart."""
 
 
 class Seeds(Section):

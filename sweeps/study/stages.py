@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from sweeps.artifacts.layout import INCUMBENT_RUNS
 from sweeps.io.errors import UserError
 from sweeps.study.sections import STAGE_NAMES
 from sweeps.study.study import Study
@@ -73,9 +74,37 @@ def requested_stages(study: Study, name: str | None) -> tuple[Stage, ...]:
 def stage_of(name: str) -> str:
     """Return the name of the stage to which the trials in a stage storage belong.
 
-    The storages of path races and of re-tuning have names of their own; they are parts of the ablation.
+    The storages of path races and of re-tuning have names of their own; they are parts of the ablation. That of the
+    incumbent's fresh runs is a part of confirm.
     """
+    if name == INCUMBENT_RUNS:
+        return CONFIRM.name
     return name if name in STAGE_NAMES else ABLATION.name
+
+
+def ablates_incumbent(study: Study) -> bool:
+    """Return whether the ablation has the incumbent as its baseline, so that the baseline's runs are fresh runs of it.
+
+    A path starts at the given baseline.
+    """
+    section = study.ablation
+    return section is not None and section.baseline == "best" and section.design != "path"
+
+
+def fresh_runs(study: Study, candidates: int) -> int:
+    """Return how many runs of the incumbent confirm makes after its choice.
+
+    The best mean of several candidates is an optimistic figure for the one that has it, so the incumbent's own comes
+    from runs that had no part in the choice: as many as the choice had for each candidate. None are made where the
+    ablation makes them, or where there was nothing to choose.
+
+    Args:
+        study: The study.
+        candidates: The number of candidates of confirm.
+    """
+    if study.confirm is None or candidates < 2 or ablates_incumbent(study):
+        return 0
+    return study.confirm.seeds
 
 
 def limits(study: Study) -> Mapping[str, float]:

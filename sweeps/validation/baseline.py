@@ -1,4 +1,4 @@
-"""Check the baseline of a study against the recipe, and whether the workload can check its constraints."""
+"""Check the baseline of a study against the recipe, and whether the workload counts the cost that the study needs."""
 
 from __future__ import annotations
 
@@ -27,3 +27,14 @@ def check_constraints(case: Case) -> Iterator[Violation]:
     """Yield a violation where the study has constraints but the workload counts no cost."""
     if case.study.constraints and not case.workload.has("cost"):
         yield ("constraints",), f"workload {case.workload.name} does not count the cost of a recipe: it has no 'cost'"
+
+
+def check_preference(case: Case) -> Iterator[Violation]:
+    """Yield a violation where confirm prefers the smaller recipe but the workload counts no cost."""
+    confirm = case.study.confirm
+    if confirm is not None and confirm.prefer == "smaller" and not case.workload.has("cost"):
+        name = case.workload.name
+        yield (
+            ("confirm", "prefer"),
+            f"smaller needs the size of a recipe, but workload {name} has no 'cost'; write accuracy",
+        )

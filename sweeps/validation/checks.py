@@ -13,7 +13,7 @@ from sweeps.study.document import TOP_LEVEL, Document
 from sweeps.study.explain import as_written
 from sweeps.study.problems import Mistake, StudyError
 from sweeps.study.study import Study, parse, valid_part
-from sweeps.validation.baseline import check_baseline, check_constraints
+from sweeps.validation.baseline import check_baseline, check_constraints, check_preference
 from sweeps.validation.case import Case
 from sweeps.validation.combinations import check_combinations
 from sweeps.validation.components import check_components
@@ -31,6 +31,7 @@ CHECKS = (
     check_components,
     check_final,
     check_evaluate,
+    check_preference,
 )
 
 

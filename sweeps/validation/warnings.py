@@ -6,7 +6,7 @@ from sweeps.artifacts.layout import ABLATION, FINAL
 from sweeps.designs.fractional import fraction
 from sweeps.formatting import count
 from sweeps.stats import ALPHA, seeds_for_sign_flip, smallest_p
-from sweeps.study.sections import Metric, Seeds
+from sweeps.study.sections import Confirm, Metric, Seeds
 from sweeps.study.study import Study
 
 # Words in the names of metrics, between underscores.
@@ -29,7 +29,7 @@ def warnings(study: Study) -> list[str]:
             "ablation.baseline is best but there is no confirm: the best of the search is a single run, and its value "
             "is optimistic; give confirm: {top: 5, seeds: 3}"
         )
-    return messages
+    return messages + _too_few_to_choose(study.confirm)
 
 
 def comparisons(study: Study) -> int:
@@ -50,6 +50,16 @@ def comparisons(study: Study) -> int:
             return fraction(names).contrasts
         case "path":
             return len(study.space.dimensions)
+
+
+def _too_few_to_choose(confirm: Confirm | None) -> list[str]:
+    """A warning where confirm takes the smallest candidate of those that so few seeds cannot tell apart."""
+    if confirm is None or confirm.prefer != "smaller" or confirm.seeds > 2 or confirm.top < 2:
+        return []
+    return [
+        f"confirm.prefer is smaller, but {confirm.seeds} seeds tell almost no difference apart: the smallest of the "
+        f"{confirm.top} would nearly always be chosen, however much worse it is; give 5 seeds or more"
+    ]
 
 
 def _wrong_direction(metric: Metric) -> list[str]:

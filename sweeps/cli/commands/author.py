@@ -81,6 +81,7 @@ def new(
 def _stage_summaries(study: Study) -> list[str]:
     """Each stage of a study in a few words, in the order in which they run."""
     from sweeps.formatting import count
+    from sweeps.study.stages import fresh_runs
 
     size, confirm, ablation, final = study.space.size, study.confirm, study.ablation, study.final
     configurations = "infinitely many configurations" if size is None else count(size, "configuration")
@@ -88,7 +89,9 @@ def _stage_summaries(study: Study) -> list[str]:
     if study.space.dimensions:
         stages.append(f"{study.method} over {configurations}, {count(study.most_trials, 'trial')}")
     if confirm is not None:
-        stages.append(f"confirm the best {confirm.top} on {confirm.seeds} seeds")
+        fresh = fresh_runs(study, confirm.top)
+        again = f", the chosen one on {fresh} more" if fresh else ""
+        stages.append(f"confirm the best {confirm.top} on {confirm.seeds} seeds{again}")
     if ablation is not None:
         seeds = ablation.seeds if isinstance(ablation.seeds, int) else f"{ablation.seeds.min} to {ablation.seeds.max}"
         stages.append(f"ablation ({ablation.design}) on {seeds} seeds")

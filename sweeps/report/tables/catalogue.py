@@ -14,6 +14,7 @@ from sweeps.report.data import ReportData
 from sweeps.report.declarations import declared_provenance
 from sweeps.report.images.tables import NAMES as IMAGE_NAMES
 from sweeps.report.images.tables import image_frames
+from sweeps.report.incumbent import choice_note
 from sweeps.report.tables import levels
 from sweeps.report.tables.ablation import (
     checks_table,
@@ -63,11 +64,19 @@ _TITLES: Titles = {"macs": "MACs"}
 def confirmed_tables(findings: Findings) -> list[Table]:
     """Return the table of the confirmed configurations; none before confirm has begun."""
     shown = level(findings.metric_format)
-    kinds: Formats = {"search (one run)": shown, "confirmed": shown, TEST: shown, **_COUNTS}
+    kinds: Formats = {
+        **dict.fromkeys(("search (one run)", "confirmed", "after the choice", TEST), shown),
+        "from the best": difference(findings.metric_format),
+        "Holm p": probability,
+        **_COUNTS,
+    }
     note = (
         f"Ranked by the mean over fresh seeds, on {VALIDATION} data. The value of the search is a single run that was "
-        "selected as an extreme. Brackets: the 95 % interval of the mean."
+        "selected as an extreme. Brackets: the 95 % interval of the mean. From the best: minus the candidate with the "
+        "best mean, paired by seed; told apart: whether Holm's p over the candidates is below 0.05."
     )
+    if findings.confirmation is not None:
+        note += choice_note(findings.confirmation)
     frame = levels.confirmed_table(findings)
     return _present(Table("confirmed", "Confirmed configurations", frame, kinds, _TITLES, note))
 

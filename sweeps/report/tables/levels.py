@@ -9,13 +9,16 @@ import pandas as pd
 
 from sweeps.artifacts.layout import TEST, VALIDATION
 from sweeps.evidence import Level
+from sweeps.evidence.confirm.confirmation import Confirmation
+from sweeps.evidence.confirm.rivals import Rival
 from sweeps.evidence.findings import Findings
 from sweeps.report.tables.ablation import change, label
 from sweeps.report.tables.frames import frame_of
-from sweeps.report.tables.interval import spread
+from sweeps.report.tables.interval import Interval, spread
 from sweeps.trial.arm import Arm
 
 MOVED = "from validation"
+CHOICE = ["after the choice", "seeds after the choice", "from the best", "Holm p", "told apart", "incumbent"]
 FAILED = ["diverged", "collapsed"]
 LEVEL = ["arm", "mean", "runs", *FAILED, "lost"]
 
@@ -23,9 +26,11 @@ LEVEL = ["arm", "mean", "runs", *FAILED, "lost"]
 def confirmed_table(findings: Findings) -> pd.DataFrame:
     """Return the confirmed configurations, best mean first; empty before confirm has begun.
 
-    Each row has the value of the one run of the search, the mean over the seeds of confirm, and that on the test set.
+    Each row has the value of the one run of the search, the mean over the seeds of confirm, that on the test set, and
+    the difference from the best mean. The incumbent has its mean over the runs that were made after the choice too.
     """
     confirmation = findings.confirmation
+    rivals = {rival.level.arm.name: rival for rival in confirmation.rivals} if confirmation else {}
     rows = []
     for rank, level in enumerate(confirmation.levels if confirmation else (), 1):
         test = same_arm(level.arm, _test_levels(findings))
@@ -33,9 +38,22 @@ def confirmed_table(findings: Findings) -> pd.DataFrame:
         about = (rank, level.arm.name, searched, spread(level), len(level.values))
         opened = (spread(test), len(test.values)) if test else (None, None)
         counts = (level.arm.cost.get("parameters"), level.arm.cost.get("macs"))
-        rows.append((*about, level.diverged, level.collapsed, *opened, change(level.arm) or None, *counts))
+        choice = _choice(confirmation, level, rivals.get(level.arm.name)) if confirmation else ()
+        failed = (level.diverged, level.collapsed)
+        rows.append((*about, *failed, *opened, change(level.arm) or None, *counts, *choice))
     columns = ["rank", "arm", "search (one run)", "confirmed", "seeds", *FAILED, "test", "test seeds"]
-    return frame_of(rows, [*columns, "change", "parameters", "macs"])
+    return frame_of(rows, [*columns, "change", "parameters", "macs", *CHOICE])
+
+
+def _choice(confirmation: Confirmation, level: Level, rival: Rival | None) -> tuple[Any, ...]:
+    """The cells of `CHOICE`: the incumbent's fresh runs, and how a candidate compares with the best mean."""
+    chosen = confirmation.complete and level is confirmation.chosen
+    fresh = confirmation.fresh if chosen else None
+    runs = (spread(fresh), len(fresh.values)) if fresh is not None else (None, None)
+    mark = "yes" if chosen else None
+    if rival is None or rival.difference is None:
+        return (*runs, None, None, None, mark)
+    return (*runs, Interval.of(rival.difference.estimate), rival.p_holm, "yes" if rival.apart else "no", mark)
 
 
 def levels_table(levels: Sequence[Level]) -> pd.DataFrame:

@@ -67,6 +67,20 @@ def test_stages_are_listed_with_their_runs(tmp_path: Path) -> None:
     assert "time unknown" in rendered(study_plan)
 
 
+@pytest.mark.parametrize(
+    ("settings", "runs", "words"),
+    [
+        ({}, 15 + 3, "the best 5 × 3 seeds, the chosen one × 3 more"),
+        ({"ablation": {**PARTS, "baseline": "best"}}, 15, "the best 5 × 3 seeds"),
+    ],
+)
+def test_fresh_runs_of_the_incumbent_are_planned_unless_the_ablation_makes_them(
+    tmp_path: Path, settings: dict[str, Any], runs: int, words: str
+) -> None:
+    planned_stage = stage(planned(tmp_path, run_cap=7, confirm={"top": 5, "seeds": 3}, **settings), "confirm")
+    assert (planned_stage.runs, planned_stage.wanted) == (Range.of(runs), words)
+
+
 def test_work_follows_macs_and_epochs(tmp_path: Path) -> None:
     study_plan = planned(tmp_path, ablation=GIVEN)
     assert study_plan.work == {"baseline": 1.0, "relu": 1.0, "momentum": 1.0, "depth": 0.5}

@@ -32,7 +32,8 @@ def test_two_studies_alike_are_comparable_and_their_figures_stand_in_rows(tmp_pa
     assert page.find("section", id="answer")[0].text.strip().startswith("Measured on the same data")
     confirmed = both[0].confirmation
     assert confirmed is not None
-    mean = confirmed.levels[0].mean
+    assert confirmed.figure is not None
+    mean = confirmed.figure.mean
     assert mean is not None
     rows = page.find("section", id="studies")[0].rows()
     assert [row[0] for row in rows] == ["one", "two"]

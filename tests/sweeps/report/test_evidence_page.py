@@ -67,7 +67,8 @@ def test_the_answer_is_incumbent_then_ablation_then_test_then_the_single_run(tmp
     assert findings.ablation is not None
     sentences = whole_answer(findings)
     assert sentences[0].startswith("The incumbent is trial 30: validation accuracy ")
-    assert "n = 5 seeds" in sentences[0]
+    assert "n = 6 seeds), from the baseline runs of the ablation" in sentences[0]
+    assert "Confirm chose it by its mean over 5 seeds, " in sentences[0]
     assert "Its value in the search was 97.93 %, a maximum of single runs" in sentences[0]
     assert sentences[1:4] == [one.verdict for one in findings.ablation.comparisons]
     assert re.match(r"On the sealed test set the incumbent reaches test accuracy .* n = 3 seeds", sentences[4])

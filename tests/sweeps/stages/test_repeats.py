@@ -138,6 +138,27 @@ def test_failed_runs_of_confirm_are_run_again_and_count_in_its_mean(tmp_path: Pa
     assert [level.mean.n for level in confirmed.levels if level.mean] == [2, 2]
 
 
+def test_failed_fresh_runs_of_the_incumbent_leave_the_study_incomplete_until_they_are_run_again(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {
+        "parameters": {"x": {"values": [0.1, 0.2]}},
+        "run_cap": 2,
+        "method": "grid",
+        "confirm": {"top": 2, "seeds": 2},
+    }
+    bad = fail(tmp_path, "bad-incumbent", "0001")
+    assert go(tmp_path, **settings).missing == (
+        "the stage incumbent lacks 1 of 2 runs, which failed (trial 1, seed 2: OSError: disk went away)",
+    )
+    bad.unlink()
+    second = go(tmp_path, events := Events(), **settings)
+    assert second.complete
+    assert [(trial.stage, trial.replicate) for trial in events.ended] == [("incumbent", 1)]
+    confirmed = evidence.confirmation(second.results)
+    assert confirmed is not None
+    assert confirmed.fresh is not None
+    assert len(confirmed.fresh.values) == 2
+
+
 def test_failed_runs_of_the_race_for_a_path_are_run_again(tmp_path: Path) -> None:
     settings: dict[str, Any] = {
         "parameters": {"x": {"values": [0.1, 5.0]}, "s": {"values": ["b", "a"]}},

@@ -37,12 +37,17 @@ def test_a_study_that_fits_its_workload_passes(text: str) -> None:
 def test_missing_functions_of_a_workload_are_named() -> None:
     text = HEAD.replace("recipes:blobs", "recipes:bare") + "constraints: [macs <= 1G]\ntoggles: [relu]\n"
     text += "parameters: {lr: {min: 0.1, max: 0.5}}\nearly_terminate: {min_iter: 2}\n"
+    text += "confirm: {top: 2, seeds: 3, prefer: smaller}\n"
     with pytest.raises(StudyError) as caught:
         accept(from_text(text, "s.yaml"))
     lines = str(caught.value).splitlines()
     assert "s.yaml:6: constraints: workload tests.sweeps.recipes:bare does not count" in lines[0]
     assert "s.yaml:7: toggles.0: unknown toggle 'relu'; there is none to choose from" in lines[1]
     assert "early_terminate.max_iter: is required: the recipe has no setting epochs" in lines[2]
+    assert (
+        "s.yaml:10: confirm.prefer: smaller needs the size of a recipe, but workload tests.sweeps.recipes:bare"
+        in lines[3]
+    )
 
 
 def test_without_a_document_mistakes_have_keys_only() -> None:

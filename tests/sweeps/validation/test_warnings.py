@@ -65,6 +65,20 @@ def test_best_of_single_runs_as_the_baseline_is_warned_of() -> None:
     assert warnings(ablating(8, **best, confirm={"top": 2, "seeds": 3})) == []
 
 
+@pytest.mark.parametrize(
+    ("confirm", "warned"),
+    [
+        ({"top": 4, "seeds": 2, "prefer": "smaller"}, True),
+        ({"top": 4, "seeds": 3, "prefer": "smaller"}, False),
+        ({"top": 4, "seeds": 2}, False),
+        ({"top": 1, "seeds": 2, "prefer": "smaller"}, False),
+    ],
+)
+def test_choice_of_the_smallest_by_two_seeds_is_warned_of(confirm: dict[str, Any], warned: bool) -> None:
+    messages = warnings(toy_study(confirm=confirm))
+    assert ["the smallest of the 4 would nearly always be chosen" in text for text in messages] == [True] * warned
+
+
 def test_study_without_later_stages_has_no_warning() -> None:
     assert warnings(toy_study()) == []
 

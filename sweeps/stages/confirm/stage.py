@@ -8,7 +8,7 @@ from sweeps.io.errors import UserError
 from sweeps.samplers.constraint_gate import ConstraintGate
 from sweeps.stages.context import Context
 from sweeps.stages.replicates import ReplicateStage
-from sweeps.storage.results import Results
+from sweeps.storage.results import FRESH, Results
 from sweeps.study.stages import CONFIRM
 from sweeps.trial.arm import Arm
 
@@ -26,11 +26,21 @@ class Confirm(ReplicateStage):
         self._seeds = section.seeds
         arms = candidates(context.storage.results(), context.gate, section.top)
         super().__init__(context, CONFIRM, context.storage.stage(CONFIRM.name), arms)
+        self._settle_fresh_runs()
         context.observer.on_stage(CONFIRM.name, self.total())
 
     def replicates_needed(self) -> Mapping[str, int]:
         """Return the same number of replicates for every candidate."""
         return {arm.name: self._seeds for arm in self.arms}
+
+    def _settle_fresh_runs(self) -> None:
+        """Settle that fresh runs of the incumbent follow, unless the stage was complete before there were such runs.
+
+        A study that was complete stays so: its report says that the figure is the one by which it chose.
+        """
+        facts = self._storage.decided()["facts"]
+        if self.pending() and not facts.get(FRESH):
+            self._storage.set_facts({**facts, FRESH: True})
 
 
 def candidates(results: Results, gate: ConstraintGate, top: int) -> list[Arm]:

@@ -1,0 +1,1 @@
+"""The evidence of confirm: the candidates, which of them can be told apart, and the incumbent's figure."""

@@ -1,0 +1,125 @@
+"""Put the choice of the incumbent into sentences: its figure, the one it was chosen by, and who is as good."""
+
+from __future__ import annotations
+
+from sweeps.artifacts.layout import ABLATION
+from sweeps.evidence import Level
+from sweeps.evidence.confirm.confirmation import Confirmation
+from sweeps.evidence.findings import Findings
+from sweeps.formatting import MetricFormat, count, listed
+from sweeps.report.means import failed_text, mean_text
+from sweeps.report.tables.ablation import label
+
+NAMED = 4  # candidates that a sentence names
+FROM = {ABLATION: "from the baseline runs of the ablation, which had no part in its choice"}
+FROM_FRESH = "from fresh runs, made after its choice"
+
+
+def incumbent_sentences(findings: Findings) -> list[str]:
+    """Return the incumbent with its figure, how confirm chose it, and the candidates that cannot be told apart.
+
+    Empty before confirm has begun.
+    """
+    confirmation, words = findings.confirmation, findings.metric_format
+    if confirmation is None or not confirmation.levels:
+        return []
+    if not confirmation.complete or confirmation.chosen is None:
+        return [_leader(confirmation, words)]
+    return [*_figure(confirmation, words, confirmation.chosen), *_apart(confirmation, words, confirmation.chosen)]
+
+
+def choice_note(confirmation: Confirmation) -> str:
+    """Return how far the means of the choice are to be trusted, for the table of the candidates."""
+    if confirmation.candidates < 2:
+        return ""
+    best = f"The best of {confirmation.candidates} means is optimistic for the candidate that has it"
+    if confirmation.fresh is not None:
+        source = "the baseline runs of the ablation" if confirmation.fresh_stage == ABLATION else "as many fresh runs"
+        return f" {best}: “after the choice” is the incumbent's mean over {source}, which had no part in the choice."
+    return f" {best}."
+
+
+def _leader(confirmation: Confirmation, words: MetricFormat) -> str:
+    # The first candidates may have a single run so far.
+    best = next((level for level in confirmation.levels if len(level.values) > 1), None)
+    if best is None:
+        return "Confirm has begun, but no configuration has two finished runs yet."
+    return (
+        f"{label(best.arm)} leads so far in confirm: {words.label} {mean_text(best, words)}, on fresh seeds and splits"
+        f"{failed_text(best)}."
+    )
+
+
+def _figure(confirmation: Confirmation, words: MetricFormat, chosen: Level) -> list[str]:
+    """The incumbent's figure, then those by which confirm and the search chose it."""
+    start = f"The incumbent is {label(chosen.arm)}: {words.label}"
+    fresh, how = confirmation.fresh, _how(confirmation, words, chosen)
+    if fresh is None:
+        text = f"{start} {mean_text(chosen, words)}, on fresh seeds and splits{failed_text(chosen)}"
+        return [f"{text}{_only_by_choice(confirmation)}.{_searched(confirmation, words, chosen)}"]
+    source = FROM.get(confirmation.fresh_stage, FROM_FRESH)
+    return [f"{start} {mean_text(fresh, words)}, {source}{failed_text(fresh)}.{how}"]
+
+
+def _how(confirmation: Confirmation, words: MetricFormat, chosen: Level) -> str:
+    """How confirm chose the incumbent, where its figure is that of other runs."""
+    mean, seeds = words.show(chosen.center), count(len(chosen.values), "seed")
+    if confirmation.candidates < 2:
+        by = (
+            f" Confirm had measured {mean} over {seeds}, the only candidate: other seeds and splits of the same recipe."
+        )
+    elif chosen is confirmation.levels[0]:
+        of = f"the best of {confirmation.candidates} and so optimistic"
+        by = f" Confirm chose it by its mean over {seeds}, {mean}, {of}."
+    else:
+        by = f" Confirm chose it as the smallest, with a mean of {mean} over {seeds}."
+    return by + _searched(confirmation, words, chosen)
+
+
+def _only_by_choice(confirmation: Confirmation) -> str:
+    """Why the incumbent's figure is one that the choice has made optimistic; empty where there was no choice."""
+    if confirmation.candidates < 2:
+        return ""
+    chosen = f": the figure by which it was chosen, the best of {confirmation.candidates}, and so optimistic"
+    if confirmation.chosen is not confirmation.levels[0]:
+        chosen = ": the figure by which it was chosen"
+    if confirmation.fresh_expected:
+        return f"{chosen}; runs that have no part in the choice are yet to come"
+    return f"{chosen}; raise confirm.seeds for runs that have no part in the choice"
+
+
+def _searched(confirmation: Confirmation, words: MetricFormat, chosen: Level) -> str:
+    searched = confirmation.searched.get(chosen.arm.name)
+    if searched is None:
+        return ""
+    extreme = "minimum" if words.goal == "minimize" else "maximum"
+    return f" Its value in the search was {words.show(searched)}, a {extreme} of single runs and so optimistic."
+
+
+def _apart(confirmation: Confirmation, words: MetricFormat, chosen: Level) -> list[str]:
+    """Which candidates cannot be told apart from the best mean, and the smallest of them."""
+    indistinct, best = confirmation.indistinct, confirmation.levels[0]
+    if not indistinct:
+        return []
+    others = [label(level.arm) for level in indistinct if level is not chosen]
+    more = f"{len(others) - NAMED} more" if len(others) > NAMED else ""
+    names = listed([*others[:NAMED], more] if more else others)
+    compared = [rival.difference.estimate.n for rival in confirmation.rivals if rival.difference is not None]
+    seeds = count(max(compared), "seed")
+    how = f"paired over {seeds}, Holm over {count(len(compared), 'comparison')} with the best mean"
+    text = f"Confirm cannot tell {names} apart from it ({how})"
+    if chosen is not best:
+        text += f"; the best mean was {words.show(best.center)}, of {label(best.arm)}"
+    return [f"{text}{_smaller(confirmation, chosen)}."]
+
+
+def _smaller(confirmation: Confirmation, chosen: Level) -> str:
+    smallest = confirmation.smallest
+    if smallest is None:
+        return ""
+    size = f"{smallest.arm.cost['parameters']:,} parameters"
+    if "macs" in smallest.arm.cost:
+        size += f", {smallest.arm.cost['macs']:,} MACs"
+    if smallest.arm.name == chosen.arm.name:
+        return f"; it is the smallest of them ({size})"
+    return f"; the smallest of them is {label(smallest.arm)} ({size})"
