@@ -1,4 +1,4 @@
-"""List what weakens the figures of a report: accepted changes, teachers of the same data, dead workers, repeats.
+"""List what weakens the figures of a report: accepted changes, unequal tuning, teachers of the same data, and more.
 
 What was changed after looking comes first. What another program has added to the database is listed too: it is in no
 figure.
@@ -11,6 +11,7 @@ from typing import Any
 
 from sweeps.artifacts.layout import VALIDATION
 from sweeps.evidence.declaration.sentences import declaration_sentences
+from sweeps.evidence.procedure.tuning import unequal_tuning
 from sweeps.formatting import count
 from sweeps.storage.drift import Drift
 from sweeps.storage.results import SAME_DATA, Results
@@ -21,6 +22,7 @@ def caveats(results: Results) -> list[str]:
     return [
         *declaration_sentences(results),
         *_accepted_changes(results),
+        *unequal_tuning(results),
         *_shared_data(results),
         *_worker_deaths(results),
         *_repeated(results),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sweeps.artifacts.layout import CONFIRM, INCUMBENT_RUNS
 from sweeps.evidence.ending import ending_sentences, unfinished_search
 from sweeps.evidence.findings import Findings
+from sweeps.evidence.procedure.tuning import GIVEN, tuned_by
 from sweeps.formatting import MetricFormat, count, hours, listed, percent, status_name
 from sweeps.report.sentences import evidence_answer
 from sweeps.report.tables.cost import Cost
@@ -33,7 +34,7 @@ def answer(findings: Findings) -> list[str]:
     sentences = [_best(findings.results, ranked[0], words)]
     baseline = findings.baseline_trial
     if baseline is not None and baseline.value is not None:
-        sentences.append(_against_baseline(ranked[0], baseline, baseline.value, words))
+        sentences.append(_against_baseline(ranked[0], baseline, baseline.value, words, findings.results.counted))
     return sentences
 
 
@@ -139,13 +140,13 @@ def _costs(results: Results, best: Trial) -> str:
     return f" with {listed(texts)}" if texts else ""
 
 
-def _against_baseline(best: Trial, baseline: Trial, value: float, words: MetricFormat) -> str:
+def _against_baseline(best: Trial, baseline: Trial, value: float, words: MetricFormat, trials: int) -> str:
     if best is baseline:
         return "This is the baseline: no trial did better."
     difference = words.difference((best.value or 0.0) - value)
     return (
-        f"The baseline (trial {baseline.number}) reached {words.show(value)}: "
-        f"the best differs from it by {difference}, a difference between single runs, not a test."
+        f"The baseline (trial {baseline.number}, {GIVEN}) reached {words.show(value)}: "
+        f"the best ({tuned_by(trials)}) differs from it by {difference}, a difference between single runs, not a test."
     )
 
 

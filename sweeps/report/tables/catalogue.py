@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
 from sweeps.artifacts.layout import ABLATION, FINAL, TEST, VALIDATION
 from sweeps.evidence import Ablation, Comparison
 from sweeps.evidence.findings import Findings
+from sweeps.evidence.procedure.tuning import unequal_tuning
 from sweeps.formatting import MetricFormat, count, hours, in_local_time, percent
 from sweeps.report.data import ReportData
 from sweeps.report.declarations import declared_provenance
@@ -89,7 +91,9 @@ def ablation_tables(data: ReportData) -> list[Table]:
     not_applicable = not_applicable_table(ablation.not_applicable)
     return _present(
         _effects(ablation, words),
-        _comparisons("ablation", "Every arm against its reference", ablation.comparisons, words),
+        _with_tuning(
+            data.findings, _comparisons("ablation", "Every arm against its reference", ablation.comparisons, words)
+        ),
         _retuned(data.findings, ablation),
         _checks("ablation_checks", "Checks and counts", ablation.comparisons, words),
         _levels(ablation, words),
@@ -106,7 +110,10 @@ def final_tables(data: ReportData) -> list[Table]:
     comparisons = final.sets[0].comparisons
     return _present(
         _test(data.findings),
-        _comparisons("test_differences", "Differences on the test set", comparisons, words, TEST),
+        _with_tuning(
+            data.findings,
+            _comparisons("test_differences", "Differences on the test set", comparisons, words, TEST),
+        ),
         _checks("test_checks", "Checks and counts on the test set", comparisons, words),
         _shifts(data.findings),
         *_further(TEST, data, FINAL),
@@ -250,6 +257,11 @@ def _comparisons(
     # A column with the same reference in every row says nothing.
     unshown = ["against"] if {one.reference.name for one in comparisons} == {BASELINE} else []
     return Table(name, title, comparison_table(comparisons), kinds, titles, note, unshown=unshown)
+
+
+def _with_tuning(findings: Findings, table: Table) -> Table:
+    """Return a table of comparisons with a note on arms that were not tuned alike."""
+    return replace(table, note=" ".join([table.note, *unequal_tuning(findings.results)]))
 
 
 def _checks(name: str, title: str, comparisons: Sequence[Comparison], words: MetricFormat) -> Table:
