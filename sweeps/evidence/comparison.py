@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sweeps.evidence.equivalence import Equivalence, equivalences
+from sweeps.evidence.equivalence import Equivalence, Margin, equivalences
 from sweeps.evidence.level import Level, Missing
 from sweeps.evidence.verdict import action, before_first_look, compared, remarks, without_failures
 from sweeps.formatting import MetricFormat
@@ -117,7 +117,7 @@ def comparisons(levels: Sequence[Level], terms: Terms) -> tuple[Comparison, ...]
     least = terms.looks.first if terms.looks else 2
     family = sum(len(reference.values.keys() & level.values.keys()) >= least for reference, level in both)
     tested = [_test(reference, level, terms, family) for reference, level in both]
-    adjusted = _adjusted(tested, terms.looks)
+    adjusted = _adjusted(tested, terms)
     return tuple(_comparison(one, adjusted.get(one.level.arm.name), family, terms) for one in tested)
 
 
@@ -161,13 +161,14 @@ def _after_looks(fixed: Paired | None, looks: Looks | None, family: int) -> Pair
     return anytime_paired(fixed, looks, family) if fixed.n >= looks.first else None
 
 
-def _adjusted(tested: Sequence[_Tested], looks: Looks | None) -> dict[str, _Adjusted]:
+def _adjusted(tested: Sequence[_Tested], terms: Terms) -> dict[str, _Adjusted]:
     """Correct the p-values of each kind over the comparisons that have one, by arm."""
     members = [(one.paired, one.reference, one.level) for one in tested if one.paired]
     p = holm([statistics.p for statistics, _, _ in members])
     flips = holm([statistics.sign_flip_p for statistics, _, _ in members])
-    rows = zip(members, p, flips, equivalences(members, looks), strict=True)
-    return {level.arm.name: _Adjusted(own, flip, within) for (_, _, level), own, flip, within in rows}
+    within = equivalences([Margin.of(*member) for member in members], terms.margin, terms.looks)
+    rows = zip(members, p, flips, within, strict=True)
+    return {level.arm.name: _Adjusted(own, flip, near) for (_, _, level), own, flip, near in rows}
 
 
 def _comparison(one: _Tested, adjusted: _Adjusted | None, family: int, terms: Terms) -> Comparison:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sweeps.evidence.comparison import Terms, left_out
+from sweeps.evidence.equivalence import Equivalence, Margin, equivalences
 from sweeps.evidence.level import Level, Missing
 from sweeps.evidence.verdict import effect as verdict_on
 from sweeps.evidence.verdict import remarks
@@ -20,6 +21,7 @@ from sweeps.stats import (
     anytime_simultaneous,
     contrasts,
     detectable,
+    equivalence_p,
     holm,
     simultaneous,
 )
@@ -45,6 +47,7 @@ class Effect:
         detectable: The effect that as many seeds find with 80 % power by the test corrected over all effects.
         sign_flip_p: The p of the sign-flip test over the seeds.
         sign_flip_holm: The same, adjusted over all effects (Holm).
+        equivalence: The test against the margin, adjusted over all effects; None without a margin.
     """
 
     components: tuple[str, ...]
@@ -59,6 +62,7 @@ class Effect:
     detectable: float | None = None
     sign_flip_p: float | None = None
     sign_flip_holm: float | None = None
+    equivalence: Equivalence | None = None
 
 
 def effects(levels: Sequence[Level], terms: Terms) -> tuple[Effect, ...]:
@@ -82,16 +86,28 @@ def effects(levels: Sequence[Level], terms: Terms) -> tuple[Effect, ...]:
         estimates = tuple(anytime)
     adjusted = holm([contrast.location.p for contrast in estimates])
     flips = holm([contrast.sign_flip_p for contrast in estimates])
+    near = equivalences([_margin(contrast, levels, terms) for contrast in estimates], terms.margin, terms.looks)
     missing = left_out(levels)
     return tuple(
-        _effect(contrast, p, components, len(estimates), missing, terms)
-        for contrast, *p in zip(estimates, adjusted, flips, strict=True)
+        _effect(contrast, (p, flip), within, components, len(estimates), missing, terms)
+        for contrast, p, flip, within in zip(estimates, adjusted, flips, near, strict=True)
     )
+
+
+def _margin(contrast: Contrast, levels: Sequence[Level], terms: Terms) -> Margin:
+    """The test of an effect against the margin. A failed run of any arm is behind every effect."""
+    tested, failures = contrast.location, sum(level.failures for level in levels)
+    p = equivalence_p(tested, terms.margin) if terms.margin is not None else 1.0
+    if terms.looks is not None:
+        p = terms.looks.adjusted(p, tested.estimate.n, sides=1)
+    judged = all(level.collapsed is not None for level in levels)
+    return Margin(tested.estimate, tested.df, p, failures, min(len(level.values) for level in levels), judged)
 
 
 def _effect(
     contrast: Contrast,
-    adjusted: Sequence[float],
+    adjusted: tuple[float, float],
+    equivalence: Equivalence | None,
     components: Sequence[str],
     family: int,
     missing: tuple[Missing, ...],
@@ -106,7 +122,7 @@ def _effect(
     else:
         least = anytime_detectable(estimate, looks, family)
     most = looks.last if looks else None
-    words = verdict_on(names, terms.metric_format, estimate, p_holm, family, least, most)
+    words = verdict_on(names, terms.metric_format, estimate, p_holm, family, least, equivalence, most)
     aliases = _aliases(contrast, components)
     shared = f" It shares its estimate with {', '.join(aliases)}: the design cannot tell them apart." if aliases else ""
     after = remarks("seed", "", (0, 0), 0, (0, 0), [(lost.replicate, lost.why) for lost in missing])
@@ -123,6 +139,7 @@ def _effect(
         detectable=least,
         sign_flip_p=contrast.sign_flip_p,
         sign_flip_holm=sign_flip_holm,
+        equivalence=equivalence,
     )
 
 

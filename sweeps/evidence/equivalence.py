@@ -8,7 +8,34 @@ from dataclasses import dataclass
 
 from sweeps.evidence.level import Level
 from sweeps.formatting import MetricFormat, count, p_text
-from sweeps.stats import ALPHA, Looks, Paired, holm, holm_steps, interval_at, share_bound
+from sweeps.stats import ALPHA, Estimate, Looks, Paired, holm, holm_steps, interval_at, share_bound
+
+
+@dataclass(frozen=True)
+class Margin:
+    """A difference or an effect, tested against the margin.
+
+    Attributes:
+        estimate: The difference with its interval.
+        df: The degrees of freedom of the interval.
+        p: The larger p of the two one-sided tests.
+        failures: The number of runs behind it that diverged or collapsed.
+        runs: The number of runs of an arm.
+        judged: Whether runs can collapse: not without a chance level.
+    """
+
+    estimate: Estimate
+    df: int
+    p: float
+    failures: int
+    runs: int
+    judged: bool
+
+    @classmethod
+    def of(cls, paired: Paired, reference: Level, level: Level) -> Margin:
+        """Return the test of a comparison, whose statistics have a margin."""
+        failures, judged = reference.failures + level.failures, level.collapsed is not None
+        return cls(paired.estimate, paired.df, paired.equivalence_p or 0.0, failures, len(level.values), judged)
 
 
 @dataclass(frozen=True)
@@ -23,9 +50,9 @@ class Equivalence:
             over the number of tests left. It lies within the margin exactly if `p_holm` is below 5 %.
         interval: That interval; None where the difference has none, or where failures void the claim it would make.
         family: The number of tests over which p is adjusted.
-        failures: The number of runs of both arms that diverged or collapsed. Any of them voids the claim: a mean over
+        failures: The number of runs of the arms that diverged or collapsed. Any of them voids the claim: a mean over
             seeds hides how often an arm fails.
-        runs: The number of the arm's runs.
+        runs: The number of runs of the arm; for an effect, of each arm.
         judged: Whether runs can collapse: not without a chance level.
     """
 
@@ -50,44 +77,50 @@ class Equivalence:
         return self.passed and not self.failures
 
 
-def equivalences(tested: Sequence[tuple[Paired, Level, Level]], looks: Looks | None = None) -> list[Equivalence | None]:
-    """Return the equivalence tests of one family, in the same order; None for each without a margin.
+def equivalences(
+    tested: Sequence[Margin], margin: float | None, looks: Looks | None = None
+) -> list[Equivalence | None]:
+    """Adjust the tests of one family; None for each without a margin.
 
     Args:
-        tested: The statistics of each comparison, its reference and its arm.
-        looks: The looks at comparisons that may be looked at after every pair; None with another rule.
+        tested: The tests.
+        margin: The largest difference that does not matter.
+        looks: The looks at differences that may be looked at after every pair; None with another rule.
     """
-    p = [paired.equivalence_p for paired, _, _ in tested if paired.equivalence_p is not None]
-    if len(p) < len(tested):  # the margin is that of the study: every comparison has it, or none
+    if margin is None:
         return [None] * len(tested)
-    rows = zip(tested, p, holm(p), holm_steps(p), strict=True)
-    return [_equivalence(one, (own, adjusted), step, len(p), looks) for one, own, adjusted, step in rows]
+    p = [one.p for one in tested]
+    levels = [2 * ALPHA / step for step in holm_steps(p)]
+    intervals = [_interval(one, level, looks) for one, level in zip(tested, levels, strict=True)]
+    rows = zip(tested, holm(p), levels, intervals, strict=True)
+    return [_equivalence(one, margin, adjusted, 1 - level, ends, len(p)) for one, adjusted, level, ends in rows]
 
 
 def _equivalence(
-    one: tuple[Paired, Level, Level], p: tuple[float, float], step: int, family: int, looks: Looks | None
+    one: Margin, margin: float, p_holm: float, coverage: float, interval: tuple[float, float] | None, family: int
 ) -> Equivalence:
-    paired, reference, level = one
-    failures = reference.failures + level.failures
-    void = not paired.estimate.has_interval or failures
     return Equivalence(
-        margin=paired.margin or 0.0,
-        p=p[0],
-        p_holm=p[1],
-        coverage=1 - 2 * ALPHA / step,
-        interval=None if void else _interval(paired, 2 * ALPHA / step, looks),
+        margin=margin,
+        p=one.p,
+        p_holm=p_holm,
+        coverage=coverage,
+        interval=interval,
         family=family,
-        failures=failures,
-        runs=len(level.values),
-        judged=level.collapsed is not None,
+        failures=one.failures,
+        runs=one.runs,
+        judged=one.judged,
     )
 
 
-def _interval(paired: Paired, level: float, looks: Looks | None) -> tuple[float, float]:
+def _interval(one: Margin, level: float, looks: Looks | None) -> tuple[float, float] | None:
+    """The interval of a Holm step; None where the difference has none, or failures void the claim it would make."""
+    estimate = one.estimate
+    if not estimate.has_interval or one.failures:
+        return None
     if looks is None:
-        return interval_at(paired.estimate, level, paired.df)
-    half = looks.critical(paired.n, level) * paired.sd / math.sqrt(paired.n)
-    return paired.mean - half, paired.mean + half
+        return interval_at(estimate, level, one.df)
+    half = looks.critical(estimate.n, level) * estimate.sd / math.sqrt(estimate.n)
+    return estimate.mean - half, estimate.mean + half
 
 
 def within(metric_format: MetricFormat, margin: float) -> str:
@@ -95,11 +128,17 @@ def within(metric_format: MetricFormat, margin: float) -> str:
     return f"smaller than ±{margin:g}{' pp' if metric_format.unit else ''}"
 
 
-def equivalence_text(metric_format: MetricFormat, equivalence: Equivalence, paired: Paired) -> str:
-    """Return the claim with its p, the interval of its Holm step, and how often the arm may collapse."""
+def equivalence_text(metric_format: MetricFormat, equivalence: Equivalence, estimate: Estimate) -> str:
+    """Return the claim with its p, the interval of its Holm step, and how often the arm may collapse.
+
+    Args:
+        metric_format: The format of the metric.
+        equivalence: The test.
+        estimate: The difference with its 95 % interval.
+    """
     name = "Holm p" if equivalence.family > 1 else "p"
     parts = [f"equivalence, {name} {p_text(equivalence.p_holm)}, {_interval_text(metric_format, equivalence)}"]
-    if paired.estimate.has_interval and max(-paired.low, paired.high) > equivalence.margin:
+    if estimate.has_interval and max(-estimate.low, estimate.high) > equivalence.margin:
         tests = "two one-sided 5 % tests rest on the 90 % interval"
         parts.append(f"the wider 95 % interval reaches beyond the margin, but {tests}")
     parts.append(_bound(equivalence))
@@ -109,7 +148,7 @@ def equivalence_text(metric_format: MetricFormat, equivalence: Equivalence, pair
 def voided_text(metric_format: MetricFormat, equivalence: Equivalence) -> str:
     """Return why a difference whose tests passed is not called smaller than the margin."""
     name = "Holm p" if equivalence.family > 1 else "p"
-    failed = f"{count(equivalence.failures, 'run')} of the two arms diverged or collapsed"
+    failed = f"{count(equivalence.failures, 'run')} of the arms diverged or collapsed"
     claim = within(metric_format, equivalence.margin)
     return f"not called {claim} (equivalence, {name} {p_text(equivalence.p_holm)}), because {failed}"
 

@@ -53,18 +53,19 @@ def compared(
     caution = _few_pairs(paired.n)
     if paired.equal and paired.mean == 0:
         same = f"the two recipes gave the same {metric_format.label} in each of {count(paired.n, 'pair')}"
-        also = _also(metric_format, paired, equivalence)
+        also = _also(metric_format, paired.estimate, equivalence)
         return Verdict(f"{action}: identical figures: {same}{also}.{caution}", "identical")
     if p_holm < ALPHA:
         verdict = _moved(action, metric_format, paired, p_holm, family, equivalence)
         return Verdict(f"{verdict.sentence}{caution}", verdict.short)
     figures = _figures(metric_format, paired, p_holm, family)
     if equivalence is not None and equivalence.claimed:
-        result = f"the difference in {metric_format.label} is {equivalence_text(metric_format, equivalence, paired)}"
+        claim = equivalence_text(metric_format, equivalence, paired.estimate)
+        result = f"the difference in {metric_format.label} is {claim}"
         return Verdict(f"{action}: {result}; {figures}.{caution}", within(metric_format, equivalence.margin))
     why = _inconclusive(paired.estimate, figures, p_holm, family)
     could_detect = _could_detect(metric_format, paired.n, paired.detectable)
-    also = _also(metric_format, paired, equivalence)
+    also = _also(metric_format, paired.estimate, equivalence)
     return Verdict(f"{action}: for {metric_format.label} {why}{could_detect}{also}.{caution}", INCONCLUSIVE)
 
 
@@ -75,6 +76,7 @@ def effect(
     p_holm: float,
     family: int,
     least: float,
+    equivalence: Equivalence | None = None,
     at_most: int | None = None,
 ) -> Verdict:
     """Return the verdict on an effect of a factorial.
@@ -86,25 +88,47 @@ def effect(
         p_holm: The adjusted p.
         family: The number of effects over which p is adjusted.
         least: The smallest effect that as many seeds would detect with 80 % power.
+        equivalence: The test against the margin; None without one.
         at_most: The seeds at the last look, with an anytime interval.
     """
+    after = _few_pairs(estimate.n)
+    if p_holm >= ALPHA:
+        return _open_effect(components, metric_format, estimate, p_holm, family, least, equivalence, at_most)
     half = _half(estimate)
     numbers = _numbers(metric_format, estimate, "seed", p_holm, family, at_most=at_most)
-    if p_holm >= ALPHA:
-        subject = "Main effect of" if len(components) == 1 else "Interaction of"
-        why = _inconclusive(estimate, f"{_signed(metric_format, estimate.mean, half)}, {numbers}", p_holm, family)
-        could_detect = _could_detect(metric_format, estimate.n, least)
-        sentence = f"{subject} {listed(components)}: for {metric_format.label} {why}{could_detect}."
-        return Verdict(f"{sentence}{_few_pairs(estimate.n)}", INCONCLUSIVE)
     size, spread = metric_format.gap(estimate.mean, half), _spread(metric_format, estimate, numbers)
-    verb, direction = _verb(estimate.mean), _direction(metric_format, estimate.mean)
+    verb, short = _verb(estimate.mean), _direction(metric_format, estimate.mean)
+    also = _also(metric_format, estimate, equivalence)
+    if equivalence is not None and equivalence.claimed:
+        short = f"{short}, {within(metric_format, equivalence.margin)}"
     if len(components) == 1:
         moved = f"{verb} {metric_format.label} by {size}, averaged over the other components"
-        return Verdict(f"Having {components[0]} {moved} ({spread}).{_few_pairs(estimate.n)}", direction)
+        return Verdict(f"Having {components[0]} {moved} ({spread}){also}.{after}", short)
     first, second = components
     moved = f"{second} {verb} the effect of {first} on {metric_format.label}; half of that change is {size}"
-    sentence = f"Interaction of {first} and {second}: {moved} ({spread})."
-    return Verdict(f"{sentence}{_few_pairs(estimate.n)}", direction)
+    return Verdict(f"Interaction of {first} and {second}: {moved} ({spread}){also}.{after}", short)
+
+
+def _open_effect(
+    components: Sequence[str],
+    metric_format: MetricFormat,
+    estimate: Estimate,
+    p_holm: float,
+    family: int,
+    least: float,
+    equivalence: Equivalence | None,
+    at_most: int | None,
+) -> Verdict:
+    """The verdict on an effect that Holm's test does not confirm."""
+    subject = f"{'Main effect of' if len(components) == 1 else 'Interaction of'} {listed(components)}"
+    numbers = _numbers(metric_format, estimate, "seed", p_holm, family, at_most=at_most)
+    figures, after = f"{_signed(metric_format, estimate.mean, _half(estimate))}, {numbers}", _few_pairs(estimate.n)
+    if equivalence is not None and equivalence.claimed:
+        result = f"on {metric_format.label} it is {equivalence_text(metric_format, equivalence, estimate)}"
+        return Verdict(f"{subject}: {result}; {figures}.{after}", within(metric_format, equivalence.margin))
+    why = _inconclusive(estimate, figures, p_holm, family) + _could_detect(metric_format, estimate.n, least)
+    also = _also(metric_format, estimate, equivalence)
+    return Verdict(f"{subject}: for {metric_format.label} {why}{also}.{after}", INCONCLUSIVE)
 
 
 def _could_detect(metric_format: MetricFormat, n: int, least: float) -> str:
@@ -190,18 +214,18 @@ def _moved(
     moved = f"{_verb(paired.mean)} {metric_format.label} by {metric_format.gap(paired.mean, _half(estimate))}"
     sentence = f"{action} {moved} ({_spread(metric_format, estimate, numbers)})"
     short = _direction(metric_format, paired.mean)
-    sentence += _also(metric_format, paired, equivalence)
+    sentence += _also(metric_format, estimate, equivalence)
     if equivalence is None or not equivalence.claimed:
         return Verdict(f"{sentence}.", short)
     return Verdict(f"{sentence}.", f"{short}, {within(metric_format, equivalence.margin)}")
 
 
-def _also(metric_format: MetricFormat, paired: Paired, equivalence: Equivalence | None) -> str:
+def _also(metric_format: MetricFormat, estimate: Estimate, equivalence: Equivalence | None) -> str:
     """The clause on an equivalence that stands beside another result; empty if its tests did not pass."""
     if equivalence is None or not equivalence.passed:
         return ""
     if equivalence.claimed:
-        return f"; the difference is {equivalence_text(metric_format, equivalence, paired)}"
+        return f"; the difference is {equivalence_text(metric_format, equivalence, estimate)}"
     return f"; it is {voided_text(metric_format, equivalence)}"
 
 

@@ -198,14 +198,17 @@ def _families(names: Sequence[str]) -> dict[str, tuple[str | None, int | None]]:
 
 
 def _difference(one: Comparison, paired: Paired) -> tuple[Any, ...]:
-    equivalence = (one.equivalence.interval if one.equivalence else None) or (None, None)
-    spread = (paired.n, paired.mean, *_ends(paired.estimate), *(one.simultaneous or (None, None)), *equivalence)
-    return (label(one.arm), *spread, one.p_holm, one.short)
+    return (label(one.arm), paired.n, *_intervals(one, paired.estimate), one.p_holm, one.short)
 
 
 def _effect(one: Effect) -> tuple[Any, ...]:
-    spread = (one.estimate.n, one.estimate.mean, *_ends(one.estimate), *(one.simultaneous or (None, None)))
-    return (effect_name(one), *spread, None, None, one.p_holm, one.short)
+    return (effect_name(one), one.estimate.n, *_intervals(one, one.estimate), one.p_holm, one.short)
+
+
+def _intervals(one: Comparison | Effect, estimate: Estimate) -> tuple[float | None, ...]:
+    """The difference with its interval, its simultaneous one and that of its equivalence test."""
+    equivalence = (one.equivalence.interval if one.equivalence else None) or (None, None)
+    return (estimate.mean, *_ends(estimate), *(one.simultaneous or (None, None)), *equivalence)
 
 
 def _ends(estimate: Estimate | None) -> tuple[float | None, float | None]:

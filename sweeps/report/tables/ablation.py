@@ -18,6 +18,7 @@ from sweeps.trial.arm import RETUNED, Arm
 
 EDITS_SHOWN = 4
 MAIN = ["arm", "change", "against", "pairs", "reference mean", "arm mean", "difference", "Holm p", "verdict"]
+EQUIVALENCE = ("equivalence p", "Holm equivalence p", "equivalence interval", "coverage of the equivalence interval")
 CHECKS = [
     "arm",
     "simultaneous interval",
@@ -27,10 +28,7 @@ CHECKS = [
     "d_z",
     "P(arm beats reference)",
     "detectable difference",
-    "equivalence p",
-    "Holm equivalence p",
-    "equivalence interval",
-    "coverage of the equivalence interval",
+    *EQUIVALENCE,
     "correlation of pairs",
     "diverged",
     "collapsed",
@@ -100,13 +98,14 @@ def effects_table(effects: Sequence[Effect]) -> pd.DataFrame:
             effect.p_holm,
             effect.sign_flip_holm,
             effect.detectable or None,
+            *_equivalence(effect.equivalence),
             ", ".join(effect.aliases) or None,
             effect.short,
         )
         for effect in effects
     ]
-    figures = ["estimate", "simultaneous interval", "p", "Holm p", "Holm sign-flip p", "detectable effect"]
-    return frame_of(rows, ["effect", "kind", "seeds", *figures, "aliases", "verdict"])
+    figures, checks = ["estimate", "simultaneous interval", "p", "Holm p"], ["Holm sign-flip p", "detectable effect"]
+    return frame_of(rows, ["effect", "kind", "seeds", *figures, *checks, *EQUIVALENCE, "aliases", "verdict"])
 
 
 def effect_name(effect: Effect) -> str:

@@ -19,6 +19,7 @@ from sweeps.report.images.tables import image_frames
 from sweeps.report.incumbent import choice_note
 from sweeps.report.tables import levels
 from sweeps.report.tables.ablation import (
+    EQUIVALENCE,
     checks_table,
     comparison_table,
     effects_table,
@@ -269,9 +270,7 @@ def _checks(name: str, title: str, comparisons: Sequence[Comparison], words: Met
     kinds: Formats = {
         "simultaneous interval": moved,
         **dict.fromkeys(("sign-flip p", "Holm sign-flip p", "smallest sign-flip p"), probability),
-        **dict.fromkeys(("equivalence p", "Holm equivalence p"), probability),
-        "equivalence interval": moved,
-        "coverage of the equivalence interval": lambda share: f"{100 * share:.3g} %",
+        **_equivalence(words),
         "without diverged and collapsed": moved,
         **dict.fromkeys(("d_z", "P(arm beats reference)", "correlation of pairs"), plain),
         "detectable difference": lambda value: moved(value).lstrip("+"),
@@ -294,12 +293,21 @@ def _checks(name: str, title: str, comparisons: Sequence[Comparison], words: Met
     return Table(name, title, checks_table(comparisons), kinds, titles, note, folded=True)
 
 
+def _equivalence(words: MetricFormat) -> Formats:
+    return {
+        **dict.fromkeys(EQUIVALENCE[:2], probability),
+        EQUIVALENCE[2]: difference(words),
+        EQUIVALENCE[3]: lambda share: f"{100 * share:.3g} %",
+    }
+
+
 def _effects(ablation: Ablation, words: MetricFormat) -> Table:
     moved = difference(words)
     kinds: Formats = {
         **dict.fromkeys(("estimate", "simultaneous interval"), moved),
         **dict.fromkeys(("p", "Holm p", "Holm sign-flip p"), probability),
         "detectable effect": lambda value: moved(value).lstrip("+"),
+        **_equivalence(words),
     }
     note = (
         f"On {VALIDATION} data, with seeds as blocks. A main effect: with the component minus without it, averaged "

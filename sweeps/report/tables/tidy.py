@@ -207,7 +207,7 @@ def _effect_row(one: Effect) -> tuple[Any, ...]:
     about = (effect_name(one), kind, None, None, estimate.n, None, None)
     spread = (estimate.mean, estimate.low, estimate.high, *(one.simultaneous or (None, None)))
     tested = (one.p, one.p_holm, one.sign_flip_holm, one.detectable or None)
-    return (*about, *spread, *tested, *(None,) * 7, one.short, one.verdict)
+    return (*about, *spread, *tested, *_equivalence(one.equivalence), None, None, one.short, one.verdict)
 
 
 def _not_applicable_row(arm: Arm) -> tuple[Any, ...]:

@@ -217,3 +217,23 @@ def test_images_of_a_set_are_counted_in_its_confusion_matrix_and_its_runs_judged
     assert evidence is not None
     # 1.96 standard errors of a guess among 400 images are 2.9 points; 2 % of the chance level would be 0.2.
     assert [level.collapsed for level in evidence.sets[0].levels] == [1]
+
+
+def test_effects_of_a_factorial_are_tested_against_the_margin_as_one_family(tmp_path: Path) -> None:
+    none = Arm("no a, b", {"a": 0, "b": 0}, removed=("a", "b"), reference="baseline")
+    rows = [(BASE, accuracies(BASELINE)), *((arm(name), spread_around(shift)) for name, shift in (("a", 0), ("b", 9)))]
+    both = [value + 9.1 for value in spread_around(0.0)]
+    rule = {"components": {"a": {"lr": 0.1}, "b": {"momentum": 0.1}}, "seeds": 8, "margin": 1.0, "design": "factorial"}
+    plain = results(tmp_path, stage("ablation", *rows, (none, both), design="factorial"), ablation=rule)
+    evidence = ablation(judged(plain))
+    assert evidence is not None
+    tests = [one.equivalence for one in evidence.effects]
+    assert [test.family if test else None for test in tests] == [3, 3, 3]
+    for one, test in zip(evidence.effects, tests, strict=True):
+        assert test is not None
+        assert test.interval is not None
+        assert (max(-test.interval[0], test.interval[1]) < 1.0) == test.passed == ("smaller than" in one.short)
+        assert one.sign_flip_holm is not None
+        assert one.sign_flip_p is not None
+        assert one.sign_flip_holm >= one.sign_flip_p
+    assert [one.short for one in evidence.effects].count("lower") == 1

@@ -207,9 +207,10 @@ def test_factorial_has_effects_worked_by_hand_and_no_comparisons(tmp_path: Path)
     assert ablation_evidence.comparisons == ()
     assert [effect.components for effect in ablation_evidence.effects] == [("a",), ("b",), ("a", "b")]
     assert [effect.estimate.mean for effect in ablation_evidence.effects] == pytest.approx([4.0, 0.0, 2.0])
-    assert [effect.short for effect in ablation_evidence.effects] == ["higher", "inconclusive", "higher"]
+    assert [effect.short for effect in ablation_evidence.effects] == ["higher", "smaller than ±0.5 pp", "higher"]
     main = ablation_evidence.effects[0]
     assert main.p_holm == pytest.approx(3 * main.p)
+    assert main.simultaneous is not None
     assert main.simultaneous[0] < main.estimate.low < main.estimate.high < main.simultaneous[1]
 
 

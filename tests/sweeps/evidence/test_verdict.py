@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sweeps.evidence.equivalence import Equivalence, equivalences
+from sweeps.evidence.equivalence import Equivalence, Margin, equivalences
 from sweeps.evidence.level import Level
 from sweeps.evidence.verdict import action, compared, effect, remarks
 from sweeps.formatting import MetricFormat, listed, p_text
@@ -52,7 +52,8 @@ def equivalent(difference: Paired, family: int = 1, failures: int = 0, collapsed
     """The equivalence test of a difference whose p is the largest of its family."""
     level = Level(Arm("a", {}), dict.fromkeys(range(difference.n), 1.0), None, failures, (), collapsed)
     smaller = replace(difference, equivalence_p=(difference.equivalence_p or 0) / 100)
-    found = equivalences([(difference, level, level), *[(smaller, level, level)] * (family - 1)])[0]
+    tests = [Margin.of(difference, level, level), *[Margin.of(smaller, level, level)] * (family - 1)]
+    found = equivalences(tests, difference.margin)[0]
     assert found is not None
     return found
 
@@ -92,7 +93,7 @@ def test_a_failed_run_voids_the_claim_of_equivalence(failed: dict[str, int]) -> 
     difference = shifted(*SMALL, margin=0.5)
     verdict = compared("Removing flip", ACCURACY, 6, difference, 0.6, 2, equivalent(difference, **failed))
     assert verdict.short == "inconclusive"
-    assert "it is not called smaller than ±0.5 pp (equivalence, p < 0.0001), because 2 runs of the two arms" in (
+    assert "it is not called smaller than ±0.5 pp (equivalence, p < 0.0001), because 2 runs of the arms" in (
         verdict.sentence
     )
 
@@ -242,6 +243,24 @@ def test_main_effect_and_interaction_are_told_apart() -> None:
         "Interaction of relu and norm: norm raised the effect of relu on validation accuracy; half of that change is "
         "3.0 pp (95 % CI 2.1 to 3.9, n = 6 seeds, Holm p = 0.001)."
     )
+
+
+def test_effect_within_the_margin_is_equivalence_too() -> None:
+    estimate = Estimate(0.02, -0.06, 0.1, 6, 0.08)
+    (test,) = equivalences([Margin(estimate, 5, 0.001, 0, 6, True)], 0.5)
+    verdict = effect(("relu",), ACCURACY, estimate, 0.6, 3, 0.2, test)
+    assert verdict.sentence == (
+        "Main effect of relu: on validation accuracy it is smaller than ±0.5 pp (equivalence, p = 0.001, 90 % CI of "
+        "this test -0.04 to 0.08; 0 of 6 collapsed, rate below 39 %); +0.02 pp, 95 % CI -0.06 to 0.10, n = 6 seeds, "
+        "Holm p = 0.6."
+    )
+    assert verdict.short == "smaller than ±0.5 pp"
+    assert test is not None
+    moved = effect(("relu",), ACCURACY, replace(estimate, low=0.01), 0.01, 3, 0.2, test)
+    assert moved.short == "higher, smaller than ±0.5 pp"
+    void = effect(("relu",), ACCURACY, estimate, 0.6, 3, 0.2, replace(test, failures=1, interval=None))
+    assert void.short == "inconclusive"
+    assert "it is not called smaller than ±0.5 pp" in void.sentence
 
 
 def test_open_effect_is_inconclusive() -> None:
