@@ -9,7 +9,7 @@ from sweeps.evidence.equivalence import Equivalence, Margin, equivalences
 from sweeps.evidence.level import Level, Missing
 from sweeps.evidence.verdict import action, before_first_look, compared, remarks, without_failures
 from sweeps.formatting import MetricFormat
-from sweeps.stats import Looks, Paired, anytime_paired, anytime_simultaneous, holm, paired, simultaneous
+from sweeps.stats import ALPHA, Looks, Paired, anytime_interval, anytime_paired, holm, paired, simultaneous
 from sweeps.trial.arm import Arm
 
 
@@ -202,7 +202,7 @@ def _comparison(one: _Tested, adjusted: _Adjusted | None, family: int, terms: Te
 
 def _simultaneous(statistics: Paired, family: int, looks: Looks | None) -> tuple[float, float]:
     if looks is not None:
-        return anytime_simultaneous(statistics.mean, statistics.sd, statistics.n, looks, family)
+        return anytime_interval(statistics.estimate, looks, ALPHA / family)
     return simultaneous(statistics.estimate, family, statistics.df)
 
 

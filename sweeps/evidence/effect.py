@@ -13,12 +13,13 @@ from sweeps.evidence.level import Level, Missing
 from sweeps.evidence.verdict import effect as verdict_on
 from sweeps.evidence.verdict import remarks
 from sweeps.stats import (
+    ALPHA,
     Contrast,
     Estimate,
     Looks,
     anytime_detectable,
+    anytime_interval,
     anytime_location,
-    anytime_simultaneous,
     contrasts,
     detectable,
     equivalence_p,
@@ -145,7 +146,7 @@ def _effect(
 
 def _simultaneous(estimate: Estimate, df: int, family: int, looks: Looks | None) -> tuple[float, float]:
     if looks is not None:
-        return anytime_simultaneous(estimate.mean, estimate.sd, estimate.n, looks, family)
+        return anytime_interval(estimate, looks, ALPHA / family)
     return simultaneous(estimate, family, df)
 
 

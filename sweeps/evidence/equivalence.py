@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sweeps.evidence.level import Level
 from sweeps.formatting import MetricFormat, count, p_text
-from sweeps.stats import ALPHA, Estimate, Looks, Paired, holm, holm_steps, interval_at, share_bound
+from sweeps.stats import ALPHA, Estimate, Looks, Paired, anytime_interval, holm, holm_steps, interval_at, share_bound
 
 
 @dataclass(frozen=True)
@@ -119,8 +118,7 @@ def _interval(one: Margin, level: float, looks: Looks | None) -> tuple[float, fl
         return None
     if looks is None:
         return interval_at(estimate, level, one.df)
-    half = looks.critical(estimate.n, level) * estimate.sd / math.sqrt(estimate.n)
-    return estimate.mean - half, estimate.mean + half
+    return anytime_interval(estimate, looks, level / 2, sides=1)
 
 
 def within(metric_format: MetricFormat, margin: float) -> str:

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from scipy import special
 
 from sweeps.stats.alpha import ALPHA
-from sweeps.stats.families import holm
 from sweeps.stats.pairs import Paired, equivalence_p
 from sweeps.stats.sensitivity import POWER
 from sweeps.stats.student import Array, Estimate, Location, location, quantile
@@ -46,9 +45,16 @@ class Looks:
         if not 2 <= self.first <= self.last:
             raise ValueError(f"looks need 2 <= first <= last but got {self.first} and {self.last}")
 
-    def critical(self, n: int, level: float = ALPHA) -> float:
-        """Return the two-sided critical value of t at the look with n pairs: all looks together have the level."""
-        return quantile(self._place(n) - 1, min(1.0, _factor(self, level) * self._share(n)))
+    def critical(self, n: int, level: float = ALPHA, sides: int = 2) -> float:
+        """Return the critical value of t at the look with n pairs: all looks together have the level.
+
+        Args:
+            n: The pairs of this look.
+            level: Of the two-sided test, or of the one-sided one.
+            sides: 1 for a one-sided test.
+        """
+        nominal = min(sides * 0.5, _factor(self, level, sides) * self._share(n))
+        return quantile(self._place(n) - 1, nominal * 2 / sides)
 
     def adjusted(self, p: float, n: int, sides: int = 2) -> float:
         """Return the p that stays valid under looking after every pair.
@@ -63,6 +69,26 @@ class Looks:
         if p >= 1:
             return 1.0
         return min(1.0, max(p, _crossing(self, p / self._share(n), sides)))
+
+    def rejected(self, samples: Sequence[tuple[float, int]], sides: int = 2, level: float = ALPHA) -> list[bool]:
+        """Return which hypotheses of a family Holm's procedure rejects over the adjusted p, without computing these.
+
+        Args:
+            samples: The nominal p and the pairs of each.
+            sides: 1 for one-sided p.
+            level: The family-wise error.
+        """
+        shares = [p / self._share(n) if p < 1 else math.inf for p, n in samples]  # in the order of the adjusted p
+        rejected = [False] * len(samples)
+        for step, place in enumerate(sorted(range(len(samples)), key=shares.__getitem__)):
+            if shares[place] > _factor(self, level / (len(samples) - step), sides):
+                break
+            rejected[place] = True
+        return rejected
+
+    def nominal(self, p: float, n: int, sides: int = 2) -> float:
+        """Return the nominal p at the look with n pairs whose adjusted p is `p`."""
+        return _factor(self, p, sides) * self._share(n) if p < 1 else 1.0
 
     def _share(self, n: int) -> float:
         return self._place(n) / self.last
@@ -87,13 +113,12 @@ def anytime_paired(fixed: Paired, looks: Looks, family: int = 1) -> Paired:
     """
     if fixed.n < looks.first:
         raise ValueError(f"the first look is at {looks.first} pairs, but there are {fixed.n}")
-    error = fixed.sd / math.sqrt(fixed.n)
-    half = looks.critical(fixed.n) * error
+    low, high = anytime_interval(fixed.estimate, looks)
     equivalence = None if fixed.equivalence_p is None else _valid_p(fixed.equivalence_p, fixed, looks, 1)
     return replace(
         fixed,
-        low=fixed.mean - half,
-        high=fixed.mean + half,
+        low=low,
+        high=high,
         p=_valid_p(fixed.p, fixed, looks, 2),
         equivalence_p=equivalence,
         detectable=anytime_detectable(fixed.estimate, looks, family),
@@ -104,15 +129,27 @@ def anytime_paired(fixed: Paired, looks: Looks, family: int = 1) -> Paired:
 def anytime_location(fixed: Location, looks: Looks) -> Location:
     """Return the test of a mean with a fixed n as one that may be looked at after every value."""
     estimate = fixed.estimate
-    half = looks.critical(estimate.n) * estimate.sd / math.sqrt(estimate.n)
+    low, high = anytime_interval(estimate, looks)
     p = looks.adjusted(fixed.p, estimate.n) if estimate.sd > 0 else _without_variance(fixed.p, looks, 2)
-    return replace(fixed, estimate=replace(estimate, low=estimate.mean - half, high=estimate.mean + half), p=p)
+    return replace(fixed, estimate=replace(estimate, low=low, high=high), p=p)
 
 
-def anytime_simultaneous(mean: float, sd: float, n: int, looks: Looks, family: int) -> tuple[float, float]:
-    """Return the ends of the interval that covers at every look, together with the others of its family."""
-    half = looks.critical(n, ALPHA / family) * sd / math.sqrt(n)
-    return mean - half, mean + half
+def anytime_interval(estimate: Estimate, looks: Looks, level: float = ALPHA, sides: int = 2) -> tuple[float, float]:
+    """Return the ends of the interval that covers at every look.
+
+    Without variance they are those of the fixed interval.
+
+    Args:
+        estimate: The mean with its interval of a fixed n.
+        looks: The looks.
+        level: The largest probability that the interval misses the true mean at any look: 5 % over the number of
+            intervals makes them simultaneous.
+        sides: 1 for the interval of two one-sided tests, each with this level.
+    """
+    if estimate.sd == 0:
+        return estimate.low, estimate.high
+    half = looks.critical(estimate.n, level, sides) * estimate.sd / math.sqrt(estimate.n)
+    return estimate.mean - half, estimate.mean + half
 
 
 def anytime_detectable(estimate: Estimate, looks: Looks, family: int) -> float:
@@ -135,17 +172,18 @@ def decided(samples: Sequence[Sequence[float]], looks: Looks, margin: float | No
         margin: The largest difference that does not matter.
     """
     tested = {place: location(values) for place, values in enumerate(samples) if len(values) >= looks.first}
-    p = [anytime_location(one, looks).p for one in tested.values()]
-    sure = np.array(holm(p)) < ALPHA
+    sure = looks.rejected([_nominal(one.p, one, looks, 2) for one in tested.values()])
     if margin is not None:
-        sure |= np.array(holm([_equivalence_p(one, margin, looks) for one in tested.values()])) < ALPHA
+        within = [_nominal(equivalence_p(one, margin), one, looks, 1) for one in tested.values()]
+        sure = [moved or small for moved, small in zip(sure, looks.rejected(within, 1), strict=True)]
     by_place = dict(zip(tested, sure, strict=True))
-    return [bool(by_place.get(place, False)) for place in range(len(samples))]
+    return [by_place.get(place, False) for place in range(len(samples))]
 
 
-def _equivalence_p(tested: Location, margin: float, looks: Looks) -> float:
-    p = equivalence_p(tested, margin)
-    return looks.adjusted(p, tested.estimate.n, 1) if tested.estimate.sd > 0 else _without_variance(p, looks, 1)
+def _nominal(p: float, tested: Location, looks: Looks, sides: int) -> tuple[float, int]:
+    """The nominal p of a comparison and its pairs; without variance, that which gives the p of equal signs."""
+    n = tested.estimate.n
+    return (p if tested.estimate.sd > 0 else looks.nominal(_without_variance(p, looks, sides), n, sides)), n
 
 
 def widening(looks: Looks, n: int, level: float = ALPHA) -> float:
@@ -202,16 +240,16 @@ def _without_variance(p: float, looks: Looks, sides: int) -> float:
 
 
 @lru_cache(maxsize=256)
-def _factor(looks: Looks, level: float) -> float:
+def _factor(looks: Looks, level: float, sides: int) -> float:
     """The nominal level at the last look with which all looks together have `level`."""
     if looks.first == looks.last:
         return level
     # The logarithm of the probability is nearly linear in that of the factor: secants from Bonferroni's factor on.
     aim = math.log(level)
     before, factor = aim, aim - math.log(sum(range(looks.first, looks.last + 1)) / looks.last)
-    reached_before = math.log(_crossing(looks, math.exp(before), 2))
+    reached_before = math.log(_crossing(looks, math.exp(before), sides))
     for _ in range(8):
-        reached = math.log(_crossing(looks, math.exp(factor), 2))
+        reached = math.log(_crossing(looks, math.exp(factor), sides))
         if abs(reached - aim) < 1e-4 or reached == reached_before:
             break
         slope = (factor - before) / (reached - reached_before)

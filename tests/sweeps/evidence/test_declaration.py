@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +11,18 @@ import pytest
 
 from sweeps.artifacts.layout import stage_file
 from sweeps.evidence.caveats import caveats
-from sweeps.evidence.declaration import Declaration, declared_stages
+from sweeps.evidence.declaration import Declaration, declared_now, declared_stages
 from sweeps.evidence.findings import Findings
+from sweeps.report.answer import whole_answer
 from sweeps.report.declarations import declaration_tables, declared_provenance
 from sweeps.storage.results import DECLARED, Results
 from sweeps.storage.runs import open_results
+from tests.sweeps.report import staged
 from tests.sweeps.support import Interrupting, run_inline, toy_study
 
 PARTS: dict[str, Any] = {"handicap": {"handicap": 4.0}, "null": {"unused": 3}}
 MORE = {**PARTS, "momentum": {"momentum": 0.1}}
 BASE: dict[str, Any] = {"parameters": {}, "run_cap": 0, "baseline": {"epochs": 1, "spread": 1.0}}
-FINAL: dict[str, Any] = {**BASE, "ablation": None}
 
 
 def ablated(folder: Path, **settings: Any) -> Results:
@@ -100,6 +102,30 @@ def test_change_after_looking_is_told_with_what_had_been_seen(
         assert all("Holm p" in words for words in amendment.seen.verdicts.values())
 
 
+def test_seeds_grown_from_6_to_16_and_a_margin_moved_after_all_had_been_seen(tmp_path: Path) -> None:
+    rule = {"components": staged.PARTS, "seeds": 6, "margin": 0.5}
+    arms = [staged.arm_of("baseline"), *(staged.without(name) for name in staged.PARTS)]
+    stage = staged.stage_of("ablation", [(arm, staged.draws(90.0)) for arm in arms], design="leave_one_out")
+    few, more = (
+        staged.findings_of(tmp_path, [stage], ablation={**rule, **changed}, confirm=None, final=None).results
+        for changed in ({}, {"seeds": 16, "margin": 1.0})
+    )
+    first = declared_now(None, few.study, "ablation", lambda: replace(few, stages={}))
+    assert declared_now(first, few.study, "ablation", lambda: few) == first
+    declared = declared_now(first, more.study, "ablation", lambda: more)
+    results = replace(more, stages={"ablation": replace(stage, facts={**stage.facts, DECLARED: declared})})
+    at = declaration_of(results).amendments[0].at[:10]
+    assert told(results) == [
+        f"Changed after looking: ablation, seeds 6 -> 16 on {at} after 6 of 6 pairs had been seen: the interval is "
+        f"that of a fixed n and does not account for the look.",
+        f"Changed after looking: ablation, margin 0.5 -> 1 on {at} after 6 of 6 pairs had been seen: equivalence is "
+        f"judged by a margin that was chosen with the figures known.",
+    ]
+    assert told(results) == [sentence for sentence in whole_answer(Findings.of(results)) if "after looking" in sentence]
+    (table,) = declaration_tables(results)
+    assert list(table.frame["after"]) == ["no run", "6 of 6 pairs", "6 of 6 pairs"]
+
+
 def test_change_before_the_first_run_is_on_record_but_not_after_looking(tmp_path: Path) -> None:
     rule: dict[str, Any] = {"baseline": "given", "components": PARTS, "seeds": 2}
     with pytest.raises(KeyboardInterrupt):
@@ -153,9 +179,7 @@ def test_race_and_retuning_are_runs_of_the_ablation(tmp_path: Path) -> None:
 
 
 def test_study_of_before_has_no_declaration_and_says_so_in_the_provenance_only(tmp_path: Path) -> None:
-    from tests.sweeps.report.staged import staged
-
-    results = staged(tmp_path).results
+    results = staged.staged(tmp_path).results
     assert set(declared_provenance(results).values()) == {"not declared before its first run"}
     assert told(results) == []
     assert declaration_tables(results) == []

@@ -10,9 +10,10 @@ from scipy import special
 
 from sweeps.stats import (
     ALPHA,
+    Estimate,
     Looks,
+    anytime_interval,
     anytime_paired,
-    anytime_simultaneous,
     decided,
     decided_at,
     expected_looks,
@@ -89,7 +90,7 @@ def test_p_at_the_end_of_the_interval_is_five_percent() -> None:
 def test_width_beside_a_fixed_number_is_what_the_docs_say() -> None:
     assert [round(widening(LOOKS, n), 2) for n in (6, 12, 24)] == [1.95, 1.46, 1.25]
     assert widening(Looks(8, 8), 8) == pytest.approx(1)
-    low, high = anytime_simultaneous(1.0, 2.0, 12, LOOKS, 6)
+    low, high = anytime_interval(Estimate(1.0, 0.0, 2.0, 12, 2.0), LOOKS, ALPHA / 6)
     assert (high - low) / 2 == pytest.approx(LOOKS.critical(12, ALPHA / 6) * 2 / math.sqrt(12))
 
 
@@ -122,8 +123,17 @@ def test_decision_is_that_of_holm_over_the_family() -> None:
     tiny = list(generator.normal(0, 0.1, 12))
     assert decided([tiny], LOOKS) == [False]
     assert decided([tiny], LOOKS, margin=1.0) == [True]
-    p = [anytime_paired(one, LOOKS).p for values in (large, small) if (one := paired([0.0] * 8, values))]
-    assert list(holm_rows(np.array(p)) < ALPHA) == [True, False]
+    assert decided([[1.0] * 20], LOOKS) == [True]  # p = 2 / 2^6
+    assert decided([[1.0] * 20] * 2, LOOKS) == [False] * 2
+
+
+def test_holm_without_the_adjusted_p_rejects_as_with_them() -> None:
+    generator = np.random.default_rng(6)
+    for _ in range(20):
+        lengths = generator.integers(LOOKS.first, LOOKS.last + 1, size=3)
+        tested = [(float(generator.uniform() ** 4), int(n)) for n in lengths]
+        p = np.array([LOOKS.adjusted(*one) for one in tested])
+        assert LOOKS.rejected(tested) == list(holm_rows(p) < ALPHA)
 
 
 @pytest.mark.parametrize(("first", "last"), [(1, 5), (7, 6)])
