@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from sweeps.artifacts.thumbnails import has_thumbnail, write_thumbnails
-from sweeps.evidence.images import image_evidence
 from sweeps.evidence.images.shown import shown_images
+from sweeps.evidence.images.summary import compared_set
 from sweeps.prepare.prepared import PreparedStudy
 from sweeps.storage.results import Results
 
@@ -21,10 +21,10 @@ def keep_thumbnails(prepared: PreparedStudy, results: Results, notify: Callable[
     Images of the test set have predictions, and so pictures, only after its opening. A workload that cannot return them
     costs the report its pictures and nothing else: the reason is told.
     """
-    evidence = image_evidence(results).main if prepared.workload.has(CAPABILITY) else None
-    if evidence is None:
+    evidence = compared_set(results) if prepared.workload.has(CAPABILITY) else None
+    indices = sorted({image.image for _, image in shown_images(evidence)}) if evidence is not None else []
+    if evidence is None or not indices:
         return
-    indices = sorted({image.image for _, image in shown_images(evidence)})
     place = results.folder, evidence.stage, evidence.name
     if all(has_thumbnail(*place, index) for index in indices):
         return

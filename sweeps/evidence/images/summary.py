@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from sweeps.artifacts.layout import FINAL, TEST
+from sweeps.artifacts.layout import TEST, VALIDATION
 from sweeps.evidence.images.class_differences import ClassDifference, class_differences
 from sweeps.evidence.images.flips import Flips, flips
 from sweeps.evidence.images.quality import Quality, quality
@@ -35,6 +35,11 @@ class SetEvidence:
     flips: tuple[Flips, ...]
     qualities: tuple[Quality, ...]
 
+    @property
+    def compared(self) -> bool:
+        """Whether arms are compared with their references."""
+        return bool(self.flips or self.differences)
+
     def class_name(self, label: int) -> str:
         """Return the name of a class; its number where the runs left no names."""
         return self.classes[label] if label < len(self.classes) else str(label)
@@ -55,9 +60,8 @@ class ImageEvidence:
     @property
     def main(self) -> SetEvidence | None:
         """The set to show first: the test set, if its arms are compared, else the set that compares arms."""
-        compared = [each for each in self.sets if each.flips or each.differences]
-        ordered = sorted(compared or self.sets, key=lambda each: (each.stage != FINAL, each.name != TEST))
-        return ordered[0] if ordered else None
+        compared = [each for each in self.sets if each.compared]
+        return min(compared or self.sets, key=lambda each: _rank(each.name), default=None)
 
 
 def image_evidence(results: Results) -> ImageEvidence:
@@ -76,6 +80,20 @@ def image_evidence(results: Results) -> ImageEvidence:
             sets.append(_evidence(replace(runs, classes=runs.classes or classes[stage])))
     missing = (_missing(*key, names) for key, names in without.items())
     return ImageEvidence(tuple(sets), (*missing, *damaged))
+
+
+def compared_set(results: Results) -> SetEvidence | None:
+    """Return `ImageEvidence.main` without reading the other sets; None where no set compares arms."""
+    for stage, name in sorted(set_names(results), key=lambda each: _rank(each[1])):
+        found = _evidence(read_set(results, stage, name))
+        if found.compared:
+            return found
+    return None
+
+
+def _rank(set_name: str) -> tuple[bool, bool]:
+    """The order in which sets are looked at: the test set, validation data, further sets."""
+    return set_name != TEST, set_name != VALIDATION
 
 
 def _evidence(runs: SetRuns) -> SetEvidence:

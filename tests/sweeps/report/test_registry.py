@@ -29,7 +29,15 @@ def searched(folder: Path) -> Findings:
 
 
 def test_the_registry_lists_every_figure_once() -> None:
-    assert list(FIGURES) == [*SEARCH[:4], "importance", *SEARCH[4:], *ABLATION, "labelled_sets", *CLASSES]
+    assert list(FIGURES) == [
+        *SEARCH[:4],
+        "importance",
+        *SEARCH[4:],
+        *ABLATION,
+        "labelled_sets",
+        *CLASSES,
+        "reliability",
+    ]
     assert all(panel.key == name for name, panel in FIGURES.items())
 
 
