@@ -12,6 +12,7 @@ from sweeps.artifacts.curves import EPOCH, SECONDS
 from sweeps.artifacts.layout import FINAL
 from sweeps.evidence.caveats import caveats
 from sweeps.evidence.confirm.confirmation import Confirmation
+from sweeps.evidence.crossed import CrossedSet, crossed_sets
 from sweeps.evidence.images import ImageEvidence, image_evidence
 from sweeps.evidence.importance import Importance
 from sweeps.evidence.selection import ModelSelection, baseline_trial, selections_after
@@ -85,6 +86,11 @@ class Findings:
     def images(self) -> ImageEvidence:
         """The evidence from the predictions for each image, which replicates keep."""
         return image_evidence(self.results)
+
+    @cached_property
+    def crossed(self) -> Mapping[str, CrossedSet]:
+        """The accuracies and differences over seeds and images on each labelled set of final, by set."""
+        return crossed_sets(self.results, self.final)
 
     @cached_property
     def selections(self) -> tuple[ModelSelection, ...]:

@@ -8,6 +8,7 @@ from sweeps.artifacts.layout import TEST, VALIDATION
 from sweeps.evidence import Ablation, Comparison, Level
 from sweeps.evidence.findings import Findings
 from sweeps.formatting import count, in_local_time
+from sweeps.report.crossed.sentences import accuracy_text
 from sweeps.report.incumbent import incumbent_sentences
 from sweeps.report.means import failed_text, mean_text
 from sweeps.report.tables.ablation import label, part
@@ -98,7 +99,9 @@ def _test_level(level: Level, findings: Findings) -> str:
         return ""
     before, words = same_arm(level.arm, findings.final.validation), findings.metric_format.on(TEST)
     name = "the incumbent" if _is_incumbent(level.arm, findings) else label(level.arm)
-    text = f"On the sealed test set {name} reaches {words.label} {mean_text(level, words)}"
+    accuracy = findings.crossed[TEST].accuracies.get(level.arm.name) if TEST in findings.crossed else None
+    figure = accuracy_text(accuracy, words) if accuracy else mean_text(level, words)
+    text = f"On the sealed test set {name} reaches {words.label} {figure}"
     text += f", trained on training and {VALIDATION} data together{failed_text(level)}"
     if before is not None and before.center is not None:
         text += f"; on {VALIDATION} data it had {findings.metric_format.show(before.center)}"

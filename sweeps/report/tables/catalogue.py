@@ -12,6 +12,7 @@ from sweeps.evidence import Ablation, Comparison
 from sweeps.evidence.findings import Findings
 from sweeps.evidence.procedure.tuning import unequal_tuning
 from sweeps.formatting import MetricFormat, count, hours, in_local_time, percent
+from sweeps.report.crossed import tables as crossed
 from sweeps.report.data import ReportData
 from sweeps.report.declarations import declared_provenance
 from sweeps.report.images.tables import NAMES as IMAGE_NAMES
@@ -55,6 +56,7 @@ NAMES = (
     *("best", "ends", "stages", "cost", "provenance", "declarations"),
     *("trials", "replicates", "not_completed", "curves", "pairs"),
     *IMAGE_NAMES,
+    *crossed.NAMES,
 )
 ACCURACY, NUMBER = MetricFormat("accuracy", "%", "maximize"), MetricFormat("number", "", "maximize")
 CLASSES_SHOWN = 30  # a table of more is folded
@@ -113,7 +115,11 @@ def final_tables(data: ReportData) -> list[Table]:
         _test(data.findings),
         _with_tuning(
             data.findings,
-            _comparisons("test_differences", "Differences on the test set", comparisons, words, TEST),
+            _on_such_images(
+                _comparisons("test_differences", "Differences on the test set", comparisons, words, TEST),
+                comparisons,
+                data.findings,
+            ),
         ),
         _checks("test_checks", "Checks and counts on the test set", comparisons, words),
         _shifts(data.findings),
@@ -202,6 +208,7 @@ def data_frames(data: ReportData) -> dict[str, pd.DataFrame]:
         runs = [run for stage in results.stages.values() for run in stage.trials]
         replicates = with_last_epochs(replicates_table(results), runs, data.findings.last_epochs)
         frames |= {"replicates": replicates, "pairs": data.pairs, **image_frames(data.findings.images)}
+        frames |= crossed.crossed_frames(data.findings)
     return frames if data.confusion is None else frames | {"confusion": data.confusion}
 
 
@@ -211,12 +218,22 @@ def _present(*tables: Table) -> list[Table]:
 
 def _test(findings: Findings) -> Table:
     shown, moved = level(findings.metric_format), difference(findings.metric_format)
-    kinds: Formats = {VALIDATION: shown, TEST: shown, levels.MOVED: moved}
+    kinds: Formats = {VALIDATION: shown, TEST: shown, levels.MOVED: moved, **crossed.accuracy_formats(shown)}
     note = (
         "Trained on training and validation data together: not the runs that were measured on validation data. "
-        "Brackets: the 95 % interval of the mean, which a single run does not have."
+        "Brackets: the 95 % interval of the mean over seeds, which a single run does not have."
+        f"{crossed.NOTE if crossed.on_test(findings) else ''}"
     )
     return Table(TEST, "Validation and test", levels.test_table(findings), kinds, note=note)
+
+
+def _on_such_images(table: Table, comparisons: Sequence[Comparison], findings: Findings) -> Table:
+    """The table of comparisons with the columns over seeds and images, where they are offered."""
+    frame = crossed.with_differences(table.frame, comparisons, crossed.on_test(findings))
+    if crossed.SUCH not in frame:
+        return table
+    kinds: Formats = {crossed.SUCH: difference(findings.metric_format), crossed.CROSSED_P: probability}
+    return replace(table, frame=frame, formats={**table.formats, **kinds}, note=table.note + crossed.DIFFERENCE_NOTE)
 
 
 def _shifts(findings: Findings) -> Table:

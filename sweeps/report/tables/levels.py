@@ -11,7 +11,9 @@ from sweeps.artifacts.layout import TEST, VALIDATION
 from sweeps.evidence import Level
 from sweeps.evidence.confirm.confirmation import Confirmation
 from sweeps.evidence.confirm.rivals import Rival
+from sweeps.evidence.crossed import CrossedSet
 from sweeps.evidence.findings import Findings
+from sweeps.report.crossed.tables import SUCH, on_test, such, with_accuracies
 from sweeps.report.tables.ablation import change, label
 from sweeps.report.tables.frames import frame_of
 from sweeps.report.tables.interval import Interval, spread
@@ -64,28 +66,33 @@ def levels_table(levels: Sequence[Level]) -> pd.DataFrame:
 def test_table(findings: Findings) -> pd.DataFrame:
     """Return the arms on the test set beside the same arms on validation data, with the difference of the means.
 
-    Empty while the test set is sealed.
+    Accuracies have both errors: of the seeds, and of seeds and images. Empty while the test set is sealed.
     """
     rows = []
     for level in _test_levels(findings):
         before = same_arm(level.arm, findings.final.validation) if findings.final else None
         about = (level.arm.name, spread(before), spread(level))
         rows.append((*about, moved(before, level), *_runs(level)))
-    return frame_of(rows, ["arm", VALIDATION, TEST, MOVED, "seeds", *FAILED, "lost"])
+    frame = frame_of(rows, ["arm", VALIDATION, TEST, MOVED, "seeds", *FAILED, "lost"])
+    return with_accuracies(frame, [level.arm.name for level in _test_levels(findings)], on_test(findings), TEST)
 
 
 def shift_table(findings: Findings) -> pd.DataFrame:
     """Return the means of the arms on every labelled set, validation first, with their differences from validation.
 
-    A row per set and two columns per arm. Empty where the test set is the only set.
+    A row per set and three columns per arm, the last with the interval on such images. Empty where the test set is the
+    only set.
     """
     final = findings.final
     if final is None or len(final.sets) < 2:
         return frame_of([], ["set"])
     arms = [level.arm for level in final.sets[0].levels]
-    rows = [_shift_row(VALIDATION, arms, (), final.validation)]
-    rows += [_shift_row(labelled.name, arms, final.validation, labelled.levels) for labelled in final.sets]
-    return frame_of(rows, ["set", *(name for arm in arms for name in (label(arm), f"{label(arm)}: {MOVED}"))])
+    rows = [_shift_row(VALIDATION, arms, (), final.validation, None)]
+    rows += [
+        _shift_row(one.name, arms, final.validation, one.levels, findings.crossed.get(one.name)) for one in final.sets
+    ]
+    kinds = ("", f": {MOVED}", f": {SUCH}")
+    return frame_of(rows, ["set", *(f"{label(arm)}{kind}" for arm in arms for kind in kinds)])
 
 
 def same_arm(arm: Arm, levels: Sequence[Level]) -> Level | None:
@@ -105,11 +112,14 @@ def moved(before: Level | None, after: Level | None) -> float | None:
     return after.center - before.center
 
 
-def _shift_row(name: str, arms: Sequence[Arm], before: Sequence[Level], levels: Sequence[Level]) -> tuple[Any, ...]:
+def _shift_row(
+    name: str, arms: Sequence[Arm], before: Sequence[Level], levels: Sequence[Level], on_set: CrossedSet | None
+) -> tuple[Any, ...]:
     cells: list[Any] = [name]
     for arm in arms:
         level = same_arm(arm, levels)
-        cells += [spread(level), moved(same_arm(arm, before), level)]
+        accuracy = on_set.accuracies.get(arm.name) if on_set else None
+        cells += [spread(level), moved(same_arm(arm, before), level), such(accuracy)]
     return tuple(cells)
 
 

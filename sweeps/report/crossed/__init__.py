@@ -1,0 +1,1 @@
+"""Show accuracies and differences over seeds and images: sentences, columns of tables, and data frames."""
