@@ -16,6 +16,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 import alembic.util
+from scipy import special
 
 import sweeps
 from benchmarks.calibration import observe
@@ -25,6 +26,7 @@ from benchmarks.synthetic_study import without_sync
 from sweeps.engine import launch
 
 MEMORY = Path("/dev/shm")  # a file system in memory, where there is one
+ENOUGH = 100  # studies whose spread gives a standard error; with fewer it may be 0
 SEEDS = 2_000_000  # for each --seed
 _load_once = cache(alembic.util.load_python_file)
 BIASES = {observe.BIAS, observe.TEST_BIAS, observe.IMAGES_BIAS}
@@ -42,6 +44,7 @@ class Measurement:
         value: The mean: a share, or percentage points for a bias.
         error: Its standard error over the studies.
         promise: The promised range; None if the measure is only reported.
+        shared: Whether a study has several values, such as one for each component, of which `value` is the mean.
     """
 
     scenario: str
@@ -51,21 +54,23 @@ class Measurement:
     value: float
     error: float
     promise: Promise | None
+    shared: bool = False
 
     @classmethod
     def of(cls, scenario: Scenario, name: str, values: Sequence[float]) -> Measurement:
         """Return the mean of a measure over the studies."""
         error = stdev(values) / math.sqrt(len(values)) if len(values) > 1 else math.inf
         promise = scenario.promises.get(name)
-        return cls(scenario.name, scenario.text, name, len(values), fmean(values), error, promise)
+        shared = not set(values) <= {0.0, 1.0}
+        return cls(scenario.name, scenario.text, name, len(values), fmean(values), error, promise, shared)
 
     @property
     def holds(self) -> bool:
-        """Whether the measure is within three standard errors of the promised range."""
+        """Whether the measure is within its tolerance of the promised range."""
         if self.promise is None:
             return True
         low, high = self.promise.low, self.promise.high
-        return low - self._slack(low) <= self.value <= high + self._slack(high)
+        return low - self._tolerance(low) <= self.value <= high + self._tolerance(high)
 
     @property
     def text(self) -> str:
@@ -79,10 +84,13 @@ class Measurement:
         """The promise in words."""
         return self.promise.text if self.promise else "nothing"
 
-    def _slack(self, bound: float) -> float:
-        # Shares over few studies may all be 0 or 1, which tells nothing of their error.
-        binomial = 0.0 if self.name in BIASES else math.sqrt(bound * (1 - bound) / self.studies)
-        return ERRORS * max(self.error, binomial)
+    def _tolerance(self, bound: float) -> float:
+        """Three standard errors: binomial ones at the bound for what happens or not, else those of the studies."""
+        binomial = math.sqrt(bound * (1 - bound) / self.studies)
+        if self.name in BIASES or (self.shared and self.studies >= ENOUGH):
+            # The error itself is estimated: as improbable as three errors of a known one.
+            return float(special.stdtrit(self.studies - 1, special.ndtr(ERRORS))) * self.error
+        return ERRORS * binomial
 
 
 @dataclass(frozen=True)
@@ -108,7 +116,7 @@ class Calibration:
         """Return the measurements as Markdown."""
         lines = [
             f"{self.studies:,} whole studies through the engine, seed {self.seed}; ± is one standard error over the "
-            "studies. A promise is broken by more than three of them.",
+            "studies. A promise is broken by more than three.",
             "",
             "| studies | measure | number | measured | promised | holds |",
             "| --- | --- | ---: | ---: | --- | --- |",

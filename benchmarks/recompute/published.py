@@ -99,10 +99,15 @@ class Published:
         return {int(float(replicate)) for replicate in runs[~runs.status.isin(["running", "abandoned"])].replicate}
 
     def _runs(self, stage: str, arm: str) -> pd.DataFrame:
-        """The runs of an arm; if its recipe has changed, those of the present one."""
-        runs = self.tables.get("replicates", pd.DataFrame(columns=["stage", "arm", "status", "recipe", "replicate"]))
-        runs = runs[(runs.stage == stage) & (runs.arm == arm)]
-        return runs if runs.empty else runs[runs.recipe == runs.recipe.iloc[-1]]
+        """The runs of an arm; if its recipe has changed, those of the present one.
+
+        An arm whose re-tuning chose the settings that it had before shares the runs of its twin.
+        """
+        every = self.tables.get("replicates", pd.DataFrame(columns=["stage", "arm", "status", "recipe", "replicate"]))
+        runs = every[(every.stage == stage) & (every.arm == arm)]
+        if runs.empty:
+            return self._runs(stage, arm.removesuffix(RETUNED)) if arm.endswith(RETUNED) else runs
+        return runs[runs.recipe == runs.recipe.iloc[-1]]
 
     def _completed(self, stage: str, arm: str) -> dict[int, float]:
         runs = self._runs(stage, arm)
