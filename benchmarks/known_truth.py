@@ -164,8 +164,6 @@ def _validation_accuracy(recipe: Recipe, run: Run) -> float:
 
 def _record(run: Run, correct: NDArray[np.bool_]) -> None:
     """Record the predictions. All images are of class 0; those that are wrong are taken for class 1."""
-    if not hasattr(run, "record_predictions"):
-        return
     number = len(correct)
     run.record_predictions(
         "test",

@@ -75,6 +75,8 @@ class Measurement:
     @property
     def text(self) -> str:
         """The value with its standard error."""
+        if self.name == observe.PAIRS:
+            return f"{self.value:.1f} ± {self.error:.1f}"
         if self.name in BIASES:
             return f"{self.value:+.3f} ± {self.error:.3f} pp"
         return f"{self.value:.1%} ± {self.error:.1%}"

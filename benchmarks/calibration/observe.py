@@ -6,7 +6,6 @@ Nothing is recomputed: the numbers are those of the public data frames, the answ
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -23,10 +22,11 @@ Observed = Mapping[str, float]
 # The measures.
 BIAS, COVERAGE, TOGETHER = "bias", "95 % intervals that hold the truth", "all simultaneous intervals hold the truth"
 FALSE_DIFFERENCE, FALSE_EQUIVALENCE = "any false difference", "any false equivalence"
-FOUND, EQUIVALENT = "a difference of the detectable size is found", "true equivalences that are claimed"
+FOUND, EQUIVALENT = "real differences that are found", "true equivalences that are claimed"
 TEST_BIAS, TEST_COVERAGE = "test: bias", "test: 95 % intervals over seeds that hold this test set's accuracy"
 IMAGES_BIAS, IMAGES_COVERAGE = "test: bias for such images", "test: intervals for such images that hold the truth"
-LOOKS_COVERAGE, LOOKS_DIFFERENCE = "all intervals of all looks hold the truth", "any false difference at any look"
+LOOKS_COVERAGE, LOOKS_TOGETHER = "95 % intervals that hold it at every look", "all simultaneous ones at every look"
+LOOKS_DIFFERENCE, PAIRS = "any false difference at any look", "pairs at the end"
 
 _INCUMBENT = re.compile(
     r"incumbent\b.*?(?P<value>-?[\d.]+)(?: %)? \(95 % CI (?P<low>-?[\d.]+) to (?P<high>-?[\d.]+)", re.S
@@ -67,15 +67,17 @@ def anytime(results: sweeps.StudyResults) -> Observed:
     """Look at the ablation after every pair, as a report in between would, and count what is wrong at any look."""
     stage = results.records.stages["ablation"]
     most = 1 + max(trial.replicate or 0 for trial in stage.trials)
-    truth, looks = _truth(results), []
+    frames = []
     for pairs in range(2, most + 1):
         seen = replace(stage, trials=tuple(trial for trial in stage.trials if (trial.replicate or 0) < pairs))
         records = replace(results.records, stages={**results.records.stages, "ablation": seen})
-        looks.append(_ablation(sweeps.StudyResults(records).ablation, truth, None))
+        frames.append(_comparisons(sweeps.StudyResults(records).ablation, _truth(results)))
+    looks = pd.concat(frames)
     return {
-        BIAS: looks[-1][BIAS],
-        LOOKS_COVERAGE: float(all(look[COVERAGE] == 1 for look in looks)),
-        LOOKS_DIFFERENCE: max(look[FALSE_DIFFERENCE] for look in looks),
+        PAIRS: float(looks.pairs.max()),
+        LOOKS_COVERAGE: fmean(_held(looks).groupby(looks.arm).all()),
+        LOOKS_TOGETHER: float(_held(looks, "simultaneous_").all()),
+        LOOKS_DIFFERENCE: float((_different(looks) & (looks.effect == 0)).any()),
     }
 
 
@@ -89,25 +91,35 @@ def detectable_over_sd(findings: Findings) -> float:
 
 
 def _ablation(frame: pd.DataFrame, truth: Truth, margin: float | None) -> Observed:
-    rows = frame[frame.kind == "comparison"]
-    effects = rows.arm.map(truth.effect)
-    held = (rows.low <= effects) & (effects <= rows.high)
-    together = (rows.simultaneous_low <= effects) & (effects <= rows.simultaneous_high)
-    different = rows.verdict.str.match("lower|higher")
-    within = rows.verdict.str.contains("smaller than")
+    rows = _comparisons(frame, truth)
+    different, within = _different(rows), rows.verdict.str.contains("smaller than")
     observed = {
-        BIAS: fmean(rows.estimate - effects),
-        COVERAGE: fmean(held),
-        TOGETHER: float(together.all()),
-        FALSE_DIFFERENCE: float((different & (effects == 0)).any()),
+        BIAS: fmean(rows.estimate - rows.effect),
+        COVERAGE: fmean(_held(rows)),
+        TOGETHER: float(_held(rows, "simultaneous_").all()),
+        FALSE_DIFFERENCE: float((different & (rows.effect == 0)).any()),
     }
-    if (effects != 0).any():
-        observed[FOUND] = fmean(different[effects != 0])
+    if (rows.effect != 0).any():
+        observed[FOUND] = fmean(different[rows.effect != 0])
     if margin is not None:
-        inside = effects.abs() < margin - 1e-9
+        inside = rows.effect.abs() < margin - 1e-9
         observed[FALSE_EQUIVALENCE] = float((within & ~inside).any())
         observed |= {EQUIVALENT: fmean(within[inside])} if inside.any() else {}
-    return {name: value for name, value in observed.items() if not math.isnan(value)}
+    return observed
+
+
+def _comparisons(frame: pd.DataFrame, truth: Truth) -> pd.DataFrame:
+    """The comparisons that have an estimate, with the true effect of each."""
+    rows = frame[(frame.kind == "comparison") & frame.estimate.notna()]
+    return rows.assign(effect=rows.arm.map(truth.effect))
+
+
+def _held(rows: pd.DataFrame, prefix: str = "") -> pd.Series[bool]:
+    return (rows[f"{prefix}low"] <= rows.effect) & (rows.effect <= rows[f"{prefix}high"])
+
+
+def _different(rows: pd.DataFrame) -> pd.Series[bool]:
+    return rows.verdict.str.match("lower|higher")
 
 
 def _truth(results: sweeps.StudyResults) -> Truth:

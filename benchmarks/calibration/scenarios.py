@@ -35,8 +35,8 @@ POWER = Promise("at least 80 %", 0.8, 1.0)
 DIFFERENCES = {observe.BIAS: UNBIASED, observe.COVERAGE: COVERS, observe.TOGETHER: COVERS_AT_LEAST}
 TESTED = {observe.TEST_BIAS: UNBIASED, observe.TEST_COVERAGE: COVERS}
 LOOKS = {
-    observe.BIAS: UNBIASED,
     observe.LOOKS_COVERAGE: COVERS_AT_LEAST,
+    observe.LOOKS_TOGETHER: COVERS_AT_LEAST,
     observe.LOOKS_DIFFERENCE: WRONG,
 }
 
@@ -138,9 +138,9 @@ def _confirms() -> Iterator[Scenario]:
 def _anytime() -> Iterator[Scenario]:
     seeds = {"min": 4, "max": 12, "anytime": True}
     section = {"baseline": "given", "components": _parts(3), "seeds": seeds}
-    text = "no effect; 3 components, looked at after every pair up to 12"
-    yield Scenario("anytime", text, study({"ablation": section}), observe.anytime, LOOKS)
-    skewed = study({"ablation": section}, skewed=True)
+    effects, text = (0.0, 1.5, 0.0), "effects 0, 1.5, 0; 3 components, looked at after every pair up to 12"
+    yield Scenario("anytime", text, study({"ablation": section}, effects), observe.anytime, LOOKS)
+    skewed = study({"ablation": section}, effects, skewed=True)
     yield Scenario("skewed", f"{text}; exponential noise of the variants", skewed, observe.anytime)
 
 
