@@ -59,8 +59,11 @@ class MetricFormat:
         return f"{value:.2f} %" if self.unit else significant(value)
 
     def difference(self, value: float) -> str:
-        """Format a signed difference of two values, in percentage points for percentages."""
-        return f"{value:+.2f} pp" if self.unit else f"{'+' if value >= 0 else ''}{significant(value)}"
+        """Format a signed difference of two values, in percentage points for percentages. 0 has no sign."""
+        if not self.unit:
+            return f"{'+' if value > 0 else ''}{significant(value)}"
+        text = f"{value:+.2f}"
+        return f"{text[1:] if not float(text) else text} pp"
 
     def on(self, part: str) -> MetricFormat:
         """Return the format of the same metric on another part of the data: "test accuracy", for example."""
@@ -76,13 +79,13 @@ class MetricFormat:
 
         Args:
             value: The value.
-            half: Half the width of the value's interval. The last digit shown is the first one of `half`, or the
-                second one for metrics without a unit; there is at least one decimal. If `half` is not above 0, the
-                value is formatted as in `show`.
+            half: Half the width of the value's interval. The last digit shown is the first one of `half`, and at least
+                one decimal for percentages; or the second one for metrics without a unit. If `half` is not above 0,
+                the value is formatted as in `show`.
         """
         if not half > 0:
             return f"{value:.2f}" if self.unit else significant(value)
-        places = max(1, -math.floor(math.log10(half)) + (0 if self.unit else 1))
+        places = max(1, -math.floor(math.log10(half))) if self.unit else max(0, 1 - math.floor(math.log10(half)))
         text = f"{value:,.{places}f}" if places <= 6 else significant(value)
         return text.removeprefix("-") if not text.strip("-0.,") else text
 

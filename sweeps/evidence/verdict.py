@@ -317,8 +317,9 @@ def _least(metric_format: MetricFormat, difference: float) -> str:
 
 
 def _signed(metric_format: MetricFormat, value: float, half: float) -> str:
-    sign = "-" if value < 0 else "+"
-    return f"{sign}{metric_format.gap(value, half)}"
+    size = metric_format.gap(value, half)
+    sign = "" if not size.strip("0. p") else "-" if value < 0 else "+"
+    return f"{sign}{size}"
 
 
 def _verb(difference: float) -> str:

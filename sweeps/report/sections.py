@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sweeps.artifacts.layout import ABLATION
 from sweeps.evidence import Ablation
 from sweeps.evidence.findings import Findings
-from sweeps.formatting import MISSING, count, setting
+from sweeps.formatting import MISSING, count
 from sweeps.report.data import ReportData
 from sweeps.report.figures.class_panels import CLASS_PANELS
 from sweeps.report.figures.evidence_panels import ABLATION_PANELS, FINAL_PANELS, MEAN_LEARNING_CURVES
@@ -119,7 +119,7 @@ def _design(findings: Findings, ablation: Ablation) -> str:
     facts = findings.facts(ABLATION)
     text = f"Design: {ablation.design.replace('_', ' ')}."
     if aliases := facts.get("aliases"):
-        shared = "; ".join(f"{effect} = {', '.join(map(setting, others))}" for effect, others in aliases.items())
+        shared = "; ".join(" = ".join(chain) for chain in _chains(aliases))
         text += f" A fraction of the factorial. These effects share an estimate: {shared}."
     if first := facts.get("first"):
         text += f" Seeds by Stein's procedure, from the variance of the first {first}: {_seeds(findings, ablation)}."
@@ -142,3 +142,12 @@ def _seeds(findings: Findings, ablation: Ablation) -> str:
     ]
     runs = {level.arm.recipe: len(level.values) for level in ablation.levels}
     return f"{', '.join(texts)}; in all: {count(sum(runs.values()), 'run')}" if texts else MISSING
+
+
+def _chains(aliases: Mapping[str, Sequence[str]]) -> list[list[str]]:
+    """The effects that share an estimate, each chain once; `aliases` has it for every effect in it."""
+    chains: dict[frozenset[str], list[str]] = {}
+    for effect, others in aliases.items():
+        chain = [effect, *others]
+        chains.setdefault(frozenset(name.removeprefix("-") for name in chain), chain)
+    return list(chains.values())

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from sweeps.artifacts.layout import TEST, VALIDATION
 from sweeps.evidence import Ablation, Comparison, Level
 from sweeps.evidence.findings import Findings
+from sweeps.evidence.verdict import PATH
 from sweeps.formatting import count, in_local_time
 from sweeps.report.crossed.sentences import accuracy_text
 from sweeps.report.incumbent import incumbent_sentences
 from sweeps.report.means import failed_text, mean_text
 from sweeps.report.tables.ablation import label, part
 from sweeps.report.tables.levels import same_arm
+from sweeps.stats import ALPHA, Estimate
 from sweeps.trial.arm import INCUMBENT, Arm
 
 VERDICTS_SHOWN = 8  # more are in the section of the ablation
@@ -60,8 +62,23 @@ def _opened_in_part(findings: Findings) -> str:
 
 
 def verdicts(ablation: Ablation) -> list[str]:
-    """Return the verdict on each effect of a factorial, else on each arm."""
-    return [effect.verdict for effect in ablation.effects] or [one.verdict for one in ablation.comparisons]
+    """Return the verdict on each effect of a factorial, else on each arm: the largest clear difference first.
+
+    Verdicts that are not clear by Holm's p come after those that are. The steps of a path keep their order.
+    """
+    found: list[tuple[str, Estimate | None, float | None]] = [
+        (one.verdict, one.estimate, one.p_holm) for one in ablation.effects
+    ]
+    found += [(one.verdict, one.paired.estimate if one.paired else None, one.p_holm) for one in ablation.comparisons]
+    if ablation.design != PATH:
+        found.sort(key=lambda one: _size(one[1], one[2]), reverse=True)
+    return [verdict for verdict, _, _ in found]
+
+
+def _size(estimate: Estimate | None, p_holm: float | None) -> tuple[bool, bool, float]:
+    """How strong a finding is: whether it is clear, whether there is an estimate at all, and how large it is."""
+    clear = p_holm is not None and p_holm < ALPHA
+    return clear, estimate is not None, abs(estimate.mean) if estimate else 0.0
 
 
 def missing_runs(ablation: Ablation) -> list[str]:

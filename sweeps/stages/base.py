@@ -16,7 +16,7 @@ from sweeps.stats.goal import sign
 from sweeps.storage.result_cache import CachedRun
 from sweeps.storage.stage_storage import StageStorage
 from sweeps.study.stages import Stage
-from sweeps.trial.trial import Outcome, Status, Trial
+from sweeps.trial.trial import Outcome, Status, Trial, diverged_in
 
 MAX_FAILURES_IN_A_ROW = 3
 
@@ -135,7 +135,7 @@ class StageScheduler(ABC):
         broken = _not_finite(epoch.metrics, name)
         metrics = self._with_chance(number, epoch.metrics) if broken else dict(epoch.metrics)
         if broken and name not in metrics:  # no bad value is known yet: without a value Optuna ranks the trial last
-            return self._stop(number, _diverged(broken, epoch), epoch.seconds)
+            return self._stop(number, diverged_in(epoch.number, broken, epoch.metrics[broken]), epoch.seconds)
         if name not in metrics and not job.final:
             self._require_known_metric(metrics)
             return self._stop(number, Outcome(Status.FAILED, self._not_yielded(metrics)), epoch.seconds)
@@ -143,7 +143,7 @@ class StageScheduler(ABC):
         if name in metrics:
             curve.setdefault(epoch.number, metrics[name])
         self._context.observer.on_epoch(self._storage.stage, number, epoch.number, metrics)
-        outcome = _diverged(broken, epoch) if broken else self._judged(number)
+        outcome = diverged_in(epoch.number, broken, epoch.metrics[broken]) if broken else self._judged(number)
         return self._stop(number, outcome) if outcome else Decision.CONTINUE
 
     def on_end(self, job: Job, end: End) -> None:
@@ -282,10 +282,6 @@ class StageScheduler(ABC):
             chance = self._instead_of_chance()
         others = {key: value for key, value in metrics.items() if key != name}
         return others if chance is None else {**others, name: chance}
-
-
-def _diverged(broken: str, epoch: Epoch) -> Outcome:
-    return Outcome(Status.DIVERGED, f"{broken} was {epoch.metrics[broken]} in epoch {epoch.number}")
 
 
 def _not_finite(metrics: Mapping[str, float], metric: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -49,6 +50,7 @@ _OPTUNA_STATES = {
     Status.DUPLICATE: "FAIL",
     Status.ABANDONED: "FAIL",
 }
+_IN_EPOCH = re.compile(r" in epoch (\d+)$")  # how `diverged_in` ends
 _COUNTED = frozenset({Status.COMPLETE, Status.PRUNED, Status.DIVERGED, Status.OUT_OF_MEMORY})
 
 
@@ -65,6 +67,11 @@ class Outcome:
     status: Status
     reason: str = ""
     details: str = ""
+
+
+def diverged_in(epoch: int, metric: str, value: float) -> Outcome:
+    """Return the outcome of a trial whose `metric` was not finite in an epoch."""
+    return Outcome(Status.DIVERGED, f"{metric} was {value} in epoch {epoch}")
 
 
 @dataclass(frozen=True)
@@ -129,7 +136,25 @@ class Trial:
 
         None for a run that has not ended or that a machine's failure left without a metric.
         """
-        # The chance level is recorded as the last epoch of a diverged run.
-        if self.status is Status.DIVERGED and self.curve:
+        if self.imputed:
             return self.curve[max(self.curve)]
         return self.value if self.status is Status.COMPLETE else None
+
+    @property
+    def imputed(self) -> bool:
+        """Whether the last value of the curve was not measured: the run diverged, and it is the chance level.
+
+        A workload that defines no chance level leaves the epoch in which a run diverged without a value.
+        """
+        if self.status is not Status.DIVERGED or not self.curve:
+            return False
+        in_epoch = _IN_EPOCH.search(self.reason)
+        return in_epoch is None or max(self.curve) == int(in_epoch[1])
+
+    @property
+    def measured(self) -> Mapping[int, float]:
+        """The curve without an imputed value."""
+        if not self.imputed:
+            return self.curve
+        last = max(self.curve)
+        return {epoch: value for epoch, value in self.curve.items() if epoch != last}

@@ -56,14 +56,16 @@ def pareto_front(findings: Findings, groups: Mapping[int, str]) -> pd.DataFrame:
 def learning_curves(results: Results, groups: Mapping[int, str]) -> pd.DataFrame:
     """Return the metric by trial and epoch: columns trial, group, epoch, value.
 
-    A curve has at most MOST_POINTS epochs, and fewer where all curves together would have more than MOST_OF_ALL.
+    Imputed values are left out. A curve has at most MOST_POINTS epochs, and fewer where all curves together would have
+    more than MOST_OF_ALL.
     """
-    recorded = sum(len(trial.curve) for trial in results.trials)
+    recorded = sum(len(trial.measured) for trial in results.trials)
     share = min(1.0, MOST_OF_ALL / max(1, recorded))
     rows = [
-        (trial.number, groups[trial.number], epoch, trial.curve[epoch])
+        (trial.number, groups[trial.number], epoch, curve[epoch])
         for trial in results.trials
-        for epoch in thinned(sorted(trial.curve), most=min(MOST_POINTS, max(2, round(share * len(trial.curve)))))
+        for curve in (trial.measured,)
+        for epoch in thinned(sorted(curve), most=min(MOST_POINTS, max(2, round(share * len(curve)))))
     ]
     return _frame(rows, ["trial", "group", "epoch", "value"])
 

@@ -36,7 +36,7 @@ def _pareto_front(rows: pd.DataFrame, data: ReportData) -> str:
 def _learning_curves(rows: pd.DataFrame, data: ReportData) -> str:
     pruned = "; grey: pruned" if Status.PRUNED.value in set(rows["group"]) else ""
     text = f"{_evidence(rows['trial'].nunique())} One line per trial{pruned}."
-    recorded = sum(len(trial.curve) for trial in data.results.trials)
+    recorded = sum(len(trial.measured) for trial in data.results.trials)
     if len(rows) == recorded:
         return text
     return f"{text} Drawn are {len(rows):,} of {recorded:,} values, with both ends of each curve."

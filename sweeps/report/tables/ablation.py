@@ -10,6 +10,7 @@ import pandas as pd
 
 from sweeps.evidence import Comparison, Effect, Missing
 from sweeps.evidence.equivalence import Equivalence
+from sweeps.evidence.verdict import PATH
 from sweeps.formatting import count, setting
 from sweeps.report.tables.frames import frame_of
 from sweeps.report.tables.interval import Interval
@@ -41,15 +42,19 @@ CHECKS = [
 ]
 
 
-def comparison_table(comparisons: Sequence[Comparison]) -> pd.DataFrame:
+def comparison_table(comparisons: Sequence[Comparison], design: str) -> pd.DataFrame:
     """Return one row per arm: its change, the pairs, both means, the difference with its interval, p and the verdict.
 
     Differences are arm minus reference, in the metric's units. The means are those of the runs in the pairs.
+
+    Args:
+        comparisons: The comparisons of one table.
+        design: The design of the ablation.
     """
     rows = []
     for one in comparisons:
         difference = Interval.of(one.paired.estimate) if one.paired else None
-        about = (one.arm.name, change(one.arm) or None, one.reference.name, len(one.pairs))
+        about = (one.arm.name, change(one.arm, design) or None, one.reference.name, len(one.pairs))
         rows.append((*about, *means(one), difference, one.p_holm, one.short))
     return frame_of(rows, MAIN)
 
@@ -80,9 +85,9 @@ def retuned_table(
     return frame_of(rows, ["arm", *kinds, "re-tuned settings"])
 
 
-def not_applicable_table(arms: Sequence[Arm]) -> pd.DataFrame:
-    """Return the arms that are never trained, each with its reason."""
-    return frame_of([(arm.name, change(arm) or None, arm.reason) for arm in arms], ["arm", "change", "reason"])
+def not_applicable_table(arms: Sequence[Arm], design: str) -> pd.DataFrame:
+    """Return the arms of a design that are never trained, each with its reason."""
+    return frame_of([(arm.name, change(arm, design) or None, arm.reason) for arm in arms], ["arm", "change", "reason"])
 
 
 def effects_table(effects: Sequence[Effect]) -> pd.DataFrame:
@@ -118,13 +123,16 @@ def label(arm: Arm) -> str:
     return f"without {arm.name}" if arm.removed == (arm.name.removesuffix(RETUNED),) else arm.name
 
 
-def change(arm: Arm) -> str:
-    """Return how an arm differs from its reference: the components that it lacks and the settings that differ."""
+def change(arm: Arm, design: str) -> str:
+    """Return how an arm differs from its reference: the components that it lacks and the settings that differ.
+
+    The steps of a path remove nothing: they set settings.
+    """
     edits = [f"{key}: {setting(value)}" for key, value in arm.edits.items()]
     text = ", ".join(edits[:EDITS_SHOWN])
     if len(edits) > EDITS_SHOWN:
         text += f" and {count(len(edits) - EDITS_SHOWN, 'more setting')}"
-    if not arm.removed:
+    if not arm.removed or design == PATH:
         return text
     without = f"without {', '.join(arm.removed)}"
     return f"{without} ({text})" if text else without

@@ -91,11 +91,12 @@ def ablation_tables(data: ReportData) -> list[Table]:
     ablation, words = data.findings.ablation, data.findings.metric_format
     if ablation is None:
         return []
-    not_applicable = not_applicable_table(ablation.not_applicable)
+    not_applicable = not_applicable_table(ablation.not_applicable, ablation.design)
     return _present(
         _effects(ablation, words),
         _with_tuning(
-            data.findings, _comparisons("ablation", "Every arm against its reference", ablation.comparisons, words)
+            data.findings,
+            _comparisons("ablation", "Every arm against its reference", ablation.comparisons, words, ablation.design),
         ),
         _retuned(data.findings, ablation),
         _checks("ablation_checks", "Checks and counts", ablation.comparisons, words),
@@ -111,12 +112,13 @@ def final_tables(data: ReportData) -> list[Table]:
     if final is None or not final.sets:
         return []
     comparisons = final.sets[0].comparisons
+    design = data.findings.ablation.design if data.findings.ablation else ""
     return _present(
         _test(data.findings),
         _with_tuning(
             data.findings,
             _on_such_images(
-                _comparisons("test_differences", "Differences on the test set", comparisons, words, TEST),
+                _comparisons("test_differences", "Differences on the test set", comparisons, words, design, TEST),
                 comparisons,
                 data.findings,
             ),
@@ -257,7 +259,12 @@ def _further(part: str, data: ReportData, stage: str) -> Iterator[Table]:
 
 
 def _comparisons(
-    name: str, title: str, comparisons: Sequence[Comparison], words: MetricFormat, part: str = VALIDATION
+    name: str,
+    title: str,
+    comparisons: Sequence[Comparison],
+    words: MetricFormat,
+    design: str,
+    part: str = VALIDATION,
 ) -> Table:
     shown = level(words)
     kinds: Formats = {
@@ -274,7 +281,7 @@ def _comparisons(
         note += " Intervals and p are valid under looking after every pair (anytime)."
     # A column with the same reference in every row says nothing.
     unshown = ["against"] if {one.reference.name for one in comparisons} == {BASELINE} else []
-    return Table(name, title, comparison_table(comparisons), kinds, titles, note, unshown=unshown)
+    return Table(name, title, comparison_table(comparisons, design), kinds, titles, note, unshown=unshown)
 
 
 def _with_tuning(findings: Findings, table: Table) -> Table:

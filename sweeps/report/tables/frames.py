@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from sweeps.artifacts.layout import FINAL
 from sweeps.evidence.caveats import changes
 from sweeps.evidence.findings import Findings
 from sweeps.formatting import setting
@@ -22,7 +23,8 @@ COSTS = ("parameters", "trainable_parameters", "macs")
 BEFORE = ("trial", "status", "role")
 MEASURED = (*COSTS, "epochs trained", "seconds")
 AFTER = ("seed", "started", "finished", "reason")
-RARE = ("worker deaths", "drift")  # left out unless some trial has a value
+IMPUTED = "chance level: the run diverged"
+RARE = ("worker deaths", "drift", "imputed")  # left out unless some trial has a value
 NEVER_COMPLETED = (
     Status.PRUNED,
     Status.DIVERGED,
@@ -63,10 +65,10 @@ def setting_cell(value: Any) -> Any:
 
 
 def last_value(trial: Trial) -> float | None:
-    """Return the value of a completed trial, or the last finite metric that any other trial recorded."""
+    """Return the value of a completed trial, or the last finite metric that was measured of any other."""
     if trial.status is Status.COMPLETE and trial.value is not None:
         return trial.value
-    finite = [epoch for epoch, value in trial.curve.items() if math.isfinite(value)]
+    finite = [epoch for epoch, value in trial.measured.items() if math.isfinite(value)]
     return trial.curve[max(finite)] if finite else None
 
 
@@ -113,25 +115,44 @@ def not_completed_table(findings: Findings) -> pd.DataFrame:
 
 def curves_table(results: Results) -> pd.DataFrame:
     """Return the study's metric by trial of the search and epoch: columns trial, epoch and the metric's name."""
-    rows = [(trial.number, epoch, value) for trial in results.trials for epoch, value in sorted(trial.curve.items())]
+    rows = [(trial.number, epoch, value) for trial in results.trials for epoch, value in sorted(trial.measured.items())]
     return pd.DataFrame(rows, columns=pd.Index(["trial", "epoch", results.study.metric.name], dtype=object))
 
 
 def replicates_table(results: Results) -> pd.DataFrame:
-    """Return the runs of the stages after the search, in the order of stages and numbers; empty cells are None."""
+    """Return the runs of the stages after the search, in the order of stages and numbers; empty cells are None.
+
+    The study's metric is that on validation data, which the stage final does not have: its figures are in a column for
+    each labelled set and metric, such as test.accuracy. The figure of a diverged run is the chance level with which it
+    counts; the column imputed says so.
+    """
     columns = ["stage", "trial", "arm", "replicate", "status", results.study.metric.name, "epochs trained", "seconds"]
+    runs = [trial for stage in results.stages.values() for trial in stage.trials]
+    sets = list(dict.fromkeys(name for trial in runs for name in labelled_figures(trial)))
     rows = [
         (
             *(trial.stage, trial.number, trial.variant or None, trial.replicate, trial.status.value),
-            *(last_value(trial), trial.epochs, trial.seconds),
+            *(_counted(trial), trial.epochs, trial.seconds),
+            *map(labelled_figures(trial).get, sets),
             *(trial.seed, trial.recipe or None, trial.source or None, trial.reason or None),
-            *(trial.deaths or None, trial.drift or None),
+            *(trial.deaths or None, trial.drift or None, IMPUTED if trial.imputed else None),
         )
-        for stage in results.stages.values()
-        for trial in stage.trials
+        for trial in runs
     ]
-    names = [*columns, "seed", "recipe", "taken from", "reason", *RARE]
+    names = [*columns, *sets, "seed", "recipe", "taken from", "reason", *RARE]
     return _without_empty(frame_of(rows, names))
+
+
+def labelled_figures(trial: Trial) -> dict[str, float]:
+    """Return the figures of a run of the stage final, by labelled set and metric: "test.accuracy"."""
+    return {f"{part}.{name}": value for part, values in trial.metrics.items() for name, value in values.items()}
+
+
+def _counted(trial: Trial) -> float | None:
+    """The validation figure with which a run counts; else the last one that was measured."""
+    if trial.stage == FINAL:
+        return None
+    return trial.figure if trial.figure is not None else last_value(trial)
 
 
 def with_last_epochs(
@@ -175,7 +196,7 @@ def _row(trial: Trial, keys: list[str], role: str | None) -> list[Any]:
         *(*(trial.cost.get(name) for name in COSTS), trial.epochs, trial.seconds),
         *(setting_cell(trial.parameters.get(key)) for key in keys),
         *(trial.seed, *times, trial.reason or None),
-        *(trial.deaths or None, trial.drift or None),
+        *(trial.deaths or None, trial.drift or None, None),
     ]
 
 

@@ -42,7 +42,7 @@ def confirmed_table(findings: Findings) -> pd.DataFrame:
         counts = (level.arm.cost.get("parameters"), level.arm.cost.get("macs"))
         choice = _choice(confirmation, level, rivals.get(level.arm.name)) if confirmation else ()
         failed = (level.diverged, level.collapsed)
-        rows.append((*about, *failed, *opened, change(level.arm) or None, *counts, *choice))
+        rows.append((*about, *failed, *opened, change(level.arm, "") or None, *counts, *choice))
     columns = ["rank", "arm", "search (one run)", "confirmed", "seeds", *FAILED, "test", "test seeds"]
     return frame_of(rows, [*columns, "change", "parameters", "macs", *CHOICE])
 

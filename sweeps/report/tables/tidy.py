@@ -5,6 +5,7 @@ Unlike the tables of a report, these frames have typed columns and short names, 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,7 +16,14 @@ from sweeps.evidence.equivalence import Equivalence
 from sweeps.evidence.findings import Findings
 from sweeps.recipe.keys import value_at
 from sweeps.report.tables.ablation import change, effect_name, means
-from sweeps.report.tables.frames import last_value, setting_cell, setting_column, setting_keys, with_last_epochs
+from sweeps.report.tables.frames import (
+    labelled_figures,
+    last_value,
+    setting_cell,
+    setting_column,
+    setting_keys,
+    with_last_epochs,
+)
 from sweeps.storage.results import Results
 from sweeps.trial.arm import Arm
 from sweeps.trial.trial import Trial
@@ -75,7 +83,7 @@ def trials_frame(findings: Findings) -> pd.DataFrame:
     # A re-tuned arm may have settings that the search does not.
     keys = list(dict.fromkeys([*setting_keys(results), *(key for trial in trials for key in trial.parameters)]))
     costs = list(dict.fromkeys(name for trial in trials for name in trial.cost))
-    measured = list(dict.fromkeys(name for trial in trials for name in _metrics(trial)))
+    measured = list(dict.fromkeys(name for trial in trials for name in labelled_figures(trial)))
     settings = [setting_column(key, {*FACTS, *costs, *measured}) for key in keys]
     # By recipe: a run of an earlier incumbent has the name of an arm whose recipe has changed since.
     arms = {arm.recipe: arm for stage in results.stages.values() for arm in stage.arms}
@@ -84,7 +92,7 @@ def trials_frame(findings: Findings) -> pd.DataFrame:
             *_facts(trial),
             *(setting_cell(_setting(trial, arms.get(trial.recipe), key)) for key in keys),
             *(trial.cost.get(name) for name in costs),
-            *map(_metrics(trial).get, measured),
+            *map(labelled_figures(trial).get, measured),
         )
         for trial in trials
     ]
@@ -97,7 +105,8 @@ def curves_frame(findings: Findings) -> pd.DataFrame:
 
     Returns:
         The columns stage, trial (the number), arm, replicate and epoch (from 1), then device_seconds and one per metric
-        in the trials' `curves.csv`. A trial without that file has the study's metric alone.
+        in the trials' `curves.csv`. A trial without that file has the study's metric alone. That metric is NaN in the
+        epoch in which a trial diverged.
     """
     results = findings.results
     rows = [
@@ -137,9 +146,9 @@ def ablation_frame(findings: Findings) -> pd.DataFrame:
         return _typed([], ABLATION)
     rows = [
         *map(_effect_row, ablation.effects),
-        *(_comparison_row(one, "comparison") for one in ablation.comparisons),
-        *(_comparison_row(one, "re-tuned comparison") for one in ablation.retuned),
-        *map(_not_applicable_row, ablation.not_applicable),
+        *(_comparison_row(one, "comparison", ablation.design) for one in ablation.comparisons),
+        *(_comparison_row(one, "re-tuned comparison", ablation.design) for one in ablation.retuned),
+        *(_not_applicable_row(arm, ablation.design) for arm in ablation.not_applicable),
     ]
     return _typed(rows, ABLATION)
 
@@ -164,11 +173,6 @@ def _facts(trial: Trial) -> tuple[Any, ...]:
     )
 
 
-def _metrics(trial: Trial) -> dict[str, float]:
-    """The figures of a final model, by labelled set and metric."""
-    return {f"{part}.{name}": value for part, values in trial.metrics.items() for name, value in values.items()}
-
-
 def _setting(trial: Trial, arm: Arm | None, key: str) -> Any:
     """A searched setting of a trial: its own or, for a run of an arm, that of the arm's recipe."""
     if key in trial.parameters or arm is None:
@@ -177,17 +181,22 @@ def _setting(trial: Trial, arm: Arm | None, key: str) -> Any:
 
 
 def _curve(results: Results, trial: Trial) -> list[dict[str, float]]:
+    """The recorded rows of a trial; the metric of an epoch in which it diverged is NaN, not the chance level."""
     metric = results.study.metric.name
-    recorded = results.rows(trial.number, trial.stage)
-    return recorded or [{"epoch": epoch, metric: value} for epoch, value in sorted(trial.curve.items())]
+    rows = results.rows(trial.number, trial.stage)
+    rows = rows or [{"epoch": epoch, metric: value} for epoch, value in sorted(trial.curve.items())]
+    if not trial.imputed:
+        return rows
+    last = max(trial.curve)
+    return [{**row, metric: math.nan} if row["epoch"] == last else row for row in rows]
 
 
-def _comparison_row(one: Comparison, kind: str) -> tuple[Any, ...]:
+def _comparison_row(one: Comparison, kind: str, design: str) -> tuple[Any, ...]:
     paired = one.paired
     spread = (paired.mean, paired.low, paired.high) if paired else (None,) * 3
     p, detectable = (paired.p, paired.detectable or None) if paired else (None, None)
     tested = (p, one.p_holm, one.sign_flip_holm, detectable)
-    about = (one.arm.name, kind, change(one.arm) or None, one.reference.name, len(one.pairs))
+    about = (one.arm.name, kind, change(one.arm, design) or None, one.reference.name, len(one.pairs))
     adjusted = one.simultaneous or (None, None)
     failed = (one.diverged, one.collapsed)
     figures = (*means(one), *spread, *adjusted, *tested, *_equivalence(one.equivalence), *failed)
@@ -210,6 +219,6 @@ def _effect_row(one: Effect) -> tuple[Any, ...]:
     return (*about, *spread, *tested, *_equivalence(one.equivalence), None, None, one.short, one.verdict)
 
 
-def _not_applicable_row(arm: Arm) -> tuple[Any, ...]:
-    about = (arm.name, "not applicable", change(arm) or None, arm.reference or None, 0)
+def _not_applicable_row(arm: Arm, design: str) -> tuple[Any, ...]:
+    about = (arm.name, "not applicable", change(arm, design) or None, arm.reference or None, 0)
     return (*about, *(None,) * 18, "not applicable", arm.reason)
