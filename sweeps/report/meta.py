@@ -81,8 +81,9 @@ class Meta:
             pooled = one.pooled
             rows.append((ALL, pooled.mean, pooled.low, pooled.high, pooled.next_low, pooled.next_high, one.p_holm))
         columns = ("arm", "difference", "low", "high", "simultaneous low", "simultaneous high", "Holm p")
+        frame = frame_of(rows, columns).assign(**dict.fromkeys(("equivalence low", "equivalence high")))
         title = f"{one.component}: the difference in {self.words.label} of each study, and of all"
-        return forest(frame_of(rows, columns), self.words, None, title)
+        return forest(frame, self.words, None, title)
 
 
 def write_meta(results: Sequence[Results], reports: Path) -> tuple[Path, Meta]:

@@ -36,7 +36,7 @@ from .staged import (
 def test_the_ablation_table_holds_each_comparisons_figures(tmp_path: Path) -> None:
     ablation_evidence = staged(tmp_path).ablation
     assert ablation_evidence is not None
-    frame = expanded(effects.comparison_table(ablation_evidence.comparisons))
+    frame = expanded(effects.comparison_table(ablation_evidence.comparisons, "leave_one_out"))
     assert list(frame["arm"]) == list(PARTS)
     for row, one in zip(frame.to_dict("records"), ablation_evidence.comparisons, strict=True):
         assert one.paired is not None

@@ -130,7 +130,7 @@ def test_tables_hold_every_trial_and_epoch(results: Results, tmp_path: Path) -> 
         trial.parameters["optimizer.lr"] for trial in results.trials if "optimizer.lr" in trial.parameters
     ]
     assert len(rows["not_completed"]) == sum(trial.status is not Status.COMPLETE for trial in results.trials)
-    assert len(rows["curves"]) == sum(len(trial.curve) for trial in results.trials)
+    assert len(rows["curves"]) == sum(len(trial.measured) for trial in results.trials)
 
 
 def test_a_formula_in_a_trial_reaches_no_spreadsheet(make_results: Make, tmp_path: Path) -> None:
@@ -187,7 +187,7 @@ EDGES: dict[str, tuple[list[Any], dict[str, Any], list[str]]] = {
     "only diverged at once": (
         [trial_of(0, Status.DIVERGED, curve={1: float("nan")})],
         {"early_terminate": None},
-        ["learning_curves", "timeline"],
+        ["timeline"],
     ),
     "running": ([trial_of(0, Status.RUNNING, curve={})], {}, ["timeline"]),
     "only choices, some of lists": (
