@@ -78,6 +78,7 @@ def run(
     smoke: bool = False,
     cache: bool = True,
     open_again: bool = False,
+    repeat: int = 0,
     accept_drift: bool = False,
     quiet: bool = False,
     name: str | None = None,
@@ -101,6 +102,8 @@ def run(
         smoke: Run a small copy of the study, NAME-smoke.
         cache: Reuse finished runs of other studies in `runs_dir`.
         open_again: Allow a second opening of the test set by this study.
+        repeat: When the stages are done, train one run of the incumbent (else of the baseline, or the best trial)
+            again, this many times, with the very same recipe and seed: the report says how far such runs differ.
         accept_drift: Continue although code, data, a library or the device differs from the last run.
         quiet: Show no progress.
         name: The study's folder in `runs_dir`, if it is not the study's own name.
@@ -112,7 +115,7 @@ def run(
     Raises:
         UserError: The study cannot be run as requested: mistakes, missing data, constraints that nothing satisfies,
             drift, a damaged storage, a runner that cannot be started as requested.
-        ValueError: There is no runner of this name.
+        ValueError: There is no runner of this name, or `repeat` is negative.
         OSError: The disk is full or read-only (`Unwritable`), or Ray did not come up or has died (`RunnerLost`).
             What was recorded is kept.
         KeyboardInterrupt: A signal arrived more than a second after the first one; or SIGINT before the first trial, or
@@ -140,10 +143,17 @@ def run(
         stage=stage,
         cache=cache,
         open_again=open_again,
+        repeat=_natural(repeat),
         accept_drift=accept_drift,
         command=command or f"sweeps.run(sweeps.Study.from_run({name or study.name!r}, {str(runs_dir)!r}))",
     )
     return StudyOutcome.of(launch(study.definition, study.workload, options, name))
+
+
+def _natural(repeat: int) -> int:
+    if repeat < 0:
+        raise ValueError(f"repeat must be 0 or more but is {repeat}")
+    return repeat
 
 
 def _checked(runner: str) -> str:

@@ -17,8 +17,10 @@ INCUMBENT_RUNS = "incumbent"
 # Parts of the ablation that have trials of their own.
 RACE = "race"
 RETUNE = "retune-"  # followed by a digest of the recipe and the space that are tuned again
+# Runs of one recipe with the seed of a run that exists (`sweep run --repeat`). They belong to no stage.
+REPEATS = "repeats"
 
-_STAGES = frozenset({SEARCH, CONFIRM, INCUMBENT_RUNS, ABLATION, FINAL, RACE})
+_STAGES = frozenset({SEARCH, CONFIRM, INCUMBENT_RUNS, ABLATION, FINAL, RACE, REPEATS})
 
 # The stages in which a run keeps its prediction for each image. A search would take the space of hundreds of them.
 WITH_PREDICTIONS = frozenset({CONFIRM, ABLATION, FINAL})
@@ -42,7 +44,7 @@ STOP_FILE = "stop"  # while it exists, runs end at their next checkpoint
 # What runs write into a study's folder, beside hidden files. Patterns, because some files have others beside them.
 WRITTEN = (
     *(f"{STUDY_FILE}*", f"{DATABASE}*", f"{ENVIRONMENT}*", DUPLICATES, "lock*", STOP_FILE, STAGES, THUMBNAILS),
-    *(TRIALS, CONFIRM, INCUMBENT_RUNS, ABLATION, RACE, f"{RETUNE}*", FINAL, ".*"),
+    *(TRIALS, CONFIRM, INCUMBENT_RUNS, ABLATION, RACE, f"{RETUNE}*", FINAL, REPEATS, ".*"),
 )
 
 # The rule of a name of a study or a stage, and of the folder of either: it can lead to no other folder. 255 bytes is

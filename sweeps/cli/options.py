@@ -56,6 +56,15 @@ NoCache = Annotated[
     bool, typer.Option("--no-cache", help="Train every run, even if another study in the runs folder has it.")
 ]
 OpenAgain = Annotated[bool, typer.Option("--open-again", help="Allow this study to open its test set again.")]
+Repeat = Annotated[
+    int | None,
+    typer.Option(
+        "--repeat",
+        min=1,
+        metavar="N",
+        help="Then train one run of the incumbent N times more with its own seed: do they differ?",
+    ),
+]
 AcceptDrift = Annotated[
     bool,
     typer.Option(

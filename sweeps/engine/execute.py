@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sweeps.artifacts.layout import STUDY_FILE
+from sweeps.artifacts.layout import REPEATS, STUDY_FILE
 from sweeps.engine.provenance import fingerprint, now, provenance, record_environment, recording_endings
 from sweeps.engine.signals import listening
 from sweeps.evidence.ending import Ending, How, shortfalls
@@ -207,7 +207,8 @@ def _train(
     if not (failure or first or scheduler.exhausted or scheduler.done):
         failure = f"the runner ended before the study was done; {GO_ON}"
     results = storage.results()
-    missing = [*scheduler.gave_up, *shortfalls(results, [stage.name for stage in request.stages])]
+    asked = [*(stage.name for stage in request.stages), *([REPEATS] if request.repeat else [])]
+    missing = [*scheduler.gave_up, *shortfalls(results, asked)]
     return RunResult(
         results,
         signal=first,

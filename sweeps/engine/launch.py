@@ -70,6 +70,7 @@ class Options:
         stage: Run this stage only.
         cache: Reuse finished runs of other studies of the runs folder.
         open_again: Allow a second opening of the test set by the same study.
+        repeat: How many runs then repeat one of the incumbent, or of the baseline, with its own seed.
         accept_drift: Continue although code, data, a library or the device differs from the last run.
         command: How to repeat this run, for the provenance; by default this process's command line.
     """
@@ -84,6 +85,7 @@ class Options:
     stage: str | None = None
     cache: bool = True
     open_again: bool = False
+    repeat: int = 0
     accept_drift: bool = False
     command: str = ""
 
@@ -104,7 +106,7 @@ def launch(study: Study, workload: Workload, options: Options, name: str | None 
     """
     if options.smoke:
         study = with_smoke_models(shrink(study, workload), workload, options.folders.runs)
-    request = RunRequest(requested_stages(study, options.stage), options.open_again)
+    request = RunRequest(requested_stages(study, options.stage), options.open_again, options.repeat)
     folder = study_folder(options.folders.runs, name or study.name)
     for written in (folder, options.folders.reports / folder.name):
         require_writable(written)

@@ -50,10 +50,10 @@ def fingerprint(study: Study, request: RunRequest) -> str:
 
 
 def is_complete(previous: Results, study: Study, request: RunRequest) -> bool:
-    """Return whether the study's last run has left nothing to do for these stages."""
+    """Return whether the study's last run has left nothing to do for these stages. Repeats are always to be done."""
     same = previous.environment.get(COMPLETE) == fingerprint(study, request)
     # Version 0.1.0 called a study complete that lacks runs which failed.
-    return same and not shortfalls(previous, [stage.name for stage in request.stages])
+    return same and not request.repeat and not shortfalls(previous, [stage.name for stage in request.stages])
 
 
 def record_environment(storage: StudyStorage, environment: Mapping[str, Any]) -> None:

@@ -21,6 +21,7 @@ from sweeps.artifacts.layout import (
     INCUMBENT_RUNS,
     RACE,
     RECORD,
+    REPEATS,
     RETUNE,
     SEARCH,
     stage_file,
@@ -46,7 +47,7 @@ from sweeps.workload import load
 
 ASIDE = ".damaged-{}"  # the suffix of a damaged file that is kept
 # The order in which stages begin.
-ORDER = (CONFIRM, INCUMBENT_RUNS, RACE, RETUNE.removesuffix("-"), ABLATION, FINAL)
+ORDER = (CONFIRM, INCUMBENT_RUNS, RACE, RETUNE.removesuffix("-"), ABLATION, FINAL, REPEATS)
 
 
 @dataclass

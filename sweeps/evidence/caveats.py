@@ -11,6 +11,7 @@ from typing import Any
 
 from sweeps.artifacts.layout import VALIDATION
 from sweeps.evidence.declaration.sentences import declaration_sentences
+from sweeps.evidence.procedure.same_seed import same_seed_sentences
 from sweeps.evidence.procedure.tuning import unequal_tuning
 from sweeps.formatting import count
 from sweeps.storage.drift import Drift
@@ -26,6 +27,7 @@ def caveats(results: Results) -> list[str]:
         *_shared_data(results),
         *_worker_deaths(results),
         *_repeated(results),
+        *same_seed_sentences(results),
         *_foreign_trials(results),
     ]
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
-from sweeps.artifacts.layout import ABLATION, CONFIRM, FINAL, INCUMBENT_RUNS, RACE, SEARCH
+from sweeps.artifacts.layout import ABLATION, CONFIRM, FINAL, INCUMBENT_RUNS, RACE, REPEATS, SEARCH
 from sweeps.formatting import count, listed, status_name
 from sweeps.io.errors import GO_ON
 from sweeps.io.lock import holder
@@ -152,7 +152,8 @@ def _lacking(results: Results, name: str) -> Iterator[str]:
         if lost:
             all_lost = len(lost) == len(runs)
             which = f"no run of the stage {part} has finished" if all_lost else _part_lost(part, lost, runs)
-            shown = "; ".join(f"{run.variant}, seed {(run.replicate or 0) + 1}: {_why(run)}" for run in lost[:NAMED])
+            noun = "repeat" if part == REPEATS else "seed"
+            shown = "; ".join(f"{run.variant}, {noun} {(run.replicate or 0) + 1}: {_why(run)}" for run in lost[:NAMED])
             more = f"; and {len(lost) - NAMED:,} more" if len(lost) > NAMED else ""
             yield f"{which} ({shown}{more})"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sweeps.artifacts.layout import ABLATION, CONFIRM, RACE, SEARCH
+from sweeps.artifacts.layout import ABLATION, CONFIRM, RACE, REPEATS, SEARCH
 from sweeps.artifacts.references import Reference, Saved, find
 from sweeps.evidence.selection import ModelSelection, completed, selections
 from sweeps.formatting import count, status_name
@@ -152,7 +152,7 @@ def _completed_runs(trained: TrainedModels) -> list[Trial]:
     recipe.
     """
     results, recipe = trained.results, trained.runs[0].recipe
-    runs = [run for stage in results.stages.values() for run in stage.trials]
+    runs = [run for stage in results.stages.values() if stage.name != REPEATS for run in stage.trials]
     same = [run for run in runs if recipe and run.recipe == recipe and run.status is Status.COMPLETE]
     same = _without_choice(same) or list(trained.runs)
     best = results.ranked()[:1]

@@ -20,6 +20,7 @@ from sweeps.stages.context import Context, declare
 from sweeps.stages.final import Final
 from sweeps.stages.incumbent import NotYet, parameters_of
 from sweeps.stages.one_epoch_search import OneEpochSearch
+from sweeps.stages.repeats import Repeats
 from sweeps.stages.search import Search
 from sweeps.study.stages import ABLATION, CONFIRM, FINAL, SEARCH, RunRequest, Stage
 from sweeps.trial.trial import Status
@@ -42,6 +43,9 @@ def parts(context: Context, request: RunRequest, environment: Mapping[str, Any])
             yield ABLATION, part
     if FINAL in request.stages:
         yield FINAL, Final(context, environment, request.open_again)
+    if request.repeat:
+        last = request.stages[-1]
+        yield last, Repeats(context, last, request.repeat)
 
 
 def search(context: Context) -> Search:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sweeps.artifacts.layout import INCUMBENT_RUNS
+from sweeps.artifacts.layout import INCUMBENT_RUNS, REPEATS
 from sweeps.io.errors import UserError
 from sweeps.study.sections import STAGE_NAMES
 from sweeps.study.study import Study
@@ -32,10 +32,17 @@ class Stage:
 
 @dataclass(frozen=True)
 class RunRequest:
-    """The stages of a study to run, and whether its test set may be opened a second time."""
+    """The stages of a study to run.
+
+    Attributes:
+        stages: The stages, in their order.
+        open_again: Whether the test set may be opened a second time.
+        repeat: How many runs then repeat one of the incumbent, or of the baseline, with its own seed.
+    """
 
     stages: Sequence[Stage]
     open_again: bool = False
+    repeat: int = 0
 
 
 HELD_OUT = frozenset({"train", "validation"})
@@ -75,8 +82,10 @@ def stage_of(name: str) -> str:
     """Return the name of the stage to which the trials in a stage storage belong.
 
     The storages of path races and of re-tuning have names of their own; they are parts of the ablation. That of the
-    incumbent's fresh runs is a part of confirm.
+    incumbent's fresh runs is a part of confirm. Repeats belong to no stage.
     """
+    if name == REPEATS:
+        return name
     if name == INCUMBENT_RUNS:
         return CONFIRM.name
     return name if name in STAGE_NAMES else ABLATION.name

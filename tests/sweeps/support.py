@@ -123,12 +123,13 @@ def run_inline(
     *,
     cache: bool = False,
     open_again: bool = False,
+    repeat: int = 0,
 ) -> engine.RunResult:
     """Run or resume `study` in this process; `folder` is the runs folder and also holds the toy's data."""
     file = folder / study.name / "environment.json"
     environment = json.loads(file.read_text()) if file.exists() else {}
     prepared = settle(study, load(study.workload), folder / "data", environment)
-    request = RunRequest(requested_stages(study, stage), open_again)
+    request = RunRequest(requested_stages(study, stage), open_again, repeat)
     return engine.run(prepared, folder / study.name, InlineRunner, events or Events(), request, cache)
 
 

@@ -24,6 +24,7 @@ from sweeps.cli.options import (
     NoCache,
     OpenAgain,
     Quiet,
+    Repeat,
     ReportsDir,
     RunnerKind,
     RunsDir,
@@ -57,6 +58,7 @@ def run(
     stage: StageName = None,
     no_cache: NoCache = False,
     open_again: OpenAgain = False,
+    repeat: Repeat = None,
     accept_drift: AcceptDrift = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -66,7 +68,7 @@ def run(
 
     checked = Study.from_file(study, assignments=sets or (), search=search or (), toggles=toggle or (), budget=budget)
     options = _options(runs_dir, reports_dir, data_dir, runner, workers, ray_address, quiet)
-    options |= {"fresh": fresh, "smoke": smoke, "stage": stage, "cache": not no_cache}
+    options |= {"fresh": fresh, "smoke": smoke, "stage": stage, "cache": not no_cache, "repeat": repeat or 0}
     carry_out(checked, as_json, **options, open_again=open_again, accept_drift=accept_drift)
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from sweeps.artifacts.layout import ABLATION, FINAL, TEST, VALIDATION
 from sweeps.evidence import Ablation, Comparison
 from sweeps.evidence.findings import Findings
+from sweeps.evidence.procedure.same_seed import same_seed_line
 from sweeps.evidence.procedure.tuning import unequal_tuning
 from sweeps.formatting import MetricFormat, count, hours, in_local_time, percent
 from sweeps.report.crossed import tables as crossed
@@ -194,7 +195,9 @@ def cost_tables(data: ReportData) -> list[Table]:
 def provenance(findings: Findings) -> Table:
     """Return the table of the versions, the data, the machine and what each stage declared."""
     results = findings.results
-    frame = provenance_table({**results.environment, **declared_provenance(results)})
+    spread = same_seed_line(results)
+    repeats = {"spread of one seed": spread} if spread else {}
+    frame = provenance_table({**results.environment, **declared_provenance(results), **repeats})
     return Table("provenance", "Provenance", frame, dict.fromkeys(frame.columns, in_local_time))
 
 

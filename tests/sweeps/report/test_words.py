@@ -99,9 +99,7 @@ def test_aliased_effects_are_listed_once(tmp_path: Path) -> None:
     stage = stage_of("ablation", rows, design="factorial", aliases=aliases)
     chosen = {"components": ["a"], "seeds": 6, "design": "factorial"}
     data = ReportData(findings_of(tmp_path, [stage], ablation=chosen))
-    text = " ".join(
-        sentence for section in evidence_sections(ReportData(findings), []) for sentence in section.sentences
-    )
+    text = " ".join(line for section in evidence_sections(data, []) for line in section.sentences)
     assert "These effects share an estimate: a = b:c; a:b = -c." in text
 
 
