@@ -143,7 +143,8 @@ class Results:
             level = workload[CHANCE].get(name)
             return None if level is None else float(level)
         classes = (self.environment.get("data") or {}).get("classes")
-        in_percent = name.endswith("accuracy") and "accuracy" in self.percentages
+        # Not of a coarser accuracy, whose groups are fewer than the classes.
+        in_percent = name in ("accuracy", "val_accuracy") and "accuracy" in self.percentages
         return 100 / classes if in_percent and isinstance(classes, int) and classes > 0 else None
 
     def images(self, stage: StageResults, part: str = "") -> int | None:
