@@ -23,10 +23,13 @@ from sweeps.stats.pairs import Paired, equivalence_p
 from sweeps.stats.sensitivity import POWER
 from sweeps.stats.student import Array, Estimate, Location, location, quantile
 
-_GRID = 121  # states of the chain at each look; the linear interpolation between them errs to the safe side
+# The states of the chain at each look, from the lowest to the boundary, near which the probability to cross changes
+# most. The linear interpolation between them errs to the safe side.
+_SPREAD = np.sin(np.linspace(0, math.pi / 2, 121))
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(24)
 _QUARTER = math.pi / 2
 _NEGLIGIBLE = 1e-12
+_TINY = 1e-9  # levels at which two looks hardly ever cross both: the sum over the looks is as good as the integral
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ class Looks:
             sides: 1 for a one-sided test.
         """
         nominal = min(sides * 0.5, _factor(self, level, sides) * self._share(n))
-        return quantile(self._place(n) - 1, nominal * 2 / sides)
+        return quantile(n - 1, nominal * 2 / sides)
 
     def adjusted(self, p: float, n: int, sides: int = 2) -> float:
         """Return the p that stays valid under looking after every pair.
@@ -91,11 +94,8 @@ class Looks:
         return _factor(self, p, sides) * self._share(n) if p < 1 else 1.0
 
     def _share(self, n: int) -> float:
-        return self._place(n) / self.last
-
-    def _place(self, n: int) -> int:
-        """The look of n pairs. Pairs beyond the last look, of an earlier plan, get the boundary of the last one."""
-        return min(max(n, self.first), self.last)
+        """The nominal level of a look beside that of the last one, which pairs beyond it, of another plan, have too."""
+        return min(n, self.last) / self.last
 
 
 def anytime_paired(fixed: Paired, looks: Looks, family: int = 1) -> Paired:
@@ -268,19 +268,23 @@ def _crossing(looks: Looks, factor: float, sides: int) -> float:
     """
     n = np.arange(looks.first, looks.last + 1)
     nominal = np.minimum(factor * n / looks.last, sides * 0.5)
-    t = special.stdtrit(n - 1, 1 - nominal / sides)
+    if factor < _TINY:
+        return float(nominal.sum())
+    t = -special.stdtrit(n - 1, nominal / sides)
     bounds = t / np.sqrt(n - 1 + t**2)  # of the chain: the sum over the root of n times the sum of squares
     later: tuple[Array, Array] | None = None  # the states at a look, and the probability to cross after it
     for place in range(len(n) - 1, 0, -1):
         # Two boundaries are symmetric, and so is the probability: half of the states are enough. With the upper one
         # alone, states far below it hardly ever lead there.
         bound = float(bounds[place - 1])
-        states = np.linspace(0.0 if sides == 2 else max(_NEGLIGIBLE - 1, -3 * bound), bound, _GRID)
+        lowest = 0.0 if sides == 2 else max(_NEGLIGIBLE - 1, -3 * bound)
+        states = lowest + (bound - lowest) * _SPREAD
         later = states, _crossing_after(states, int(n[place]), float(bounds[place]), sides, later)
     if later is None:
         return float(nominal[0])
     low, high = np.arcsin(later[0][:1]), np.arcsin(bounds[:1])
-    return min(1.0, float(nominal[0] + sides * _integral(low, high, looks.first, later)[0]))
+    # Never more than the sum over the looks, which the interpolation may exceed at small levels.
+    return min(1.0, float(nominal.sum()), float(nominal[0] + sides * _integral(low, high, looks.first, later)[0]))
 
 
 def _crossing_after(states: Array, n: int, bound: float, sides: int, later: tuple[Array, Array] | None) -> Array:

@@ -81,6 +81,13 @@ def test_interval_and_p_agree_at_every_look() -> None:
         assert anytime.detectable > fixed.detectable
 
 
+def test_p_of_a_huge_t_is_small_and_of_an_infinite_one_zero() -> None:
+    assert LOOKS.adjusted(0.0, 6) == 0.0
+    ratios = [LOOKS.adjusted(p, 24) / p for p in (1e-12, 1e-8, 1e-4)]
+    assert 15 > ratios[0] >= ratios[1] > ratios[2] > 3
+    assert LOOKS.adjusted(1.0, 6) == 1.0
+
+
 def test_p_at_the_end_of_the_interval_is_five_percent() -> None:
     for n in (6, 15, 24):
         nominal = 2 * float(special.stdtr(n - 1, -LOOKS.critical(n)))
