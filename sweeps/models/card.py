@@ -9,7 +9,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from sweeps.formatting import MetricFormat, unit_of
+from sweeps.evidence.findings import Findings
+from sweeps.formatting import MetricFormat, count, unit_of
 from sweeps.io.errors import Refused
 from sweeps.io.escape import markdown_code, markdown_text
 from sweeps.models.trained import TrainedModels, chosen_by_its_figure, figures
@@ -84,10 +85,24 @@ def _figures(trained: TrainedModels) -> str:
     ]
     if not rows:
         return "No figure of this recipe was recorded."
-    note = "Means over the completed runs of this recipe."
+    note = "Means over the completed runs of this recipe; the exported model is one of them."
     if chosen_by_its_figure(trained):
         note += " The validation figure is the mean by which this recipe was chosen from several, and so optimistic."
-    return f"{_table(('data', 'figure', 'mean', 'runs'), rows)}\n\n{note}"
+    return "\n\n".join([_table(("data", "figure", "mean", "runs"), rows), note, *_on_such_images(trained)])
+
+
+def _on_such_images(trained: TrainedModels) -> list[str]:
+    """A sentence on each labelled set with the interval for accuracy on such images, as the report has it."""
+    findings = Findings.of(trained.results)
+    recipe = trained.runs[0].recipe
+    return [
+        f"95 % interval for accuracy on images such as those of {markdown_text(name)}, over seeds and images: "
+        f"{one.such[0]:.2f} to {one.such[1]:.2f} % (it rests on {one.basis}; n = {count(one.n, 'seed')}, "
+        f"{count(one.images or 0, 'image')})."
+        for name, on_set in findings.crossed.items()
+        for one in on_set.accuracies.values()
+        if one.such is not None and recipe and one.arm.recipe == recipe
+    ]
 
 
 def _provenance(trained: TrainedModels) -> list[tuple[str, str]]:
