@@ -27,7 +27,7 @@ def identity(exact: np.ndarray) -> str:
 
 def write_test_images(runs: Path, exact: np.ndarray) -> None:
     """Write the exact hashes of test images into the runs folder, unless they are there."""
-    path = _file(runs, identity(exact))
+    path = test_images_file(runs, identity(exact))
     if read_test_images(runs, identity(exact)) is None:
         path.parent.mkdir(exist_ok=True)
         buffer = io.BytesIO()
@@ -42,11 +42,16 @@ def read_test_images(runs: Path, images: str) -> np.ndarray | None:
         Numbers of 16 bytes, for comparison only. None where the file is missing or damaged.
     """
     try:
-        stored = np.load(_file(runs, images), allow_pickle=False)
+        stored = np.load(test_images_file(runs, images), allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return None
     whole = stored.dtype == _PAIR and hashlib.sha256(stored.tobytes()).hexdigest() == images
     return stored if whole else None
+
+
+def test_images_file(runs: Path, images: str) -> Path:
+    """Return the file with the hashes of the test images with this identity. It need not exist."""
+    return runs / FOLDER / f"{images}.npy"
 
 
 def opened_before(own: np.ndarray, other: np.ndarray) -> int:
@@ -60,7 +65,3 @@ _PAIR = np.dtype([("high", "<u8"), ("low", "<u8")])
 
 def _sorted(exact: np.ndarray) -> np.ndarray:
     return np.sort(np.ascontiguousarray(exact, dtype="<u8").reshape(-1, 2).view(_PAIR).reshape(-1))
-
-
-def _file(runs: Path, images: str) -> Path:
-    return runs / FOLDER / f"{images}.npy"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,15 +15,17 @@ from pathlib import Path
 
 from sweeps.artifacts.archive import SUFFIX, BadArchive, Manifest, extract, read_manifest, write_archive
 from sweeps.artifacts.layout import CHECKPOINT, DATABASE, WRITTEN, is_name
+from sweeps.artifacts.test_images import test_images_file
 from sweeps.engine.launch import write_report
 from sweeps.evidence.selection import run_folder
 from sweeps.io.errors import Refused
 from sweeps.io.lock import holder
 from sweeps.storage.database.sqlite import connect_for_reading
+from sweeps.storage.openings import Opening, Openings, SealedSet
 from sweeps.storage.results import Results
 from sweeps.storage.runs import open_results, study_folder
 
-STUDY, REPORT = "study", "report"  # the folders of an archive
+STUDY, REPORT, IMAGES = "study", "report", "test-images"  # the folders of an archive
 LEFT_OUT = (f"{DATABASE}*", "lock*", "stop", ".*")  # of a study's folder; the database is packed as a copy of its own
 
 
@@ -68,6 +70,7 @@ def pack(runs: Path, name: str, out: Path | None = None, *, checkpoints: bool = 
         files = {f"{STUDY}/{DATABASE}": _copied_database(results.folder, Path(scratch))}
         files |= {f"{STUDY}/{within}": file for within, file in _kept(results, checkpoints)}
         files |= {f"{REPORT}/{within}": file for within, file in _files(report)}
+        files |= _test_images(runs, SealedSet.of(results.environment).images)
         return path, write_archive(path, name, files, _facts(results, checkpoints))
 
 
@@ -98,7 +101,9 @@ def unpack(path: Path, runs: Path, reports: Path, name: str = "") -> Opened:
         extract(path, scratch)
         if not (scratch / STUDY).is_dir():
             raise BadArchive(f"{path} has no folder {STUDY!r}; `sweep archive` writes one")
+        openings = _openings(path, manifest)
         (scratch / STUDY).rename(target)
+        _adopt(runs, openings, scratch / IMAGES)
         return Opened(open_results(runs, name), manifest, _placed(scratch / REPORT, reports / name))
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -158,12 +163,38 @@ def _copied_database(folder: Path, scratch: Path) -> Path:
     return copy
 
 
+def _test_images(runs: Path, images: str) -> dict[str, Path]:
+    """The hashes of the study's test images, by which openings are counted."""
+    file = test_images_file(runs, images)
+    return {f"{IMAGES}/{file.name}": file} if images and file.is_file() else {}
+
+
+def _openings(path: Path, manifest: Manifest) -> list[Opening]:
+    try:
+        return [Opening.from_plain(entry) for entry in manifest.facts.get("openings", ())]
+    except (KeyError, TypeError) as error:
+        raise BadArchive(f"{path}: its openings of test sets cannot be read ({error}); get it again") from None
+
+
+def _adopt(runs: Path, openings: Sequence[Opening], images: Path) -> None:
+    """Count the openings of the test set here too: a further one weakens its figure wherever it takes place."""
+    for file in images.glob("*.npy"):
+        place = test_images_file(runs, file.stem)
+        if not place.exists():
+            place.parent.mkdir(exist_ok=True)
+            shutil.move(file, place)
+    if openings:
+        Openings(runs).adopt(openings)
+
+
 def _facts(results: Results, checkpoints: bool) -> dict[str, object]:
+    openings = Openings(results.folder.parent).of(SealedSet.of(results.environment))
     return {
         "id": str(results.environment.get("id", "")),
         "packed": datetime.now(UTC).isoformat("T", "seconds"),
         "version": version("cifar-sweep"),
         "checkpoints": checkpoints,
+        "openings": [opening.plain() for opening in openings],
     }
 
 

@@ -52,6 +52,11 @@ class Opening:
         content = {**asdict(self), "runs": list(self.runs)}
         return {name: value for name, value in content.items() if value or name not in ("images", "void")}
 
+    @classmethod
+    def from_plain(cls, content: Mapping[str, Any]) -> Opening:
+        """Return the opening of which `plain` made `content`. Raises KeyError or TypeError for anything else."""
+        return cls(**{**content, "runs": tuple(content["runs"])})
+
 
 @dataclass(frozen=True)
 class SealedSet:
@@ -144,6 +149,12 @@ class Openings:
             self._write([*(_identified(one, sealed, environment) for one in self._read()), opening])
         return opening
 
+    def adopt(self, others: Iterable[Opening]) -> None:
+        """Record openings that took place elsewhere, such as those of an unpacked study. Raises Damaged."""
+        with self._locked():
+            known = self._read()
+            self._write([*known, *(one for one in dict.fromkeys(others) if one not in known)])
+
     def mark_void(self, opening: Opening, why: str) -> None:
         """Mark a recorded opening as one that gave no figure. The entry stays. Raises Damaged."""
         with self._locked():
@@ -161,8 +172,7 @@ class Openings:
         if not path.exists():
             return []
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            return [Opening(**{**entry, "runs": tuple(entry["runs"])}) for entry in content]
+            return [Opening.from_plain(entry) for entry in json.loads(path.read_text(encoding="utf-8"))]
         except (ValueError, KeyError, TypeError) as error:
             raise Damaged(
                 f"{path} cannot be read ({error}): it counts the openings of test sets; "

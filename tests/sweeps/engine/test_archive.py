@@ -14,6 +14,7 @@ from sweeps.artifacts.archive import MANIFEST, BadArchive, extract, read_manifes
 from sweeps.engine.archive import pack, unpack
 from sweeps.io.errors import Refused
 from sweeps.io.lock import driver_lock
+from sweeps.storage.openings import Openings, SealedSet
 from tests.sweeps.support import TOY, holding, sweep
 
 ABLATED = {**TOY, "ablation": {"components": {"handicap": {"handicap": 5.0}}, "seeds": 2}, "run_cap": 2}
@@ -58,6 +59,15 @@ def test_run_from_the_result_cache_brings_its_files(folder: Path, tmp_path: Path
         assert f"study/{place}/curves.csv" in manifest.files
     unpack(file, tmp_path / "runs", tmp_path / "reports")
     assert sweeps.load("second", tmp_path / "runs").answer == second.answer
+
+
+def test_openings_of_the_test_set_go_with_the_study_and_are_counted_once(folder: Path, tmp_path: Path) -> None:
+    environment = sweeps.load("toy", folder / "runs").records.environment
+    opening = Openings(folder / "runs").record("toy", environment, (0, 1))
+    file, _ = pack(folder / "runs", "toy", tmp_path / "toy.sweep.zip")
+    for name in ("toy", "again"):
+        unpack(file, tmp_path / "runs", tmp_path / "reports", name)
+    assert Openings(tmp_path / "runs").of(SealedSet.of(environment)) == [opening]
 
 
 def test_models_are_packed_on_request(folder: Path, tmp_path: Path) -> None:
