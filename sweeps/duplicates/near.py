@@ -50,11 +50,14 @@ def near_candidates(first: ImageHashes, second: ImageHashes | None = None, most:
         distance = _distances(hashes[start : start + step], target[from_column:])
         if second is None:  # a pair once, and no image with itself
             distance[np.tri(*distance.shape, dtype=np.bool_)] = near + 1
-        for row in np.flatnonzero((distance <= near).any(axis=1)):
-            places = np.flatnonzero(distance[row] <= near)
-            limited += len(places) > most
-            places = places[np.argsort(distance[row, places], kind="stable")[:most]]
-            found.append(_pairs(rows[start + row], columns[from_column + places]))
+        alike = distance <= near
+        for many in np.flatnonzero(np.bincount(np.flatnonzero(alike) // alike.shape[1]) > most):
+            nearest = np.argsort(distance[many], kind="stable")[:most]
+            alike[many] = False
+            alike[many, nearest] = True
+            limited += 1
+        row, column = np.divmod(np.flatnonzero(alike), alike.shape[1])
+        found.append(np.stack([rows[start + row], columns[from_column + column]], axis=1))
     pairs = np.concatenate(found)
     pairs = pairs[(first.exact[pairs[:, 0]] != other.exact[pairs[:, 1]]).any(axis=1)]
     return Candidates(sorted_pairs(pairs[:, 0], pairs[:, 1]), limited)
@@ -63,10 +66,6 @@ def near_candidates(first: ImageHashes, second: ImageHashes | None = None, most:
 def _different(hashes: ImageHashes) -> np.ndarray:
     """The numbers of the images that equal no earlier one."""
     return np.flatnonzero(originals(hashes.exact) == np.arange(len(hashes)))
-
-
-def _pairs(row: np.int64, columns: np.ndarray) -> np.ndarray:
-    return np.stack([np.full(len(columns), row), columns], axis=1)
 
 
 def _distances(hashes: np.ndarray, target: np.ndarray) -> np.ndarray:

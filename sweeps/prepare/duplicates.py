@@ -86,20 +86,19 @@ def find_duplicates(
         return None
     began = time.monotonic()
     notify("looking for duplicate images")
-    hashes = workload.image_hashes(recipe, site)
-    policy = workload.duplicate_policy(recipe)
-    confirmed = workload.has("confirm_duplicates")
-    known, key = DuplicateRecord.of(previous), digest(hashes, confirmed)
-    found = None
-    if known is None or known.digest != key:
-        found = search(hashes, (lambda pairs: workload.confirm_duplicates(recipe, site, pairs)) if confirmed else None)
-    record = replace(
-        known if found is None and known is not None else _record(key, hashes, found or [], confirmed),
-        choice=policy.choice,
-        key=policy.key,
-        together=policy.together,
-        late=known.late if known is not None else site.begun,
-    )
+    hashes, policy = workload.image_hashes(recipe, site), workload.duplicate_policy(recipe)
+    if not hashes:
+        return None
+    confirmed, known = workload.has("confirm_duplicates"), DuplicateRecord.of(previous)
+    key = digest(hashes, confirmed)
+    if known is not None and known.digest == key:
+        record, found = known, None
+    else:
+        confirm = (lambda pairs: workload.confirm_duplicates(recipe, site, pairs)) if confirmed else None
+        found = search(hashes, confirm)
+        record = _record(key, hashes, found, confirmed)
+    late = known.late if known is not None else site.begun
+    record = replace(record, choice=policy.choice, key=policy.key, together=policy.together, late=late)
     _require_no_leak(record)
     return Duplicates(record, hashes, found, time.monotonic() - began)
 

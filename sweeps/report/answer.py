@@ -9,6 +9,7 @@ from sweeps.evidence.ending import ending_sentences, unfinished_search
 from sweeps.evidence.findings import Findings
 from sweeps.evidence.procedure.tuning import GIVEN, tuned_by
 from sweeps.formatting import MetricFormat, count, hours, listed, percent, status_name
+from sweeps.report.duplicates.sentences import duplicate_sentences
 from sweeps.report.sentences import evidence_answer
 from sweeps.report.tables.cost import Cost
 from sweeps.storage.results import Results, StageResults
@@ -41,13 +42,13 @@ def answer(findings: Findings) -> list[str]:
 def whole_answer(findings: Findings) -> list[str]:
     """Return the answers of the stages after the search, then that of the search, if the study has one.
 
-    A study whose last run did not complete says so first.
+    A study whose last run did not complete says so first. What was found of images that the study has twice is last.
     """
     results = findings.results
-    evidence = [*ending_sentences(results), *evidence_answer(findings)]
+    evidence, duplicates = [*ending_sentences(results), *evidence_answer(findings)], duplicate_sentences(findings)
     if results.trials or not results.stages:
-        return [*evidence, *answer(findings)]
-    return evidence or ["No answer yet: the stages have begun, but none has a result."]
+        return [*evidence, *answer(findings), *duplicates]
+    return [*(evidence or ["No answer yet: the stages have begun, but none has a result."]), *duplicates]
 
 
 def tiles(results: Results, cost: Cost) -> tuple[list[Tile], list[Tile]]:

@@ -31,6 +31,7 @@ def summary(report: Report, pictures: Mapping[str, Picture]) -> str:
         "## Provenance",
         report.provenance.grid.markdown() if len(report.provenance.frame) else "Nothing was recorded.",
         *([markdown_text(report.openings)] if report.openings else []),
+        *(part for table in report.duplicates_tables for part in _titled(table)),
         "To repeat it:",
         markdown_code(report.command),
         "Every run, and why some did not finish: [tables/](tables/). Figures: `sweep report` writes `index.html`.",
@@ -48,11 +49,15 @@ def _section(section: Section, pictures: Mapping[str, Picture]) -> list[str]:
     parts = [f"## {markdown_text(section.title)}", _listed(section.sentences)]
     for table in section.tables:
         if not table.folded:
-            parts += [f"**{markdown_text(table.title)}.** {markdown_text(table.note)}".strip(), table.grid.markdown()]
+            parts += _titled(table)
     for name, picture in pictures.items():
         if picture.section == section.key:
             parts.append(f"![{markdown_text(picture.title)}](figures/{name})")
     return [part for part in parts if part]
+
+
+def _titled(table: Table) -> list[str]:
+    return [f"**{markdown_text(table.title)}.** {markdown_text(table.note)}".strip(), table.grid.markdown()]
 
 
 def _listed(sentences: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from sweeps.report.answer import cost_sentences, whole_answer
 from sweeps.report.data import ReportData
 from sweeps.report.declarations import declaration_tables
+from sweeps.report.duplicates.tables import duplicates_tables
 from sweeps.report.sections import Section, evidence_sections
 from sweeps.report.sentences import opened
 from sweeps.report.tables.catalogue import best, cost_tables, openings_tables, outcomes, provenance
@@ -33,6 +34,7 @@ class Report:
         openings: How often the test set was opened, in a sentence.
         openings_tables: The table of the openings, if there is one.
         declaration_tables: The table of what each stage declared before its first run, if one did.
+        duplicates_tables: The tables of the images that the study has twice, if there are any.
         study_file: The study file with all defaults.
         command: The command that repeats the study.
     """
@@ -48,6 +50,7 @@ class Report:
     openings: str
     openings_tables: list[Table]
     declaration_tables: list[Table]
+    duplicates_tables: list[Table]
     study_file: str
     command: str
 
@@ -72,6 +75,7 @@ class Report:
             self.provenance,
             *self.openings_tables,
             *self.declaration_tables,
+            *self.duplicates_tables,
         ]
         # The table of the openings is also in the section of the test set.
         return list({table.name: table for table in (*in_sections, *others)}.values())
@@ -93,6 +97,7 @@ def report_of(data: ReportData) -> Report:
         openings=opened(findings),
         openings_tables=openings,
         declaration_tables=declaration_tables(findings.results),
+        duplicates_tables=duplicates_tables(findings),
         study_file=dump(findings.results.study),
         command=_command(findings.results.environment),
     )

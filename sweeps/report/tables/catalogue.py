@@ -16,6 +16,7 @@ from sweeps.formatting import MetricFormat, count, hours, in_local_time, percent
 from sweeps.report.crossed import tables as crossed
 from sweeps.report.data import ReportData
 from sweeps.report.declarations import declared_provenance
+from sweeps.report.duplicates.tables import NAMES as DUPLICATES
 from sweeps.report.images.tables import NAMES as IMAGE_NAMES
 from sweeps.report.images.tables import image_frames
 from sweeps.report.incumbent import choice_note
@@ -55,6 +56,7 @@ NAMES = (
     *("classes", "confused", "confusion", "further_validation", "further_test"),
     *("others_validation", "others_test"),
     *("best", "ends", "stages", "cost", "provenance", "declarations"),
+    *DUPLICATES,
     *("trials", "replicates", "not_completed", "curves", "pairs"),
     *IMAGE_NAMES,
     *crossed.NAMES,

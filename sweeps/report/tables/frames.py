@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from sweeps.artifacts.layout import FINAL
+from sweeps.duplicates.record import DUPLICATES, DuplicateRecord
 from sweeps.evidence.caveats import changes
 from sweeps.evidence.findings import Findings
 from sweeps.formatting import setting
@@ -185,6 +186,8 @@ def provenance_table(environment: Mapping[str, Any]) -> pd.DataFrame:
     plain = {key: value for key, value in environment.items() if key not in ("drift", ENDED, COMPLETE)}
     if "workload" in plain:  # the hash of the code stands for those of its files
         plain["workload"] = {key: value for key, value in plain["workload"].items() if key != "files"}
+    if plain:
+        plain[DUPLICATES] = str(DuplicateRecord.of(environment) or "not checked")
     rows = [(key, setting(value)) for key, value in _flat({**plain, **changes(environment)})]
     return frame_of(rows, ["what", "value"])
 

@@ -68,12 +68,16 @@ REFUSED = (
 def test_test_images_in_training_are_refused_before_anything_is_written(
     tmp_path: Path, settings: dict[str, Any]
 ) -> None:
-    if "smoke" in settings:
-        (tmp_path / "data").mkdir()
     with pytest.raises(Leaked) as refused:
         run(tmp_path, LEAKY, **settings)
     assert str(refused.value) == REFUSED
     assert not (tmp_path / "runs").exists() or not list((tmp_path / "runs").iterdir())
+
+
+def test_next_smoke_run_replaces_the_file_with_the_pairs(tmp_path: Path) -> None:
+    for _ in range(2):
+        assert run(tmp_path, {**LEAKY, "duplicates": "keep"}, smoke=True).complete
+    assert (tmp_path / "runs" / "letters-smoke" / "duplicates.json").exists()
 
 
 def test_plan_refuses_too(tmp_path: Path) -> None:

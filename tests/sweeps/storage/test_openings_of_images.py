@@ -97,11 +97,10 @@ def test_records_of_before_go_on_counting_by_the_data_and_gain_the_images(tmp_pa
 
 def test_second_opening_by_the_same_study_with_other_training_images_needs_consent(tmp_path: Path) -> None:
     final(tmp_path, "clean", "abcd", "wxyz")
-    file = tmp_path / "clean" / "environment.json"
-    file.write_text(file.read_text().replace("abcd/wxyz", "abce/wxyz"))  # as if the data had changed, accepted
-    with pytest.raises(Opened):
-        final(tmp_path, "clean", "abcd", "wxyz", final={"seeds": 3})
-    results = final(tmp_path, "clean", "abcd", "wxyz", final={"seeds": 3}, open_again=True)
+    with pytest.raises(Opened, match="2 further runs would open it again"):
+        final(tmp_path, "clean", "abce", "wxyz")
+    assert len(entries(tmp_path)) == 1
+    results = final(tmp_path, "clean", "abce", "wxyz", open_again=True)
     assert len(results.stages["final"].facts["openings"]) == 2
 
 

@@ -1,0 +1,1 @@
+"""What a report says about images that a study has twice."""
