@@ -9,7 +9,7 @@ from sweeps.duplicates.search import TEST, TRAIN, UNLABELLED
 from sweeps.evidence.findings import Findings
 from sweeps.formatting import MetricFormat, count, listed
 from sweeps.report.duplicates.unseen import mean_of, unseen_accuracies
-from sweeps.report.sentences import estimate_text
+from sweeps.report.means import estimate_text
 from sweeps.report.tables.ablation import label
 
 ACCURACY = MetricFormat("accuracy", "%", "maximize")
