@@ -105,21 +105,25 @@ def _apart(confirmation: Confirmation, words: MetricFormat, chosen: Level) -> li
     more = f"{len(others) - NAMED} more" if len(others) > NAMED else ""
     names = listed([*others[:NAMED], more] if more else others)
     compared = [rival.difference.estimate.n for rival in confirmation.rivals if rival.difference is not None]
-    seeds = count(max(compared), "seed")
-    how = f"paired over {seeds}, Holm over {count(len(compared), 'comparison')} with the best mean"
-    text = f"Confirm cannot tell {names} apart from it ({how})"
+    how = (
+        f"paired over {count(max(compared), 'seed')}, Holm over {count(len(compared), 'comparison')} with the best mean"
+    )
     if chosen is not best:
-        text += f"; the best mean was {words.show(best.center)}, of {label(best.arm)}"
-    return [f"{text}{_smaller(confirmation, chosen)}."]
+        of_best = f"the best mean, {words.show(best.center)} of {label(best.arm)}"
+        return [f"It is the smallest ({_size(chosen)}) of those that confirm cannot tell apart from {of_best} ({how})."]
+    return [f"Confirm cannot tell {names} apart from it ({how}){_smaller(confirmation, chosen)}."]
 
 
 def _smaller(confirmation: Confirmation, chosen: Level) -> str:
     smallest = confirmation.smallest
     if smallest is None:
         return ""
-    size = f"{smallest.arm.cost['parameters']:,} parameters"
-    if "macs" in smallest.arm.cost:
-        size += f", {smallest.arm.cost['macs']:,} MACs"
     if smallest.arm.name == chosen.arm.name:
-        return f"; it is the smallest of them ({size})"
-    return f"; the smallest of them is {label(smallest.arm)} ({size})"
+        return f"; it is the smallest of them ({_size(smallest)})"
+    return f"; the smallest of them is {label(smallest.arm)} ({_size(smallest)})"
+
+
+def _size(level: Level) -> str:
+    cost = level.arm.cost
+    macs = f", {cost['macs']:,} MACs" if "macs" in cost else ""
+    return f"{cost['parameters']:,} parameters{macs}"

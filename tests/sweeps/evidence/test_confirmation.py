@@ -147,6 +147,15 @@ def test_origin_of_the_figure_stands_beside_it(
     assert words in sentences(tmp_path, *stages, **settings)[0]
 
 
+def test_choice_of_the_smaller_says_what_it_gave_up(tmp_path: Path) -> None:
+    sizes = [{"parameters": n} for n in (3000, 2000, 1000)]
+    rule = {**CONFIRM, "prefer": "smaller"}
+    assert sentences(tmp_path, candidates(CLEAR, sizes), fresh([89.0, 89.5], 1), confirm=rule)[1] == (
+        "It is the smallest (2,000 parameters) of those that confirm cannot tell apart from the best mean, 91.00 % of "
+        "trial 0 (paired over 4 seeds, Holm over 2 comparisons with the best mean)."
+    )
+
+
 def test_reported_figure_is_unbiased_where_the_best_of_five_is_not(tmp_path: Path) -> None:
     """Five equal candidates; a run deviates by 1, half of whose variance is that of the seed, which all share."""
     generator, own = np.random.default_rng(14), math.sqrt(0.5)
