@@ -173,6 +173,6 @@ def _rounded(metric_format: MetricFormat, ends: tuple[float, float], margin: flo
 def _bound(equivalence: Equivalence) -> str:
     """How often the arm may collapse although none of its runs did: the one-sided 95 % Clopper-Pearson bound."""
     if not equivalence.judged:
-        return "collapse not judged, as the workload defines no chance level"
+        return "collapse not judged, as no chance level is known"
     rate = 100 * share_bound(0, equivalence.runs)
     return f"0 of {equivalence.runs} collapsed, rate below {rate:.0f} %"

@@ -101,7 +101,7 @@ def test_a_failed_run_voids_the_claim_of_equivalence(failed: dict[str, int]) -> 
 def test_collapse_that_cannot_be_judged_is_said() -> None:
     difference = shifted(*SMALL, margin=0.5)
     verdict = compared("Removing flip", ACCURACY, 6, difference, 0.6, 2, equivalent(difference, collapsed=None))
-    assert "collapse not judged, as the workload defines no chance level" in verdict.sentence
+    assert "collapse not judged, as no chance level is known" in verdict.sentence
 
 
 def test_difference_that_is_real_and_within_the_margin_says_both() -> None:
