@@ -11,12 +11,15 @@ import pytest
 from sweeps.evidence.crossed import Basis, SetAccuracy
 from sweeps.evidence.findings import Findings
 from sweeps.formatting import MetricFormat
+from sweeps.models.card import card
+from sweeps.models.trained import TrainedModels
 from sweeps.report import sentences
 from sweeps.report.crossed.sentences import accuracy_text
 from sweeps.report.data import ReportData
 from sweeps.report.tables.catalogue import data_frames, final_tables
 from sweeps.report.write import write_report
 from sweeps.stats import Estimate
+from sweeps.workload import Exported
 from tests.sweeps.evidence.crossed.made import BASE, IMAGES, NO_A, drawn, opened
 
 WORDS = MetricFormat("test accuracy", "%", "maximize")
@@ -111,3 +114,13 @@ def test_csv_files_have_every_set_and_both_errors(tmp_path: Path) -> None:
     write_report(findings, (), tmp_path / "report")
     written = pd.read_csv(tmp_path / "report" / "tables" / "crossed_differences.csv")
     assert written["Holm p"].tolist() == pytest.approx(differences["Holm p"].tolist())
+
+
+def test_model_card_has_the_interval_for_accuracy_on_such_images(tmp_path: Path) -> None:
+    results = opened(tmp_path, (BASE, drawn(0.9)))
+    such = Findings.of(results).crossed["test"].accuracies["baseline"].such
+    assert such is not None
+    models = TrainedModels(results, "the baseline", results.stages["final"].trials[:1], (tmp_path,), {"a": 1})
+    exported = Exported(tmp_path / "model.onnx", ["input: images"], "load()", ["one", "two"], 0.0, 1e-3, "logits")
+    text = card(models, exported)
+    assert f"over seeds and images: {such[0]:.2f} to {such[1]:.2f} % (it rests on seeds and images; n = 3 seeds" in text
