@@ -9,21 +9,27 @@ import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cifar_sweep.recipe import Recipe
 from cifar_sweep.recipe.toggles import TOGGLES
 from cifar_sweep.recipe.transfer import weights_kind
-from sweeps.workload import Exported, Predictions, Prepared, Run, Sharing, Site, Tuned
+from sweeps.workload import DuplicatePolicy, Exported, ImageHashes, Predictions, Prepared, Run, Sharing, Site, Tuned
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = [
     "chance",
     "check_test_data",
+    "confirm_duplicates",
     "cost",
+    "duplicate_policy",
     "evaluate",
     "evaluations",
     "export",
     "gpu_share",
+    "image_hashes",
     "predict",
     "prepare",
     "references",
@@ -93,6 +99,34 @@ def check_test_data(recipe: Recipe, site: Site) -> list[str]:
     from cifar_sweep.data.sealed import check_test_data
 
     return check_test_data(recipe.data, site.evaluate, site.data_dir)
+
+
+def image_hashes(recipe: Recipe, site: Site) -> dict[str, ImageHashes]:
+    """Return the hashes of the images of "train", "test", "unlabelled" and the collections of `site.evaluate`.
+
+    Test images are decoded for it, but nothing of them leaves it except these hashes.
+
+    Raises:
+        ValueError: Images cannot be read.
+    """
+    from cifar_sweep.data.duplicates.groups import image_hashes
+
+    return image_hashes(recipe.data, site.evaluate, site.data_dir)
+
+
+def confirm_duplicates(
+    recipe: Recipe, site: Site, pairs: Mapping[tuple[str, str], np.ndarray]
+) -> dict[tuple[str, str], np.ndarray]:
+    """Return which candidate pairs (M, 2) of two parts are near duplicates by their pixels, (M,) bool each."""
+    from cifar_sweep.data.duplicates.groups import confirm_duplicates
+
+    return confirm_duplicates(recipe.data, site.evaluate, site.data_dir, pairs)
+
+
+def duplicate_policy(recipe: Recipe) -> DuplicatePolicy:
+    """Return what `data.duplicates` says; a study begun before it existed trains on all its images."""
+    choice = recipe.data.duplicates
+    return DuplicatePolicy(choice or "keep", "data.duplicates", together=choice is not None)
 
 
 def references(recipe: Recipe) -> dict[str, str]:

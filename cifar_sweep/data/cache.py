@@ -36,7 +36,7 @@ def load_images(data: DataRecipe, data_dir: Path, part: Part) -> Images:
         Unavailable: The data is absent.
         ValueError: The data is not as described.
     """
-    folder = data_dir / FOLDER / f"{data.name}-{part}-{_cache_key(data, data_dir, part)}"
+    folder = cache_folder(data, data_dir, part)
     if not folder.exists():
         images = read_images(data, data_dir, part)
         try:
@@ -46,6 +46,16 @@ def load_images(data: DataRecipe, data_dir: Path, part: Part) -> Images:
     labels = np.load(folder / "labels.npy")
     # Copy-on-write, because torch warns of arrays that are not writable; nothing is ever written.
     return Images(np.load(folder / "pixels.npy", mmap_mode="c"), labels, fit_later(data, len(labels)))
+
+
+def cache_folder(data: DataRecipe, data_dir: Path, part: Part) -> Path:
+    """Return the place of the decoded images of a part; images from other files, or of another size, have another one.
+
+    Raises:
+        Unavailable: The data is absent.
+        ValueError: A folder cannot be read.
+    """
+    return data_dir / FOLDER / f"{data.name}-{part}-{_cache_key(data, data_dir, part)}"
 
 
 def fit_now(data: DataRecipe, count: int) -> Fit | None:

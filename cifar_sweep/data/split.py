@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cifar_sweep.data.cache import load_images
+from cifar_sweep.data.duplicates.groups import Duplicates, duplicates_of
 from cifar_sweep.data.formats import Images
+from cifar_sweep.data.sampling import stratified_sample
 from cifar_sweep.recipe import DataRecipe
 from sweeps.workload import Run, stream
 
@@ -38,7 +40,8 @@ class Split:
 def load_training(data: DataRecipe, run: Run) -> tuple[Images, Split]:
     """Return the training part of the data and the run's split of it; a final run holds no images out.
 
-    No file of the test part is opened.
+    No file of the test part is opened, except to find the images that `data.duplicates: drop` leaves out, where no
+    process of this machine has found them before.
 
     Raises:
         PermissionError: The run may not read both sides of the split.
@@ -46,8 +49,8 @@ def load_training(data: DataRecipe, run: Run) -> tuple[Images, Split]:
         ValueError: The data is not as described, or the split leaves no image to train on.
     """
     run.require("train", "validation")
-    images = load_images(data, run.data_dir, "train")
-    return images, (make_final_split if run.final else make_split)(data, images.labels, run.split_seed)
+    images, duplicates = load_images(data, run.data_dir, "train"), duplicates_of(data, run.data_dir)
+    return images, (make_final_split if run.final else make_split)(data, images.labels, run.split_seed, duplicates)
 
 
 def load_test(data: DataRecipe, run: Run) -> Images:
@@ -56,33 +59,46 @@ def load_test(data: DataRecipe, run: Run) -> Images:
     return load_images(data, run.data_dir, "test")
 
 
-def make_split(data: DataRecipe, labels: np.ndarray, split_seed: int) -> Split:
+def make_split(data: DataRecipe, labels: np.ndarray, split_seed: int, duplicates: Duplicates | None = None) -> Split:
     """Draw the stratified split into training and validation images.
 
-    `train_limit` is applied to the training side, then `unlabelled.share` to what it leaves. Neither changes the
-    validation side.
+    Images that are duplicates of each other are on the same side. `train_limit` is applied to the training side, then
+    `unlabelled.share` to what it leaves. Neither changes the validation side.
 
     Args:
         data: The settings of the split.
         labels: (N,) classes of the images of the training part.
         split_seed: The seed; equal seeds give equal splits.
+        duplicates: The duplicates among the images (`duplicates_of`); None where they are not looked for.
 
     Raises:
         ValueError: No image would be left to train on.
     """
-    count = data.validation if isinstance(data.validation, int) else max(1, round(data.validation * len(labels)))
-    if count >= len(labels):
-        raise ValueError(f"data.validation is {data.validation} but there are only {len(labels)} training images")
-    everything = np.arange(len(labels))
-    validation = _stratified_sample(everything, labels, count, stream(split_seed, "validation"))
+    everything, group, dropped = _images(labels, duplicates), None, None
+    if duplicates is not None:
+        group, dropped = duplicates.group, duplicates.dropped
+    count = data.validation if isinstance(data.validation, int) else max(1, round(data.validation * len(everything)))
+    if count >= len(everything):
+        raise ValueError(f"data.validation is {data.validation} but there are only {len(everything)} training images")
+    seed = stream(split_seed, "validation")
+    validation = stratified_sample(np.arange(len(labels)), labels, count, seed, group, dropped)
     train = np.setdiff1d(everything, validation, assume_unique=True)
-    return _apply_limit_and_share(data, train, validation, labels, split_seed)
+    if not len(train):
+        raise ValueError(
+            f"data.validation is {data.validation}, but the training images are so many duplicates of each other that "
+            "none would be left to train on"
+        )
+    return _apply_limit_and_share(data, train, validation, labels, split_seed, group)
 
 
-def make_final_split(data: DataRecipe, labels: np.ndarray, split_seed: int) -> Split:
+def make_final_split(
+    data: DataRecipe, labels: np.ndarray, split_seed: int, duplicates: Duplicates | None = None
+) -> Split:
     """Return the split of a final run: as `make_split`, but without validation images."""
-    everything = np.arange(len(labels))
-    return _apply_limit_and_share(data, everything, everything[:0], labels, split_seed)
+    everything = _images(labels, duplicates)
+    return _apply_limit_and_share(
+        data, everything, everything[:0], labels, split_seed, None if duplicates is None else duplicates.group
+    )
 
 
 def with_label_noise(labels: np.ndarray, train: np.ndarray, share: float, classes: int, seed: int) -> np.ndarray:
@@ -126,8 +142,19 @@ def fingerprint(images: Images, channels: int) -> str:
     return digest.hexdigest()
 
 
+def _images(labels: np.ndarray, duplicates: Duplicates | None) -> np.ndarray:
+    """Return the numbers of all images of the training part but those that are left out, ascending."""
+    everything = np.arange(len(labels))
+    return everything if duplicates is None else np.setdiff1d(everything, duplicates.dropped, assume_unique=True)
+
+
 def _apply_limit_and_share(
-    data: DataRecipe, train: np.ndarray, validation: np.ndarray, labels: np.ndarray, split_seed: int
+    data: DataRecipe,
+    train: np.ndarray,
+    validation: np.ndarray,
+    labels: np.ndarray,
+    split_seed: int,
+    group: np.ndarray | None,
 ) -> Split:
     """Return the split after `train_limit` and `unlabelled.share`."""
     train = _apply_limit(data, train, labels, split_seed)
@@ -139,7 +166,7 @@ def _apply_limit_and_share(
             f"data.unlabelled.share is {data.unlabelled.share}, which leaves none of {len(train)} training images "
             "with its label"
         )
-    unlabelled = _stratified_sample(train, labels, count, stream(split_seed, "unlabelled"))
+    unlabelled = stratified_sample(train, labels, count, stream(split_seed, "unlabelled"), group)
     return Split(np.setdiff1d(train, unlabelled, assume_unique=True), validation, unlabelled)
 
 
@@ -147,15 +174,4 @@ def _apply_limit(data: DataRecipe, train: np.ndarray, labels: np.ndarray, split_
     """Return the training images that `train_limit` keeps."""
     if data.train_limit is None or data.train_limit >= len(train):
         return train
-    return _stratified_sample(train, labels, data.train_limit, stream(split_seed, "train_limit"))
-
-
-def _stratified_sample(index: np.ndarray, labels: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """Return `count` of the indices, ascending, each class by its share of `index` (largest remainders rounded up)."""
-    generator = np.random.default_rng(seed)
-    classes, sizes = np.unique(labels[index], return_counts=True)
-    shares = count * sizes / len(index)
-    takes = np.floor(shares).astype(int)
-    takes[np.argsort(takes - shares, kind="stable")[: count - takes.sum()]] += 1
-    members = [index[labels[index] == label] for label in classes]
-    return np.sort(np.concatenate([generator.permutation(m)[:take] for m, take in zip(members, takes, strict=True)]))
+    return stratified_sample(train, labels, data.train_limit, stream(split_seed, "train_limit"))

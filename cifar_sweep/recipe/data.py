@@ -139,6 +139,13 @@ class DataRecipe(Section):
         "unlabelled images. 1: those of 0.1.0; 2: more suffixes, EXIF orientation, no hidden folders. null: the newest "
         "at the study's beginning, which it keeps to its end.",
     )
+    duplicates: Literal["keep", "drop", "refuse"] | None = Field(
+        default=None,
+        description="What becomes of training images that are test images too, or near duplicates of them. keep: they "
+        "are trained on; drop: they are left out of training and validation; refuse: the study does not begin. In each "
+        "case duplicates within the training images stay on one side of every split. null: keep for the official data "
+        "sets and refuse for npz and folder, settled at the study's beginning.",
+    )
 
     @property
     def reads_files(self) -> bool:
@@ -188,11 +195,12 @@ class DataRecipe(Section):
         return images - held_out
 
     @model_serializer(mode="wrap")
-    def _without_absent_reading(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave `reading` out where it is not set: recipes recorded before it existed keep their digests."""
+    def _without_absent_settings(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out settings of later versions where they are not set: recipes recorded before keep their digests."""
         content: dict[str, Any] = serialize(self)
-        if self.reading is None:
-            content.pop("reading", None)
+        for key in ("reading", "duplicates"):
+            if getattr(self, key) is None:
+                content.pop(key, None)
         return content
 
     @model_validator(mode="after")

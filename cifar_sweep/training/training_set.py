@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from cifar_sweep.augment import Scaling, Source
+from cifar_sweep.data.duplicates.groups import duplicates_of
 from cifar_sweep.data.formats import Images
 from cifar_sweep.data.split import Split, load_training, with_label_noise
 from cifar_sweep.data.unlabelled import load_unlabelled
@@ -68,7 +69,9 @@ def _hide_labels(
     unlabelled = recipe.data.unlabelled
     if unlabelled is not None and unlabelled.path is not None:
         collection = load_unlabelled(recipe.data, run.data_dir, images)
-        return *append_unlabelled(images, collection.pixels), None
+        duplicates = duplicates_of(recipe.data, run.data_dir)
+        images, index = append_unlabelled(images, collection.pixels)
+        return images, index if duplicates is None else np.delete(index, duplicates.dropped_unlabelled), None
     if not len(split.unlabelled):
         return images, split.unlabelled, None
     return hide_labels(images, split.unlabelled), split.unlabelled, images.labels[split.unlabelled]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from cifar_sweep.data.cache import load_images
+from cifar_sweep.data.duplicates.groups import duplicates_of
 from cifar_sweep.data.split import make_split
 from cifar_sweep.recipe import Recipe
 from cifar_sweep.tune.bench import Attempt, Bench, as_in_training
@@ -87,7 +88,8 @@ def auto_batch_size(recipe: Recipe, site: Site) -> int:
 def training_images(recipe: Recipe, site: Site) -> tuple[int, int]:
     """Return the number of images to train on, and the bytes of all images that a run holds in memory."""
     images = load_images(recipe.data, site.data_dir, "train")
-    return len(make_split(recipe.data, images.labels, split_seed=0).train), images.pixels.nbytes
+    duplicates = duplicates_of(recipe.data, site.data_dir)
+    return len(make_split(recipe.data, images.labels, 0, duplicates).train), images.pixels.nbytes
 
 
 def out_of_memory_report(recipe: Recipe, site: Site, batch_size: int) -> str:

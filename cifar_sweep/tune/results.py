@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from cifar_sweep.recipe import Recipe
 from cifar_sweep.tune.batch import auto_batch_size, largest_batch, training_images
-from cifar_sweep.tune.prepare import with_newest_reading
+from cifar_sweep.tune.prepare import with_settled_data
 from cifar_sweep.tune.rate import learning_rate_range
 from sweeps.workload import Run, Site, Tuned
 
@@ -15,7 +15,7 @@ LIMIT = 8192  # a person reads the speeds, so larger batches than `auto` takes a
 
 def tune_batch(recipe: Recipe, site: Site) -> Tuned:
     """Find the largest batch that fits; rows are the sizes that were tried, with their speed and memory."""
-    recipe = with_newest_reading(recipe)
+    recipe = with_settled_data(recipe)
     images, resident = training_images(recipe, site)
     batches = largest_batch(recipe, site, images, resident=resident, limit=LIMIT, timed=True)
     rows = [asdict(attempt) for attempt in batches.attempts]
@@ -31,7 +31,7 @@ def tune_batch(recipe: Recipe, site: Site) -> Tuned:
 
 def tune_lr(recipe: Recipe, site: Site) -> Tuned:
     """Find the learning rate at which the loss of the range test falls steepest; rows are the whole curve."""
-    recipe = with_newest_reading(recipe)
+    recipe = with_settled_data(recipe)
     size = recipe.batch_size if isinstance(recipe.batch_size, int) else auto_batch_size(recipe, site)
     run = Run(
         seed=0,

@@ -46,12 +46,12 @@ def picture(number: int) -> Image.Image:
 @pytest.fixture
 def cats(tmp_path: Path) -> Path:
     """The folder of one of two classes with three images each, train and test."""
-    for part in ("train", "test"):
+    for first, part in ((0, "train"), (20, "test")):
         for label in ("cat", "dog"):
             folder = tmp_path / "pets" / part / label
             folder.mkdir(parents=True)
             for number in range(3):
-                picture(number).save(folder / f"{number}.png")
+                picture(first + number).save(folder / f"{number}.png")
     return tmp_path / "pets" / "train" / "cat"
 
 
@@ -363,7 +363,7 @@ def test_study_begun_before_the_versions_goes_on_with_its_pixels(cats: Path, mon
     }
     study, loaded = parse(from_text(json.dumps(settings), "old.yaml")), load("cifar_sweep")
     with monkeypatch.context() as before:  # as 0.1.0 began it
-        before.setattr(prepare, "with_newest_reading", copy)
+        before.setattr(prepare, "with_settled_data", copy)
         old = settle(study, loaded, cats.parents[2], {})
     grown = settle(study, loaded, cats.parents[2], old.environment)
     assert drift.of_environment(old.environment, grown.environment) == []
