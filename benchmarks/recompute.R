@@ -72,7 +72,7 @@ check_ablation <- function(ablation, checks, pairs) {
   adjusted <- p.adjust(sapply(families, function(one) one$p), "holm")
   for (row in seq_along(families)) {
     one <- families[[row]]
-    if (one$sd == 0) next # equal differences have no t: recomputed in Python
+    if (one$sd < 1e-12) next # equal differences have no t: recomputed in Python
     half <- function(alpha) qt(1 - alpha / 2, one$df) * one$error
     figure <- function(column, own) compare("ablation", row, column, ablation[[column]][row], own)
     figure("pairs", one$n)
@@ -82,11 +82,11 @@ check_ablation <- function(ablation, checks, pairs) {
     figure("difference low", one$mean - half(level))
     figure("difference high", one$mean + half(level))
     figure("Holm p", adjusted[row])
-    if (!is.null(checks)) check_row(checks, row, one, half(level / length(families)), better)
+    if (!is.null(checks)) check_row(checks, row, one, half(level / length(families)), better, length(families))
   }
 }
 
-check_row <- function(checks, row, one, simultaneous, better) {
+check_row <- function(checks, row, one, simultaneous, better, family) {
   figure <- function(column, own, tolerance = 1e-7) {
     if (length(own)) compare("ablation_checks", row, column, checks[[column]][row], own, tolerance)
   }
@@ -102,7 +102,8 @@ check_row <- function(checks, row, one, simultaneous, better) {
   gains <- better * one$differences
   shares <- share(sum(gains > 0) + sum(gains == 0) / 2, one$n)
   for (place in 1:3) figure(paste0("P(arm beats reference)", c("", " low", " high")[place]), shares[place])
-  detectable <- noncentrality(qt(1 - level / 2, one$df), one$df, 0.2)
+  corrected <- "Holm sign-flip p" %in% names(checks) # not in reports of version 0.1
+  detectable <- noncentrality(qt(1 - level / 2 / (if (corrected) family else 1), one$df), one$df, 0.2)
   if (!is.null(detectable)) figure("detectable difference", detectable * one$sd / sqrt(one$n), 1e-5)
   if (!is.na(margin)) figure("equivalence p", pt((abs(one$mean) - margin) / one$error, one$df))
   figure("correlation of pairs", cor(one$pairs$reference, one$pairs$value))
@@ -114,7 +115,7 @@ check_arms <- function(arms, replicates, metric) {
     values <- runs[runs$status == "complete", metric]
     if (arms$diverged[row] > 0 || length(values) != arms$runs[row]) next # chance values are in no table of runs
     compare("arms", row, "mean", arms$mean[row], mean(values))
-    if (length(values) < 2) next
+    if (length(values) < 2 || is.na(arms$`mean low`[row])) next
     half <- qt(1 - level / 2, length(values) - 1) * sd(values) / sqrt(length(values))
     inside <- function(end) if (grepl("accuracy", metric)) min(100, max(0, end)) else end
     compare("arms", row, "mean low", arms$`mean low`[row], inside(mean(values) - half))

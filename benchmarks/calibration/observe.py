@@ -31,6 +31,7 @@ LOOKS_DIFFERENCE, PAIRS = "any false difference at any look", "pairs at the end"
 _INCUMBENT = re.compile(
     r"incumbent\b.*?(?P<value>-?[\d.]+)(?: %)? \(95 % CI (?P<low>-?[\d.]+) to (?P<high>-?[\d.]+)", re.S
 )
+_SUCH_IMAGES = re.compile(r"on such images (?P<low>[\d.]+) to (?P<high>[\d.]+)")
 
 
 def ablation(results: sweeps.StudyResults) -> Observed:
@@ -60,7 +61,13 @@ def final(results: sweeps.StudyResults) -> Observed:
     mean, here, everywhere = evidence.sets[0].levels[0].mean, images.accuracy(), images.population_accuracy()
     assert mean is not None
     observed = {TEST_BIAS: mean.mean - here, TEST_COVERAGE: float(mean.low <= here <= mean.high)}
-    return {**observed, IMAGES_BIAS: mean.mean - everywhere}
+    return {**observed, IMAGES_BIAS: mean.mean - everywhere, **_such_images(results, everywhere)}
+
+
+def _such_images(results: sweeps.StudyResults, truth: float) -> Observed:
+    """Whether the answer's interval for accuracy on such images holds the truth; nothing without such an interval."""
+    match = next(filter(None, map(_SUCH_IMAGES.search, results.answer)), None)
+    return {IMAGES_COVERAGE: float(float(match["low"]) <= truth <= float(match["high"]))} if match else {}
 
 
 def anytime(results: sweeps.StudyResults) -> Observed:

@@ -28,12 +28,18 @@ class Promise:
 UNBIASED = Promise("0", 0.0, 0.0)
 COVERS = Promise("95 %", 1 - ALPHA, 1 - ALPHA)
 COVERS_AT_LEAST = Promise("at least 95 %", 1 - ALPHA, 1.0)
+SUCH_IMAGES = Promise("at least 94 %", 0.94, 1.0)
 STEIN_COVERS = Promise("at least 94.5 %", 0.945, 1.0)
 WRONG = Promise("at most 5 %", 0.0, ALPHA)
 POWER = Promise("at least 80 %", 0.8, 1.0)
 
 DIFFERENCES = {observe.BIAS: UNBIASED, observe.COVERAGE: COVERS, observe.TOGETHER: COVERS_AT_LEAST}
-TESTED = {observe.TEST_BIAS: UNBIASED, observe.TEST_COVERAGE: COVERS}
+TESTED = {
+    observe.TEST_BIAS: UNBIASED,
+    observe.TEST_COVERAGE: COVERS,
+    observe.IMAGES_BIAS: UNBIASED,
+    observe.IMAGES_COVERAGE: SUCH_IMAGES,
+}
 LOOKS = {
     observe.LOOKS_COVERAGE: COVERS_AT_LEAST,
     observe.LOOKS_TOGETHER: COVERS_AT_LEAST,

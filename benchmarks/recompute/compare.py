@@ -12,10 +12,13 @@ import pandas as pd
 # A recomputed cell: a number, a text, None for an empty cell, or a test of the published text.
 Cell = float | int | str | None | Callable[[str], bool]
 Columns = Mapping[str, Sequence[Cell]]
-NOT_PUBLISHED = "no table has the runs behind it"  # a cell that cannot be recomputed
+# Cells that are not recomputed.
+NOT_PUBLISHED, ANYTIME = "no table has the runs behind it", "an anytime boundary: calibration checks its coverage"
+NOT_RECOMPUTED = (NOT_PUBLISHED, ANYTIME)
 RELATIVE, ABSOLUTE = 1e-7, 1e-10
 # The inverse of the noncentral t that the engine takes from scipy stops its search at about six digits.
 NONCENTRAL, SIX_DIGITS = ("d_z low", "d_z high", "detectable difference"), 1e-5
+PRINTED_IN_PERCENT = ("coverage of the equivalence interval",)
 _NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d[\d,]*)(?:\.\d+)?(?:e[-+]?\d+)?(?![\w.]*\w)")
 _INTERVAL = re.compile(r"95 % CI (-?[\d.,]*\d) to (-?[\d.,]*\d)")
 
@@ -57,8 +60,8 @@ def compare_table(verdict: Verdict, name: str, published: pd.DataFrame, expected
         cells = expected[column]
         verdict.count(len(cells) == len(published), f"{name}: {len(published)} rows, {len(cells)} recomputed")
         for row, (cell, text) in enumerate(zip(cells, published[column], strict=False)):
-            if cell is NOT_PUBLISHED:
-                verdict.leave_out(name, f"{column} ({NOT_PUBLISHED})")
+            if cell in NOT_RECOMPUTED:
+                verdict.leave_out(name, f"{column} ({cell})")
                 continue
             where = f"{name}.csv, row {row + 1}, {column}: published {text!r}, recomputed {cell!r}"
             verdict.count(_agrees(cell, text, SIX_DIGITS if column in NONCENTRAL else RELATIVE), where)
@@ -72,6 +75,8 @@ def compare_printed(verdict: Verdict, name: str, published: pd.DataFrame, rows: 
             numbers = [value for value in values if value is not None]
             if not numbers or text == "–" or re.search(r"\d (?:s|min|h)\b", text):
                 continue
+            if column in PRINTED_IN_PERCENT:
+                numbers = [100 * number for number in numbers]
             where = f"{name}.md, row {place + 1}, {column}: printed {text!r} for {numbers}"
             verdict.count(_printed(text, numbers), where)
 

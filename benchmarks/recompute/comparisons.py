@@ -17,13 +17,25 @@ from benchmarks.recompute.statistics import LEVEL, Array, Mean, mean_of
 
 @dataclass(frozen=True)
 class Pairs:
-    """The pairs of an arm and its reference."""
+    """The pairs of an arm and its reference.
+
+    Attributes:
+        reference: The metric of the reference.
+        value: The metric of the arm.
+        first: The pairs in Stein's first stage; None without it.
+        better: 1 if larger is better, else -1.
+        left_out: The pairs without a value on one side.
+        floor: The smallest deviation of a difference.
+        point: Whether equal differences have an interval, of one point.
+    """
 
     reference: Sequence[float]
     value: Sequence[float]
     first: int | None
     better: float
     left_out: int = 0
+    floor: float = 0.0
+    point: bool = True
 
     @classmethod
     def of(cls, report: Published, stage: str, arm: str, against: str) -> Pairs:
@@ -32,7 +44,9 @@ class Pairs:
         shared = sorted(values.keys() & references.keys())
         first = sum(n < report.first for n in shared) if stage == "ablation" and report.first else None
         left_out = (report.ended(stage, arm) - set(values)) | (report.ended(stage, against) - set(references))
-        return cls([references[n] for n in shared], [values[n] for n in shared], first, report.better, len(left_out))
+        floor = statistics.rounding(report.step(stage), 2)
+        pairs = [references[n] for n in shared], [values[n] for n in shared]
+        return cls(*pairs, first, report.better, len(left_out), floor, not report.corrected)
 
     def __len__(self) -> int:
         return len(self.value)
@@ -45,7 +59,11 @@ class Pairs:
     @cached_property
     def mean(self) -> Mean:
         """The mean difference; needs two pairs."""
-        return mean_of(self.differences, self.first)
+        return mean_of(self.differences, self.first, self.floor)
+
+    def ends(self, level: float) -> tuple[float | None, float | None]:
+        """Return the interval of the mean difference."""
+        return self.mean.interval(level) if self.mean.error or self.point else (None, None)
 
     @cached_property
     def p(self) -> float:
@@ -90,8 +108,10 @@ def checks(family: Sequence[Pairs], margin: float | None) -> Columns:
         "smallest sign-flip p": _each(family, lambda pairs: statistics.smallest_sign_flip(len(pairs))),
         **_three("d_z", standardized),
         **_three("P(arm beats reference)", shares),
-        "detectable difference": _each(family, lambda pairs: statistics.detectable(pairs.mean)),
+        "detectable difference": _each(family, lambda pairs: _detectable(pairs, tested)),
         "equivalence p": _each(family, lambda pairs: _tost(pairs, margin)),
+        "Holm sign-flip p": _holm(family, lambda pairs: statistics.sign_flip(pairs.differences)),
+        **_equivalence_step(family, margin),
         "pairs left out": [pairs.left_out for pairs in family],
         "correlation of pairs": _each(family, lambda pairs: statistics.correlation(pairs.reference, pairs.value)),
     }
@@ -118,7 +138,7 @@ def effects(report: Published, table: pd.DataFrame) -> Columns:
     by_seed = statistics.factorial(matrix, lacks, components)
     first = sum(seed < report.first for seed in shared) if report.first else None
     rows = [by_seed[tuple(name.split(" × "))] for name in table.effect]
-    means = [mean_of(row, first) for row in rows]
+    means = [mean_of(row, first, statistics.rounding(report.step("ablation"), 4) / len(arms) ** 0.5) for row in rows]
     p = [statistics.p_of(mean, row) for mean, row in zip(means, rows, strict=True)]
     adjusted, plain = statistics.holm(p), [mean.interval() for mean in means]
     together = [mean.interval(LEVEL / len(rows)) for mean in means]
@@ -131,6 +151,8 @@ def effects(report: Published, table: pd.DataFrame) -> Columns:
         "simultaneous interval high": [high for _, high in together],
         "p": p,
         "Holm p": adjusted,
+        "Holm sign-flip p": statistics.holm([statistics.sign_flip(row) for row in rows]),
+        "detectable effect": [statistics.detectable(mean, len(rows)) if mean.sd else None for mean in means],
         "verdict": [_direction(mean.mean, p_holm) for mean, p_holm in zip(means, adjusted, strict=True)],
     }
 
@@ -142,7 +164,36 @@ def _holm(family: Sequence[Pairs], p: Callable[[Pairs], float]) -> list[Cell]:
 
 
 def _equivalence(family: Sequence[Pairs], margin: float | None) -> list[Cell]:
-    return [None] * len(family) if margin is None else _each(family, lambda pairs: _tost(pairs, margin))
+    if margin is None:
+        return [None] * len(family)
+    if family and family[0].point:  # version 0.1 did not correct
+        return _each(family, lambda pairs: statistics.equivalence(pairs.mean, margin))
+    return _holm(family, lambda pairs: statistics.equivalence(pairs.mean, margin))
+
+
+def _equivalence_step(family: Sequence[Pairs], margin: float | None) -> dict[str, list[Cell]]:
+    """Holm's p of the equivalence tests, and the interval of the step by which each is decided."""
+    if margin is None:
+        return {}
+    p = [statistics.equivalence(pairs.mean, margin) for pairs in family if len(pairs) > 1]
+    steps = iter(statistics.holm_steps(p))
+    levels = [2 * LEVEL / next(steps) if len(pairs) > 1 else None for pairs in family]
+    ends = [pairs.ends(level) if level else (None, None) for pairs, level in zip(family, levels, strict=True)]
+    return {
+        "Holm equivalence p": _equivalence(family, margin),
+        "equivalence interval low": [low for low, _ in ends],
+        "equivalence interval high": [high for _, high in ends],
+        "coverage of the equivalence interval": [
+            1 - level if level and low is not None else None for level, (low, _) in zip(levels, ends, strict=True)
+        ],
+    }
+
+
+def _detectable(pairs: Pairs, tested: int) -> Cell:
+    """Reports of version 0.1 gave that of a single test, and 0 without a deviation."""
+    if pairs.point:
+        return statistics.detectable(pairs.mean)
+    return statistics.detectable(pairs.mean, tested) if pairs.mean.sd else None
 
 
 def _tost(pairs: Pairs, margin: float | None) -> Cell:
@@ -159,7 +210,7 @@ def _interval(name: str, family: Sequence[Pairs], level: float) -> dict[str, lis
     )
 
 
-def _three(name: str, cells: Sequence[tuple[float, float, float] | None]) -> dict[str, list[Cell]]:
+def _three(name: str, cells: Sequence[tuple[Cell, Cell, Cell] | None]) -> dict[str, list[Cell]]:
     names = (name, f"{name} low", f"{name} high")
     return {each: [cell[place] if cell else None for cell in cells] for place, each in enumerate(names)}
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from benchmarks.recompute import statistics
 from benchmarks.recompute.compare import NOT_PUBLISHED, Cell, Columns
+from benchmarks.recompute.comparisons import Pairs, comparison
 from benchmarks.recompute.published import WITHOUT, Published
 
 PARTS = {"training": "train_", "validation": "val_"}
@@ -20,6 +21,8 @@ class Level:
 
     values: Sequence[float]
     percent: bool
+    fewest: int = 2
+    floor: float = 0.0
 
     @property
     def center(self) -> float | None:
@@ -29,9 +32,12 @@ class Level:
     @property
     def cells(self) -> tuple[Cell, Cell, Cell]:
         """The mean and its interval, which no mean of percentages can pass; empty ends without one."""
-        if len(self.values) < statistics.FEWEST_FOR_INTERVAL:
+        if len(self.values) < self.fewest:
             return self.center, None, None
-        low, high = statistics.mean_of(self.values).interval()
+        mean = statistics.mean_of(self.values, floor=self.floor)
+        if not mean.error and self.fewest > 2:
+            return self.center, None, None
+        low, high = mean.interval()
         return self.center, max(0.0, low) if self.percent else low, min(100.0, high) if self.percent else high
 
 
@@ -55,6 +61,27 @@ def confirmed(report: Published, table: pd.DataFrame) -> Columns:
         "diverged": ends(report, "confirm", table)["diverged"],
         **_mean("test", tested),
         "test seeds": [len(level.values) or None for level in tested],
+        **_choice(report, table),
+    }
+
+
+def _choice(report: Published, table: pd.DataFrame) -> Columns:
+    """The incumbent over the runs made after its choice, and the candidates against the best mean."""
+    section = report.study.get("ablation") or {}
+    fresh = ("ablation", "baseline") if section.get("baseline", "given") == "best" else ("incumbent", None)
+    marked = table.incumbent if "incumbent" in table else [""] * len(table)
+    levels = [
+        _level(report, fresh[0], fresh[1] or arm) if mark else None for arm, mark in zip(table.arm, marked, strict=True)
+    ]
+    family = [Pairs.of(report, "confirm", arm, table.arm.iloc[0]) for arm in table.arm[1:]]
+    compared = comparison(family, None)
+    return {
+        **_three("after the choice", [level.cells if level else None for level in levels]),
+        "seeds after the choice": [len(level.values) if level else None for level in levels],
+        "from the best": [None, *compared["difference"]],
+        "from the best low": [None, *compared["difference low"]],
+        "from the best high": [None, *compared["difference high"]],
+        "Holm p": [None, *compared["Holm p"]],
     }
 
 
@@ -65,6 +92,8 @@ def test(report: Published, table: pd.DataFrame) -> Columns:
     return {
         **_mean("validation", before),
         **_mean("test", after),
+        "spread over seeds": [statistics.mean_of(one.values).sd if len(one.values) > 1 else None for one in after],
+        **dict.fromkeys(("on such images low", "on such images high"), [NOT_PUBLISHED] * len(table)),
         "from validation": [_moved(*both) for both in zip(before, after, strict=True)],
         "seeds": [len(level.values) for level in after],
         **ends(report, "final", table),
@@ -83,7 +112,23 @@ def shifts(report: Published, table: pd.DataFrame) -> Columns:
         cells = [known[row].cells if row in known else None for row in table["set"]]
         for place, each in enumerate((name, f"{name} low", f"{name} high")):
             columns[each] = [cell[place] if cell else NOT_PUBLISHED for cell in cells]
+        for end in ("low", "high"):
+            columns[f"{name}: on such images {end}"] = [NOT_PUBLISHED] * len(table)
     return columns
+
+
+def accuracies(report: Published, table: pd.DataFrame) -> Columns:
+    """Return the columns of the table of accuracies with both errors; the images behind one of them are in no table."""
+    known = [_level(report, "final", row.arm) if row["set"] == "test" else None for _, row in table.iterrows()]
+    cells = [level.cells if level else (NOT_PUBLISHED,) * 3 for level in known]
+    unknown = ("low on such images", "high on such images", "share of seeds")
+    return {
+        "seeds": [len(level.values) if level else NOT_PUBLISHED for level in known],
+        "mean": _column(cells, 0),
+        "low over seeds": _column(cells, 1),
+        "high over seeds": _column(cells, 2),
+        **dict.fromkeys(unknown, [NOT_PUBLISHED] * len(table)),
+    }
 
 
 def further(report: Published, table: pd.DataFrame, stage: str) -> Columns:
@@ -95,7 +140,9 @@ def further(report: Published, table: pd.DataFrame, stage: str) -> Columns:
         own = runs[(runs.stage == stage) & (runs.arm == row.arm) & (runs.status == "complete")]
         column = column if column in own else row.figure.replace(" ", "_")
         found = [float(cell) for cell in own[column] if cell] if column in own else None
-        level = None if found is None else Level(found, row.figure.endswith("accuracy") and report.percent)
+        level = (
+            None if found is None else Level(found, row.figure.endswith("accuracy") and report.percent, report.fewest)
+        )
         cells.append(level.cells if level else (NOT_PUBLISHED,) * 3)
         counts.append(len(level.values) if level else NOT_PUBLISHED)
     return {"mean": _column(cells, 0), "mean low": _column(cells, 1), "mean high": _column(cells, 2), "runs": counts}
@@ -186,7 +233,8 @@ def ends(report: Published, stage: str, table: pd.DataFrame) -> Columns:
 
 
 def _level(report: Published, stage: str, arm: str) -> Level:
-    return Level(list(report.values(stage, arm).values()), report.percent)
+    floor = statistics.rounding(report.step(stage), 1)
+    return Level(list(report.values(stage, arm).values()), report.percent, report.fewest, floor)
 
 
 def _validation(report: Published, arm: str) -> Level:
@@ -215,8 +263,12 @@ def _moved(before: Level, after: Level) -> float | None:
 
 
 def _mean(name: str, found: Iterable[Level]) -> dict[str, list[Cell]]:
-    cells = [level.cells for level in found]
-    return {each: _column(cells, place) for place, each in enumerate((name, f"{name} low", f"{name} high"))}
+    return _three(name, [level.cells for level in found])
+
+
+def _three(name: str, cells: Sequence[Sequence[Cell] | None]) -> dict[str, list[Cell]]:
+    names = (name, f"{name} low", f"{name} high")
+    return {each: [cell[place] if cell else None for cell in cells] for place, each in enumerate(names)}
 
 
 def _column(cells: Sequence[Sequence[Cell]], place: int) -> list[Cell]:

@@ -81,6 +81,30 @@ class Published:
         seeds = (self.study.get("ablation") or {}).get("seeds")
         return int(seeds["min"]) if isinstance(seeds, Mapping) and seeds.get("precision") else None
 
+    @property
+    def anytime(self) -> bool:
+        """Whether intervals and p of the ablation allow for a look after every pair."""
+        seeds = (self.study.get("ablation") or {}).get("seeds")
+        return isinstance(seeds, Mapping) and bool(seeds.get("anytime"))
+
+    @cached_property
+    def corrected(self) -> bool:
+        """Whether the report corrects equivalence and detectable differences, which those of version 0.1 did not."""
+        return any("Holm sign-flip p" in table or "collapsed" in table for table in self.tables.values())
+
+    @property
+    def fewest(self) -> int:
+        """The runs from which on a mean has an interval."""
+        return 3 if self.corrected else 2
+
+    def step(self, stage: str) -> float:
+        """Return the share in percent that one image has in the figures of a stage; 0 if it is not known."""
+        if not (self.corrected and self.percent and "provenance" in self.tables):
+            return 0.0
+        facts = dict(self.tables["provenance"].itertuples(index=False, name=None))
+        images = facts.get("data.test_images" if stage == "final" else "data.validation_images")
+        return 100 / int(images) if images else 0.0
+
     def arm(self, label: str) -> str:
         """Return the arm that a table of pairs calls `label`: "without relu" is the arm relu."""
         return label.removeprefix(WITHOUT) if self._runs("ablation", label).empty else label

@@ -18,7 +18,6 @@ LEVEL, POWER = 0.05, 0.8
 EQUAL = 1e-12  # values that differ by less, relative to the largest, are equal
 EXACT_FLIPS = 20  # differences up to which every sign flip is counted
 FLIPS = 100_000  # random flips beyond
-FEWEST_FOR_INTERVAL = 2
 NODES = np.polynomial.legendre.leggauss(200)  # of each panel of an integral
 
 
@@ -43,13 +42,19 @@ class Mean:
         return self.mean - half, self.mean + half
 
 
-def mean_of(values: Sequence[float] | Array, first: int | None = None) -> Mean:
-    """Return the mean of at least two values; with `first`, the deviation is that of Stein's first stage."""
+def mean_of(values: Sequence[float] | Array, first: int | None = None, floor: float = 0.0) -> Mean:
+    """Return the mean of at least two values.
+
+    Args:
+        values: The values.
+        first: The size of Stein's first stage, whose deviation then counts.
+        floor: The smallest deviation, that of rounding.
+    """
     array = np.asarray(values, dtype=np.float64)
     if first is not None and (not 2 <= first < array.size or equal(array[:first])):
         first = None
     part = array if first is None else array[:first]
-    sd = 0.0 if equal(array) else float(stats.tstd(part))
+    sd = max(0.0 if equal(array) else float(stats.tstd(part)), floor)
     mean = 0.0 if equal(array) and not array.any() else float(np.mean(array))
     return Mean(mean, sd / math.sqrt(array.size), part.size - 1, array.size, sd)
 
@@ -95,6 +100,18 @@ def smallest_sign_flip(n: int) -> float:
 def holm(p: Sequence[float]) -> list[float]:
     """Return Holm's adjusted p-values."""
     return [float(value) for value in multipletests(p, method="holm")[1]] if len(p) else []
+
+
+def holm_steps(p: Sequence[float]) -> list[int]:
+    """Return over how many hypotheses Holm's procedure corrects when it decides on each p."""
+    rejected = sum(value < LEVEL for value in holm(p))
+    ranks = stats.rankdata(p, method="ordinal").astype(int) - 1
+    return [len(p) - min(int(rank), rejected) for rank in ranks]
+
+
+def rounding(step: float, figures: int) -> float:
+    """Return the standard deviation that rounding to multiples of `step` gives to a sum of figures."""
+    return step * math.sqrt(figures / 12)
 
 
 def noncentral_cdf(t: float, df: int, noncentrality: float) -> float:
