@@ -23,7 +23,7 @@ REPEATS = "repeats"
 _STAGES = frozenset({SEARCH, CONFIRM, INCUMBENT_RUNS, ABLATION, FINAL, RACE, REPEATS})
 
 # The stages in which a run keeps its prediction for each image. A search would take the space of hundreds of them.
-WITH_PREDICTIONS = frozenset({CONFIRM, ABLATION, FINAL})
+WITH_PREDICTIONS = frozenset({CONFIRM, INCUMBENT_RUNS, ABLATION, FINAL})
 
 VALIDATION = "validation"
 TEST = "test"
