@@ -54,14 +54,17 @@ def thumbnails(pixels: np.ndarray) -> np.ndarray:
 
 
 def thumbnail_likeness(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return the correlation of the thumbnails of each pair (M, channels, P), each channel about its mean, (M,)."""
+    """Return the correlation of the thumbnails of each pair (M, channels, P), each channel about its mean, (M,).
+
+    It is 1 where a thumbnail is blank, which tells nothing.
+    """
 
     def product(one: np.ndarray, other: np.ndarray) -> np.ndarray:
         sums = np.einsum("mc,mc->m", one.sum(axis=2, dtype=np.float64), other.sum(axis=2, dtype=np.float64))
         return np.asarray(np.einsum("mcp,mcp->m", one, other) * float(one.shape[2]) - sums)
 
     norms = np.sqrt(product(first, first) * product(second, second))
-    return _divided(product(first, second), norms)
+    return np.where(norms > 0, _divided(product(first, second), norms), 1)
 
 
 def _products(first: np.ndarray, second: np.ndarray) -> np.ndarray:
