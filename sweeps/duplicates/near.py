@@ -9,7 +9,8 @@ import numpy as np
 from sweeps.duplicates.exact import originals, sorted_pairs
 from sweeps.duplicates.hashes import ImageHashes
 
-MOST = 16  # candidates of one image
+MOST = 16  # candidates of one image in large sets
+_ENOUGH = 500_000  # candidates in all; each image of a small set may have more than `MOST`
 _BLOCK = 2**19  # distances that are computed at a time: they fit into a core's cache
 
 
@@ -27,7 +28,7 @@ class Candidates:
     limited: int = 0
 
 
-def near_candidates(first: ImageHashes, second: ImageHashes | None = None, most: int = MOST) -> Candidates:
+def near_candidates(first: ImageHashes, second: ImageHashes | None = None, most: int | None = None) -> Candidates:
     """Return the pairs of different images of two parts, or of one, whose perceptual hashes differ in few bits.
 
     An image is compared with another and with its mirror image. Of equal images only the first takes part, and equal
@@ -37,12 +38,14 @@ def near_candidates(first: ImageHashes, second: ImageHashes | None = None, most:
     Args:
         first: The hashes of the first part.
         second: Those of the second; None for the pairs within the first, where the earlier image of a pair comes first.
-        most: The largest number of candidates of an image of the first part.
+        most: The largest number of candidates of an image of the first part; by default 16, or as many as give half a
+            million in all if that is more.
     """
     other = second or first
     near = min(first.near, other.near)
     rows, columns = _different(first), _different(other)
     hashes, target = first.perceptual[rows], np.ascontiguousarray(other.perceptual[columns, 0])
+    most = max(MOST, _ENOUGH // max(1, len(rows))) if most is None else most
     step = max(1, _BLOCK // max(1, len(columns)))
     found, limited = [np.empty((0, 2), dtype=np.int64)], 0
     for start in range(0, len(rows), step):

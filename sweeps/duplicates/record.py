@@ -100,7 +100,7 @@ class DuplicateRecord:
         found = [_in_words(overlap) for overlap in self.overlaps if overlap.images(1)]
         if not self.near:
             found.append("near duplicates not looked for")
-        if limited := sum(overlap.limited for overlap in self.overlaps):
+        if limited := max((overlap.limited for overlap in self.overlaps), default=0):
             found.append(f"{limited:,} images look like so many others that each was compared with the nearest only")
         none = [] if any(overlap.images(1) for overlap in self.overlaps) else ["none found"]
         order = [part for part in (*TRAINING, TEST) if part in self.sizes]
