@@ -39,6 +39,8 @@ def evidence_sentences(results: Results) -> list[str]:
 
         return caveats(results) if results.trials else []
     from sweeps.evidence.findings import Findings
+    from sweeps.report.duplicates.sentences import duplicate_sentences
     from sweeps.report.sentences import evidence_answer
 
-    return evidence_answer(Findings.of(results))
+    findings = Findings.of(results)
+    return [*evidence_answer(findings), *duplicate_sentences(findings)]

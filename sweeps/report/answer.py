@@ -42,12 +42,13 @@ def answer(findings: Findings) -> list[str]:
 def whole_answer(findings: Findings) -> list[str]:
     """Return the answers of the stages after the search, then that of the search, if the study has one.
 
-    A study whose last run did not complete says so first. What was found of images that the study has twice is last.
+    A study whose last run did not complete says so first. What was found of images that the study has twice follows
+    the stages.
     """
     results = findings.results
     evidence, duplicates = [*ending_sentences(results), *evidence_answer(findings)], duplicate_sentences(findings)
     if results.trials or not results.stages:
-        return [*evidence, *answer(findings), *duplicates]
+        return [*evidence, *duplicates, *answer(findings)]
     return [*(evidence or ["No answer yet: the stages have begun, but none has a result."]), *duplicates]
 
 
