@@ -11,6 +11,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
+from benchmarks.image_evidence import study
 from sweeps.artifacts.layout import trial_folder
 from sweeps.artifacts.predictions import ImagePredictions, predictions_file
 from sweeps.evidence.images import image_evidence
@@ -96,6 +97,15 @@ def test_flips_expected_by_chance_are_those_over_all_exchanges_of_arms_within_se
     ]  # fmt: skip
     assert found.by_chance == pytest.approx(np.mean(lost))
     assert found.by_chance > 0
+
+
+def test_arms_that_differ_by_their_seeds_alone_seldom_differ_in_a_class() -> None:
+    draws = np.random.default_rng(0)
+    made = [study(draws, 6, 300, 0.3, 2.5) for _ in range(40)]
+    wrong = sum(min(one.p_holm for one in class_differences(each)) < 0.05 for each in made)
+    assert wrong <= stats.binom.ppf(0.999, 40, 0.05)
+    found = [one for each in made for one in flips(each)]
+    assert sum(one.lost for one in found) == pytest.approx(sum(one.by_chance for one in found), rel=0.35)
 
 
 def test_images_of_several_splits_are_compared_where_two_seeds_share_them() -> None:
