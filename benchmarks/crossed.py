@@ -1,6 +1,6 @@
 """Simulate what intervals over seeds and images cover, and how wide they have to be.
 
-    python -m benchmarks.crossed [--studies 1000] [--seed 0] [--skip-digits] [--out benchmarks/results/crossed]
+    python -m benchmarks.crossed [--studies 200] [--seed 0] [--skip-digits] [--out benchmarks/results/crossed]
 
 Four questions, each with a table in the result:
 
@@ -270,7 +270,7 @@ class OnDigits:
     width: float | None
 
 
-def digits(seed: int, seeds: int = 40, draws: int = 1000) -> list[OnDigits]:
+def digits(seed: int, seeds: int = 40, draws: int = 500) -> list[OnDigits]:
     """Train the arms on digits, and resample their seeds and images."""
     tables = _trained(seeds)
     generator = np.random.default_rng([seed, 4])
@@ -428,7 +428,7 @@ def _digits(outcome: Outcome) -> list[str]:
     names = list(outcome.digits[0].rates)
     lines = [
         "",
-        "Networks on digits (597 test images, 40 seeds; seeds and images resampled 1,000 times). Excess: the variance "
+        "Networks on digits (597 test images, 40 seeds; seeds and images resampled 500 times). Excess: the variance "
         "of the seeds over its floor. Ratio: of the images' to the seeds' part, and width over the paired t's: n = 3.",
         "",
         f"| what | mean | sd of seeds | excess | ratio | {' | '.join(names)} | width |",
@@ -445,7 +445,7 @@ def _digits(outcome: Outcome) -> list[str]:
 def main() -> None:
     """Simulate, print the tables, write the figures; exit with 1 if a promise is broken."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--studies", type=int, default=1000, help="simulated studies per setting")
+    options.add_argument("--studies", type=int, default=200, help="simulated studies per setting")
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--skip-digits", action="store_true", help="train no networks")
     options.add_argument("--out", type=Path, help="where to keep the result, as .json and .md")
