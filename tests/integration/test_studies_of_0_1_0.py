@@ -23,6 +23,13 @@ FIXTURE = ROOT / "tests" / "fixtures" / "studies_of_0_1_0"
 FOLDERS = ("--runs-dir", "studies", "--reports-dir", "reports", "--data-dir", "data")
 # Tables whose content depends on the day and on the machine.
 DATED = {"provenance.csv", "openings.csv"}
+# What is no longer claimed: an interval from two runs, and one of three equal differences of unknown resolution.
+LAPSED = {
+    "ablation.csv": {"difference low", "difference high"},
+    "ablation_checks.csv": {"simultaneous interval low", "simultaneous interval high", "detectable difference"},
+    "confirmed.csv": {"confirmed low", "confirmed high", "test low", "test high"},
+    "test.csv": {"test low", "test high"},
+}
 
 
 @pytest.fixture
@@ -80,13 +87,18 @@ def test_report_has_the_tables_that_it_had(folder: Path) -> None:
     expected = sorted(file.name for file in (FIXTURE / "reports_then" / "whole").glob("*.csv"))
     assert set(expected) <= {file.name for file in tables.glob("*.csv")}
     for name in set(expected) - DATED:
-        then = list(csv.reader((FIXTURE / "reports_then" / "whole" / name).read_text().splitlines()))
-        width = len(then[0])  # columns that came since stand to the right
-        assert then[1:] == [row[:width] for row in _rows(tables / name)], name
+        then, now = (_rows(place / name) for place in (FIXTURE / "reports_then" / "whole", tables))
+        if name in LAPSED:
+            columns = [column for column in then[0] if column not in LAPSED[name]]
+            kept = [[row[rows[0].index(column)] for column in columns] for rows in (then, now) for row in rows[1:]]
+            assert kept[: len(then) - 1] == kept[len(then) - 1 :], name
+        else:
+            width = len(then[0])  # columns that came since stand to the right
+            assert then[1:] == [row[:width] for row in now[1:]], name
 
 
 def _rows(file: Path) -> list[list[str]]:
-    return list(csv.reader(file.read_text().splitlines()))[1:]
+    return list(csv.reader(file.read_text().splitlines()))
 
 
 def test_grown_study_trains_only_what_is_new(folder: Path) -> None:

@@ -21,8 +21,8 @@ from sweeps.trial.arm import Arm
 
 MOVED = "from validation"
 CHOICE = ["after the choice", "seeds after the choice", "from the best", "Holm p", "told apart", "incumbent"]
-FAILED = ["diverged", "collapsed"]
-LEVEL = ["arm", "mean", "runs", *FAILED, "lost"]
+FAILED = ["diverged", "lost", "collapsed"]
+LEVEL = ["arm", "mean", "runs", *FAILED]
 
 
 def confirmed_table(findings: Findings) -> pd.DataFrame:
@@ -41,10 +41,10 @@ def confirmed_table(findings: Findings) -> pd.DataFrame:
         opened = (spread(test), len(test.values)) if test else (None, None)
         counts = (level.arm.cost.get("parameters"), level.arm.cost.get("macs"))
         choice = _choice(confirmation, level, rivals.get(level.arm.name)) if confirmation else ()
-        failed = (level.diverged, level.collapsed)
-        rows.append((*about, *failed, *opened, change(level.arm, "") or None, *counts, *choice))
-    columns = ["rank", "arm", "search (one run)", "confirmed", "seeds", *FAILED, "test", "test seeds"]
-    return frame_of(rows, [*columns, "change", "parameters", "macs", *CHOICE])
+        about = (*about, level.diverged, *opened, change(level.arm, "") or None, *counts)
+        rows.append((*about, *choice, level.collapsed))
+    columns = ["rank", "arm", "search (one run)", "confirmed", "seeds", "diverged", "test", "test seeds"]
+    return frame_of(rows, [*columns, "change", "parameters", "macs", *CHOICE, "collapsed"])
 
 
 def _choice(confirmation: Confirmation, level: Level, rival: Rival | None) -> tuple[Any, ...]:
@@ -73,7 +73,7 @@ def test_table(findings: Findings) -> pd.DataFrame:
         before = same_arm(level.arm, findings.final.validation) if findings.final else None
         about = (level.arm.name, spread(before), spread(level))
         rows.append((*about, moved(before, level), *_runs(level)))
-    frame = frame_of(rows, ["arm", VALIDATION, TEST, MOVED, "seeds", *FAILED, "lost"])
+    frame = frame_of(rows, ["arm", VALIDATION, TEST, MOVED, "seeds", *FAILED])
     return with_accuracies(frame, [level.arm.name for level in _test_levels(findings)], on_test(findings), TEST)
 
 
@@ -124,8 +124,8 @@ def _shift_row(
 
 
 def _runs(level: Level) -> tuple[int | None, ...]:
-    """The runs with a value, those of them that diverged and that collapsed, and the runs without a value."""
-    return len(level.values), level.diverged, level.collapsed, len(level.missing)
+    """The runs with a value, those of them that diverged, the runs without a value, and those that collapsed."""
+    return len(level.values), level.diverged, len(level.missing), level.collapsed
 
 
 def _test_levels(findings: Findings) -> tuple[Level, ...]:
