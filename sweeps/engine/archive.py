@@ -14,8 +14,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from sweeps.artifacts.archive import SUFFIX, BadArchive, Manifest, extract, read_manifest, write_archive
+from sweeps.artifacts.image_identity import test_images_file
 from sweeps.artifacts.layout import CHECKPOINT, DATABASE, WRITTEN, is_name
-from sweeps.artifacts.test_images import test_images_file
 from sweeps.engine.launch import write_report
 from sweeps.evidence.selection import run_folder
 from sweeps.io.errors import Refused

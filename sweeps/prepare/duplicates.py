@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sweeps.artifacts.duplicates import write_pairs
-from sweeps.artifacts.test_images import identity, write_test_images
+from sweeps.artifacts.image_identity import identity, write_test_images
 from sweeps.duplicates.hashes import ImageHashes
 from sweeps.duplicates.record import DUPLICATES, DuplicateRecord, Overlap
 from sweeps.duplicates.search import TEST, Shared, digest, search

@@ -15,7 +15,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from sweeps.artifacts.test_images import opened_before, read_test_images
+from sweeps.artifacts.image_identity import opened_before, read_test_images
 from sweeps.duplicates.record import DuplicateRecord
 from sweeps.io.files import write_atomic
 from sweeps.storage.integrity import Damaged

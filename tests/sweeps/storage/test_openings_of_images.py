@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sweeps.artifacts.test_images import FOLDER, identity, opened_before, read_test_images, write_test_images
+from sweeps.artifacts.image_identity import FOLDER, identity, opened_before, read_test_images, write_test_images
 from sweeps.evidence.findings import Findings
 from sweeps.report.sentences import opened
 from sweeps.stages.final import Opened
