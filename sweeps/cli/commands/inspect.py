@@ -103,7 +103,7 @@ def compare(
     """Compare studies: their differences and their results."""
     from sweeps.cli.process import FAILED
     from sweeps.cli.tables import console, text_table
-    from sweeps.report.compare import compare_table, comparison_name, write_comparison
+    from sweeps.report.across.compare import compare_table, comparison_name, write_comparison
     from sweeps.storage.runs import open_each
 
     if len(set(names)) < 2:
@@ -128,7 +128,7 @@ def meta(
     """Combine the ablations of the same components over several studies: data sets, architectures."""
     from sweeps.cli.process import FAILED
     from sweeps.io.errors import visible
-    from sweeps.report.meta import write_meta
+    from sweeps.report.across.meta import write_meta
     from sweeps.storage.runs import open_each
 
     if len(set(names)) < 2:

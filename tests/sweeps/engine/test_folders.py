@@ -13,7 +13,7 @@ from sweeps.engine.folders import begin_smoke_run, require_report_folder
 from sweeps.engine.launch import Folders, Options, launch
 from sweeps.io.errors import Refused
 from sweeps.prepare.smoke import smoke_name
-from sweeps.report.compare import comparison_name
+from sweeps.report.across.compare import comparison_name
 from sweeps.storage.runs import open_results
 from sweeps.workload import load
 from tests.sweeps.support import toy_study

@@ -16,7 +16,7 @@ import pytest
 
 from sweeps.evidence.findings import Findings
 from sweeps.report import Importance, save_report
-from sweeps.report.compare import write_comparison
+from sweeps.report.across.compare import write_comparison
 from sweeps.report.figures import theme
 from sweeps.report.write import write_report
 from sweeps.storage.results import Results

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from sweeps.evidence.findings import Findings
-from sweeps.report.compare import compare_table, components_table, incomparable, settings_table, write_comparison
+from sweeps.report.across.compare import compare_table, components_table, incomparable, settings_table, write_comparison
 from sweeps.storage.results import Results
 
 from .conftest import BASELINE, ENVIRONMENT, trial_of

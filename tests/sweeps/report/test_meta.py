@@ -12,7 +12,7 @@ import pytest
 
 from sweeps.evidence.findings import Findings
 from sweeps.evidence.meta import Incompatible, agreement, headline, meta_analyses, reservations
-from sweeps.report.meta import write_meta
+from sweeps.report.across.meta import write_meta
 from sweeps.stats import random_effects
 from sweeps.storage.results import Results
 

@@ -10,7 +10,7 @@ import pytest
 
 from sweeps.evidence.findings import Findings
 from sweeps.report import sentences
-from sweeps.report.compare import compare_table
+from sweeps.report.across.compare import compare_table
 from sweeps.report.write import write_report
 from sweeps.storage.results import Results
 from tests.sweeps.support import run_inline, toy_study

@@ -15,7 +15,7 @@ from sweeps.evidence.meta import MetaAnalysis, agreement, headline, meta_analyse
 from sweeps.formatting import MetricFormat
 from sweeps.io.escape import markdown_text
 from sweeps.io.files import write_atomic
-from sweeps.report.compare import comparison_name, conditions_table, study_names
+from sweeps.report.across.compare import comparison_name, conditions_table, study_names
 from sweeps.report.html import page_environment, policy, resource
 from sweeps.report.static.svg import forest
 from sweeps.report.tables.frames import frame_of

@@ -1,0 +1,1 @@
+"""Pages on several studies: set side by side, or combined."""
