@@ -74,8 +74,9 @@ def test_the_answer_is_incumbent_then_ablation_then_test_then_the_single_run(tmp
     assert re.match(r"On the sealed test set the incumbent reaches test accuracy .* n = 3 seeds", sentences[4])
     assert sentences[5].startswith("This test set has been opened 3 times: once by this study, twice by others")
     assert sentences[6].startswith("Tuning is unequal: the baseline's settings were found by 32 trials of the search")
-    assert sentences[7].startswith("Best of 32 trials")
-    assert "confirm it over seeds" not in sentences[7]
+    assert sentences[7].startswith("Not checked: whether test images")
+    assert sentences[8].startswith("Best of 32 trials")
+    assert "confirm it over seeds" not in sentences[8]
 
 
 def test_an_unfinished_confirm_names_no_incumbent(tmp_path: Path) -> None:

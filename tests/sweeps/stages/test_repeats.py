@@ -15,7 +15,7 @@ from sweeps.cli.lines import stage_lines
 from sweeps.engine.execute import RunResult
 from sweeps.evidence.caveats import caveats
 from sweeps.evidence.ending import How, ending_sentences
-from sweeps.storage.openings import Openings
+from sweeps.storage.openings import Openings, SealedSet
 from sweeps.trial.trial import Status
 from sweeps.workload import Run
 from tests.sweeps.support import Events, run_inline, toy_study
@@ -196,7 +196,7 @@ def test_failed_evaluation_is_repeated_with_the_saved_models_and_counts_as_one_o
         "no run of the stage final has finished (baseline, seed 1: FileNotFoundError: no test images; "
         "baseline, seed 2: FileNotFoundError: no test images)",
     )
-    assert Openings(tmp_path).of("tests.sweeps.stages.test_repeats") == []
+    assert Openings(tmp_path).of(SealedSet("tests.sweeps.stages.test_repeats")) == []
     assert len(Openings(tmp_path).all()) == 1
     before = trained(tmp_path)
     bad.unlink()
@@ -208,7 +208,7 @@ def test_failed_evaluation_is_repeated_with_the_saved_models_and_counts_as_one_o
     assert [trial.epochs for trial in trials] == [2] * 4
     assert [trial.seed for trial in trials[:2]] == [trial.seed for trial in trials[2:]]
     assert sum(trial.seconds for trial in trials[2:]) < sum(trial.seconds for trial in trials[:2])
-    (opening,) = Openings(tmp_path).of("tests.sweeps.stages.test_repeats")
+    (opening,) = Openings(tmp_path).of(SealedSet("tests.sweeps.stages.test_repeats"))
     assert opening.runs == (2, 3)
     assert not go(tmp_path, events := Events(), final=FINAL).missing
     assert not events.ended
