@@ -179,7 +179,7 @@ def test_two_seeds_of_confirm_name_the_incumbent_with_its_figures_and_no_interva
     findings = findings_of(tmp_path, [stage], confirm={"top": 2, "seeds": 2}, ablation=None, final=None)
     assert whole_answer(findings)[0].startswith(
         "The incumbent is trial 30: validation accuracy 94.50 % (n = 2 seeds: 95.00 % and 94.00 %, too few for an "
-        "interval), on fresh seeds and splits."
+        "interval), on fresh seeds and splits: the figure by which it was chosen, the best of 2, and so optimistic"
     )
 
 
