@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from benchmarks.common import machine, machine_line, options, write_result
+from benchmarks.common import machine, machine_line, options, require_quiet, write_result
 from cifar_sweep.data.duplicates.hashes import hash_images
 from cifar_sweep.data.duplicates.near import bar_of, near_duplicates
 from cifar_sweep.data.duplicates.parts import TEST, TRAIN, Part, parts_of
@@ -218,8 +218,9 @@ def main() -> None:
     parser.add_argument("--sheets", type=Path)
     parser.add_argument("--precision", default="", help="what looking at the sheets has shown, for the result")
     arguments = parser.parse_args()
+    busy = require_quiet(arguments.loaded)
     result = measured(DataRecipe(name=arguments.data), arguments.data_dir, arguments.list, arguments.sheets)
-    result |= {"precision": arguments.precision, "machine": machine(0, "numpy", "pillow")}
+    result |= {"precision": arguments.precision, "machine": machine(busy, "numpy", "pillow")}
     file = arguments.out.with_suffix(".json") if arguments.out else None
     earlier = json.loads(file.read_text(encoding="utf-8")) if file and file.exists() else []
     results = [*(each for each in earlier if each["data"] != arguments.data), result]

@@ -109,7 +109,11 @@ def test_a_diverging_final_run_yields_nan_in_its_epoch_and_ends(make_recipe, mak
     assert math.isnan(row["train_loss"])
 
 
-def test_a_final_run_opens_no_test_file(make_recipe, make_run: Callable[..., Run], curve, cifar10_dir: Path):
+@pytest.mark.parametrize("duplicates", [None, "keep", "refuse"])
+def test_a_final_run_opens_no_test_file(
+    make_recipe, make_run: Callable[..., Run], curve, cifar10_dir: Path, duplicates: str | None
+):
     (cifar10_dir / "cifar-10-batches-py" / "test_batch").unlink()
-    recipe = make_recipe(data={"name": "cifar10", "validation": 40, "train_limit": None}, epochs=1)
+    data = {"name": "cifar10", "validation": 40, "train_limit": None, "duplicates": duplicates}
+    recipe = make_recipe(data=data, epochs=1)
     assert len(curve(recipe, make_run(data_dir=cifar10_dir, final=True))) == 1

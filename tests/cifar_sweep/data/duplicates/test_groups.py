@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,11 @@ from cifar_sweep.data.sampling import stratified_sample
 from cifar_sweep.data.split import load_training, make_final_split, make_split
 from cifar_sweep.recipe import DataRecipe
 from cifar_sweep.training.training_set import TrainingSet
-from sweeps.workload import Run, Site, exact_pairs
+from sweeps.io.errors import Refused
+from sweeps.prepare.prepared import settle
+from sweeps.study.document import from_text
+from sweeps.study.study import parse
+from sweeps.workload import Run, Site, exact_pairs, load
 
 LABELS = np.random.default_rng(0).permutation(np.repeat(np.arange(10), 50))
 NONE = np.empty(0, np.int64)
@@ -104,6 +109,24 @@ def test_leaky_set_is_counted_and_drop_leaves_the_copies_out(tmp_path: Path, mak
     assert sizes == {"keep": (340, 60), "drop": (290, 60), "refuse": (340, 60), None: (340, 60)}
     _, final = load_training(data.model_copy(update={"duplicates": "drop"}), make_run(data_dir=tmp_path, final=True))
     assert final.train.tolist() == list(range(350))
+
+
+def test_study_with_a_leaky_test_set_is_refused_before_its_first_trial(tmp_path: Path):
+    data = write_digits(tmp_path, np.arange(400), np.arange(350, 450))
+    settings = {
+        "name": "leaky",
+        "question": "Is the test set learned by heart?",
+        "workload": "cifar_sweep",
+        "baseline": {"data": data.model_dump(exclude_none=True), "augment": {"crop": 0}, "batch_size": 32},
+        "method": "random",
+        "run_cap": 1,
+        "metric": {"name": "val_accuracy", "goal": "maximize"},
+        "parameters": {"optimizer.lr": {"values": [0.1, 0.2]}},
+        "final": {"seeds": 1},
+    }
+    study, loaded = parse(from_text(json.dumps(settings), "leaky.yaml")), load("cifar_sweep")
+    with pytest.raises(Refused, match=r"50 of 100 test images are in the part train too .*data\.duplicates=drop"):
+        settle(study, loaded, tmp_path, {})
 
 
 def test_set_with_every_image_twice_is_split_by_pairs(tmp_path: Path, make_run: Callable[..., Run]):
