@@ -1,4 +1,4 @@
-"""Recompute the tables of means, of classes and of the cost."""
+"""Recompute the tables of means, and of the best trials."""
 
 from __future__ import annotations
 
@@ -123,10 +123,18 @@ def accuracies(report: Published, table: pd.DataFrame) -> Columns:
     cells = [level.cells if level else (NOT_PUBLISHED,) * 3 for level in known]
     unknown = ("low on such images", "high on such images", "share of seeds")
     return {
+<<<<<<< HEAD
         "seeds": [len(level.values) if level else NOT_PUBLISHED for level in known],
         "mean": _column(cells, 0),
         "low over seeds": _column(cells, 1),
         "high over seeds": _column(cells, 2),
+=======
+        "seeds": [len(level.values) for level in known],
+        "spread over seeds": [_spread(level) for level in known],
+        "mean": column(cells, 0),
+        "low over seeds": column(cells, 1),
+        "high over seeds": column(cells, 2),
+>>>>>>> ca3be0a (Recomputation: classes and cost in files of their own)
         **dict.fromkeys(unknown, [NOT_PUBLISHED] * len(table)),
     }
 
@@ -136,50 +144,16 @@ def further(report: Published, table: pd.DataFrame, stage: str) -> Columns:
     cells, counts = [], []
     runs = report.tables["replicates"]
     for _, row in table.iterrows():
-        column = PARTS.get(row.data, "?") + row.figure.replace(" ", "_")
+        metric = PARTS.get(row.data, "?") + row.figure.replace(" ", "_")
         own = runs[(runs.stage == stage) & (runs.arm == row.arm) & (runs.status == "complete")]
-        column = column if column in own else row.figure.replace(" ", "_")
-        found = [float(cell) for cell in own[column] if cell] if column in own else None
+        metric = metric if metric in own else row.figure.replace(" ", "_")
+        found = [float(cell) for cell in own[metric] if cell] if metric in own else None
         level = (
             None if found is None else Level(found, row.figure.endswith("accuracy") and report.percent, report.fewest)
         )
         cells.append(level.cells if level else (NOT_PUBLISHED,) * 3)
         counts.append(len(level.values) if level else NOT_PUBLISHED)
-    return {"mean": _column(cells, 0), "mean low": _column(cells, 1), "mean high": _column(cells, 2), "runs": counts}
-
-
-def classes(report: Published, table: pd.DataFrame) -> Columns:
-    """Return the columns of the table of the classes' accuracies, from the confusion matrix."""
-    matrix = report.tables["confusion"].assign(times=lambda frame: frame.times.astype(int))
-    rows = []
-    for _, row in table.iterrows():
-        own = matrix[matrix["class"] == row["class"]]
-        images, once = int(own.times.sum()), int(row.images)
-        share = int(own[own.predicted == row["class"]].times.sum()) / images
-        rows.append([100 * figure for figure in statistics.share(round(share * once, 9), once)])
-        rows[-1][0] = 100 * share
-    return {"accuracy": _column(rows, 0), "accuracy low": _column(rows, 1), "accuracy high": _column(rows, 2)}
-
-
-def confused(report: Published, table: pd.DataFrame) -> Columns:
-    """Return the columns of the table of confusions, from the confusion matrix."""
-    matrix = report.tables["confusion"]
-    times = {(row["class"], row.predicted): int(row.times) for _, row in matrix.iterrows()}
-    errors = sum(number for (true, taken), number in times.items() if true != taken)
-    images = {name: sum(number for (true, _), number in times.items() if true == name) for name in matrix["class"]}
-    both = [(row["class"], row["taken for"]) for _, row in table.iterrows()]
-    return {
-        "times": [times[pair] for pair in both],
-        "of all errors": [100 * times[pair] / errors for pair in both],
-        "of the class": [100 * times[pair] / images[pair[0]] for pair in both],
-        "the other way": [times.get((taken, true), 0) for true, taken in both],
-    }
-
-
-def confusion(report: Published, table: pd.DataFrame) -> Columns:
-    """Return the shares of the confusion matrix."""
-    times = table.times.astype(int)
-    return {"of the class": list(100 * times / times.groupby(table["class"]).transform("sum"))}
+    return {"mean": column(cells, 0), "mean low": column(cells, 1), "mean high": column(cells, 2), "runs": counts}
 
 
 def pairs(report: Published, table: pd.DataFrame) -> Columns:
@@ -192,23 +166,6 @@ def pairs(report: Published, table: pd.DataFrame) -> Columns:
         "reference": [before for before, _ in rows],
         "value": [after for _, after in rows],
         "difference": [after - before for before, after in rows],
-    }
-
-
-def cost(report: Published, table: pd.DataFrame) -> Columns:
-    """Return the columns of the table of the cost, by status or by stage."""
-    runs, by = _all_runs(report), table.columns[0]
-    hours = next(name for name in table.columns if name.endswith("-hours"))
-    groups = [runs if name == "all" else runs[runs[by] == name] for name in table[by]]
-    spent = [float(group.seconds.sum()) * _share(report, hours) / 3600 for group in groups]
-    complete = [int((group.status == "complete").sum()) for group in groups]
-    return {
-        ("trials" if by == "status" else "runs"): [len(group) for group in groups],
-        "complete": complete,
-        "epochs": [int(group["epochs trained"].sum()) for group in groups],
-        hours: spent,
-        "share": [100 * each / spent[-1] if spent[-1] else None for each in spent],
-        "per completed run": [each / number if number else None for each, number in zip(spent, complete, strict=True)],
     }
 
 
@@ -271,23 +228,6 @@ def _three(name: str, cells: Sequence[Sequence[Cell] | None]) -> dict[str, list[
     return {each: [cell[place] if cell else None for cell in cells] for place, each in enumerate(names)}
 
 
-def _column(cells: Sequence[Sequence[Cell]], place: int) -> list[Cell]:
+def column(cells: Sequence[Sequence[Cell]], place: int) -> list[Cell]:
+    """Return one column of rows."""
     return [cell[place] for cell in cells]
-
-
-def _all_runs(report: Published) -> pd.DataFrame:
-    """The trials of all stages with their seconds; those of a run from the cache were spent in another study."""
-    trials = report.tables["trials"].assign(stage="search") if "trials" in report.tables else pd.DataFrame()
-    runs = pd.concat([trials, report.tables.get("replicates", pd.DataFrame())], ignore_index=True).fillna("")
-    runs["stage"] = runs.stage.str.replace(r"^retune-.*", "retune", regex=True)
-    cached = runs["taken from"] != "" if "taken from" in runs else False
-    for name in ("seconds", "epochs trained"):
-        runs[name] = pd.to_numeric(runs[name]).fillna(0).mask(cached, 0)
-    return runs
-
-
-def _share(report: Published, unit: str) -> float:
-    """The share of the device that each trial had: CPU-hours are those of one core's share."""
-    resources = report.study.get("resources") or {}
-    share = resources.get("gpu", 1) if unit == "GPU-hours" else 1
-    return float(share) if isinstance(share, int | float) else 1.0

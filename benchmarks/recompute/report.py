@@ -7,7 +7,7 @@ from functools import partial
 
 import pandas as pd
 
-from benchmarks.recompute import comparisons, levels
+from benchmarks.recompute import classes, comparisons, cost, levels
 from benchmarks.recompute.compare import (
     ANYTIME,
     NOT_PUBLISHED,
@@ -47,12 +47,12 @@ TABLES: Mapping[str, _Recompute] = {
     "others_validation": partial(levels.further, stage="ablation"),
     "further_test": partial(levels.further, stage="final"),
     "others_test": partial(levels.further, stage="final"),
-    "classes": levels.classes,
-    "confused": levels.confused,
-    "confusion": levels.confusion,
+    "classes": classes.classes,
+    "confused": classes.confused,
+    "confusion": classes.confusion,
     "pairs": levels.pairs,
-    "cost": levels.cost,
-    "stages": levels.cost,
+    "cost": cost.cost,
+    "stages": cost.cost,
     "best": levels.best,
 }
 # Tables of comparisons with the stage of their runs, and the table of checks of the same arms.
