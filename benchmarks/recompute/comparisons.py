@@ -10,9 +10,11 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.recompute import statistics
-from benchmarks.recompute.compare import Cell, Columns
+from benchmarks.recompute.compare import NOT_PUBLISHED, Cell, Columns
 from benchmarks.recompute.published import RETUNED, Published
 from benchmarks.recompute.statistics import LEVEL, Array, Mean, mean_of
+
+ON_SUCH_IMAGES = ("on such images low", "on such images high", "p on such images")
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,7 @@ def comparison(family: Sequence[Pairs], margin: float | None) -> Columns:
         "arm mean": [None if after is None else float(after) for _, after in means],
         **_interval("difference", family, LEVEL),
         "Holm p": adjusted,
+        **dict.fromkeys(ON_SUCH_IMAGES, [NOT_PUBLISHED] * len(family)),
         "verdict": [_verdict(*row) for row in zip(family, adjusted, within, strict=True)],
     }
 

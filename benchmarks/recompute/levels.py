@@ -92,7 +92,7 @@ def test(report: Published, table: pd.DataFrame) -> Columns:
     return {
         **_mean("validation", before),
         **_mean("test", after),
-        "spread over seeds": [statistics.mean_of(one.values).sd if len(one.values) > 1 else None for one in after],
+        "spread over seeds": [_spread(level) for level in after],
         **dict.fromkeys(("on such images low", "on such images high"), [NOT_PUBLISHED] * len(table)),
         "from validation": [_moved(*both) for both in zip(before, after, strict=True)],
         "seeds": [len(level.values) for level in after],
@@ -101,15 +101,16 @@ def test(report: Published, table: pd.DataFrame) -> Columns:
 
 
 def shifts(report: Published, table: pd.DataFrame) -> Columns:
-    """Return the columns of the table of further sets. Their runs are in no table: only differences are checked."""
+    """Return the columns of the table of further sets; version 0.1 published their differences alone."""
     columns: dict[str, Sequence[Cell]] = {}
     for name in [name for name in table.columns if f"{name}: from validation" in table.columns]:
         rows = [float(cell) if cell else None for cell in table[name]]
         moved = [None if row is None or rows[0] is None else row - rows[0] for row in rows[1:]]
         columns[f"{name}: from validation"] = [None, *moved]
         arm = name.removeprefix(WITHOUT)
-        known = {"validation": _validation(report, arm), "test": _level(report, "final", arm)}
-        cells = [known[row].cells if row in known else None for row in table["set"]]
+        found = [_level(report, "final", arm, row) for row in table["set"]]
+        found[0] = _validation(report, arm)
+        cells = [level.cells if level.values else None for level in found]
         for place, each in enumerate((name, f"{name} low", f"{name} high")):
             columns[each] = [cell[place] if cell else NOT_PUBLISHED for cell in cells]
         for end in ("low", "high"):
@@ -119,22 +120,15 @@ def shifts(report: Published, table: pd.DataFrame) -> Columns:
 
 def accuracies(report: Published, table: pd.DataFrame) -> Columns:
     """Return the columns of the table of accuracies with both errors; the images behind one of them are in no table."""
-    known = [_level(report, "final", row.arm) if row["set"] == "test" else None for _, row in table.iterrows()]
-    cells = [level.cells if level else (NOT_PUBLISHED,) * 3 for level in known]
+    known = [_level(report, "final", row.arm, row["set"]) for _, row in table.iterrows()]
+    cells = [level.cells for level in known]
     unknown = ("low on such images", "high on such images", "share of seeds")
     return {
-<<<<<<< HEAD
-        "seeds": [len(level.values) if level else NOT_PUBLISHED for level in known],
-        "mean": _column(cells, 0),
-        "low over seeds": _column(cells, 1),
-        "high over seeds": _column(cells, 2),
-=======
         "seeds": [len(level.values) for level in known],
         "spread over seeds": [_spread(level) for level in known],
         "mean": column(cells, 0),
         "low over seeds": column(cells, 1),
         "high over seeds": column(cells, 2),
->>>>>>> ca3be0a (Recomputation: classes and cost in files of their own)
         **dict.fromkeys(unknown, [NOT_PUBLISHED] * len(table)),
     }
 
@@ -189,9 +183,13 @@ def ends(report: Published, stage: str, table: pd.DataFrame) -> Columns:
     return {"diverged": [int(each.get("diverged", 0)) for each in ended], "lost": lost}
 
 
-def _level(report: Published, stage: str, arm: str) -> Level:
-    floor = statistics.rounding(report.step(stage), 1)
-    return Level(list(report.values(stage, arm).values()), report.percent, report.fewest, floor)
+def _level(report: Published, stage: str, arm: str, part: str = "test") -> Level:
+    floor = statistics.rounding(report.step(stage) if part == "test" else 0.0, 1)
+    return Level(list(report.values(stage, arm, part).values()), report.percent, report.fewest, floor)
+
+
+def _spread(level: Level) -> float | None:
+    return statistics.mean_of(level.values).sd if len(level.values) > 1 else None
 
 
 def _validation(report: Published, arm: str) -> Level:

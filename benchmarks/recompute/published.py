@@ -109,13 +109,13 @@ class Published:
         """Return the arm that a table of pairs calls `label`: "without relu" is the arm relu."""
         return label.removeprefix(WITHOUT) if self._runs("ablation", label).empty else label
 
-    def values(self, stage: str, arm: str) -> dict[int, float]:
-        """Return the metric of an arm's runs by replicate.
+    def values(self, stage: str, arm: str, part: str = "test") -> dict[int, float]:
+        """Return the metric of an arm's runs by replicate; in the stage final, on the labelled set `part`.
 
         Completed runs are in the table of replicates. A diverged run counts at chance, which only the pairs show.
         """
-        found = {**self._from_pairs(arm), **self._completed(stage, arm)} if stage == "ablation" else None
-        return self._completed(stage, arm) if found is None else dict(sorted(found.items()))
+        found = self._completed(stage, arm, part)
+        return dict(sorted({**self._from_pairs(arm), **found}.items())) if stage == "ablation" else found
 
     def ended(self, stage: str, arm: str) -> set[int]:
         """Return the replicates of an arm whose runs have ended, in whichever way."""
@@ -133,11 +133,14 @@ class Published:
             return self._runs(stage, arm.removesuffix(RETUNED)) if arm.endswith(RETUNED) else runs
         return runs[runs.recipe == runs.recipe.iloc[-1]]
 
-    def _completed(self, stage: str, arm: str) -> dict[int, float]:
+    def _completed(self, stage: str, arm: str, part: str) -> dict[int, float]:
         runs = self._runs(stage, arm)
         runs = runs[runs.status == "complete"]
-        column = next((name for name in runs if name.startswith("test") and runs[name].any()), self.metric)
-        column = column if stage == "final" else self.metric
+        column = f"{part}.{self.metric.removeprefix('val_')}" if stage == "final" else self.metric
+        if column not in runs and part == "test":  # version 0.1 had the test figure in the metric's own column
+            column = self.metric
+        if column not in runs:
+            return {}
         return {int(float(row.replicate)): float(row[column]) for _, row in runs.iterrows() if row[column]}
 
     def _from_pairs(self, arm: str) -> dict[int, float]:
