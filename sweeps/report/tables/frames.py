@@ -134,13 +134,13 @@ def replicates_table(results: Results) -> pd.DataFrame:
         (
             *(trial.stage, trial.number, trial.variant or None, trial.replicate, trial.status.value),
             *(_counted(trial), trial.epochs, trial.seconds),
-            *map(labelled_figures(trial).get, sets),
             *(trial.seed, trial.recipe or None, trial.source or None, trial.reason or None),
+            *map(labelled_figures(trial).get, sets),
             *(trial.deaths or None, trial.drift or None, IMPUTED if trial.imputed else None),
         )
         for trial in runs
     ]
-    names = [*columns, *sets, "seed", "recipe", "taken from", "reason", *RARE]
+    names = [*columns, "seed", "recipe", "taken from", "reason", *sets, *RARE]
     return _without_empty(frame_of(rows, names))
 
 
