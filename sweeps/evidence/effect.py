@@ -18,6 +18,7 @@ from sweeps.stats import (
     Estimate,
     Looks,
     anytime_detectable,
+    anytime_equivalence_p,
     anytime_interval,
     anytime_location,
     contrasts,
@@ -46,7 +47,8 @@ class Effect:
         short: The result in a few words, for a table.
         missing: The seeds that are left out because an arm has no value for them.
         detectable: The effect that as many seeds find with 80 % power by the test corrected over all effects.
-        sign_flip_p: The p of the sign-flip test over the seeds.
+        sign_flip_p: The p of the sign-flip test over the seeds; None with an anytime interval, for it holds for a fixed
+            number only.
         sign_flip_holm: The same, adjusted over all effects (Holm).
         equivalence: The test against the margin, adjusted over all effects; None without a margin.
     """
@@ -98,9 +100,11 @@ def effects(levels: Sequence[Level], terms: Terms) -> tuple[Effect, ...]:
 def _margin(contrast: Contrast, levels: Sequence[Level], terms: Terms) -> Margin:
     """The test of an effect against the margin. A failed run of any arm is behind every effect."""
     tested, failures = contrast.location, sum(level.failures for level in levels)
-    p = equivalence_p(tested, terms.margin) if terms.margin is not None else 1.0
-    if terms.looks is not None:
-        p = terms.looks.adjusted(p, tested.estimate.n, sides=1)
+    p = 1.0
+    if terms.margin is not None and terms.looks is not None:
+        p = anytime_equivalence_p(tested, terms.margin, terms.looks)
+    elif terms.margin is not None:
+        p = equivalence_p(tested, terms.margin)
     judged = all(level.collapsed is not None for level in levels)
     return Margin(tested.estimate, tested.df, p, failures, min(len(level.values) for level in levels), judged)
 
@@ -138,8 +142,8 @@ def _effect(
         short=words.short,
         missing=missing,
         detectable=least,
-        sign_flip_p=contrast.sign_flip_p,
-        sign_flip_holm=sign_flip_holm,
+        sign_flip_p=contrast.sign_flip_p if looks is None else None,
+        sign_flip_holm=sign_flip_holm if looks is None else None,
         equivalence=equivalence,
     )
 

@@ -73,8 +73,8 @@ def ablation(results: Results) -> Ablation | None:
     stage = results.stages.get(ABLATION)
     if stage is None or not stage.arms:  # without arms it has only been declared: a race or re-tuning comes first
         return None
-    figure = _figure(results, stage)
-    every, terms = levels(stage, figure), _terms(results, figure.resolution)
+    every, resolution = ablation_levels(results)
+    terms = _terms(results, resolution)
     fixed = [level for level in every if not level.arm.tuned]
     factorial = terms.design == FACTORIAL  # effects take the place of comparisons
     return Ablation(
@@ -86,6 +86,13 @@ def ablation(results: Results) -> Ablation | None:
         not_applicable=tuple(arm for arm in stage.arms if not arm.applicable),
         superseded=stage.superseded,
     )
+
+
+def ablation_levels(results: Results) -> tuple[tuple[Level, ...], float | None]:
+    """Return the applicable arms of the ablation, which has begun, and the step to which their figures are rounded."""
+    stage = results.stages[ABLATION]
+    figure = _figure(results, stage)
+    return levels(stage, figure), figure.resolution
 
 
 def final(results: Results) -> FinalEvidence | None:

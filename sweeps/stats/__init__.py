@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sweeps.stats.anytime import (
         Looks,
         anytime_detectable,
+        anytime_equivalence_p,
         anytime_interval,
         anytime_location,
         anytime_paired,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
         crossed_accuracy,
         crossed_difference,
     )
-    from sweeps.stats.factorial import Contrast, contrasts, seed_effects
+    from sweeps.stats.factorial import Contrast, contrasts, effect_floors, seed_effects
     from sweeps.stats.families import holm, holm_rows, holm_steps
     from sweeps.stats.meta import RandomEffects, random_effects, replications
     from sweeps.stats.pairs import Paired, equivalence_p, equivalence_rows, paired, standardized
@@ -56,6 +57,7 @@ else:
         "anytime": (
             "Looks",
             "anytime_detectable",
+            "anytime_equivalence_p",
             "anytime_interval",
             "anytime_location",
             "anytime_paired",
@@ -74,6 +76,7 @@ else:
         "factorial": (
             "Contrast",
             "contrasts",
+            "effect_floors",
             "seed_effects",
         ),
         "families": (
@@ -148,6 +151,7 @@ __all__ = [
     "Samples",
     "SignFlip",
     "anytime_detectable",
+    "anytime_equivalence_p",
     "anytime_interval",
     "anytime_location",
     "anytime_paired",
@@ -158,6 +162,7 @@ __all__ = [
     "decided",
     "decided_at",
     "detectable",
+    "effect_floors",
     "equivalence_p",
     "equivalence_rows",
     "expected_looks",

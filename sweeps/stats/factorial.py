@@ -60,7 +60,7 @@ def contrasts(
     if values.shape[0] < 2 or weights is None:
         return ()
     effects = _rounded(values @ weights.T, values)
-    floors = [rounding_sd(resolution or 0.0, row) for row in weights]
+    floors = effect_floors(design, resolution)
     return tuple(
         Contrast(group[0][0], tuple(group[1:]), location(effect, first, floor), sign_flip(effect).p)
         for group, effect, floor in zip(groups, effects.T, floors, strict=True)
@@ -79,6 +79,15 @@ def seed_effects(values: Array, design: Array) -> Array | None:
     """
     weights = _weights(design)
     return None if weights is None else _rounded(values @ weights.T, values)
+
+
+def effect_floors(design: Array, resolution: float | None) -> list[float]:
+    """Return the standard deviation that rounding gives to each effect, in the order of `contrasts`.
+
+    Empty if the arms do not determine the effects.
+    """
+    weights = _weights(design)
+    return [] if weights is None else [rounding_sd(resolution or 0.0, row) for row in weights]
 
 
 def _weights(design: Array) -> Array | None:

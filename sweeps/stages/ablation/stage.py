@@ -11,6 +11,7 @@ import numpy as np
 from sweeps.designs import Design, arms, components_of
 from sweeps.designs.scaling import fitted
 from sweeps.io.errors import UserError
+from sweeps.stages.ablation.tested import families
 from sweeps.stages.context import Context
 from sweeps.stages.incumbent import incumbent
 from sweeps.stages.replicates import ReplicateStage
@@ -80,17 +81,13 @@ class Ablation(ReplicateStage):
         """The replicates that each arm has, and one more for the arms of comparisons that are not decided."""
         whole = {arm.name: self._whole(arm, looks) for arm in self._active}
         totals = dict(whole)
-        tuned = {arm.name for arm in self._active if arm.tuned}
-        compared = self._comparisons(looks.last)
-        section = self._study.ablation
-        for family in (
-            [one for one in compared if one[0][0] not in tuned],
-            [one for one in compared if one[0][0] in tuned],
-        ):
-            sure = decided([differences for _, differences in family], looks, section.margin if section else None)
-            for (names, _), done in zip(family, sure, strict=True):
-                together = min(whole[name] for name in names)
-                for name in names:
+        section, results = self._study.ablation, self._context.storage.results()
+        for family in families(results, factorial=self._facts.get("design") == "factorial"):
+            tests, void = [one.location for one in family], [one.void for one in family]
+            sure = decided(tests, looks, section.margin if section else None, void)
+            for one, done in zip(family, sure, strict=True):
+                together = min(whole[name] for name in one.arms)
+                for name in one.arms:
                     totals[name] = max(totals[name], min(together + (not done), looks.last))
         return totals
 

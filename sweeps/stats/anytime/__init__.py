@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sweeps.stats.anytime.comparisons import (
     anytime_detectable,
+    anytime_equivalence_p,
     anytime_interval,
     anytime_location,
     anytime_paired,
@@ -19,6 +20,7 @@ from sweeps.stats.anytime.looks import Looks
 __all__ = [
     "Looks",
     "anytime_detectable",
+    "anytime_equivalence_p",
     "anytime_interval",
     "anytime_location",
     "anytime_paired",

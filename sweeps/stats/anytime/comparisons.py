@@ -8,13 +8,12 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from sweeps.stats.alpha import ALPHA
 from sweeps.stats.anytime.looks import Looks
 from sweeps.stats.pairs import Paired, equivalence_p
-from sweeps.stats.sensitivity import POWER
-from sweeps.stats.student import Array, Estimate, Location, location, quantile
+from sweeps.stats.sensitivity import POWER, noncentrality
+from sweeps.stats.student import Array, Estimate, Location, quantile
 
 
 def anytime_paired(fixed: Paired, looks: Looks, family: int = 1) -> Paired:
@@ -33,12 +32,12 @@ def anytime_paired(fixed: Paired, looks: Looks, family: int = 1) -> Paired:
     if fixed.n < looks.first:
         raise ValueError(f"the first look is at {looks.first} pairs, but there are {fixed.n}")
     low, high = anytime_interval(fixed.estimate, looks)
-    equivalence = None if fixed.equivalence_p is None else _valid_p(fixed.equivalence_p, fixed, looks, 1)
+    equivalence = None if fixed.equivalence_p is None else _valid_p(fixed.equivalence_p, fixed.estimate, looks, 1)
     return replace(
         fixed,
         low=low,
         high=high,
-        p=_valid_p(fixed.p, fixed, looks, 2),
+        p=_valid_p(fixed.p, fixed.estimate, looks, 2),
         equivalence_p=equivalence,
         detectable=anytime_detectable(fixed.estimate, looks, family),
         at_most=looks.last,
@@ -49,8 +48,12 @@ def anytime_location(fixed: Location, looks: Looks) -> Location:
     """Return the test of a mean with a fixed n as one that may be looked at after every value."""
     estimate = fixed.estimate
     low, high = anytime_interval(estimate, looks)
-    p = looks.adjusted(fixed.p, estimate.n) if estimate.sd > 0 else _without_variance(fixed.p, looks, 2)
-    return replace(fixed, estimate=replace(estimate, low=low, high=high), p=p)
+    return replace(fixed, estimate=replace(estimate, low=low, high=high), p=_valid_p(fixed.p, estimate, looks, 2))
+
+
+def anytime_equivalence_p(tested: Location, margin: float, looks: Looks) -> float:
+    """Return the larger p of the two one-sided tests against ±margin, valid under looking after every value."""
+    return _valid_p(equivalence_p(tested, margin), tested.estimate, looks, 1)
 
 
 def anytime_interval(estimate: Estimate, looks: Looks, level: float = ALPHA, sides: int = 2) -> tuple[float, float]:
@@ -77,26 +80,32 @@ def anytime_detectable(estimate: Estimate, looks: Looks, family: int) -> float:
     The looks before it only add to that power.
     """
     critical = looks.critical(estimate.n, ALPHA / family)
-    return float(special.nctdtrinc(estimate.df, 1 - POWER, critical)) * estimate.sd / math.sqrt(estimate.n)
+    return noncentrality(critical, estimate.df, 1 - POWER) * estimate.sd / math.sqrt(estimate.n)
 
 
-def decided(samples: Sequence[Sequence[float]], looks: Looks, margin: float | None = None) -> list[bool]:
+def decided(
+    tested: Sequence[Location | None], looks: Looks, margin: float | None = None, void: Sequence[bool] = ()
+) -> list[bool]:
     """Return whether each comparison of a family is decided by the differences so far.
 
     That is: the p of the difference or, with a margin, that of equivalence is below 5 % after Holm over the family.
 
     Args:
-        samples: The differences of each comparison. Below `looks.first` it is not decided, and no member of the family.
+        tested: The test of each comparison's differences, for a fixed n. None, or with fewer differences than at the
+            first look, it is not decided, and no member of the family.
         looks: The looks.
         margin: The largest difference that does not matter.
+        void: Whether failed runs keep each comparison from being called equivalent; by default none do.
     """
-    tested = {place: location(values) for place, values in enumerate(samples) if len(values) >= looks.first}
-    sure = looks.rejected([_nominal(one.p, one, looks, 2) for one in tested.values()])
+    members = {place: one for place, one in enumerate(tested) if one and one.estimate.n >= looks.first}
+    sure = looks.rejected([_nominal(one.p, one, looks, 2) for one in members.values()])
     if margin is not None:
-        within = [_nominal(equivalence_p(one, margin), one, looks, 1) for one in tested.values()]
-        sure = [moved or small for moved, small in zip(sure, looks.rejected(within, 1), strict=True)]
-    by_place = dict(zip(tested, sure, strict=True))
-    return [by_place.get(place, False) for place in range(len(samples))]
+        within = [_nominal(equivalence_p(one, margin), one, looks, 1) for one in members.values()]
+        claimed = [not (void and void[place]) for place in members]
+        small = [near and claim for near, claim in zip(looks.rejected(within, 1), claimed, strict=True)]
+        sure = [moved or near for moved, near in zip(sure, small, strict=True)]
+    by_place = dict(zip(members, sure, strict=True))
+    return [by_place.get(place, False) for place in range(len(tested))]
 
 
 def _nominal(p: float, tested: Location, looks: Looks, sides: int) -> tuple[float, int]:
@@ -146,8 +155,8 @@ def criticals(looks: Looks, level: float = ALPHA) -> Array:
     return np.array([looks.critical(n, level) for n in range(looks.first, looks.last + 1)])
 
 
-def _valid_p(p: float, fixed: Paired, looks: Looks, sides: int) -> float:
-    return looks.adjusted(p, fixed.n, sides) if fixed.sd > 0 else _without_variance(p, looks, sides)
+def _valid_p(p: float, estimate: Estimate, looks: Looks, sides: int) -> float:
+    return looks.adjusted(p, estimate.n, sides) if estimate.sd > 0 else _without_variance(p, looks, sides)
 
 
 def _without_variance(p: float, looks: Looks, sides: int) -> float:

@@ -12,14 +12,17 @@ from sweeps.stats import (
     ALPHA,
     Estimate,
     Looks,
+    anytime_equivalence_p,
     anytime_interval,
     anytime_paired,
     decided,
     decided_at,
     expected_looks,
     holm_rows,
+    location,
     paired,
     quantile,
+    rounding_sd,
     widening,
 )
 from sweeps.stats.anytime import criticals, looks_t
@@ -124,14 +127,33 @@ def test_equal_differences_have_the_p_of_equal_signs_at_the_first_look() -> None
 
 def test_decision_is_that_of_holm_over_the_family() -> None:
     generator = np.random.default_rng(5)
-    large, small = list(generator.normal(3, 1, 8)), list(generator.normal(0, 1, 8))
+    large, small = location(generator.normal(3, 1, 8)), location(generator.normal(0, 1, 8))
     assert decided([large, small], LOOKS) == [True, False]
-    assert decided([large, [1.0] * 3], LOOKS) == [True, False]
-    tiny = list(generator.normal(0, 0.1, 12))
+    assert decided([large, location([1.0] * 3)], LOOKS) == [True, False]
+    assert decided([None, large], LOOKS, margin=1.0) == [False, True]
+    tiny = location(generator.normal(0, 0.1, 12))
     assert decided([tiny], LOOKS) == [False]
     assert decided([tiny], LOOKS, margin=1.0) == [True]
-    assert decided([[1.0] * 20], LOOKS) == [True]  # p = 2 / 2^6
-    assert decided([[1.0] * 20] * 2, LOOKS) == [False] * 2
+    assert decided([location([1.0] * 20)], LOOKS) == [True]  # p = 2 / 2^6
+    assert decided([location([1.0] * 20)] * 2, LOOKS) == [False] * 2
+
+
+def test_failed_run_voids_an_equivalence_but_no_difference() -> None:
+    generator = np.random.default_rng(5)
+    large, tiny = location(generator.normal(3, 1, 8)), location(generator.normal(0, 0.1, 12))
+    assert decided([large, tiny], LOOKS, margin=1.0) == [True, True]
+    assert decided([large, tiny], LOOKS, margin=1.0, void=[True, True]) == [True, False]
+
+
+def test_ties_are_decided_with_the_floor_of_their_rounding() -> None:
+    tied = [0.0] * 6
+    fixed = paired(tied, tied, margin=0.1, resolution=0.1)
+    assert fixed is not None
+    p = anytime_paired(fixed, LOOKS).equivalence_p
+    with_floor = location(tied, floor=rounding_sd(0.1, [1, -1]))
+    assert anytime_equivalence_p(with_floor, 0.1, LOOKS) == pytest.approx(p)
+    assert decided([with_floor], LOOKS, margin=0.1) == [p is not None and p < ALPHA]
+    assert anytime_equivalence_p(location(tied), 0.1, LOOKS) == 1 / 2**6
 
 
 def test_holm_without_the_adjusted_p_rejects_as_with_them() -> None:
