@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from sweeps.evidence.declaration import declared_now
+from sweeps.evidence.declaration import DECLARING, declared_now
 from sweeps.samplers.constraint_gate import ConstraintGate
 from sweeps.stages.budget import DeviceBudget
 from sweeps.storage.result_cache import ResultCache
@@ -75,7 +75,12 @@ class Context:
 
 
 def declare(context: Context, stage: Stage) -> None:
-    """Store what a stage is to do before its first run, or what the study file has changed since."""
+    """Store what a stage is to do before its first run, or what the study file has changed since.
+
+    A search declares nothing: repeats of one of its runs may be the only replicates of a study.
+    """
+    if stage.name not in DECLARING:
+        return
     storage = context.storage.stage(stage.name)
     stored = storage.decided()["facts"].get(DECLARED)
     declared = declared_now(stored, context.study, stage.name, context.storage.results)

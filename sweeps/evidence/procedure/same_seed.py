@@ -97,5 +97,5 @@ def _source(results: Results, repeats: list[Trial]) -> Trial | None:
 
 def _between_seeds(results: Results, arm: Arm, source: Trial | None) -> tuple[float | None, int]:
     stage: StageResults | None = results.stages.get(source.stage) if source else None
-    mean = level(stage, arm, VALUE).mean if stage else None
-    return (mean.sd, mean.n) if mean else (None, 0)
+    values = list(level(stage, arm, VALUE).values.values()) if stage else []
+    return (stdev(values), len(values)) if len(values) > 1 else (None, 0)

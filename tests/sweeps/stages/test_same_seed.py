@@ -77,6 +77,13 @@ def test_repeats_on_a_cpu_are_equal_and_in_no_other_figure(tmp_path: Path) -> No
     assert [(trial.stage, trial.replicate, trial.seed) for trial in again.ended] == [("repeats", 2, source.seed)]
 
 
+def test_best_trial_of_a_search_alone_is_repeated(tmp_path: Path) -> None:
+    result = run_inline(toy_study(run_cap=2), tmp_path, repeat=2)
+    assert result.complete
+    best = result.results.ranked()[0]
+    assert [trial.value for trial in result.results.stages["repeats"].trials] == [best.value] * 2
+
+
 def test_spread_of_one_seed_is_told_beside_that_of_the_seeds(tmp_path: Path) -> None:
     study = toy_study(**RESTLESS)
     (tmp_path / "data").mkdir()
