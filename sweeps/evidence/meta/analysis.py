@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -9,7 +10,7 @@ from sweeps.evidence.comparison import Comparison
 from sweeps.evidence.findings import Findings
 from sweeps.evidence.verdict import PATH
 from sweeps.io.errors import UserError
-from sweeps.stats import ALPHA, Paired, RandomEffects, holm, quantile, random_effects, replications
+from sweeps.stats import ALPHA, Paired, RandomEffects, holm, random_effects, replications
 
 
 class Incompatible(UserError):
@@ -32,8 +33,8 @@ class StudyDifference:
 
     @property
     def error(self) -> float:
-        """The standard error of the mean difference, by which its interval was made."""
-        return (self.paired.high - self.paired.low) / 2 / quantile(self.paired.df)
+        """The standard error of the mean difference; 0 where all pairs are equal and no resolution is known."""
+        return self.paired.sd / math.sqrt(self.paired.n)
 
     def p_one_sided(self, rises: bool) -> float:
         """Return the p of the one-sided paired t test that the difference is above 0 (`rises`) or below it."""

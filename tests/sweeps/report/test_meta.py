@@ -106,10 +106,20 @@ def test_study_whose_pairs_are_all_equal_is_named_and_not_in_the_mean(tmp_path: 
     rows = [(arm_of("baseline", "best"), base), (without("relu"), relu)]
     studies = {**_studies(tmp_path), "equal": findings_of(tmp_path / "e", [stage_of("ablation", rows)])}
     analysis = meta_analyses(studies)[0]
-    if analysis.without_spread:  # unless the metric's resolution gives the pairs a variance
-        assert analysis.without_spread == ("equal",)
-        assert "Not in the mean, because all pairs are equal: equal." in agreement(
-            analysis, studies["equal"].metric_format
-        )
+    assert analysis.without_spread == ("equal",)
+    said = agreement(analysis, studies["equal"].metric_format)
+    assert "Not in the mean, because all pairs are equal: equal." in said
     assert analysis.pooled is not None
+    assert analysis.pooled.k == 3
     assert len(analysis.differences) == 4
+
+
+def test_errors_of_an_anytime_study_are_those_of_its_spread_and_not_of_its_wider_interval(tmp_path: Path) -> None:
+    looks = {"min": 3, "max": 9, "anytime": True}
+    rows: list[Any] = [(arm_of("baseline", "best"), BASE[0]), (without("relu"), RELU[0])]
+    stage = stage_of("ablation", rows, design="leave_one_out", anytime=[3, 9])
+    section = {"components": ["relu"], "seeds": looks}
+    looked = findings_of(tmp_path / "looked", [stage], ablation=section)
+    of_looked, of_fixed = meta_analyses({"looked": looked, "fixed": _study(tmp_path, 0)})[0].differences
+    assert of_looked.paired.high > of_fixed.paired.high
+    assert of_looked.error == pytest.approx(of_fixed.error)
