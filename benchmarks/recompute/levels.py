@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import pandas as pd
 
@@ -73,8 +74,9 @@ def _choice(report: Published, table: pd.DataFrame) -> Columns:
     levels = [
         _level(report, fresh[0], fresh[1] or arm) if mark else None for arm, mark in zip(table.arm, marked, strict=True)
     ]
-    family = [Pairs.of(report, "confirm", arm, table.arm.iloc[0]) for arm in table.arm[1:]]
-    compared = comparison(family, None)
+    # p is adjusted over all pairs of candidates; the first ones are those with the best mean.
+    family = [Pairs.of(report, "confirm", arm, other) for other, arm in combinations(table.arm, 2)]
+    compared = {name: cells[: len(table) - 1] for name, cells in comparison(family, None).items()}
     return {
         **_three("after the choice", [level.cells if level else None for level in levels]),
         "seeds after the choice": [len(level.values) if level else None for level in levels],

@@ -104,10 +104,9 @@ def _apart(confirmation: Confirmation, words: MetricFormat, chosen: Level) -> li
     others = [label(level.arm) for level in indistinct if level is not chosen]
     more = f"{len(others) - NAMED} more" if len(others) > NAMED else ""
     names = listed([*others[:NAMED], more] if more else others)
-    compared = [rival.difference.estimate.n for rival in confirmation.rivals if rival.difference is not None]
-    how = (
-        f"paired over {count(max(compared), 'seed')}, Holm over {count(len(compared), 'comparison')} with the best mean"
-    )
+    seeds = max(rival.difference.estimate.n for rival in confirmation.rivals if rival.difference is not None)
+    pairs = count(confirmation.rivals[0].family, "pair")
+    how = f"paired over {count(seeds, 'seed')}, Holm over {pairs} of candidates"
     if chosen is not best:
         of_best = f"the best mean, {words.show(best.center)} of {label(best.arm)}"
         return [f"It is the smallest ({_size(chosen)}) of those that confirm cannot tell apart from {of_best} ({how})."]

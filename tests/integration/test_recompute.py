@@ -23,7 +23,7 @@ SEARCH = {
     "method": "random",
     "run_cap": 5,
     "parameters": {"x": {"min": 0.0, "max": 1.0}},
-    "confirm": {"top": 2, "seeds": 3},
+    "confirm": {"top": 3, "seeds": 3},
 }
 COMPARED = {"baseline": "best", "components": ["a", "b", "c"], "margin": 2.0}
 STUDIES: dict[str, dict[str, Any]] = {

@@ -80,10 +80,9 @@ def confirmation_of(results: Results, figure_in: Callable[[StageResults], Figure
     study = results.study
     factor = -sign(study.metric.goal)
     # Arms without any value come last, whatever the goal.
-    ordered = sorted(
-        levels(stage, figure_in(stage)), key=lambda level: (not level.values, factor * (level.center or 0.0))
-    )
-    compared = rivals(ordered, study.metric.goal)
+    figure = figure_in(stage)
+    ordered = sorted(levels(stage, figure), key=lambda level: (not level.values, factor * (level.center or 0.0)))
+    compared = rivals(ordered, study.metric.goal, figure.resolution)
     chosen = _chosen(study, ordered, compared)
     fresh, of_stage = _fresh(results, chosen.arm, figure_in) if chosen is not None else (None, "")
     ranked = results.ranked()

@@ -81,7 +81,7 @@ def confirmed_tables(findings: Findings) -> list[Table]:
     note = (
         f"Ranked by the mean over fresh seeds, on {VALIDATION} data. The value of the search is a single run that was "
         "selected as an extreme. Brackets: the 95 % interval of the mean. From the best: minus the candidate with the "
-        "best mean, paired by seed; told apart: whether Holm's p over the candidates is below 0.05."
+        "best mean, paired by seed; told apart: whether p, by Holm over all pairs of candidates, is below 0.05."
     )
     if findings.confirmation is not None:
         note += choice_note(findings.confirmation)
