@@ -211,9 +211,9 @@ def _remarks(one: _Tested, missing: Sequence[Missing], terms: Terms) -> str:
     left = remarks(
         "replicate",
         one.level.arm.note,
-        (one.level.diverged, one.level.collapsed or 0),
+        (one.level.imputed, one.level.collapsed or 0),
         len(one.level.values) + len(one.level.missing),
-        (one.reference.diverged, one.reference.collapsed or 0),
+        (one.reference.imputed, one.reference.collapsed or 0),
         [(lost.replicate, lost.why) for lost in missing],
     )
     return left + without_failures(terms.metric_format, one.paired, one.unbroken)

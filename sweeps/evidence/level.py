@@ -85,7 +85,7 @@ class Level:
         values: The metric by replicate.
         mean: The mean with its 95 % t interval; None below 3 runs, or if all values are equal and the metric's
             resolution is not known.
-        diverged: The number of diverged runs, which count at chance level.
+        diverged: The number of diverged runs, which count at chance level; without a known one they are missing.
         missing: The runs without a value.
         collapsed: The number of finite runs that ended at chance level while others of the arm did not; None where no
             chance level is known, so that it was not judged.
@@ -104,6 +104,11 @@ class Level:
     def center(self) -> float | None:
         """The mean of the values, of which there may be one alone; None without any."""
         return sum(self.values.values()) / len(self.values) if self.values else None
+
+    @property
+    def imputed(self) -> int:
+        """The number of diverged runs that count at chance level."""
+        return len(self.broken) - (self.collapsed or 0)
 
     @property
     def failures(self) -> int:

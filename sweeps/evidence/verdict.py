@@ -165,7 +165,7 @@ def remarks(
     Args:
         noun: The name of what is left out: "replicate" or "seed".
         note: How the recipe was adjusted.
-        failed: The numbers of the arm's runs that diverged and that collapsed.
+        failed: The numbers of the arm's runs that diverged, and so count at chance level, and that collapsed.
         runs: The number of the arm's runs that ended.
         reference_failed: The same of the reference.
         left_out: The replicates that are left out, with the reasons.

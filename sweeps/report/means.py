@@ -29,5 +29,8 @@ def mean_text(level: Level, words: MetricFormat) -> str:
 def failed_text(level: Level) -> str:
     """Return a clause on the runs of an arm that diverged or collapsed; empty if none did."""
     runs = len(level.values)
-    diverged = f"; {level.diverged} of {runs} runs diverged and count at chance level" if level.diverged else ""
-    return diverged + (f"; {level.collapsed} of {runs} runs collapsed to chance level" if level.collapsed else "")
+    without = level.diverged - level.imputed
+    text = f"; {level.imputed} of {runs} runs diverged and count at chance level" if level.imputed else ""
+    text += f"; {level.collapsed} of {runs} runs collapsed to chance level" if level.collapsed else ""
+    left_out = f"{count(without, 'run')} that diverged {'is' if without == 1 else 'are'} left out"
+    return text + (f"; {left_out}, as no chance level is known" if without else "")

@@ -88,7 +88,7 @@ def missing_runs(ablation: Ablation) -> list[str]:
         runs = count(ablation.superseded, "earlier run")
         sentences.append(f"{runs} of another incumbent or recipe left out: they are in tables/replicates.csv.")
     if lost := sum(len(one.missing) for one in ablation.comparisons):
-        text = "left out because a machine lost a run; the table of checks names each"
+        text = "left out because a run has no figure; the table of checks names each, with the reason"
         sentences.append(f"{count(lost, 'pair')} {text}.")
     return sentences
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from sweeps.artifacts.layout import INCUMBENT_RUNS
 from sweeps.stages.context import Context
 from sweeps.stages.incumbent import NotYet, incumbent
 from sweeps.storage.results import Results
@@ -40,7 +41,7 @@ def settings_without_validation(context: Context, arm: Arm) -> dict[str, Any]:
     replicates trained for or, without any, its trial of the search.
     """
     results = context.storage.results()
-    stages = (results.stages.get(name) for name in (CONFIRM.name, ABLATION.name))
+    stages = (results.stages.get(name) for name in (CONFIRM.name, INCUMBENT_RUNS, ABLATION.name))
     runs = [run for stage in stages if stage is not None for run in stage.replicates(arm).values()]
     if not any(run.status is Status.COMPLETE for run in runs):
         runs = [trial for trial in results.trials if trial.status is Status.COMPLETE]

@@ -62,10 +62,12 @@ def _of_arm(paired: PairedRuns, runs: SetRuns) -> list[ClassDifference]:
         if present.sum() >= FEWEST_PAIRS:
             images = float(counts[present, place].mean())
             ends = before[present, place], after[present, place]
-            estimate, p = _tested(ends[1] - ends[0], 100 / images)
+            # One image of the class is the least standard deviation that is believed.
+            tested = location(ends[1] - ends[0], floor=100 / images)
             means = float(ends[0].mean()), float(ends[1].mean())
             name = runs.class_name(label)
-            rows.append(ClassDifference(paired.arm, paired.reference, label, name, images, *means, estimate, p, p))
+            figures = images, *means, tested.estimate, tested.p, tested.p
+            rows.append(ClassDifference(paired.arm, paired.reference, label, name, *figures))
     return rows
 
 
@@ -78,15 +80,3 @@ def _accuracies(run: ImagePredictions, labels: NDArray[np.int64]) -> NDArray[np.
 def _counts(values: NDArray[np.int64], labels: NDArray[np.int64]) -> NDArray[np.int64]:
     """How often each of the sorted `labels` is among `values`, shape (K,)."""
     return np.bincount(np.searchsorted(labels, values), minlength=len(labels))
-
-
-def _tested(differences: NDArray[np.float64], resolution: float) -> tuple[Estimate, float]:
-    """Test the mean against 0. One image of the class is the least standard deviation that is believed."""
-    tested = location(differences)
-    estimate = tested.estimate
-    if estimate.sd >= resolution:
-        return estimate, tested.p
-    # As many values around the same mean, with the deviation of one image.
-    spread = np.linspace(-1.0, 1.0, estimate.n)
-    floored = location(estimate.mean + spread * resolution / spread.std(ddof=1))
-    return floored.estimate, floored.p

@@ -86,9 +86,14 @@ def set_names(results: Results) -> list[tuple[str, str]]:
 
     The runs of confirm are left out where there is an ablation, whose runs have references to compare with.
     """
-    names = [(stage, VALIDATION) for stage in (ABLATION, CONFIRM) if stage in results.stages][:1]
+    names = [(stage, VALIDATION) for stage in (ABLATION, CONFIRM) if _has_arms(results, stage)][:1]
     final = results.stages.get(FINAL)
     return names + [(FINAL, str(name)) for name in (final.facts.get("sets", ()) if final else ())]
+
+
+def _has_arms(results: Results, stage: str) -> bool:
+    """Whether a stage has arms; an ablation may only have been declared, before its race or its re-tuning."""
+    return stage in results.stages and bool(results.stages[stage].arms)
 
 
 def read_set(results: Results, stage_name: str, set_name: str) -> SetRuns:

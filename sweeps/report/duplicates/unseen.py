@@ -12,6 +12,7 @@ from sweeps.artifacts.layout import FINAL, TEST
 from sweeps.artifacts.predictions import read_predictions
 from sweeps.duplicates.record import DuplicateRecord
 from sweeps.evidence.findings import Findings
+from sweeps.evidence.selection import run_folder
 from sweeps.stats import Estimate, interval
 from sweeps.trial.arm import Arm
 from sweeps.trial.trial import Status
@@ -63,7 +64,7 @@ def _unseen(findings: Findings, arm: Arm, leaked: np.ndarray) -> Unseen | None:
             rows.append((run.figure, run.figure))
         if run.status is not Status.COMPLETE:
             continue
-        made = read_predictions(findings.results.trial_folder(run.number, FINAL), TEST)
+        made = read_predictions(run_folder(findings.results, run), TEST)
         if made is None:
             return None
         right, unseen = made.predicted == made.labels, ~np.isin(made.images, leaked)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from sweeps.evidence import Ablation, ablation, confirmation, final
+from sweeps.report.means import failed_text
 from sweeps.stats import paired
 from sweeps.storage.results import Results, StageResults
 from sweeps.trial.arm import Arm
@@ -116,6 +117,11 @@ def test_divergence_without_a_chance_figure_is_missing(tmp_path: Path) -> None:
     [one] = ablation_evidence.comparisons
     assert one.missing[0].why == "a: diverged, and the workload defines no chance level"
     assert one.short == "no pair"
+    assert "at chance level" not in one.verdict
+    assert one.verdict.endswith("Left out: replicate 0 (a: diverged, and the workload defines no chance level).")
+    assert failed_text(ablation_evidence.levels[1]) == (
+        "; 1 run that diverged is left out, as no chance level is known"
+    )
 
 
 @pytest.mark.parametrize(
