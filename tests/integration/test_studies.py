@@ -10,7 +10,7 @@ import torchvision
 
 from sweeps.engine.launch import Folders, Options, launch
 from sweeps.forecast import plan
-from sweeps.study.document import from_text
+from sweeps.study.document import Document, from_text
 from sweeps.trial.trial import Status
 from sweeps.validation.checks import accept
 from tests.cifar_sweep.artificial_data import make_cifar10, make_cifar100, make_folder, make_stl10
@@ -41,12 +41,16 @@ def test_study_runs_at_the_smallest_scale(names: tuple[str, ...], folders: Folde
         runs_small(name, folders)
 
 
+def document(name: str) -> Document:
+    """A study file. Images that were made for a folder may look alike in training and test: that is kept."""
+    path = ROOT / "studies" / f"{name}.yaml"
+    text = path.read_text(encoding="utf-8").replace("path: classes200", "path: classes200, duplicates: keep")
+    return from_text(text, str(path))
+
+
 def runs_small(name: str, folders: Folders) -> None:
     """Run a study with --smoke: every run that fits is complete, no component is refused, and there is a report."""
-    path = ROOT / "studies" / f"{name}.yaml"
-    # Made images draw few handwritings, so that some of a folder's test part look like some of its training part.
-    text = path.read_text(encoding="utf-8").replace("path: classes200", "path: classes200, duplicates: keep")
-    study, workload = accept(from_text(text, str(path)))
+    study, workload = accept(document(name))
     launched = launch(study, workload, Options(folders=folders, runner="inline", smoke=True, quiet=True))
     results = launched.results
     assert launched.complete, launched.failure
@@ -80,7 +84,7 @@ def torch_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("name", sorted(name for names in STUDIES for name in names))
 def test_study_can_be_planned(name: str, enough: Path, torch_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCH_HOME", str(torch_home))
-    study, workload = accept(read(ROOT / "studies" / f"{name}.yaml"))
+    study, workload = accept(document(name))
     planned = plan(study, workload, enough, probing=False)
     assert [stage.name for stage in planned.stages]
     assert all(stage.runs.likely > 0 for stage in planned.stages)
