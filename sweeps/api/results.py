@@ -13,7 +13,6 @@ from sweeps.api.models import Model
 from sweeps.artifacts.layout import FINAL, SEARCH, TEST, VALIDATION, study_names
 from sweeps.artifacts.predictions import ImagePredictions, load_predictions
 from sweeps.evidence.findings import Findings
-from sweeps.evidence.selection import run_folder
 from sweeps.models.trained import NoModel
 from sweeps.storage.runs import NotFound, find_trial, open_results
 
@@ -116,7 +115,7 @@ class StudyResults:
         trial = find_trial(self.records, int(number) if number.isdecimal() else -1, stage or SEARCH)
         name = set_name or (TEST if stage == FINAL else VALIDATION)
         try:
-            return load_predictions(run_folder(self.records, trial), name)
+            return load_predictions(self.records.run_folder(trial), name)
         except FileNotFoundError:
             raise NotFound(f"{run} of {self.name} has kept no predictions for {name}") from None
 

@@ -17,7 +17,6 @@ from sweeps.artifacts.archive import SUFFIX, BadArchive, Manifest, extract, read
 from sweeps.artifacts.image_identity import test_images_file
 from sweeps.artifacts.layout import CHECKPOINT, DATABASE, WRITTEN, is_name
 from sweeps.engine.launch import write_report
-from sweeps.evidence.selection import run_folder
 from sweeps.io.errors import Refused
 from sweeps.io.lock import holder
 from sweeps.storage.database.sqlite import connect_for_reading
@@ -129,7 +128,7 @@ def _kept(results: Results, checkpoints: bool) -> Iterator[tuple[str, Path]]:
         if not trial.source:
             continue
         place = results.trial_folder(trial.number, trial.stage).relative_to(results.folder)
-        for within, file in _files(run_folder(results, trial)):
+        for within, file in _files(results.run_folder(trial)):
             name = f"{place.as_posix()}/{within}"
             if name not in own and (checkpoints or not within.startswith(f"{CHECKPOINT}/")):
                 yield name, file

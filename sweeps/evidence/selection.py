@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from sweeps.artifacts.layout import (
@@ -15,7 +14,6 @@ from sweeps.artifacts.layout import (
     SEARCH,
     TEST,
     VALIDATION,
-    trial_folder,
 )
 from sweeps.evidence.confirm.confirmation import Confirmation
 from sweeps.evidence.summary import confirmation
@@ -77,19 +75,6 @@ def final_arm(stage: StageResults) -> Arm | None:
 def completed(stage: StageResults, arm: Arm) -> tuple[Trial, ...]:
     """Return the completed runs of an arm, by replicate."""
     return tuple(run for _, run in sorted(stage.replicates(arm).items()) if run.status is Status.COMPLETE)
-
-
-def run_folder(results: Results, trial: Trial) -> Path:
-    """Return the folder with the files of a run. A run from the result cache has those of the run it was taken from.
-
-    Where that study is not in the runs folder, as after `sweep open`, it is the run's own, into which they were packed.
-    """
-    own = results.trial_folder(trial.number, trial.stage)
-    if not trial.source:
-        return own
-    study, stage, number = trial.source.rsplit("/", 2)
-    source = trial_folder(results.folder.parent / study, int(number), stage)
-    return source if source.is_dir() else own
 
 
 def baseline_trial(results: Results) -> Trial | None:

@@ -157,12 +157,11 @@ class Results:
         recorded = (self.environment.get("data") or {}).get("validation_images")
         if not part and isinstance(recorded, int) and recorded > 0:
             return recorded
-        # A run from the result cache has its files elsewhere.
-        measured = (trial for trial in stage.trials if trial.status is Status.COMPLETE and not trial.source)
-        if (first := next(measured, None)) is None:
+        first = next((trial for trial in stage.trials if trial.status is Status.COMPLETE), None)
+        if first is None:
             return None
         try:
-            confusion = read_confusion(self.trial_folder(first.number, stage.name), part or VALIDATION)
+            confusion = read_confusion(self.run_folder(first), part or VALIDATION)
         except ValueError:  # damaged, which the section of the classes says
             return None
         return confusion.total or None if confusion is not None else None
@@ -206,6 +205,19 @@ class Results:
     def rows(self, number: int, stage: str = SEARCH) -> list[dict[str, float]]:
         """Return the rows of a trial's `curves.csv` in the order of epochs (see `sweeps.artifacts.curves`)."""
         return read_curves(self.trial_folder(number, stage) / CURVES)
+
+    def run_folder(self, trial: Trial) -> Path:
+        """Return the folder with the files of a run. One from the result cache has those of the run it was taken from.
+
+        Where that study is not in the runs folder, as after `sweep open`, it is the run's own, into which they were
+        packed.
+        """
+        own = self.trial_folder(trial.number, trial.stage)
+        if not trial.source:
+            return own
+        study, stage, number = trial.source.rsplit("/", 2)
+        source = trial_folder(self.folder.parent / study, int(number), stage)
+        return source if source.is_dir() else own
 
     def trial_folder(self, number: int, stage: str = SEARCH) -> Path:
         """Return the folder of a trial's files. It need not exist."""

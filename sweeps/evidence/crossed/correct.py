@@ -12,7 +12,6 @@ from sweeps.artifacts.confusion import read_confusion
 from sweeps.artifacts.layout import TEST
 from sweeps.artifacts.predictions import read_predictions
 from sweeps.evidence.level import Level
-from sweeps.evidence.selection import run_folder
 from sweeps.storage.results import Results, StageResults
 from sweeps.trial.trial import Status, Trial
 
@@ -75,7 +74,7 @@ def _of_run(
     """The images of a run, sorted, and whether each was right."""
     if run.status is not Status.COMPLETE:
         return None
-    predictions = read_predictions(run_folder(results, run), set_name)
+    predictions = read_predictions(results.run_folder(run), set_name)
     if predictions is None or not _same(predictions.accuracy, value, len(predictions)):
         return None
     order = np.argsort(predictions.images, kind="stable")
@@ -90,7 +89,7 @@ def _confusion_total(results: Results, run: Trial, value: float, set_name: str) 
     if run.status is not Status.COMPLETE:
         return None
     try:
-        confusion = read_confusion(run_folder(results, run), set_name)
+        confusion = read_confusion(results.run_folder(run), set_name)
     except ValueError:  # the table of the classes names the damaged file
         return None
     if confusion is None or confusion.total < 2:

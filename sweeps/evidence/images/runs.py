@@ -10,7 +10,6 @@ import numpy as np
 from sweeps.artifacts.confusion import read_confusion
 from sweeps.artifacts.layout import ABLATION, CONFIRM, FINAL, VALIDATION
 from sweeps.artifacts.predictions import BadPredictions, ImagePredictions, load_predictions
-from sweeps.evidence.selection import run_folder
 from sweeps.storage.results import Results, StageResults
 from sweeps.trial.arm import Arm
 from sweeps.trial.trial import Status, Trial
@@ -118,7 +117,7 @@ def _completed(stage: StageResults, arm: Arm) -> dict[int, Trial]:
 
 def _read(results: Results, trial: Trial, set_name: str, damaged: list[str]) -> ImagePredictions | None:
     try:
-        return load_predictions(run_folder(results, trial), set_name)
+        return load_predictions(results.run_folder(trial), set_name)
     except FileNotFoundError:
         return None
     except BadPredictions as error:
@@ -128,7 +127,7 @@ def _read(results: Results, trial: Trial, set_name: str, damaged: list[str]) -> 
 
 def _class_names(results: Results, trial: Trial, set_name: str) -> tuple[str, ...]:
     try:
-        confusion = read_confusion(run_folder(results, trial), set_name)
+        confusion = read_confusion(results.run_folder(trial), set_name)
     except ValueError:  # the section on classes names the file
         return ()
     return confusion.names if confusion is not None else ()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from sweeps.duplicates.record import DuplicateRecord, Overlap
 from sweeps.duplicates.search import TEST, TRAIN, UNLABELLED
 from sweeps.evidence.findings import Findings
 from sweeps.formatting import MetricFormat, count, listed
-from sweeps.report.duplicates.unseen import mean_of, unseen_accuracies
-from sweeps.report.means import estimate_text
+from sweeps.report.duplicates.unseen import unseen_accuracies
+from sweeps.report.means import mean_text
 from sweeps.report.tables.ablation import label
 
 ACCURACY = MetricFormat("accuracy", "%", "maximize")
@@ -79,17 +79,12 @@ def _without(findings: Findings) -> list[str]:
     if not accuracies:
         return ["The figure without these test images is not available: predictions or the list of pairs are missing."]
     first = accuracies[0]
-    if not first.unseen:
+    if not first.unseen.values:
         return ["Without these test images none is left."]
     return [
         f"Without these test images, on the {first.left:,} others, {label(first.arm)} reaches test accuracy "
-        f"{_mean(first.unseen)}; with them {_mean(first.every)}."
+        f"{mean_text(first.unseen, ACCURACY)}; with them {mean_text(first.every, ACCURACY)}."
     ]
-
-
-def _mean(values: Sequence[float]) -> str:
-    estimate = mean_of(values)
-    return ACCURACY.show(values[0]) + " (n = 1 seed)" if estimate is None else estimate_text(estimate, ACCURACY)
 
 
 def _image(part: str) -> str:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pandas as pd
 
 from sweeps.duplicates.record import DuplicateRecord
 from sweeps.evidence.findings import Findings
 from sweeps.report.duplicates.sentences import ACCURACY
-from sweeps.report.duplicates.unseen import mean_of, unseen_accuracies
+from sweeps.report.duplicates.unseen import unseen_accuracies
 from sweeps.report.tables.frames import frame_of
-from sweeps.report.tables.interval import Interval, level
+from sweeps.report.tables.interval import level, spread
 from sweeps.report.tables.table import Table
 
 NAMES = ("duplicates", "test_without_duplicates")
@@ -42,7 +40,7 @@ def _pairs(record: DuplicateRecord) -> pd.DataFrame:
 
 def _figures(findings: Findings) -> Table:
     rows = [
-        (each.arm.name, _cell(each.every), _cell(each.unseen), each.left, len(each.every))
+        (each.arm.name, spread(each.every), spread(each.unseen), each.left, len(each.every.values))
         for each in unseen_accuracies(findings) or ()
     ]
     columns = ["arm", "all test images", "without duplicates", "images left", "seeds"]
@@ -51,7 +49,3 @@ def _figures(findings: Findings) -> Table:
     kinds = {"all test images": shown, "without duplicates": shown}
     title = "Test accuracy without images that were trained on"
     return Table("test_without_duplicates", title, frame_of(rows, columns), kinds, note=note)
-
-
-def _cell(values: Sequence[float]) -> Interval | float | None:
-    return Interval.of(mean_of(values)) or (values[0] if values else None)

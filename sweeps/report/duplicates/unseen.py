@@ -11,9 +11,9 @@ from sweeps.artifacts.duplicates import leaked_test_images
 from sweeps.artifacts.layout import FINAL, TEST
 from sweeps.artifacts.predictions import read_predictions
 from sweeps.duplicates.record import DuplicateRecord
+from sweeps.evidence import Level
 from sweeps.evidence.findings import Findings
-from sweeps.evidence.selection import run_folder
-from sweeps.stats import Estimate, interval
+from sweeps.stats import interval
 from sweeps.trial.arm import Arm
 from sweeps.trial.trial import Status
 
@@ -24,14 +24,14 @@ class Unseen:
 
     Attributes:
         arm: The arm.
-        every: On all test images, by seed.
-        unseen: Without those of which a duplicate was trained on; empty if no image is left.
+        every: On all test images.
+        unseen: Without those of which a duplicate was trained on; without values if no image is left.
         left: The number of test images that are left.
     """
 
     arm: Arm
-    every: tuple[float, ...]
-    unseen: tuple[float, ...]
+    every: Level
+    unseen: Level
     left: int
 
 
@@ -51,23 +51,25 @@ def unseen_accuracies(findings: Findings) -> list[Unseen] | None:
     return [each for each in found if each is not None] if all(each is not None for each in found) else None
 
 
-def mean_of(accuracies: Sequence[float]) -> Estimate | None:
-    """Return the mean of accuracies in percent with its 95 % t interval, cut at 0 and 100; None below two."""
-    mean = interval(list(accuracies))
-    return replace(mean, low=max(0.0, mean.low), high=min(100.0, mean.high)) if mean else None
-
-
 def _unseen(findings: Findings, arm: Arm, leaked: np.ndarray) -> Unseen | None:
-    stage, rows, left = findings.results.stages[FINAL], [], 0
+    stage, rows, left, images = findings.results.stages[FINAL], [], 0, 0
     for run in stage.replicates(arm).values():
         if run.status is Status.DIVERGED and run.figure is not None and findings.metric_format.unit:
             rows.append((run.figure, run.figure))
         if run.status is not Status.COMPLETE:
             continue
-        made = read_predictions(run_folder(findings.results, run), TEST)
+        made = read_predictions(findings.results.run_folder(run), TEST)
         if made is None:
             return None
         right, unseen = made.predicted == made.labels, ~np.isin(made.images, leaked)
-        left = int(unseen.sum())
+        left, images = int(unseen.sum()), len(unseen)
         rows.append((100 * float(right.mean()), 100 * float(right[unseen].mean()) if left else float("nan")))
-    return Unseen(arm, tuple(row[0] for row in rows), tuple(row[1] for row in rows) if left else (), left)
+    others = [row[1] for row in rows] if left else []
+    return Unseen(arm, _level(arm, [row[0] for row in rows], images), _level(arm, others, left), left)
+
+
+def _level(arm: Arm, accuracies: Sequence[float], images: int) -> Level:
+    """The mean over the seeds as that of any arm: its interval is cut at 0 and 100, and knows the size of one image."""
+    mean = interval(accuracies, 100 / images if images else None)
+    cut = replace(mean, low=max(0.0, mean.low), high=min(100.0, mean.high)) if mean else None
+    return Level(arm, dict(enumerate(accuracies)), cut, 0, ())

@@ -11,7 +11,7 @@ import pandas as pd
 
 from sweeps.artifacts.confusion import Confusion, read_confusion
 from sweeps.evidence.findings import Findings
-from sweeps.evidence.selection import ModelSelection, run_folder
+from sweeps.evidence.selection import ModelSelection
 from sweeps.formatting import count
 from sweeps.report.tables.frames import frame_of
 from sweeps.report.tables.interval import Interval
@@ -118,7 +118,7 @@ def _matrices(results: Results, selection: ModelSelection, broken: list[str]) ->
     """The confusion matrices of the runs. The error of a file that cannot be read is added to `broken`."""
     for run in selection.runs:
         try:
-            confusion = read_confusion(run_folder(results, run), selection.part)
+            confusion = read_confusion(results.run_folder(run), selection.part)
         except ValueError as error:
             broken.append(str(error))
             continue

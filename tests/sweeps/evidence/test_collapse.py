@@ -74,6 +74,16 @@ def test_the_published_run_at_chance_has_collapsed_and_the_estimate_is_given_wit
     )
 
 
+def test_number_of_images_is_that_of_the_run_that_the_cache_took_from_another_study(tmp_path: Path) -> None:
+    plain = results(tmp_path / "copy", stage("ablation", (BASE, [90.0]), design="leave_one_out"))
+    folder = trial_folder(tmp_path / "source", 4, "ablation")
+    folder.mkdir(parents=True)
+    write_confusion(folder, "validation", Confusion(("a", "b"), ((30, 20), (10, 40))))
+    of_stage = plain.stages["ablation"]
+    cached = replace(of_stage, trials=tuple(replace(one, source="source/ablation/4") for one in of_stage.trials))
+    assert (plain.images(of_stage), plain.images(cached)) == (None, 100)
+
+
 @pytest.mark.parametrize(
     ("correct", "collapsed"),
     [

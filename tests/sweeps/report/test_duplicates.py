@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,10 @@ def test_kept_images_are_counted_and_the_figure_is_shown_without_them(tmp_path: 
     # Right: w, x and W, which were seen, and of the five others those at the even places 2, 4 and 6.
     without = "Without these test images, on the 5 others, baseline reaches test accuracy 60.00 % ("
     (figure,) = [each for each in told if each.startswith(without)]
-    assert "; with them 75.00 % (" in figure
+    assert figure.endswith(
+        "reaches test accuracy 60.00 % (n = 2 seeds: 60.00 % and 60.00 %, too few for an interval); with them 75.00 % "
+        "(n = 2 seeds: 75.00 % and 75.00 %, too few for an interval)."
+    )
     (figures,) = rows(tmp_path, "test_without_duplicates")
     assert (figures["all test images"], figures["without duplicates"], figures["images left"]) == ("75.0", "60.0", "5")
     assert [tuple(row.values()) for row in rows(tmp_path, "duplicates")] == [
@@ -82,6 +86,25 @@ def test_figure_without_them_that_cannot_be_had_is_said_so(
         file.write_text(file.read_text().replace("[2,3]", "[2,5]"))
         told = list(sweeps.load("letters", runs_dir=tmp_path / "runs").answer)
     assert any(sentence in each for each in told)
+
+
+def test_equal_figures_have_the_interval_of_one_image_as_any_other_mean_has(tmp_path: Path) -> None:
+    told = answer(tmp_path, LEAKY, final={"seeds": 3})
+    (figure,) = [each for each in told if each.startswith("Without these test images")]
+    half = 4.302653 * 100 / 5 / math.sqrt(12) / math.sqrt(3)
+    assert f"60.00 % (95 % CI {60 - half:.2f} to {60 + half:.2f} %, n = 3 seeds); with them 75.00 % (95 % CI" in figure
+
+
+def test_figure_without_them_is_that_of_the_run_from_the_result_cache(tmp_path: Path) -> None:
+    told = answer(tmp_path, LEAKY)
+    (tmp_path / "runs" / "letters").rename(tmp_path / "runs" / "first")
+    for entry in (tmp_path / "runs" / ".cache").glob("*.json"):
+        entry.write_text(entry.read_text().replace('"letters"', '"first"'))
+    again = answer(tmp_path, LEAKY)
+    for each in (told, again):
+        assert any("on the 5 others, baseline reaches test accuracy 60.00 %" in sentence for sentence in each)
+    results = sweeps.load("letters", runs_dir=tmp_path / "runs").records
+    assert all(trial.source.startswith("first/final/") for trial in results.stages["final"].trials)
 
 
 def test_dropped_images_are_counted(tmp_path: Path) -> None:

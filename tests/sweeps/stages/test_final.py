@@ -148,6 +148,16 @@ def test_recipe_that_stops_early_trains_for_the_median_of_its_replicates(tmp_pat
     assert {trial.variant: trial.recipe for trial in results.stages["final"].trials} == recipes
 
 
+def test_fresh_runs_of_the_incumbent_tell_how_long_it_trains_as_its_runs_in_confirm_do(tmp_path: Path) -> None:
+    searched = {"parameters": {"points": {"values": [10.0, 20.0]}}, "method": "grid", "seed": 3}
+    results = early(tmp_path, **searched, confirm={"top": 2, "seeds": 2}, final={"seeds": 1})
+    chosen, fresh = (results.stages[name].trials for name in ("confirm", "incumbent"))
+    of_choice = [trial.epochs for trial in chosen if trial.recipe == fresh[0].recipe]
+    every = [*of_choice, *(trial.epochs for trial in fresh)]
+    assert median_low(every) != median_low(of_choice)
+    assert [seen for _, seen in trained(results)] == [median_low(every)]
+
+
 def test_without_replicates_the_search_trial_says_how_long(tmp_path: Path) -> None:
     searched = {"points": {"values": [10.0, 20.0]}}
     results = early(tmp_path, parameters=searched, method="grid", final={"seeds": 2})

@@ -19,7 +19,8 @@ from sweeps.evidence.images.calibration import calibration, reliability
 from sweeps.evidence.images.class_differences import class_differences
 from sweeps.evidence.images.flips import flips, needed
 from sweeps.evidence.images.quality import quality
-from sweeps.evidence.images.runs import ArmRuns, SetRuns
+from sweeps.evidence.images.runs import ArmRuns, SetRuns, set_names
+from sweeps.storage.results import StageResults
 from sweeps.trial.arm import Arm
 from sweeps.trial.trial import Status
 
@@ -198,6 +199,13 @@ def test_missing_and_damaged_predictions_are_said(tmp_path: Path) -> None:
     missing = image_evidence(findings.results).missing
     assert any("validation.npz is no intact file of predictions" in line for line in missing)
     assert any("of ablation left no predictions for validation" in line for line in missing)
+
+
+def test_ablation_that_has_only_been_declared_does_not_hide_the_runs_of_confirm(tmp_path: Path) -> None:
+    results = staged(tmp_path).results
+    stages = {**results.stages, "ablation": StageResults("ablation", facts={"declared": {}})}
+    assert set_names(results)[0] == ("ablation", "validation")
+    assert set_names(replace(results, stages=stages))[0] == ("confirm", "validation")
 
 
 def test_run_from_the_result_cache_has_the_predictions_of_its_source(tmp_path: Path) -> None:
