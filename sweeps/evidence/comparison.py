@@ -40,7 +40,8 @@ class Comparison:
         short: The result in a few words, for a table: "lower", "higher (worse)", "inconclusive", "smaller than
             ±0.5 pp", "lower, smaller than ±0.5 pp", "identical", "one pair" or "no pair".
         collapsed: The number of the arm's runs that collapsed; None where no chance level is known.
-        sign_flip_holm: The p of the sign-flip test, adjusted over the family (Holm).
+        sign_flip_holm: The p of the sign-flip test, adjusted over the family (Holm); None with an anytime interval, for
+            it holds for a fixed number only.
         equivalence: The test against the margin, adjusted over the family; None without a margin or below 2 pairs.
         unbroken: The statistics of the pairs in which neither run diverged or collapsed; None where none did, or below
             2 such pairs.
@@ -194,7 +195,7 @@ def _comparison(one: _Tested, adjusted: _Adjusted | None, family: int, terms: Te
         verdict=verdict.sentence + _remarks(one, missing, terms),
         short=verdict.short,
         collapsed=one.level.collapsed,
-        sign_flip_holm=adjusted.sign_flip_holm if adjusted else None,
+        sign_flip_holm=adjusted.sign_flip_holm if adjusted and terms.looks is None else None,
         equivalence=equivalence,
         unbroken=one.unbroken,
     )

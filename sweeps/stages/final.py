@@ -19,7 +19,7 @@ from sweeps.storage.openings import Opening, Openings, SealedSet
 from sweeps.storage.results import StageResults
 from sweeps.study.stages import FINAL, OPENED
 from sweeps.trial.arm import Arm
-from sweeps.trial.trial import Outcome, Status, Trial
+from sweeps.trial.trial import Outcome, Status, Trial, diverged_on_test
 
 
 class Opened(UserError):
@@ -214,7 +214,7 @@ class Final(ReplicateStage):
             test_metrics = end.metrics.get(TEST, {})
             value = test_metrics.get(name)
             if value is not None and not math.isfinite(value):
-                outcome, value = Outcome(Status.DIVERGED, f"{name} was {value} on the test set"), None
+                outcome, value = diverged_on_test(name, value), None
                 self._count_as_chance(number)
             elif value is None:
                 names = ", ".join(test_metrics) or "nothing"

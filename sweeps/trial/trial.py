@@ -51,6 +51,7 @@ _OPTUNA_STATES = {
     Status.ABANDONED: "FAIL",
 }
 _IN_EPOCH = re.compile(r" in epoch (\d+)$")  # how `diverged_in` ends
+_ON_TEST = " on the test set"  # how `diverged_on_test` ends
 _COUNTED = frozenset({Status.COMPLETE, Status.PRUNED, Status.DIVERGED, Status.OUT_OF_MEMORY})
 
 
@@ -72,6 +73,11 @@ class Outcome:
 def diverged_in(epoch: int, metric: str, value: float) -> Outcome:
     """Return the outcome of a trial whose `metric` was not finite in an epoch."""
     return Outcome(Status.DIVERGED, f"{metric} was {value} in epoch {epoch}")
+
+
+def diverged_on_test(metric: str, value: float) -> Outcome:
+    """Return the outcome of a trial whose `metric` was not finite on the test set."""
+    return Outcome(Status.DIVERGED, f"{metric} was {value}{_ON_TEST}")
 
 
 @dataclass(frozen=True)
@@ -144,10 +150,13 @@ class Trial:
     def imputed(self) -> bool:
         """Whether the last value of the curve was not measured: the run diverged, and it is the chance level.
 
-        A workload that defines no chance level leaves the epoch in which a run diverged without a value.
+        A workload that defines no chance level leaves the epoch in which a run diverged without a value. Where the run
+        diverged on the test set, the chance level stands after its trained epochs.
         """
         if self.status is not Status.DIVERGED or not self.curve:
             return False
+        if self.reason.endswith(_ON_TEST):
+            return max(self.curve) > self.trained
         in_epoch = _IN_EPOCH.search(self.reason)
         return in_epoch is None or max(self.curve) == int(in_epoch[1])
 

@@ -22,3 +22,10 @@ def test_equal_effects_have_the_p_of_the_first_look_and_no_sign_flip_test(tmp_pa
     assert [one.equivalence and one.equivalence.p for one in evidence.effects] == [1 / 2**4] * 3
     assert [(one.sign_flip_p, one.sign_flip_holm) for one in evidence.effects] == [(None, None)] * 3
     assert list(effects_table(evidence.effects)["Holm sign-flip p"]) == [None] * 3
+
+
+def test_comparisons_have_no_sign_flip_test_under_looking(tmp_path: Path) -> None:
+    rows = [(BASE, [90.0, 91.0, 92.0, 90.5]), (NO_A, [89.0, 90.2, 91.1, 89.4])]
+    evidence = ablation(results(tmp_path, stage("ablation", *rows, design="leave_one_out", anytime=[4, 8])))
+    assert evidence is not None
+    assert [one.sign_flip_holm for one in evidence.comparisons] == [None]

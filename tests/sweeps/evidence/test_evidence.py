@@ -109,6 +109,24 @@ def test_diverged_run_counts_at_chance_level_and_is_named(tmp_path: Path) -> Non
     assert "1 of its 6 runs diverged and counts at chance level." in one.verdict
 
 
+@pytest.mark.parametrize(
+    ("reason", "curve", "figure"),
+    [
+        ("train_loss was nan in epoch 2", {1: 50.0, 2: CHANCE}, CHANCE),
+        ("train_loss was nan in epoch 2", {1: 50.0}, None),
+        ("accuracy was nan on the test set", {3: CHANCE}, CHANCE),
+        ("accuracy was nan on the test set", {1: 50.0, 2: 60.0, 3: CHANCE}, CHANCE),
+        ("accuracy was nan on the test set", {1: 50.0, 2: 60.0}, None),  # measured, of a workload without chance
+    ],
+)
+def test_diverged_run_never_counts_with_a_value_that_was_measured(
+    reason: str, curve: dict[int, float], figure: float | None
+) -> None:
+    trial = Trial(0, "final", Status.DIVERGED, {}, reason=reason, curve=curve, trained=2)
+    assert (trial.figure, trial.imputed) == (figure, figure is not None)
+    assert CHANCE not in trial.measured.values()
+
+
 def test_divergence_without_a_chance_figure_is_missing(tmp_path: Path) -> None:
     lost = replace(run(NO_A, 0, Status.DIVERGED), curve={})
     kept = stage("ablation", (BASE, BASELINE_VALUES[:1]), (NO_A, []), design="leave_one_out")
