@@ -105,8 +105,9 @@ def _apart(confirmation: Confirmation, words: MetricFormat, chosen: Level) -> li
     more = f"{len(others) - NAMED} more" if len(others) > NAMED else ""
     names = listed([*others[:NAMED], more] if more else others)
     seeds = max(rival.difference.estimate.n for rival in confirmation.rivals if rival.difference is not None)
-    pairs = count(confirmation.rivals[0].family, "pair")
-    how = f"paired over {count(seeds, 'seed')}, Holm over {pairs} of candidates"
+    how, family = f"paired over {count(seeds, 'seed')}", confirmation.rivals[0].family
+    if family > 1:
+        how += f", Holm over {count(family, 'pair')} of candidates"
     if chosen is not best:
         of_best = f"the best mean, {words.show(best.center)} of {label(best.arm)}"
         return [f"It is the smallest ({_size(chosen)}) of those that confirm cannot tell apart from {of_best} ({how})."]
@@ -117,8 +118,8 @@ def _smaller(confirmation: Confirmation, chosen: Level) -> str:
     smallest = confirmation.smallest
     if smallest is None:
         return ""
-    if smallest.arm.name == chosen.arm.name:
-        return f"; it is the smallest of them ({_size(smallest)})"
+    if _size(smallest) == _size(chosen):  # of several of one size, the first
+        return f"; none of them is smaller (it has {_size(chosen)})"
     return f"; the smallest of them is {label(smallest.arm)} ({_size(smallest)})"
 
 

@@ -147,6 +147,14 @@ def test_answer_says_which_figure_is_which_and_who_is_as_good(tmp_path: Path) ->
     )
 
 
+def test_incumbent_of_the_size_of_the_others_is_not_called_the_smallest(tmp_path: Path) -> None:
+    told = candidates([[91.0, 92.0, 91.5], [90.5, 92.1, 91.0]], [{"parameters": 9000, "macs": 1200}] * 2)
+    assert sentences(tmp_path, told, fresh([89.0, 90.0], 0), confirm={"top": 2, "seeds": 3})[1] == (
+        "Confirm cannot tell trial 1 apart from it (paired over 3 seeds); none of them is smaller (it has 9,000 "
+        "parameters, 1,200 MACs)."
+    )
+
+
 @pytest.mark.parametrize(
     ("stages", "settings", "words"),
     [
