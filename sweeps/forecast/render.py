@@ -126,19 +126,23 @@ def _power_lines(power: PowerForecast) -> Iterator[str]:
     if power.at_most is not None:
         yield from _anytime_lines(power, power.at_most, difference)
         return
-    over = f" after Holm over {count(power.comparisons, 'comparison')}" if power.comparisons > 1 else ""
-    yield f"{power.pairs} pairs find a difference of {difference} with 80 % power{over}"
+    yield f"{power.pairs} pairs find a difference of {difference} with 80 % power{_after_holm(power)}"
+    corrected = f", over {power.comparisons} comparisons (Holm) {power.smallest_p_holm:.2g}"
     yield (
-        f"the sign-flip check reaches p = {power.smallest_p:.2g}, over {count(power.comparisons, 'comparison')} "
-        f"(Holm) {power.smallest_p_holm:.2g}; {power.pairs_needed} pairs bring that to {ALPHA}"
+        f"the sign-flip check reaches p = {power.smallest_p:.2g}{corrected if power.comparisons > 1 else ''}; "
+        f"{power.pairs_needed} pairs bring that to {ALPHA} or less"
     )
     if power.expected:
         pairs = ", ".join(f"{pairs:.1f} at a deviation of {deviation:.3g}" for deviation, pairs in power.expected)
         yield f"expected pairs for the precision: {pairs}"
 
 
+def _after_holm(power: PowerForecast) -> str:
+    return f" after Holm over {power.comparisons} comparisons" if power.comparisons > 1 else ""
+
+
 def _anytime_lines(power: PowerForecast, at_most: int, difference: str) -> Iterator[str]:
-    yield f"{at_most} pairs, the most, find a difference of {difference} with 80 % power"
+    yield f"{at_most} pairs, the most, find a difference of {difference} with 80 % power{_after_holm(power)}"
     widths = ", ".join(f"{width:.2f} at {count(pairs, 'pair')}" for pairs, width in power.widths)
     yield f"anytime: looks after every pair make the interval wider than that of a fixed number, times {widths}"
     pairs = ", ".join(f"{pairs:.1f} at {size:g}" for size, pairs in power.expected)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from sweeps.artifacts.layout import ABLATION, FINAL
 from sweeps.designs.fractional import fraction
-from sweeps.formatting import count
 from sweeps.stats import ALPHA, seeds_for_sign_flip, smallest_p
 from sweeps.study.sections import Confirm, Metric, Seeds
 from sweeps.study.study import Study
@@ -79,8 +78,8 @@ def _sign_flip(stage: str, pairs: int, family: int, which: str = "") -> list[str
     smallest = smallest_p(pairs, family)
     if not family or smallest <= ALPHA:
         return []
+    least = f"over {family} comparisons its smallest Holm-adjusted p" if family > 1 else "its smallest p"
     return [
-        f"{stage}: with {which}{pairs} seeds the exact sign-flip check cannot confirm any difference: over "
-        f"{count(family, 'comparison')} its smallest Holm-adjusted p is {smallest:.2g}, above {ALPHA}; "
-        f"{seeds_for_sign_flip(family)} seeds or more are needed"
+        f"{stage}: with {which}{pairs} seeds the exact sign-flip check cannot confirm any difference: {least} is "
+        f"{smallest:.2g}, above {ALPHA}; {seeds_for_sign_flip(family)} seeds or more are needed"
     ]

@@ -168,6 +168,12 @@ def test_power_forecast_bounds_what_the_seeds_can_show(tmp_path: Path) -> None:
     assert power.detectable is None
 
 
+def test_single_comparison_has_no_words_on_a_correction(tmp_path: Path) -> None:
+    text = rendered(planned(tmp_path, ablation={**GIVEN, "components": ["relu"], "seeds": 2}))
+    assert "the sign-flip check reaches p = 0.5; 6 pairs bring that to 0.05 or less" in text
+    assert "Holm" not in text
+
+
 def test_deviation_of_earlier_runs_turns_the_detectable_difference_into_units() -> None:
     ours, theirs = (Arm("relu", {"a": 1}, reference="baseline"), Arm("baseline", {"a": 0}))
     values = {"baseline": [1.0, 2.0, 3.0, 4.0], "relu": [2.0, 3.0, 5.0, None]}
@@ -359,4 +365,5 @@ def test_cost_of_anytime_in_width_and_pairs_is_forecast(tmp_path: Path) -> None:
     text = rendered(study_plan)
     assert "wider than that of a fixed number, times 1.95 at 6 pairs" in text
     assert "24 where there is none" in text
+    assert "with 80 % power after Holm over 3 comparisons" in text
     assert "sign-flip" not in text
