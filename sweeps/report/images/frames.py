@@ -97,8 +97,10 @@ def _quality(evidence: SetEvidence, one: Quality) -> tuple[object, ...]:
 
 
 def _mean(values: Sequence[float]) -> Interval | float | None:
-    """The mean over the runs with its interval, where there is one."""
+    """The mean over the runs with its interval, where there is one. None of these figures can be below 0."""
     if not values:
         return None
     estimate = interval(values) if all(abs(value) < float("inf") for value in values) else None
-    return fmean(values) if estimate is None else Interval.of(estimate)
+    if estimate is None or not estimate.has_interval:
+        return fmean(values)
+    return Interval(estimate.mean, max(0.0, estimate.low), estimate.high)

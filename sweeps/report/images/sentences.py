@@ -27,9 +27,10 @@ def of_set(name: str) -> str:
 def _flips(evidence: SetEvidence, one: Flips) -> str:
     arm, reference = one.arm.name, one.reference.name
     shared = "" if evidence.shared else " that the splits of two or more seeds share"
+    right = "is right" if one.lost == 1 else "are right"
     return (
         f"{arm} against {reference} ({count(one.seeds, 'pair')}): of {count(one.compared, 'image')} of "
-        f"{of_set(evidence.name)}{shared}, {one.lost:,} are right in nearly all runs of {reference} and wrong in "
+        f"{of_set(evidence.name)}{shared}, {one.lost:,} {right} in nearly all runs of {reference} and wrong in "
         f"nearly all of {arm}, and {one.gained:,} the reverse; by chance {one.by_chance:.1f} of each would be expected."
     )
 

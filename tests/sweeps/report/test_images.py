@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,13 @@ import pytest
 from sweeps.artifacts.layout import trial_folder
 from sweeps.artifacts.thumbnails import encode_png, write_thumbnails
 from sweeps.evidence.findings import Findings
+from sweeps.evidence.images.flips import FlippedImage
 from sweeps.evidence.images.shown import MOST, shown_images
 from sweeps.report.data import ReportData
 from sweeps.report.figures.images.panels import IMAGE_PANELS
+from sweeps.report.images.frames import quality_frame
+from sweeps.report.images.sentences import image_sentences
+from sweeps.report.tables.interval import Interval
 from sweeps.report.write import write_report
 
 from ..evidence.images.made import leave
@@ -111,3 +116,19 @@ def test_reliability_has_fifteen_bins_for_each_arm_on_the_test_set(findings: Fin
     rows = IMAGE_PANELS[0].compute(ReportData(findings))
     assert set(rows.groupby("arm").size()) == {15}
     assert set(rows.groupby("arm")["images"].sum()) == {270}
+
+
+def test_no_interval_of_a_calibration_reaches_below_zero(findings: Findings) -> None:
+    cells = quality_frame(findings.images, further=False)[["ECE", "NLL", "Brier"]].to_numpy().ravel()
+    lows = [cell.low for cell in cells if isinstance(cell, Interval)]
+    assert lows
+    assert min(lows) >= 0
+
+
+@pytest.mark.parametrize(("lost", "words"), [(1, ", 1 is right in nearly"), (2, ", 2 are right in nearly")])
+def test_single_image_that_flips_is_told_in_the_singular(findings: Findings, lost: int, words: str) -> None:
+    main = findings.images.main
+    assert main is not None
+    image = FlippedImage(0, 0, 3, reference_right=3, arm_right=0, reference_class=0, arm_class=1)
+    one = replace(main.flips[0], images=(image,) * lost)
+    assert words in image_sentences(replace(findings.images, sets=(replace(main, flips=(one,)),)))[0]
