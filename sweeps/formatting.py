@@ -17,6 +17,7 @@ from sweeps.trial.trial import Status
 
 MISSING = "–"
 _UTC_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?\+00:00")  # as files and records have it
+_DECIMAL = re.compile(r"[+-]?\d+(?:\.\d+)?")
 _NAMES = {"val": "validation", "train": "training"}
 
 # What each status means, for tables.
@@ -88,6 +89,20 @@ class MetricFormat:
         places = max(1, -math.floor(math.log10(half))) if self.unit else max(0, 1 - math.floor(math.log10(half)))
         text = f"{value:,.{places}f}" if places <= 6 else significant(value)
         return text.removeprefix("-") if not text.strip("-0.,") else text
+
+
+def same_places(texts: Sequence[str]) -> list[str]:
+    """Return a value and the ends of its interval, from `significant`, with as many decimals: 79.65, 78.90, 80.40.
+
+    Zeros are added up to four significant digits of the value, the first. Texts that are not plain decimals are left.
+    """
+    if not all(_DECIMAL.fullmatch(text) for text in texts) or not float(texts[0]):
+        return list(texts)
+    parts = [text.partition(".") for text in texts]
+    places = min(max(len(part[2]) for part in parts), 3 - math.floor(math.log10(abs(float(texts[0])))))
+    if places < 1:
+        return list(texts)
+    return [f"{whole}.{decimals:0<{places}}" for whole, _, decimals in parts]
 
 
 def p_text(p: float) -> str:

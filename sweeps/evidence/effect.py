@@ -12,6 +12,7 @@ from sweeps.evidence.equivalence import Equivalence, Margin, equivalences
 from sweeps.evidence.level import Level, Missing
 from sweeps.evidence.verdict import effect as verdict_on
 from sweeps.evidence.verdict import remarks
+from sweeps.formatting import listed
 from sweeps.stats import (
     ALPHA,
     Contrast,
@@ -129,7 +130,7 @@ def _effect(
     most = looks.last if looks else None
     words = verdict_on(names, terms.metric_format, estimate, p_holm, family, least, equivalence, most)
     aliases = _aliases(contrast, components)
-    shared = f" It shares its estimate with {', '.join(aliases)}: the design cannot tell them apart." if aliases else ""
+    shared = f" It shares its estimate with {_spoken(aliases)}: the design cannot tell them apart." if aliases else ""
     after = remarks("seed", "", (0, 0), 0, (0, 0), [(lost.replicate, lost.why) for lost in missing])
     return Effect(
         components=names,
@@ -152,6 +153,13 @@ def _simultaneous(estimate: Estimate, df: int, family: int, looks: Looks | None)
     if looks is not None:
         return anytime_interval(estimate, looks, ALPHA / family)
     return simultaneous(estimate, family, df)
+
+
+def _spoken(aliases: Sequence[str]) -> str:
+    """Aliases in words: "the interactions of a and b, c and d (with the opposite sign)"."""
+    opposite = " (with the opposite sign)"
+    names = [f"{listed(name.lstrip('-').split(':'))}{opposite if name[0] == '-' else ''}" for name in aliases]
+    return f"the {'interaction' if len(names) == 1 else 'interactions'} of {', '.join(names)}"
 
 
 def _aliases(contrast: Contrast, components: Sequence[str]) -> tuple[str, ...]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from sweeps.evidence import Level
-from sweeps.formatting import MetricFormat, count, listed
+from sweeps.formatting import MetricFormat, count, listed, same_places
 from sweeps.stats import Estimate
 
 
 def estimate_text(estimate: Estimate, words: MetricFormat, noun: str = "seed") -> str:
     """Return a mean with its interval and n: "91.20 % (95 % CI 90.75 to 91.65 %, n = 5 seeds)"."""
-    low, high = words.show(estimate.low), words.show(estimate.high)
-    return f"{words.show(estimate.mean)} (95 % CI {low.removesuffix(' %')} to {high}, n = {count(estimate.n, noun)})"
+    mean, low, high = same_places([words.show(value) for value in (estimate.mean, estimate.low, estimate.high)])
+    return f"{mean} (95 % CI {low.removesuffix(' %')} to {high}, n = {count(estimate.n, noun)})"
 
 
 def mean_text(level: Level, words: MetricFormat) -> str:

@@ -12,7 +12,7 @@ from sweeps.formatting import count, in_local_time
 from sweeps.report.crossed.sentences import accuracy_text
 from sweeps.report.incumbent import incumbent_sentences
 from sweeps.report.means import failed_text, mean_text
-from sweeps.report.tables.ablation import label, part
+from sweeps.report.tables.ablation import called, part
 from sweeps.report.tables.levels import same_arm
 from sweeps.stats import ALPHA, Estimate
 from sweeps.trial.arm import INCUMBENT, Arm
@@ -46,7 +46,8 @@ def opened(findings: Findings) -> str:
     text = f"This test set has been opened {_times(here + before)}"
     if not before:
         return f"{text}, by this study.{_opened_in_part(findings)}"
-    text += f": {_times(here)} by this study, {_times(before)} by others; each further opening weakens the figure."
+    others = "another study" if before == 1 else "others"
+    text += f": {_times(here)} by this study, {_times(before)} by {others}; each further opening weakens the figure."
     return f"{text}{_opened_in_part(findings)}"
 
 
@@ -100,7 +101,7 @@ def _ablation(ablation: Ablation | None) -> list[str]:
     every = verdicts(ablation)
     shown = every[:VERDICTS_SHOWN]
     if len(every) > VERDICTS_SHOWN:
-        shown.append(f"{count(len(every) - VERDICTS_SHOWN, 'more verdict')} below.")
+        shown.append(f"{count(len(every) - VERDICTS_SHOWN, 'more verdict')} in the report's section on the ablation.")
     return [*shown, *_changed(ablation.comparisons, ablation.retuned)]
 
 
@@ -115,7 +116,7 @@ def _test_level(level: Level, findings: Findings) -> str:
     if level.center is None or findings.final is None:
         return ""
     before, words = same_arm(level.arm, findings.final.validation), findings.metric_format.on(TEST)
-    name = "the incumbent" if _is_incumbent(level.arm, findings) else label(level.arm)
+    name = "the incumbent" if _is_incumbent(level.arm, findings) else called(level.arm)
     accuracy = findings.crossed[TEST].accuracies.get(level.arm.name) if TEST in findings.crossed else None
     figure = accuracy_text(accuracy, words) if accuracy else mean_text(level, words)
     text = f"On the sealed test set {name} reaches {words.label} {figure}"

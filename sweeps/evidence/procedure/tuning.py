@@ -42,8 +42,8 @@ def _by_search(results: Results, design: str, from_best: bool) -> list[str]:
     mended = results.study.ablation is not None and results.study.ablation.retune is not None
     where = " where they are compared without tuning each again" if mended else ""
     return [
-        f"Tuning is unequal{where}: the baseline's settings were found by {count(trials, 'trial')} of the search, "
-        f"{arms} take them over ({GIVEN} for them)."
+        f"Tuning is unequal{where}: the settings of the ablation's baseline were found by {count(trials, 'trial')} of "
+        f"the search, {arms} take them over (not tuned for them)."
     ]
 
 

@@ -10,7 +10,7 @@ from sweeps.evidence.findings import Findings
 from sweeps.formatting import MetricFormat, count, listed
 from sweeps.report.duplicates.unseen import unseen_accuracies
 from sweeps.report.means import mean_text
-from sweeps.report.tables.ablation import label
+from sweeps.report.tables.ablation import called
 
 ACCURACY = MetricFormat("accuracy", "%", "maximize")
 NOT_CHECKED = (
@@ -80,9 +80,9 @@ def _without(findings: Findings) -> list[str]:
         return ["The figure without these test images is not available: predictions or the list of pairs are missing."]
     first = accuracies[0]
     if not first.unseen.values:
-        return ["Without these test images none is left."]
+        return ["Every test image is also a training image, so no figure without them can be given."]
     return [
-        f"Without these test images, on the {first.left:,} others, {label(first.arm)} reaches test accuracy "
+        f"Without these test images, on the {first.left:,} others, {called(first.arm)} reaches test accuracy "
         f"{mean_text(first.unseen, ACCURACY)}; with them {mean_text(first.every, ACCURACY)}."
     ]
 

@@ -15,7 +15,7 @@ from sweeps.formatting import count, setting
 from sweeps.report.tables.frames import frame_of
 from sweeps.report.tables.interval import Interval
 from sweeps.stats import Paired
-from sweeps.trial.arm import RETUNED, Arm
+from sweeps.trial.arm import BASELINE, RETUNED, Arm
 
 EDITS_SHOWN = 4
 MAIN = ["arm", "change", "against", "pairs", "reference mean", "arm mean", "difference", "Holm p", "verdict"]
@@ -121,6 +121,11 @@ def effect_name(effect: Effect) -> str:
 def label(arm: Arm) -> str:
     """Return the name of an arm in figures and sentences: an arm named after the part that it lacks has "without"."""
     return f"without {arm.name}" if arm.removed == (arm.name.removesuffix(RETUNED),) else arm.name
+
+
+def called(arm: Arm) -> str:
+    """Return the name of an arm as the subject of a sentence: "the baseline", "without relu"."""
+    return f"the {arm.name}" if arm.name == BASELINE else label(arm)
 
 
 def change(arm: Arm, design: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from sweeps.evidence import Level
-from sweeps.formatting import MISSING, MetricFormat, p_text
+from sweeps.formatting import MISSING, MetricFormat, p_text, same_places
 from sweeps.report.tables.frames import missing
 from sweeps.stats import Estimate
 
@@ -76,8 +76,10 @@ def _writer(show: Callable[[float], str]) -> Callable[[Any], str]:
     def write(cell: Any) -> str:
         if not isinstance(cell, Interval):
             return show(float(cell))
-        ends = f"[{_bare(show(cell.low))}, {_bare(show(cell.high))}]"
-        return ends if cell.value is None else f"{show(cell.value)} {ends}"
+        if cell.value is None:
+            return f"[{_bare(show(cell.low))}, {_bare(show(cell.high))}]"
+        value, low, high = same_places([show(cell.value), show(cell.low), show(cell.high)])
+        return f"{value} [{_bare(low)}, {_bare(high)}]"
 
     return write
 

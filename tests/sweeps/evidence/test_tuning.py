@@ -25,8 +25,8 @@ AGAIN_A = Arm("a (re-tuned)", {"a": 3}, removed=("a",), reference=AGAIN.name, tu
     [
         ({"baseline": "given"}, 4, None),
         ({}, 0, None),
-        ({}, 4, "Tuning is unequal: the baseline's settings were found by 4 trials of the search, the other arms take "
-                "them over (settings as given, not tuned for them)."),
+        ({}, 4, "Tuning is unequal: the settings of the ablation's baseline were found by 4 trials of the search, the "
+                "other arms take them over (not tuned for them)."),
         ({"design": "alternatives"}, 4, "4 trials of the search, the recipes that replace it take them over"),
         ({"retune": RETUNE}, 4, "Tuning is unequal where they are compared without tuning each again: "),
         ({"design": "path", "components": None}, 4,

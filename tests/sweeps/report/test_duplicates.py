@@ -47,7 +47,7 @@ def test_kept_images_are_counted_and_the_figure_is_shown_without_them(tmp_path: 
     told = answer(tmp_path, LEAKY)
     assert "3 of 8 test images are also among the training images (1 equal and 2 near duplicates)." in told
     # Right: w, x and W, which were seen, and of the five others those at the even places 2, 4 and 6.
-    without = "Without these test images, on the 5 others, baseline reaches test accuracy 60.00 % ("
+    without = "Without these test images, on the 5 others, the baseline reaches test accuracy 60.00 % ("
     (figure,) = [each for each in told if each.startswith(without)]
     assert figure.endswith(
         "reaches test accuracy 60.00 % (n = 2 seeds: 60.00 % and 60.00 %, too few for an interval); with them 75.00 % "
@@ -73,7 +73,11 @@ def test_kept_images_are_counted_and_the_figure_is_shown_without_them(tmp_path: 
     [
         ({"predictions": False}, False, "is not available: predictions or the list of pairs are missing"),
         ({}, True, "is not available: predictions or the list of pairs are missing"),
-        ({"train": "wxyzkl"}, False, "Without these test images none is left."),
+        (
+            {"train": "wxyzkl"},
+            False,
+            "Every test image is also a training image, so no figure without them can be given.",
+        ),
     ],
     ids=["no predictions", "list of pairs damaged", "nothing left"],
 )

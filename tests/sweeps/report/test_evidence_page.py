@@ -73,7 +73,7 @@ def test_the_answer_is_incumbent_then_ablation_then_test_then_the_single_run(tmp
     assert sentences[1:4] == [one.verdict for one in findings.ablation.comparisons]
     assert re.match(r"On the sealed test set the incumbent reaches test accuracy .* n = 3 seeds", sentences[4])
     assert sentences[5].startswith("This test set has been opened 3 times: once by this study, twice by others")
-    assert sentences[6].startswith("Tuning is unequal: the baseline's settings were found by 32 trials of the search")
+    assert sentences[6].startswith("Tuning is unequal: the settings of the ablation's baseline were found by 32 trials")
     assert sentences[7].startswith("Not checked: whether test images")
     assert sentences[8].startswith("Best of 32 trials")
     assert "confirm it over seeds" not in sentences[8]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from sweeps.formatting import MetricFormat
+from sweeps.formatting import MetricFormat, same_places
 from sweeps.report.data import ReportData
 from sweeps.report.figures.search_data import learning_curves
 from sweeps.report.sections import evidence_sections
-from sweeps.report.sentences import verdicts
+from sweeps.report.sentences import evidence_answer, verdicts
 from sweeps.report.tables.catalogue import ablation_tables
 from sweeps.report.tables.frames import IMPUTED, curves_table, replicates_table, trials_table
 from sweeps.report.tables.tidy import ablation_frame, curves_frame
@@ -134,3 +135,27 @@ def test_digits_follow_the_half_width_in_every_unit(words: MetricFormat, value: 
 
 def test_empty_frames_stay_frames(tmp_path: Path) -> None:
     assert isinstance(replicates_table(findings_of(tmp_path, []).results), pd.DataFrame)
+
+
+@pytest.mark.parametrize(
+    ("texts", "shown"),
+    [
+        (["79.65", "78.9", "80.4"], ["79.65", "78.90", "80.40"]),
+        (["80.6", "79.23", "82"], ["80.60", "79.23", "82.00"]),
+        (["0.4041", "0.001234", "0.8"], ["0.4041", "0.001234", "0.8000"]),
+        (["12,345", "12.5", "13"], ["12,345", "12.5", "13"]),
+        (["5", "4", "6"], ["5", "4", "6"]),
+        (["0", "-0.5", "0.25"], ["0", "-0.5", "0.25"]),
+        (["64.00 %", "5.2 %", "1e-5"], ["64.00 %", "5.2 %", "1e-5"]),
+    ],
+)
+def test_value_and_ends_of_its_interval_have_as_many_decimals(texts: list[str], shown: list[str]) -> None:
+    assert same_places(texts) == shown
+
+
+def test_verdicts_that_the_answer_leaves_out_are_said_to_be_in_the_report(tmp_path: Path) -> None:
+    known = staged(tmp_path)
+    assert known.ablation is not None
+    many = replace(known.ablation, comparisons=known.ablation.comparisons[:1] * 10)
+    vars(known)["ablation"] = many  # the value that the property keeps
+    assert "2 more verdicts in the report's section on the ablation." in evidence_answer(known)

@@ -54,7 +54,7 @@ def test_training_on_other_images_does_not_make_it_another_test_set(tmp_path: Pa
     events = Events()
     results = final(tmp_path, "minus_one", "abc", "zyxw", events)
     assert "this test set was opened 1 time before, last by clean at 20" in " ".join(events.notes)
-    text = "This test set has been opened twice: once by this study, once by others; "
+    text = "This test set has been opened twice: once by this study, once by another study; "
     assert opened_text(results).startswith(text)
     assert len({entry["images"] for entry in entries(tmp_path)}) == 1
     assert len({entry["fingerprint"] for entry in entries(tmp_path)}) == 2
