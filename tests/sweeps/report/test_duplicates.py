@@ -106,7 +106,7 @@ def test_figure_without_them_is_that_of_the_run_from_the_result_cache(tmp_path: 
         entry.write_text(entry.read_text().replace('"letters"', '"first"'))
     again = answer(tmp_path, LEAKY)
     for each in (told, again):
-        assert any("on the 5 others, baseline reaches test accuracy 60.00 %" in sentence for sentence in each)
+        assert any("on the 5 others, the baseline reaches test accuracy 60.00 %" in sentence for sentence in each)
     results = sweeps.load("letters", runs_dir=tmp_path / "runs").records
     assert all(trial.source.startswith("first/final/") for trial in results.stages["final"].trials)
 

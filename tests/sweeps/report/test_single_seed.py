@@ -33,7 +33,7 @@ def test_sentence_gives_the_figure_and_that_it_has_no_interval(results: Results)
     assert run.value is not None
     figure = f"On the sealed test set the incumbent reaches test accuracy {run.value:.2f} % "
     sentence = sentences.tested(Findings.of(results))[0]
-    assert sentence.replace("baseline", "the incumbent").startswith(
+    assert sentence.replace("the baseline", "the incumbent").startswith(
         f"{figure}(n = 1 seed: a single run, so without an interval), trained on "
     )
 
