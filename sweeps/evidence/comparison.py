@@ -217,4 +217,5 @@ def _remarks(one: _Tested, missing: Sequence[Missing], terms: Terms) -> str:
         (one.reference.imputed, one.reference.collapsed or 0),
         [(lost.replicate, lost.why) for lost in missing],
     )
-    return left + without_failures(terms.metric_format, one.paired, one.unbroken)
+    whole, unbroken = (each.estimate if each else None for each in (one.paired, one.unbroken))
+    return left + without_failures(terms.metric_format, whole, unbroken)

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sweeps.evidence.comparison import Terms, left_out
 from sweeps.evidence.equivalence import Equivalence, Margin, equivalences
 from sweeps.evidence.level import Level, Missing
 from sweeps.evidence.verdict import effect as verdict_on
-from sweeps.evidence.verdict import remarks
+from sweeps.evidence.verdict import failed_runs, remarks, without_failures
 from sweeps.formatting import listed
 from sweeps.stats import (
     ALPHA,
@@ -28,6 +29,8 @@ from sweeps.stats import (
     holm,
     simultaneous,
 )
+
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ class Effect:
             number only.
         sign_flip_holm: The same, adjusted over all effects (Holm).
         equivalence: The test against the margin, adjusted over all effects; None without a margin.
+        unbroken: The effect over the seeds in which no run diverged or collapsed; None where none did, or below two.
     """
 
     components: tuple[str, ...]
@@ -67,6 +71,7 @@ class Effect:
     sign_flip_p: float | None = None
     sign_flip_holm: float | None = None
     equivalence: Equivalence | None = None
+    unbroken: Estimate | None = None
 
 
 def effects(levels: Sequence[Level], terms: Terms) -> tuple[Effect, ...]:
@@ -78,24 +83,42 @@ def effects(levels: Sequence[Level], terms: Terms) -> tuple[Effect, ...]:
     shared = sorted(set.intersection(*(set(level.values) for level in levels)))
     values = np.array([[level.values[replicate] for level in levels] for replicate in shared], dtype=np.float64)
     design = np.array([[-1.0 if name in level.arm.removed else 1.0 for name in components] for level in levels])
-    first = None if terms.first is None else sum(replicate < terms.first for replicate in shared)
-    # Stein's variance needs two seeds of the first stage; without a second stage it is the ordinary one.
-    stage = first if first is not None and 2 <= first < len(shared) else None
-    known = len(shared) > 1 and components
-    estimates = contrasts(values, design, stage, terms.resolution) if known else ()
-    if terms.looks is not None:
-        looks = terms.looks
-        enough = len(shared) >= looks.first
-        anytime = (replace(one, location=anytime_location(one.location, looks)) for one in estimates if enough)
-        estimates = tuple(anytime)
+    estimates = _contrasts(values, design, shared, terms) if components else ()
+    broken = frozenset[int]().union(*(level.broken for level in levels))
+    kept = [place for place, replicate in enumerate(shared) if replicate not in broken]
+    without = _contrasts(values[kept], design, [shared[place] for place in kept], terms) if estimates and broken else ()
+    unbroken = dict(enumerate(one.location.estimate for one in without))
     adjusted = holm([contrast.location.p for contrast in estimates])
     flips = holm([contrast.sign_flip_p for contrast in estimates])
     near = equivalences([_margin(contrast, levels, terms) for contrast in estimates], terms.margin, terms.looks)
     missing = left_out(levels)
-    return tuple(
+    failed = failed_runs(sum(level.imputed for level in levels), sum(level.collapsed or 0 for level in levels))
+    made = (
         _effect(contrast, (p, flip), within, components, len(estimates), missing, terms)
         for contrast, p, flip, within in zip(estimates, adjusted, flips, near, strict=True)
     )
+    return tuple(_with_failures(one, failed, unbroken.get(place), terms) for place, one in enumerate(made))
+
+
+def _contrasts(values: Array, design: Array, replicates: Sequence[int], terms: Terms) -> tuple[Contrast, ...]:
+    """The effects over these seeds, allowing for looks; empty below two seeds, or before the first look."""
+    least = terms.looks.first if terms.looks else 2
+    if len(replicates) < least:
+        return ()
+    first = None if terms.first is None else sum(replicate < terms.first for replicate in replicates)
+    # Stein's variance needs two seeds of the first stage; without a second stage it is the ordinary one.
+    stage = first if first is not None and 2 <= first < len(replicates) else None
+    found = contrasts(values, design, stage, terms.resolution)
+    looks = terms.looks
+    if looks is None:
+        return found
+    return tuple(replace(one, location=anytime_location(one.location, looks)) for one in found)
+
+
+def _with_failures(one: Effect, failed: str, unbroken: Estimate | None, terms: Terms) -> Effect:
+    """The effect with the failed runs of its arms in its sentence, and the estimate without them."""
+    without = without_failures(terms.metric_format, one.estimate, unbroken, "seed")
+    return replace(one, verdict=one.verdict + failed + without, unbroken=unbroken)
 
 
 def _margin(contrast: Contrast, levels: Sequence[Level], terms: Terms) -> Margin:

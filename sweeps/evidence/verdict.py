@@ -189,15 +189,31 @@ def remarks(
     return "".join(f" {sentence}" for sentence in sentences)
 
 
-def without_failures(metric_format: MetricFormat, paired: Paired | None, unbroken: Paired | None) -> str:
-    """Return the sentence on the estimate without the pairs that diverged or collapsed, after a blank; else empty."""
-    if paired is None or unbroken is None:
+def without_failures(
+    metric_format: MetricFormat, whole: Estimate | None, unbroken: Estimate | None, noun: str = "pair"
+) -> str:
+    """Return the sentence on the estimate without runs that diverged or collapsed, after a blank; else empty.
+
+    Args:
+        metric_format: The format of the metric.
+        whole: The estimate with them.
+        unbroken: That without them.
+        noun: "pair" of a difference, "seed" of an effect.
+    """
+    if whole is None or unbroken is None:
         return ""
-    half, pairs = _half(unbroken.estimate), count(unbroken.n, "pair")
-    difference = _signed(metric_format, unbroken.mean, half)
-    ends = f"{_ends(metric_format, unbroken.estimate)}, " if unbroken.estimate.has_interval else ""
-    left = count(paired.n - unbroken.n, "pair")
-    return f" Without the {left} of such runs the difference is {difference} ({ends}n = {pairs})."
+    size = _signed(metric_format, unbroken.mean, _half(unbroken))
+    ends = f"{_ends(metric_format, unbroken)}, " if unbroken.has_interval else ""
+    left, what = count(whole.n - unbroken.n, noun), "difference" if noun == "pair" else "effect"
+    return f" Without the {left} of such runs the {what} is {size} ({ends}n = {count(unbroken.n, noun)})."
+
+
+def failed_runs(diverged: int, collapsed: int) -> str:
+    """Return the sentences on the failed runs of all arms behind an effect, each after a blank; empty without any."""
+    text = (
+        f" {count(diverged, 'run')} of the arms diverged and {_counts(diverged)} at chance level." if diverged else ""
+    )
+    return text + (f" {count(collapsed, 'run')} of the arms collapsed to chance level." if collapsed else "")
 
 
 def _moved(

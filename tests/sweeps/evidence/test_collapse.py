@@ -247,3 +247,21 @@ def test_effects_of_a_factorial_are_tested_against_the_margin_as_one_family(tmp_
         assert one.sign_flip_p is not None
         assert one.sign_flip_holm >= one.sign_flip_p
     assert [one.short for one in evidence.effects].count("lower") == 1
+
+
+def test_effects_of_a_factorial_are_given_without_the_seeds_of_failed_runs_too(tmp_path: Path) -> None:
+    neither = Arm("a, b", {"a": 0, "b": 0}, removed=("a", "b"), reference="baseline")
+    values: list[list[Any]] = [[80.0, 81.0, 82.0, 80.5], [79.0, 80.2, 81.1, 10.0], [80.1, 81.1, 81.9, 80.6], []]
+    values[3] = [79.2, Status.DIVERGED, 81.0, 79.6]
+    rows = list(zip((BASE, NO_A, arm("b"), neither), values, strict=True))
+    plain = results(tmp_path, stage("ablation", *rows, design="factorial"))
+    evidence = ablation(judged(plain))
+    assert evidence is not None
+    main = evidence.effects[0]
+    assert main.unbroken is not None
+    assert (main.estimate.n, main.unbroken.n) == (4, 2)
+    assert main.unbroken.mean == pytest.approx(((80 - 79 + 80.1 - 79.2) + (82 - 81.1 + 81.9 - 81)) / 4)
+    said = (
+        " 1 run of the arms diverged and counts at chance level. 1 run of the arms collapsed to chance level. Without "
+    )
+    assert f"{said}the 2 seeds of such runs the effect is +0.9" in main.verdict
