@@ -17,7 +17,8 @@ from sweeps.report.figures.panel import Panel, Plot, plots
 from sweeps.report.images.gallery import Row, gallery
 from sweeps.report.images.sentences import image_sentences
 from sweeps.report.images.tables import image_tables
-from sweeps.report.sentences import VERDICTS_SHOWN, missing_runs, verdicts
+from sweeps.report.sentences import VERDICTS_SHOWN, missing_runs, strongest_first, verdicts
+from sweeps.report.tables.ablation import crossing
 from sweeps.report.tables.catalogue import ablation_tables, class_tables, confirmed_tables, final_tables
 from sweeps.report.tables.table import Table
 
@@ -80,7 +81,7 @@ def _stage_sections(data: ReportData, openings: Sequence[Table]) -> Iterator[Sec
         sentences = _ablation_sentences(findings, findings.ablation)
         yield _section(data, "ablation", "Ablation", sentences, ablation_tables(data), ABLATION_PANELS)
     if findings.final is not None:
-        sentences = [one.verdict for labelled in findings.final.sets[:1] for one in labelled.comparisons]
+        sentences = strongest_first(one for labelled in findings.final.sets[:1] for one in labelled.comparisons)
         tables = [*final_tables(data), *openings]
         yield _section(data, "test", "The sealed test set", sentences, tables, FINAL_PANELS)
 
@@ -119,7 +120,7 @@ def _design(findings: Findings, ablation: Ablation) -> str:
     facts = findings.facts(ABLATION)
     text = f"Design: {ablation.design.replace('_', ' ')}."
     if aliases := facts.get("aliases"):
-        shared = "; ".join(" = ".join(chain) for chain in _chains(aliases))
+        shared = "; ".join(" = ".join(map(crossing, chain)) for chain in _chains(aliases))
         text += f" A fraction of the factorial. These effects share an estimate: {shared}."
     if first := facts.get("first"):
         text += f" Seeds by Stein's procedure, from the variance of the first {first}: {_seeds(findings, ablation)}."

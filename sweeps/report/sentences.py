@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sweeps.artifacts.layout import TEST, VALIDATION
-from sweeps.evidence import Ablation, Comparison, Level
+from sweeps.evidence import Ablation, Comparison, Effect, Level
 from sweeps.evidence.findings import Findings
 from sweeps.evidence.verdict import PATH
 from sweeps.formatting import count, in_local_time
@@ -67,13 +67,20 @@ def verdicts(ablation: Ablation) -> list[str]:
 
     Verdicts that are not clear by Holm's p come after those that are. The steps of a path keep their order.
     """
-    found: list[tuple[str, Estimate | None, float | None]] = [
-        (one.verdict, one.estimate, one.p_holm) for one in ablation.effects
-    ]
-    found += [(one.verdict, one.paired.estimate if one.paired else None, one.p_holm) for one in ablation.comparisons]
-    if ablation.design != PATH:
-        found.sort(key=lambda one: _size(one[1], one[2]), reverse=True)
-    return [verdict for verdict, _, _ in found]
+    if ablation.design == PATH:
+        return [one.verdict for one in ablation.comparisons]
+    return strongest_first([*ablation.effects, *ablation.comparisons])
+
+
+def strongest_first(found: Iterable[Comparison | Effect]) -> list[str]:
+    """Return the verdicts on comparisons or effects, the largest clear difference first."""
+
+    def size(one: Comparison | Effect) -> tuple[bool, bool, float]:
+        if isinstance(one, Effect):
+            return _size(one.estimate, one.p_holm)
+        return _size(one.paired.estimate if one.paired else None, one.p_holm)
+
+    return [one.verdict for one in sorted(found, key=size, reverse=True)]
 
 
 def _size(estimate: Estimate | None, p_holm: float | None) -> tuple[bool, bool, float]:

@@ -24,9 +24,10 @@ DIFFERENCES = [
     *("set", "arm", "against", "pairs", "images", "differing images", "difference"),
     *("low on such images", "high on such images", "p", "Holm p", "share of seeds"),
 ]
-NOTE = (
-    " Spread: the standard deviation over seeds on these very images. On such images: the 95 % interval for accuracy "
-    "over fresh seeds and fresh images of the same kind; the last column says what it rests on."
+_SPREAD_NOTE = " Spread: the standard deviation over seeds on these very images."
+_SUCH_NOTE = (
+    " On such images: the 95 % interval for accuracy over fresh seeds and fresh images of the same kind; the last "
+    "column says what it rests on."
 )
 DIFFERENCE_NOTE = (
     " On such images: the 95 % interval and the p by Holm over fresh seeds and fresh images (crossed), of a harder "
@@ -55,6 +56,13 @@ def with_accuracies(frame: pd.DataFrame, arms: Sequence[str], on_set: CrossedSet
     return _inserted(frame, {SPREAD: columns.pop(SPREAD), SUCH: columns.pop(SUCH)}, after).assign(
         **{name: pd.Series(values, dtype=object) for name, values in columns.items()}
     )
+
+
+def note(on_set: CrossedSet | None) -> str:
+    """Return what the columns of `with_accuracies` mean, without those that have no figure and are not shown."""
+    found = list(on_set.accuracies.values()) if on_set else []
+    spread = _SPREAD_NOTE if any(one.sd is not None for one in found) else ""
+    return spread + (_SUCH_NOTE if any(one.such is not None for one in found) else "")
 
 
 def with_differences(frame: pd.DataFrame, comparisons: Sequence[Comparison], on_set: CrossedSet | None) -> pd.DataFrame:

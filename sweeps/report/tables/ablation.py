@@ -113,6 +113,11 @@ def effects_table(effects: Sequence[Effect]) -> pd.DataFrame:
     return frame_of(rows, ["effect", "kind", "seeds", *figures, *checks, *EQUIVALENCE, "aliases", "verdict"])
 
 
+def crossing(name: str) -> str:
+    """Return an interaction of a record, "relu:norm", as tables and figures write it: "relu × norm"."""
+    return name.replace(":", " × ")
+
+
 def effect_name(effect: Effect) -> str:
     """Return the component of a main effect, or both of an interaction: "relu × norm"."""
     return " × ".join(effect.components)

@@ -25,6 +25,7 @@ from sweeps.report.tables.ablation import (
     EQUIVALENCE,
     checks_table,
     comparison_table,
+    crossing,
     effects_table,
     not_applicable_table,
     retuned_table,
@@ -229,7 +230,7 @@ def _test(findings: Findings) -> Table:
     note = (
         "Trained on training and validation data together: not the runs that were measured on validation data. "
         "Brackets: the 95 % interval of the mean over seeds, which a single run does not have."
-        f"{crossed.NOTE if crossed.on_test(findings) else ''}"
+        f"{crossed.note(crossed.on_test(findings))}"
     )
     return Table(TEST, "Validation and test", levels.test_table(findings), kinds, note=note)
 
@@ -343,6 +344,9 @@ def _effects(ablation: Ablation, words: MetricFormat) -> Table:
         "over the others. An interaction: half of the difference between the effect of one component with the other "
         "and without it."
     )
+    if any(effect.aliases for effect in ablation.effects):
+        note += " Aliases: interactions that share the estimate, with the opposite sign where they begin with -."
+    kinds = {**kinds, "aliases": crossing}
     titles: Titles = {"estimate": "estimate [95 % CI]"}
     frame = effects_table(ablation.effects)
     return Table("effects", "Main effects and interactions", frame, kinds, titles, note)

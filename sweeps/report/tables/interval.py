@@ -58,8 +58,11 @@ def level(words: MetricFormat) -> Callable[[Any], str]:
 
 
 def difference(words: MetricFormat) -> Callable[[Any], str]:
-    """Return the format of a difference of the metric: "-7.10 pp [-8.00, -6.20]"."""
-    return _writer(words.difference)
+    """Return the format of a difference of the metric: "-7.10 pp [-8.00, -6.20]".
+
+    A metric without a unit is shown to the digits that the interval leaves certain: "-0.01 [-0.42, +0.40]".
+    """
+    return _writer(words.difference) if words.unit else _writer_by_width(words)
 
 
 def plain(value: Any) -> str:
@@ -80,6 +83,21 @@ def _writer(show: Callable[[float], str]) -> Callable[[Any], str]:
             return f"[{_bare(show(cell.low))}, {_bare(show(cell.high))}]"
         value, low, high = same_places([show(cell.value), show(cell.low), show(cell.high)])
         return f"{value} [{_bare(low)}, {_bare(high)}]"
+
+    return write
+
+
+def _writer_by_width(words: MetricFormat) -> Callable[[Any], str]:
+    def signed(number: float, half: float) -> str:
+        text = words.digits(number, half)
+        return f"+{text}" if number > 0 and text.strip("0.,") else text
+
+    def write(cell: Any) -> str:
+        if not isinstance(cell, Interval):
+            return words.difference(float(cell))
+        half = (cell.high - cell.low) / 2
+        ends = f"[{signed(cell.low, half)}, {signed(cell.high, half)}]"
+        return ends if cell.value is None else f"{signed(cell.value, half)} {ends}"
 
     return write
 

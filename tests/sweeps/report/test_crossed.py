@@ -8,13 +8,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from sweeps.evidence.crossed import Basis, SetAccuracy
+from sweeps.evidence.crossed import Basis, CrossedSet, SetAccuracy
 from sweeps.evidence.findings import Findings
 from sweeps.formatting import MetricFormat
 from sweeps.models.card import card
 from sweeps.models.trained import TrainedModels
 from sweeps.report import sentences
 from sweeps.report.crossed.sentences import accuracy_text
+from sweeps.report.crossed.tables import note
 from sweeps.report.data import ReportData
 from sweeps.report.tables.catalogue import data_frames, final_tables
 from sweeps.report.write import write_report
@@ -85,6 +86,16 @@ def test_tables_of_the_test_set_have_the_columns_of_both_errors(tmp_path: Path) 
     assert {"on such images low", "on such images high"} <= set(tables["test"].data.columns)
     shift = [column.title for column in tables["shifts"].grid.columns]
     assert "baseline: on such images" in shift
+
+
+@pytest.mark.parametrize(("images", "told"), [(None, False), (IMAGES, True)])
+def test_note_speaks_only_of_columns_that_are_there(images: int | None, told: bool) -> None:
+    such, basis = (SUCH, Basis.CROSSED) if images else (None, Basis.SEEDS)
+    accuracy = SetAccuracy(BASE, 3, images, 91.2, 0.12, OVER_SEEDS, such, None, basis)
+    text = note(CrossedSet("test", {"baseline": accuracy}, {}))
+    assert "Spread: " in text
+    assert ("On such images: " in text) is told
+    assert note(None) == ""
 
 
 def test_differences_on_the_test_set_have_the_crossed_interval_where_it_is_offered(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from sweeps.report.sections import evidence_sections
 from sweeps.report.sentences import evidence_answer, verdicts
 from sweeps.report.tables.catalogue import ablation_tables
 from sweeps.report.tables.frames import IMPUTED, curves_table, replicates_table, trials_table
+from sweeps.report.tables.interval import Interval, difference
 from sweeps.report.tables.tidy import ablation_frame, curves_frame
 from sweeps.trial.arm import BASELINE
 from sweeps.trial.trial import Status, Trial, diverged_in
@@ -101,7 +102,7 @@ def test_aliased_effects_are_listed_once(tmp_path: Path) -> None:
     chosen = {"components": ["a"], "seeds": 6, "design": "factorial"}
     data = ReportData(findings_of(tmp_path, [stage], ablation=chosen))
     text = " ".join(line for section in evidence_sections(data, []) for line in section.sentences)
-    assert "These effects share an estimate: a = b:c; a:b = -c." in text
+    assert "These effects share an estimate: a = b × c; a × b = -c." in text
 
 
 @pytest.mark.parametrize(
@@ -159,3 +160,29 @@ def test_verdicts_that_the_answer_leaves_out_are_said_to_be_in_the_report(tmp_pa
     many = replace(known.ablation, comparisons=known.ablation.comparisons[:1] * 10)
     vars(known)["ablation"] = many  # the value that the property keeps
     assert "2 more verdicts in the report's section on the ablation." in evidence_answer(known)
+
+
+@pytest.mark.parametrize(
+    ("cell", "shown"),
+    [
+        (Interval(-0.008263, -0.419, 0.4024), "-0.01 [-0.42, +0.40]"),
+        (Interval(-4.0969, -5.8351, -2.3588), "-4.1 [-5.8, -2.4]"),
+        (Interval(0.0962, 0.0796, 0.1128), "+0.096 [+0.080, +0.113]"),
+        (Interval(-0.0004, -0.05, 0.0492), "0.000 [-0.050, +0.049]"),
+        (Interval(None, -0.0041, 0.12), "[-0.004, +0.120]"),
+        (0.0123456, "+0.01235"),
+    ],
+)
+def test_differences_of_a_loss_have_the_digits_that_their_interval_leaves_certain(cell: object, shown: str) -> None:
+    assert difference(LOSS)(cell) == shown
+
+
+def test_verdicts_on_the_test_set_begin_with_the_strongest(tmp_path: Path) -> None:
+    arms = [arm_of(BASELINE), without("relu"), without("batch_norm")]
+    weak, strong = [90.0, 91.5, 90.5], [80.0, 80.2, 79.9]
+    rows = list(zip(arms, ([90.0, 90.3, 89.9], weak, strong), strict=True))
+    findings = findings_of(
+        tmp_path, [stage_of("final", rows, sets=["test"], openings=[])], final={"seeds": 3, "arms": "all"}
+    )
+    [section] = [one for one in evidence_sections(ReportData(findings), ()) if one.key == "test"]
+    assert [text[:20] for text in section.sentences] == ["Removing batch_norm ", "Removing relu: for t"]
