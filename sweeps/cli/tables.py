@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from sweeps.artifacts.layout import FINAL, TEST
 from sweeps.cli.lines import stage_lines, state, tally
 from sweeps.formatting import (
     MISSING,
@@ -72,11 +73,12 @@ def trial_table(trial: Trial, words: MetricFormat, settings: Mapping[str, Any]) 
         words: The format of the study's metric.
         settings: The whole recipe, by dotted key.
     """
-    made = table("", "")
+    made, measured = table("", ""), words.on(TEST) if trial.stage == FINAL else words
     made.show_header = False
     facts = {
+        **({"arm": _arm(trial)} if trial.variant else {}),
         "status": status_name(trial.status) + (f" ({trial.reason})" if trial.reason else ""),
-        words.label: words.show(trial.value),
+        measured.label: measured.show(trial.value),
         "epochs": str(trial.epochs),
         **{name: _integer(number) for name, number in trial.cost.items()},
         "seconds": f"{trial.seconds:.1f}",
@@ -91,6 +93,10 @@ def trial_table(trial: Trial, words: MetricFormat, settings: Mapping[str, Any]) 
         searched = key in trial.parameters
         made.add_row(text(key, "bold" if searched else ""), text(setting(value)))
     return made
+
+
+def _arm(trial: Trial) -> str:
+    return trial.variant if trial.replicate is None else f"{trial.variant}, seed {trial.replicate + 1}"
 
 
 def curve_table(rows: list[dict[str, float]], percentages: Collection[str]) -> Table:
