@@ -56,8 +56,7 @@ def draw_confusion(rows: pd.DataFrame, data: ReportData) -> go.Figure:
         zmax=100,
         hoverongaps=False,
         hovertemplate="%{y} taken for %{x}: %{z:.1f} %<extra></extra>",
-        # Colours change fast near 0, because rare confusions are what one looks for beside the diagonal.
-        colorscale=[[0, theme.PAPER], [0.02, "#dbe9f6"], [0.1, "#8fc1e8"], [0.4, theme.SKY], [1, theme.BLUE]],
+        colorscale=[list(step) for step in theme.SHARES],
         colorbar={"title": {"text": "% of the class", "side": "right"}, "thickness": 12, "outlinewidth": 0},
     )
     size = min(MOST_PX, 190 + CELL_PX * len(names))

@@ -12,6 +12,9 @@ GREY = "#8c959f"
 FEW_EPOCHS = 12
 BLUE, ORANGE, VERMILLION, GREEN, PURPLE, SKY = "#0072b2", "#e69f00", "#d55e00", "#009e73", "#b8578f", "#56b4e9"
 
+# Shares from 0 to 1: colours change fast near 0, because rare ones are what one looks for beside the common.
+SHARES = ((0.0, PAPER), (0.02, "#dbe9f6"), (0.1, "#8fc1e8"), (0.4, "#57b4ea"), (1.0, BLUE))
+
 # Figures are drawn in the light colours; page.js replaces them by these in dark mode.
 DARK = {
     INK: "#e6eaef",
@@ -23,6 +26,7 @@ DARK = {
     VERMILLION: "#f58142",
     GREEN: "#2cc295",
     PURPLE: "#dd8fbc",
+    **dict(zip((colour for _, colour in SHARES[1:-1]), ("#1b2f42", "#24506f", "#3579a8"), strict=True)),
 }
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"

@@ -15,6 +15,7 @@ from sweeps.artifacts.curves import CurveFile
 from sweeps.artifacts.layout import CURVES, trial_folder
 from sweeps.evidence.findings import Findings
 from sweeps.report.data import ReportData
+from sweeps.report.figures import theme
 from sweeps.report.tables.catalogue import class_tables
 from sweeps.report.tables.classes import classes_of, classes_table, pairs_table
 from sweeps.report.tables.other_metrics import further_table
@@ -123,6 +124,17 @@ def test_the_page_shows_tables_and_both_figures_and_says_which_runs(findings: Fi
         rows = list(csv.DictReader(file))
     assert sum(int(row["times"]) for row in rows) == 60
     assert "## Classes" in (tmp_path / "report" / "README.md").read_text(encoding="utf-8")
+
+
+def test_larger_shares_stand_out_more_in_both_colour_schemes() -> None:
+    def light(colour: str) -> float:
+        red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
+        return 0.299 * red + 0.587 * green + 0.114 * blue
+
+    day = [light(colour) for _, colour in theme.SHARES]
+    night = [light(theme.DARK[colour]) for _, colour in theme.SHARES]
+    assert day == sorted(day, reverse=True)
+    assert night == sorted(night)
 
 
 def test_without_counts_there_is_no_such_section(tmp_path: Path) -> None:
