@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 
+from sweeps.artifacts.layout import ABLATION
 from sweeps.evidence.comparison import Comparison
 from sweeps.evidence.findings import Findings
 from sweeps.evidence.verdict import PATH
+from sweeps.formatting import count, listed
 from sweeps.io.errors import UserError
 from sweeps.stats import ALPHA, Paired, RandomEffects, holm, random_effects, replications
 
@@ -105,7 +108,8 @@ def reservations(studies: Mapping[str, Findings]) -> list[str]:
         if fingerprint and len(names) > 1
     ]
     unknown = by_data.get("", [])
-    notes += [f"Which data {', '.join(unknown)} used is not known."] if unknown else []
+    notes += [f"Which data {listed(unknown)} used is not known."] if unknown else []
+    notes += _common_runs(studies)
     paths = [name for name, findings in studies.items() if findings.ablation and findings.ablation.design == PATH]
     if paths:
         notes.append(f"{', '.join(paths)}: the steps of a path build on each other, so they are not combined.")
@@ -113,6 +117,22 @@ def reservations(studies: Mapping[str, Findings]) -> list[str]:
     if factorials:
         notes.append(f"{', '.join(factorials)}: the effects of a factorial average over the other parts: not combined.")
     return notes
+
+
+def _common_runs(studies: Mapping[str, Findings]) -> Iterator[str]:
+    """Yield a sentence for each two studies whose ablations contain runs of one recipe and seed with one figure."""
+    stages = {name: findings.results.stages.get(ABLATION) for name, findings in studies.items()}
+    runs = {
+        name: {(run.recipe, run.replicate, run.seed, run.value) for run in stage.trials if run.value is not None}
+        for name, stage in stages.items()
+        if stage is not None
+    }
+    for one, other in combinations(runs, 2):
+        if shared := len(runs[one] & runs[other]):
+            yield (
+                f"{one} and {other} have {count(shared, 'run')} of one recipe and seed in common: they are not "
+                f"independent, and the mean counts what they share twice."
+            )
 
 
 def _require_one_metric(studies: Mapping[str, Findings]) -> None:

@@ -61,11 +61,15 @@ def _heterogeneity(pooled: RandomEffects, words: MetricFormat) -> str:
 
 
 def _replicated(one: MetaAnalysis, words: MetricFormat) -> str:
-    studies = f"{len(one.differences)} studies"
-    shown = [f"{verb} {words.label} in at least {least}" for verb, least in _least(one) if least]
+    number = len(one.differences)
+    shown = [
+        f"{verb} {words.label} in {f'all {number}' if least == number else f'at least {least} of {number}'} studies"
+        for verb, least in _least(one)
+        if least
+    ]
     if not shown:
-        return f"in none of {studies} is a direction shown after correction over the studies."
-    return f"{' and '.join(shown)} of {studies} (partial conjunction, corrected over the studies)."
+        return f"in none of {number} studies is a direction shown after correction over the studies."
+    return f"{' and '.join(shown)} (partial conjunction, corrected over the studies)."
 
 
 def _least(one: MetaAnalysis) -> tuple[tuple[str, int], tuple[str, int]]:

@@ -89,8 +89,17 @@ def test_what_weakens_the_mean_is_said(tmp_path: Path) -> None:
     studies["steps"], studies["factors"] = stepped(tmp_path / "steps"), factorial(tmp_path / "factors")
     notes = reservations(studies)
     assert notes[0].startswith("study1 and again use the same data")
+    assert any(note.startswith("study0 and again have 9 runs of one recipe and seed in common") for note in notes)
     assert any(note.startswith("steps: the steps of a path") for note in notes)
     assert any(note.startswith("factors: the effects of a factorial") for note in notes)
+
+
+def test_studies_of_unknown_data_are_listed_and_a_direction_in_all_is_said_so(tmp_path: Path) -> None:
+    studies = {name: Findings.of(_with_data(one.results, "")) for name, one in _studies(tmp_path).items()}
+    assert "Which data study0, study1 and study2 used is not known." in reservations(studies)
+    analysis = replace(meta_analyses(studies)[0], lowered=3)
+    told = agreement(analysis, studies["study0"].metric_format)
+    assert told.startswith("relu: lowered validation accuracy in all 3 studies (partial conjunction")
 
 
 def test_studies_without_a_common_metric_or_component_are_refused(tmp_path: Path) -> None:
