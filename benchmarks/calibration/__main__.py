@@ -4,7 +4,7 @@
     python -m benchmarks.calibration --engine [--studies 500] [--jobs 2] [--only confirm] [--out …_engine]
 
 Without --engine, differences are drawn and given to `sweeps.stats`. With it, whole studies of a costless workload run
-through the engine. Exit code 1 when a bound is broken by more than three standard errors.
+through the engine. Exit code 1 when a bound is broken by more than three standard errors, or four for simulations.
 """
 
 from __future__ import annotations

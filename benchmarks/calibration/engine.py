@@ -17,6 +17,7 @@ from typing import Any
 
 import alembic.util
 from scipy import special
+from scipy.stats import binom
 
 import sweeps
 from benchmarks.calibration import observe
@@ -70,7 +71,7 @@ class Measurement:
         if self.promise is None:
             return True
         low, high = self.promise.low, self.promise.high
-        return low - self._tolerance(low) <= self.value <= high + self._tolerance(high)
+        return low - self._tolerance(low, -1) <= self.value <= high + self._tolerance(high, 1)
 
     @property
     def text(self) -> str:
@@ -86,13 +87,17 @@ class Measurement:
         """The promise in words."""
         return self.promise.text if self.promise else "nothing"
 
-    def _tolerance(self, bound: float) -> float:
-        """Three standard errors: binomial ones at the bound for what happens or not, else those of the studies."""
-        binomial = math.sqrt(bound * (1 - bound) / self.studies)
+    def _tolerance(self, bound: float, side: int) -> float:
+        """How far beyond a bound, below (-1) or above it (1), is as improbable as three standard errors.
+
+        That is exact for what happens or not, whose count is binomial at the bound.
+        """
+        tail = float(special.ndtr(-ERRORS))
         if self.name in BIASES or (self.shared and self.studies >= ENOUGH):
-            # The error itself is estimated: as improbable as three errors of a known one.
-            return float(special.stdtrit(self.studies - 1, special.ndtr(ERRORS))) * self.error
-        return ERRORS * binomial
+            # The error itself is estimated.
+            return float(special.stdtrit(self.studies - 1, 1 - tail)) * self.error
+        furthest = binom.isf(tail, self.studies, bound) if side > 0 else binom.ppf(tail, self.studies, bound)
+        return abs(float(furthest) / self.studies - bound)
 
 
 @dataclass(frozen=True)
