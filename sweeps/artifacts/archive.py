@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
@@ -25,6 +26,9 @@ SUFFIX = ".sweep.zip"
 MOST_MANIFEST_BYTES = 64 << 20
 _SAME_TIME = (1980, 1, 1, 0, 0, 0)  # of every entry, so that the time of day is not part of an archive
 _CHUNK = 1 << 20
+# What zipfile raises for a damaged file: a wrong sum, an end too early, a stream that zlib cannot read, an encryption
+# (RuntimeError), and a method of compression that it does not know (NotImplementedError, a RuntimeError too).
+UNREADABLE = (zipfile.BadZipFile, EOFError, zlib.error, RuntimeError)
 
 
 class BadArchive(UserError):
@@ -129,7 +133,7 @@ def _unpack(path: Path, archive: zipfile.ZipFile, name: str, content: Content, t
             for block in _blocks(packed):
                 digest.update(block)
                 out.write(block)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+    except UNREADABLE as error:
         raise BadArchive(f"{path} is damaged at {name!r} ({error}); get it again") from None
     if digest.hexdigest() != content.sha256:
         raise BadArchive(f"{path} is damaged: {name!r} is not the file that its manifest names; get it again")
@@ -151,7 +155,7 @@ def _manifest(path: Path, archive: zipfile.ZipFile) -> Manifest:
         version = content["format"]
         files = {str(name): Content(str(one["sha256"]), int(one["bytes"])) for name, one in content["files"].items()}
         manifest = Manifest(str(content["study"]), dict(content["facts"]), files)
-    except (ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, *UNREADABLE) as error:
         raise BadArchive(f"{path} is damaged: its {MANIFEST} cannot be read ({error}); get it again") from None
     if version != FORMAT:
         raise BadArchive(f"{path} has the format {version!r}, but this version reads {FORMAT}; use a newer one")

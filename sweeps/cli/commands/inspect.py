@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from sweeps.artifacts.layout import SEARCH
 from sweeps.cli.exit import print_json, show_best, summary
 from sweeps.cli.options import REPORTS, RUNS, Json, Name, ReportsDir, RunsDir
+
+if TYPE_CHECKING:
+    from sweeps.storage.results import Results
 
 app = typer.Typer()
 
@@ -101,22 +104,15 @@ def compare(
     reports_dir: ReportsDir = REPORTS,
 ) -> None:
     """Compare studies: their differences and their results."""
-    from sweeps.cli.process import FAILED
     from sweeps.cli.tables import console, text_table
     from sweeps.report.across.compare import compare_table, comparison_name, write_comparison
-    from sweeps.storage.runs import open_each
 
-    if len(set(names)) < 2:
-        raise typer.BadParameter("name two studies or more that differ", param_hint="NAME...")
-    studies, unread = open_each(runs_dir, list(dict.fromkeys(names)))
+    studies, unread = _read_each(names, runs_dir)
     page = write_comparison(studies, reports_dir / comparison_name([results.name for results in studies]))
     table = compare_table(studies)
     console().print(text_table(table.columns, table.itertuples(index=False)))
     typer.echo(f"Comparison: {page}")
-    for reason in unread:
-        typer.echo(f"left out: {reason}", err=True)
-    if unread:
-        raise typer.Exit(FAILED)
+    _tell_left_out(unread)
 
 
 @app.command()
@@ -126,18 +122,30 @@ def meta(
     reports_dir: ReportsDir = REPORTS,
 ) -> None:
     """Combine the ablations of the same components over several studies: data sets, architectures."""
-    from sweeps.cli.process import FAILED
     from sweeps.io.errors import visible
     from sweeps.report.across.meta import write_meta
-    from sweeps.storage.runs import open_each
 
-    if len(set(names)) < 2:
-        raise typer.BadParameter("name two studies or more that differ", param_hint="NAME...")
-    studies, unread = open_each(runs_dir, list(dict.fromkeys(names)))
+    studies, unread = _read_each(names, runs_dir)
     page, combined = write_meta(studies, reports_dir)
     for sentence in combined.sentences:
         typer.echo(visible(sentence))
     typer.echo(f"Meta-analysis: {page}")
+    _tell_left_out(unread)
+
+
+def _read_each(names: Sequence[str], runs_dir: Path) -> tuple[list[Results], list[str]]:
+    """Return the results of two studies or more, and why each other one cannot be read."""
+    from sweeps.storage.runs import open_each
+
+    if len(set(names)) < 2:
+        raise typer.BadParameter("name two studies or more that differ", param_hint="NAME...")
+    return open_each(runs_dir, list(dict.fromkeys(names)))
+
+
+def _tell_left_out(unread: Sequence[str]) -> None:
+    """Say which studies were left out, and end with 1 if there are any."""
+    from sweeps.cli.process import FAILED
+
     for reason in unread:
         typer.echo(f"left out: {reason}", err=True)
     if unread:

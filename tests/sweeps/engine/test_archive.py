@@ -151,6 +151,19 @@ def test_changed_archive_is_refused_and_leaves_nothing(archive: Path, tmp_path: 
     assert [file for file in tmp_path.rglob("*") if file.is_file()] == [changed]
 
 
+def test_flipped_bytes_are_told_as_damage_and_leave_nothing(archive: Path, tmp_path: Path) -> None:
+    whole = archive.read_bytes()
+    with zipfile.ZipFile(archive) as opened:
+        largest = max(opened.infolist(), key=lambda entry: entry.compress_size)
+    damaged = tmp_path / "damaged.zip"
+    for place in (100, 101, 200, largest.compress_size // 2):  # the stream itself, and the sum at its end
+        at = largest.header_offset + place
+        damaged.write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
+        with pytest.raises(BadArchive, match="is damaged"):
+            unpack(damaged, tmp_path / "runs", tmp_path / "reports")
+    assert [file for file in tmp_path.rglob("*") if file.is_file()] == [damaged]
+
+
 def test_file_that_is_no_zip_is_named(tmp_path: Path) -> None:
     file = tmp_path / "study.yaml"
     file.write_text("name: toy\n", encoding="utf-8")
