@@ -101,9 +101,18 @@ def find(runs: Path | None, text: str) -> Saved:
         saved = _saved(trained, runs) if trained is not None else None
         if saved is not None:
             return saved
+    archived = (
+        ""
+        if models(runs, reference.study)
+        else (
+            "; no other trial has one either, as in a study from an archive without models: "
+            "`sweep archive --checkpoints` packs them"
+        )
+    )
     raise Unavailable(
         f"{text}: the trial has no intact checkpoint in {folder / CHECKPOINT}: it has not been trained to an epoch's "
-        f"end, did not complete, or its checkpoint is damaged or gone; run the study again or name another trial"
+        f"end, did not complete, or its checkpoint is damaged or gone; run the study again or name another "
+        f"trial{archived}"
     )
 
 

@@ -133,6 +133,8 @@ def _open_effect(
 
 def _could_detect(metric_format: MetricFormat, n: int, least: float) -> str:
     """Return the clause on the power of a test; empty if the values are all equal: their spread is not known then."""
+    if metric_format.unit and least > 100:  # the difference of two percentages is no larger
+        return f"; n = {n} could not be sure to detect even 100 pp"
     return f"; n = {n} could detect {_least(metric_format, least)}" if least > 0 else ""
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sweeps.evidence.declaration import Amendment, Declaration, declared_stages
 from sweeps.evidence.declaration.sentences import NOT_DECLARED, change_text, seen_text
-from sweeps.formatting import count, in_local_time
-from sweeps.report.tables.frames import frame_of
+from sweeps.formatting import count, in_local_time, setting
+from sweeps.report.tables.frames import flat, frame_of
 from sweeps.report.tables.table import Table
 from sweeps.storage.results import Results
 
@@ -56,4 +55,4 @@ def _row(stage: str, what: str, amendment: Amendment) -> tuple[Any, ...]:
 
 
 def _text(content: Mapping[str, Any]) -> str:
-    return json.dumps(content, ensure_ascii=False)
+    return "; ".join(f"{key}: {setting(value)}" for key, value in flat(content))

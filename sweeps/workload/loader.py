@@ -7,6 +7,7 @@ import importlib.util
 import inspect
 import re
 import sys
+import traceback
 import typing
 from collections.abc import Callable
 from pathlib import Path
@@ -80,6 +81,21 @@ def _import(name: str, module_name: str) -> ModuleType:
                 f"importable from {here} or installed"
             ) from None
         raise BadWorkload(f"workload {name!r} needs the module {error.name!r}, which is not installed") from error
+    except Exception as error:  # whatever a stranger's module raises while it is imported
+        raise BadWorkload(f"workload {name!r} cannot be imported: {_place(error)}{_first_line(error)}") from error
+
+
+def _place(error: Exception) -> str:
+    """Return "FILE, line N: " of the statement that failed."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}, line {error.lineno}: "
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{frames[-1].filename}, line {frames[-1].lineno}: "
+
+
+def _first_line(error: Exception) -> str:
+    text = error.msg if isinstance(error, SyntaxError) else (str(error).splitlines() or [""])[0]
+    return f"{type(error).__name__}: {text}"
 
 
 def _recipe_type(name: str, train: Callable[..., Any]) -> type:

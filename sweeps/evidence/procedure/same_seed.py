@@ -62,10 +62,13 @@ def same_seed(results: Results) -> SameSeed | None:
 
 
 def same_seed_sentences(results: Results) -> list[str]:
-    """Return how far runs of one seed differ, beside the spread over seeds; empty where they do not."""
+    """Return how far runs of one seed differ, beside the spread over seeds; empty where none was repeated."""
     found, words = same_seed(results), metric_format(results.study.metric, results.percentages)
-    if found is None or found.largest == 0:
+    if found is None:
         return []
+    if found.largest == 0:
+        runs = f"{count(len(found.values), 'run')} of {found.arm.name} with the same seed"
+        return [f"The seed fixes a run here: {runs} have the same {words.label}{_throughout(found)}."]
     sd, largest = words.gap(found.sd, found.sd), words.gap(found.largest, found.largest)
     text = (
         f"One seed does not fix a run here: over {count(len(found.values), 'run')} of {found.arm.name} with the same "
@@ -85,6 +88,10 @@ def same_seed_line(results: Results) -> str:
     if found.largest > 0:
         return f"standard deviation {words.gap(found.sd, found.sd)} over {runs}"
     return f"0 over {runs}" + (", the same in every epoch" if found.identical else "")
+
+
+def _throughout(found: SameSeed) -> str:
+    return " in every epoch" if found.identical else " at their end, though not in every epoch"
 
 
 def _source(results: Results, repeats: list[Trial]) -> Trial | None:

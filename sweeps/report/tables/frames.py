@@ -188,7 +188,7 @@ def provenance_table(environment: Mapping[str, Any]) -> pd.DataFrame:
         plain["workload"] = {key: value for key, value in plain["workload"].items() if key != "files"}
     if plain:
         plain[DUPLICATES] = str(DuplicateRecord.of(environment) or "not checked")
-    rows = [(key, setting(value)) for key, value in _flat({**plain, **changes(environment)})]
+    rows = [(key, setting(value)) for key, value in flat({**plain, **changes(environment)})]
     return frame_of(rows, ["what", "value"])
 
 
@@ -214,9 +214,12 @@ def _text(value: Any) -> Any:
     return value if value is None or isinstance(value, int) else setting(value)
 
 
-def _flat(node: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
+def flat(node: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
+    """Yield the values of a nested mapping by their dotted keys; mappings in a list are numbered from 1."""
     for key, value in node.items():
         if isinstance(value, Mapping) and value:
-            yield from _flat(value, f"{prefix}{key}.")
+            yield from flat(value, f"{prefix}{key}.")
+        elif isinstance(value, list) and value and all(isinstance(item, Mapping) and item for item in value):
+            yield from flat({str(place): item for place, item in enumerate(value, 1)}, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value

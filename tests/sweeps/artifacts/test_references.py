@@ -128,6 +128,13 @@ def test_nothing_stands_in_for_the_model_of_a_finished_trial(runs: Path) -> None
         find(runs, "teachers:1")
 
 
+def test_study_without_any_model_is_told_how_an_archive_packs_them(runs: Path) -> None:
+    for checkpoints in (runs / "teachers").glob("*/*/checkpoint"):
+        shutil.rmtree(checkpoints)
+    with pytest.raises(Unavailable, match=r"no other trial has one either.*`sweep archive --checkpoints` packs them"):
+        find(runs, "teachers:1")
+
+
 def test_run_taken_from_the_result_cache_has_the_model_of_the_run_that_was_trained(runs: Path) -> None:
     run(study(**{**TEACHERS, "name": "again"}), runs)
     assert not (runs / "again" / "trials" / "0001" / "checkpoint").exists()

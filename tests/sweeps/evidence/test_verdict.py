@@ -311,3 +311,9 @@ def test_equal_differences_name_no_difference_that_could_be_detected() -> None:
     assert same.sd == 0
     assert "could detect" not in compared("Removing relu", ACCURACY, 3, same, 0.25, 1).sentence
     assert "could detect" not in effect(("relu",), ACCURACY, Estimate(-8.0, -8.0, -8.0, 3, 0.0), 0.25, 1, 0.0).sentence
+
+
+def test_no_more_than_100_percentage_points_are_called_detectable() -> None:
+    scattered = compared("Removing relu", ACCURACY, 3, shifted(-40.0, 10.0, 60.0), 0.6, 1)
+    assert scattered.sentence.endswith("; n = 3 could not be sure to detect even 100 pp.")
+    assert "could detect" in compared("Removing relu", LOSS, 3, shifted(-40.0, 10.0, 60.0), 0.6, 1).sentence

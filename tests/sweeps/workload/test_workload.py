@@ -96,6 +96,27 @@ def test_missing_dependency_of_a_workload_is_named(tmp_path: Path, monkeypatch: 
         load("needs_something")
 
 
+@pytest.mark.parametrize(
+    ("module", "content", "message"),
+    [
+        ("half_written", "x = 1\ndef train(recipe, run)\n", "half_written.py, line 2: SyntaxError: "),
+        (
+            "divides_by_zero",
+            "def half(x):\n    return 1 / x\n\nhalf(0)\n",
+            "divides_by_zero.py, line 2: ZeroDivisionError: ",
+        ),
+    ],
+)
+def test_error_while_a_workload_is_imported_names_file_and_line(
+    module: str, content: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / f"{module}.py").write_text(content)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(BadWorkload) as caught:
+        load(module)
+    assert f"workload {module!r} cannot be imported: {tmp_path / message}" in str(caught.value)
+
+
 def test_keys_of_nested_and_optional_sections_are_dotted() -> None:
     assert list(RecipeSchema(Nested).keys) == ["inner", "inner.size", "other", "other.size", "rate"]
 
