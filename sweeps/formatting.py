@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -91,18 +91,24 @@ class MetricFormat:
         return text.removeprefix("-") if not text.strip("-0.,") else text
 
 
-def same_places(texts: Sequence[str]) -> list[str]:
-    """Return a value and the ends of its interval, from `significant`, with as many decimals: 79.65, 78.90, 80.40.
+def same_places(show: Callable[[float], str], values: Sequence[float]) -> list[str]:
+    """Format a value and the ends of its interval with as many decimals: 79.65, 78.90, 80.40.
 
-    Zeros are added up to four significant digits of the value, the first. Texts that are not plain decimals are left.
+    Decimals are added up to four significant digits of the value, the first. Texts that are no plain decimals stay.
+
+    Args:
+        show: Formats one number, as `significant` does.
+        values: The value, then the ends.
     """
+    texts = [show(value) for value in values]
     if not all(_DECIMAL.fullmatch(text) for text in texts) or not float(texts[0]):
-        return list(texts)
-    parts = [text.partition(".") for text in texts]
-    places = min(max(len(part[2]) for part in parts), 3 - math.floor(math.log10(abs(float(texts[0])))))
-    if places < 1:
-        return list(texts)
-    return [f"{whole}.{decimals:0<{places}}" for whole, _, decimals in parts]
+        return texts
+    decimals = [len(text.partition(".")[2]) for text in texts]
+    places = min(max(decimals), 3 - math.floor(math.log10(abs(float(texts[0])))))
+    return [
+        text if own >= places else f"{value:{'+' if text.startswith('+') else ''}.{places}f}"
+        for text, own, value in zip(texts, decimals, values, strict=True)
+    ]
 
 
 def p_text(p: float) -> str:

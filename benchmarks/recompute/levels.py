@@ -143,6 +143,8 @@ def further(report: Published, table: pd.DataFrame, stage: str) -> Columns:
         metric = PARTS.get(row.data, "?") + row.figure.replace(" ", "_")
         own = runs[(runs.stage == stage) & (runs.arm == row.arm) & (runs.status == "complete")]
         metric = metric if metric in own else row.figure.replace(" ", "_")
+        # The table's own column `seconds` is the duration of the run, not the metric of its last epoch.
+        metric = f"{metric} (metric)" if f"{metric} (metric)" in own else metric
         found = [float(cell) for cell in own[metric] if cell] if metric in own else None
         level = (
             None if found is None else Level(found, row.figure.endswith("accuracy") and report.percent, report.fewest)

@@ -9,7 +9,7 @@ from sweeps.stats import Estimate
 
 def estimate_text(estimate: Estimate, words: MetricFormat, noun: str = "seed") -> str:
     """Return a mean with its interval and n: "91.20 % (95 % CI 90.75 to 91.65 %, n = 5 seeds)"."""
-    mean, low, high = same_places([words.show(value) for value in (estimate.mean, estimate.low, estimate.high)])
+    mean, low, high = same_places(words.show, [estimate.mean, estimate.low, estimate.high])
     return f"{mean} (95 % CI {low.removesuffix(' %')} to {high}, n = {count(estimate.n, noun)})"
 
 

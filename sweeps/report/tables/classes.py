@@ -109,9 +109,10 @@ def matrix(classes: Classes) -> pd.DataFrame:
 
 
 def _share(correct: int, images: int, runs: int) -> Interval:
-    images_of_one_run, share = max(1, images // runs), correct / images
-    low, high = share_interval(share * images_of_one_run, images_of_one_run)
-    return Interval(100 * share, 100 * low, 100 * high)
+    images_of_one_run = max(1, images // runs)
+    # Divided last: a whole number of images must not come out as 54.999….
+    low, high = share_interval(correct * images_of_one_run / images, images_of_one_run)
+    return Interval(100 * correct / images, 100 * low, 100 * high)
 
 
 def _matrices(results: Results, selection: ModelSelection, broken: list[str]) -> Iterator[Confusion]:

@@ -81,7 +81,7 @@ def _writer(show: Callable[[float], str]) -> Callable[[Any], str]:
             return show(float(cell))
         if cell.value is None:
             return f"[{_bare(show(cell.low))}, {_bare(show(cell.high))}]"
-        value, low, high = same_places([show(cell.value), show(cell.low), show(cell.high)])
+        value, low, high = same_places(show, [cell.value, cell.low, cell.high])
         return f"{value} [{_bare(low)}, {_bare(high)}]"
 
     return write

@@ -17,7 +17,7 @@ from sweeps.evidence.findings import Findings
 from sweeps.report.data import ReportData
 from sweeps.report.figures import theme
 from sweeps.report.tables.catalogue import class_tables
-from sweeps.report.tables.classes import classes_of, classes_table, pairs_table
+from sweeps.report.tables.classes import Classes, classes_of, classes_table, pairs_table
 from sweeps.report.tables.other_metrics import further_table
 from sweeps.report.write import write_report
 from sweeps.stats import share_interval
@@ -97,6 +97,14 @@ def test_runs_add_up_and_the_interval_is_that_of_one_runs_images(findings: Findi
     assert dog["accuracy"].value == pytest.approx(60)
     assert (dog["accuracy"].low / 100, dog["accuracy"].high / 100) == pytest.approx(share_interval(6, 10))
     assert dog["most often taken for"] == "cat (35.0 %)"
+
+
+def test_share_that_is_a_whole_number_of_images_is_not_widened_by_rounding() -> None:
+    # 165 of 225 images are 55 of 75; 75 times 165 / 225 is 54.99999999999999.
+    counts = [[165, 60], [0, 225]]
+    pooled = Classes("validation", "baseline", 3, Confusion.of(["cat", "dog"], counts))
+    cat = classes_table(pooled).to_dict("records")[0]
+    assert (cat["accuracy"].low, cat["accuracy"].high) == pytest.approx([100 * end for end in share_interval(55, 75)])
 
 
 def test_the_most_confused_come_with_their_shares(findings: Findings) -> None:

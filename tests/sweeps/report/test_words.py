@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from sweeps.formatting import MetricFormat, same_places
+from sweeps.formatting import MetricFormat, same_places, significant
 from sweeps.report.data import ReportData
 from sweeps.report.figures.search_data import learning_curves
 from sweeps.report.sections import evidence_sections
-from sweeps.report.sentences import evidence_answer, verdicts
+from sweeps.report.sentences import verdicts
 from sweeps.report.tables.catalogue import ablation_tables
 from sweeps.report.tables.frames import IMPUTED, curves_table, replicates_table, trials_table
-from sweeps.report.tables.interval import Interval, difference
 from sweeps.report.tables.tidy import ablation_frame, curves_frame
 from sweeps.trial.arm import BASELINE
 from sweeps.trial.trial import Status, Trial, diverged_in
@@ -24,6 +22,7 @@ from .conftest import trial_of
 from .staged import arm_of, draws, findings_of, stage_of, staged, stepped, without
 
 PERCENT = MetricFormat("validation accuracy", "%", "maximize")
+ACCURACY = MetricFormat("validation accuracy", "%", "maximize")
 LOSS = MetricFormat("val_loss", "", "minimize")
 
 
@@ -139,50 +138,22 @@ def test_empty_frames_stay_frames(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("texts", "shown"),
+    ("values", "shown"),
     [
-        (["79.65", "78.9", "80.4"], ["79.65", "78.90", "80.40"]),
-        (["80.6", "79.23", "82"], ["80.60", "79.23", "82.00"]),
-        (["0.4041", "0.001234", "0.8"], ["0.4041", "0.001234", "0.8000"]),
-        (["12,345", "12.5", "13"], ["12,345", "12.5", "13"]),
-        (["5", "4", "6"], ["5", "4", "6"]),
-        (["0", "-0.5", "0.25"], ["0", "-0.5", "0.25"]),
-        (["64.00 %", "5.2 %", "1e-5"], ["64.00 %", "5.2 %", "1e-5"]),
+        ([79.65, 78.9, 80.4], ["79.65", "78.90", "80.40"]),
+        ([80.6, 79.23, 82], ["80.60", "79.23", "82.00"]),
+        ([0.4041, 0.001234, 0.8], ["0.4041", "0.001234", "0.8000"]),
+        ([6.887834, -0.5677202, 14.343388], ["6.888", "-0.5677", "14.343"]),
+        ([12345, 12.5, 13], ["12,345", "12.5", "13"]),
+        ([5, 4, 6], ["5", "4", "6"]),
+        ([0, -0.5, 0.25], ["0", "-0.5", "0.25"]),
+        ([1e-5, 5.2, 64.0], ["1e-5", "5.2", "64"]),
     ],
 )
-def test_value_and_ends_of_its_interval_have_as_many_decimals(texts: list[str], shown: list[str]) -> None:
-    assert same_places(texts) == shown
+def test_value_and_ends_of_its_interval_have_as_many_decimals(values: list[float], shown: list[str]) -> None:
+    assert same_places(significant, values) == shown
 
 
-def test_verdicts_that_the_answer_leaves_out_are_said_to_be_in_the_report(tmp_path: Path) -> None:
-    known = staged(tmp_path)
-    assert known.ablation is not None
-    many = replace(known.ablation, comparisons=known.ablation.comparisons[:1] * 10)
-    vars(known)["ablation"] = many  # the value that the property keeps
-    assert "2 more verdicts in the report's section on the ablation." in evidence_answer(known)
-
-
-@pytest.mark.parametrize(
-    ("cell", "shown"),
-    [
-        (Interval(-0.008263, -0.419, 0.4024), "-0.01 [-0.42, +0.40]"),
-        (Interval(-4.0969, -5.8351, -2.3588), "-4.1 [-5.8, -2.4]"),
-        (Interval(0.0962, 0.0796, 0.1128), "+0.096 [+0.080, +0.113]"),
-        (Interval(-0.0004, -0.05, 0.0492), "0.000 [-0.050, +0.049]"),
-        (Interval(None, -0.0041, 0.12), "[-0.004, +0.120]"),
-        (0.0123456, "+0.01235"),
-    ],
-)
-def test_differences_of_a_loss_have_the_digits_that_their_interval_leaves_certain(cell: object, shown: str) -> None:
-    assert difference(LOSS)(cell) == shown
-
-
-def test_verdicts_on_the_test_set_begin_with_the_strongest(tmp_path: Path) -> None:
-    arms = [arm_of(BASELINE), without("relu"), without("batch_norm")]
-    weak, strong = [90.0, 91.5, 90.5], [80.0, 80.2, 79.9]
-    rows = list(zip(arms, ([90.0, 90.3, 89.9], weak, strong), strict=True))
-    findings = findings_of(
-        tmp_path, [stage_of("final", rows, sets=["test"], openings=[])], final={"seeds": 3, "arms": "all"}
-    )
-    [section] = [one for one in evidence_sections(ReportData(findings), ()) if one.key == "test"]
-    assert [text[:20] for text in section.sentences] == ["Removing batch_norm ", "Removing relu: for t"]
+def test_percentages_and_signs_are_kept() -> None:
+    assert same_places(ACCURACY.show, [64.0, 5.2, 70.0]) == ["64.00 %", "5.20 %", "70.00 %"]
+    assert same_places(LOSS.difference, [0.1234, 0.2, -0.5]) == ["+0.1234", "+0.2000", "-0.5000"]
