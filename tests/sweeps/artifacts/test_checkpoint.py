@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import json
+import pickle
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import joblib  # type: ignore[import-untyped]
+import numpy as np
 import pytest
+import torch
 
+from sweeps.artifacts import checkpoint
 from sweeps.artifacts.checkpoint import CheckpointFolder
 
 
@@ -112,3 +119,54 @@ def test_leftover_of_a_replaced_checkpoint_gives_way_to_its_replacement(folder: 
         (target / "state.bin").write_bytes(b"\x08" * 64)
         (folder.path / "0007.replaced").rename(folder.path / "0007")
     assert content(folder.restore()) == (7, 8)
+
+
+@pytest.mark.parametrize("content", [b"", b"a", bytes(range(256)) * 4096])
+def test_file_that_is_hashed_while_it_is_written_passes_the_check(folder: CheckpointFolder, content: bytes) -> None:
+    folder.create()
+    folder.write(3, "state.bin", lambda file: [file.write(content[:100]), file.write(memoryview(content)[100:])])
+    restored = folder.restore()
+    assert restored is not None
+    assert (restored.epoch, (restored.folder / "state.bin").read_bytes()) == (3, content)
+    with folder.save(4) as target:
+        (target / "state.bin").write_bytes(content)
+    assert folder.digest(folder.path / "0003") == folder.digest(folder.path / "0004")
+
+
+def test_file_is_not_read_again_to_be_hashed(folder: CheckpointFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[Path] = []
+    monkeypatch.setattr(checkpoint, "_sha256", read.append)
+    folder.create()
+    folder.write(1, "state.bin", lambda file: file.write(b"state"))
+    assert read == []
+
+
+@pytest.mark.parametrize("library", ["pickle", "numpy", "joblib", "torch"])
+def test_what_libraries_write_is_read_again(folder: CheckpointFolder, library: str) -> None:
+    values = np.arange(70_000.0)
+    writers: dict[str, Callable[[Any], Any]] = {
+        "pickle": lambda file: pickle.dump(values, file),
+        "numpy": lambda file: np.savez(file, values=values),
+        "joblib": lambda file: joblib.dump(values, file),
+        "torch": lambda file: torch.save({"values": torch.from_numpy(values)}, file),
+    }
+    folder.create()
+    folder.write(1, "state", writers[library])
+    restored = folder.restore()
+    assert restored is not None
+    file = restored.folder / "state"
+    readers: dict[str, Callable[[], Any]] = {
+        "pickle": lambda: pickle.loads(file.read_bytes()),
+        "numpy": lambda: np.load(file)["values"],
+        "joblib": lambda: joblib.load(file),
+        "torch": lambda: torch.load(file)["values"].numpy(),
+    }
+    assert np.array_equal(readers[library](), values)
+
+
+def test_deleted_folder_is_not_created_again_by_a_write(folder: CheckpointFolder) -> None:
+    save(folder, 1)
+    folder.delete()
+    with pytest.raises(FileNotFoundError):
+        folder.write(2, "state.bin", lambda file: file.write(b"state"))
+    assert list(folder.path.parent.iterdir()) == []
