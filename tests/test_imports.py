@@ -25,7 +25,7 @@ FLOORS = (
 )
 # The packages of the workload. Its entry points (workload, train, cost) stand on top of them all.
 WORKLOAD_FLOORS = (
-    ("schema",),
+    ("device", "schema"),
     ("models",),
     ("recipe",),
     ("augment", "data", "optim"),

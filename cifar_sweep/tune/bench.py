@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from cifar_sweep.device.generators import forked_generators
 from cifar_sweep.inference.precision import autocast, resolve_precision
 from cifar_sweep.optim import make_optimizer
 from cifar_sweep.recipe import Recipe
@@ -172,7 +173,7 @@ def as_in_training(site: Site) -> Iterator[None]:
     if site.device == "cpu":
         torch.set_num_threads(1)
     try:
-        with torch.random.fork_rng():  # dropout draws from the global generator
+        with forked_generators(torch.device(site.device)):  # dropout draws from the global generator
             yield
     finally:
         torch.set_num_threads(threads)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from cifar_sweep.augment import Augmentation, Mixed
+from cifar_sweep.device.generators import forked_generators
 from cifar_sweep.inference.precision import autocast, resolve_precision
 from cifar_sweep.optim import make_optimizer, set_learning_rate
 from cifar_sweep.recipe import Recipe
@@ -60,7 +61,7 @@ def learning_rate_range(
     """
     rates = [lowest * (highest / lowest) ** (step / (steps - 1)) for step in range(steps)]
     losses: list[float] = []
-    with torch.random.fork_rng():
+    with forked_generators(torch.device(run.device)):
         for loss in _losses(recipe, run, rates):
             losses.append(loss)
             if _exploded(losses, steps):
