@@ -124,14 +124,14 @@ def _first_wait(rehearsal: Rehearsal, device: str) -> str:
 def data_path(recipe: Recipe, site: Site, seconds: float) -> float:
     """Return the images per second of crop, flip and scaling, including the epoch's random draws and order."""
     with trainer_of(recipe, site) as trainer:
-        images, size = trainer.images, recipe.images_per_step
+        images, index, size = trainer.images, trainer.images.train.cpu(), recipe.images_per_step
         started, count, epoch = time.perf_counter(), 0, 0
         while (took := time.perf_counter() - started) < seconds:
-            order = images.train[torch.randperm(len(images.train)).to(trainer.device)]
-            drawn = Augmentation.drawn(recipe.augment, recipe.data.shape, len(order), 0, epoch, trainer.device)
+            order = index[torch.randperm(len(index))]
+            drawn = Augmentation.drawn(recipe.augment, recipe.data.shape, len(order), 0, epoch, trainer.device, order)
             for start in range(0, len(order) - size + 1, size):
                 batch = slice(start, start + size)
-                drawn.mix(*drawn.batch(images.source, order[batch], batch), batch)
+                drawn.mix(*drawn.batch(images.source, drawn.order[batch], batch), batch)
                 count += size
             if site.device == "cuda":
                 torch.cuda.synchronize()

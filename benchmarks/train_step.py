@@ -56,8 +56,7 @@ FACTS = {"size": 32, "classes": 10, "channels": 3}
 def ours(recipe: Recipe, folder: Path) -> Callable[[], None]:
     """Return a function that runs an epoch of `cifar_sweep`'s trainer."""
     trainer = Trainer.start(recipe, _run(folder))
-    index, source = trainer._training_images()
-    return lambda: _require_images(trainer._train_epoch(index, source).count)
+    return lambda: _require_images(trainer.train_epoch().count)
 
 
 def plain(recipe: Recipe, folder: Path) -> Callable[[], None]:

@@ -12,6 +12,7 @@ from cifar_sweep.augment.mixing import Mixed, mix
 from cifar_sweep.augment.operations.base import Step
 from cifar_sweep.augment.operations.registry import OPERATIONS
 from cifar_sweep.augment.source import Source, Views, alternating_flips, draw_views
+from cifar_sweep.device.exchange import send
 from cifar_sweep.recipe.augment import AugmentRecipe, Transforms, check
 from cifar_sweep.recipe.transforms import Mix
 from cifar_sweep.schema import Shape
@@ -23,12 +24,14 @@ class Augmentation:
     """The augmentation of one epoch: crop and flip, then the operations, then MixUp or CutMix.
 
     Attributes:
+        order: (count,) indices of the images in the source, in the order in which they are trained on.
         views: Crop and flip of each image, by its position in the epoch.
         steps: The operations that are on, in the order of application.
         mixing: The settings of MixUp and CutMix, or None where both are off.
         mix_seed: The seed from which the mixing of each batch is drawn.
     """
 
+    order: Tensor
     views: Views
     steps: tuple[Step, ...]
     mixing: Mix | None
@@ -55,9 +58,9 @@ class Augmentation:
             count: Number of images in the epoch, in the order in which they are trained on.
             seed: The run's seed.
             epoch: The epoch, counted from 0.
-            device: Where the views are put. The draws of operations stay on the CPU.
-            order: (count,) indices of the images in the source, which the alternating flip depends on. By default 0 to
-                `count` - 1.
+            device: Where order and views are put. The draws of operations stay on the CPU.
+            order: (count,) indices of the images in the source, on the CPU; the alternating flip depends on them. By
+                default 0 to `count` - 1.
 
         Raises:
             ValueError: The recipe does not fit images of this shape.
@@ -65,8 +68,12 @@ class Augmentation:
         check(recipe, shape)
         settings = recipe.during(epoch)
         sections = [(name, make, getattr(settings, name)) for name, make in OPERATIONS.items()]
+        order = torch.arange(count) if order is None else order
+        views = _draw_views(settings, order, seed, epoch)
+        order, rows, columns, mirrored = send((order, views.rows, views.columns, views.mirrored), device)
         return cls(
-            views=_draw_views(settings, torch.arange(count) if order is None else order, seed, epoch).to(device),
+            order=order,
+            views=Views(rows, columns, mirrored, views.reflect),
             steps=tuple(
                 Step.of_epoch(name, make(section), count, seed, epoch)
                 for name, make, section in sections

@@ -38,10 +38,6 @@ class Views:
     def __getitem__(self, batch: slice) -> Views:
         return Views(self.rows[batch], self.columns[batch], self.mirrored[batch], self.reflect)
 
-    def to(self, device: torch.device) -> Views:
-        """Return the same views on `device`."""
-        return Views(self.rows.to(device), self.columns.to(device), self.mirrored.to(device), self.reflect)
-
 
 def draw_views(count: int, crop: int, flip: bool, generator: torch.Generator, reflect: bool = False) -> Views:
     """Draw crop and flip of `count` images.
@@ -73,14 +69,13 @@ def alternating_flips(order: Tensor, seed: int, epoch: int) -> Tensor:
     depends on `seed` and its index alone.
 
     Args:
-        order: (count,) indices of the images in the source.
+        order: (count,) indices of the images in the source, on the CPU.
         seed: The run's seed.
         epoch: The epoch, counted from 0.
 
     Returns:
         (count,) bool, on the CPU.
     """
-    order = order.cpu()
     drawn = np.random.default_rng(stream(seed, "augment", "alternating_flip")).random(int(order.max()) + 1) < 0.5
     return torch.from_numpy(drawn)[order] ^ (epoch % 2 == 1)
 

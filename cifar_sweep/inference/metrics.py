@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from cifar_sweep.augment import Source
+from cifar_sweep.device.exchange import read
 from cifar_sweep.inference.image_predictions import PredictionLog
 from cifar_sweep.inference.precision import autocast
 from cifar_sweep.inference.tta import mean_logits
@@ -64,15 +65,18 @@ class Tally:
         if self.predictions is not None:
             self.predictions.add(logits, predicted, labels)
 
-    def finite(self) -> bool:
-        """Return whether the loss is finite; once it is not, the sum stays so. Waits for the device."""
-        return bool(torch.isfinite(self.loss))
-
     def means(self) -> tuple[float, float]:
-        """Return the mean loss and the accuracy in percent; both are NaN where the loss is not finite."""
-        if not self.finite():
+        """Return the mean loss and the accuracy in percent; both are NaN where the loss is not finite.
+
+        The host waits for the device once.
+        """
+        return self.means_of(*read(self.loss, self.correct))
+
+    def means_of(self, loss: float, correct: float) -> tuple[float, float]:
+        """Return `means` from `loss` and `correct` as they were read, for callers that read more at once."""
+        if not math.isfinite(loss):
             return math.nan, math.nan
-        return float(self.loss) / self.count, 100 * float(self.correct) / self.count
+        return loss / self.count, 100 * correct / self.count
 
 
 def measure(

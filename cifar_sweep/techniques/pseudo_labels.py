@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from cifar_sweep.augment import Source
 from cifar_sweep.data.formats import Images
+from cifar_sweep.device.exchange import send
 from cifar_sweep.inference.precision import autocast
 from cifar_sweep.recipe.pseudo import PseudoLabelRecipe
 
@@ -57,9 +58,9 @@ class PseudoLabels:
 
     Attributes:
         recipe: The threshold, and when labels are given.
-        unlabelled: (U,) indices of the images in a source.
-        truth: (U,) their true labels; None where they are unknown.
-        labels: (U,) classes of the latest labelling, `HIDDEN` where the network was not sure enough.
+        unlabelled: (U,) indices of the images in a source, on the device.
+        truth: (U,) their true labels; None where they are unknown. Kept on the CPU.
+        labels: (U,) classes of the latest labelling, on the CPU; `HIDDEN` where the network was not sure enough.
     """
 
     recipe: PseudoLabelRecipe
@@ -68,7 +69,10 @@ class PseudoLabels:
     labels: Tensor = field(init=False)
 
     def __post_init__(self) -> None:
-        self.labels = torch.full_like(self.unlabelled, HIDDEN)
+        # On the CPU, where an epoch's images are chosen and counted without waiting for a GPU.
+        self._index = self.unlabelled.cpu()
+        self.truth = None if self.truth is None else self.truth.cpu()
+        self.labels = torch.full_like(self._index, HIDDEN)
 
     def due(self, epoch: int) -> bool:
         """Return whether images are labelled after `epoch` finished epochs."""
@@ -81,11 +85,11 @@ class PseudoLabels:
     def label(self, network: nn.Module, source: Source, precision: Literal["fp32", "bf16"]) -> None:
         """Replace all labels by the predictions of `network` for the images as they are, without augmentation.
 
-        The network is left in evaluation mode.
+        The network is left in evaluation mode. The host waits for the device once.
         """
         network.eval()
         parts = torch.split(self.unlabelled, BATCH)
-        self.labels = torch.cat([self._predicted(network, source, part, precision) for part in parts])
+        self.labels = torch.cat([self._predicted(network, source, part, precision) for part in parts]).cpu()
 
     def _predicted(
         self, network: nn.Module, source: Source, index: Tensor, precision: Literal["fp32", "bf16"]
@@ -104,15 +108,18 @@ class PseudoLabels:
         """Append the images that have a pseudo-label to those to train on. Neither argument is changed.
 
         Args:
-            train_index: (N,) indices of the images to train on.
+            train_index: (N,) indices of the images to train on, on the CPU.
             source: The stored images.
 
         Returns:
-            (N + labelled,) indices, and the source with the pseudo-labels.
+            (N + labelled,) indices, on the CPU, and the source with the pseudo-labels.
         """
         accepted = self._accepted
-        joining = self.unlabelled[accepted]
-        labels = source.labels.index_put((joining,), self.labels[accepted])
+        joining = self._index[accepted]
+        if not len(joining):
+            return train_index, source
+        places, given = send((joining, self.labels[accepted]), source.labels.device)
+        labels = source.labels.index_put((places,), given)
         return torch.cat([train_index, joining]), replace(source, labels=labels)
 
     def figures(self) -> dict[str, float]:
@@ -134,4 +141,4 @@ class PseudoLabels:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a `state_dict`."""
-        self.labels = state["labels"].to(self.unlabelled.device)
+        self.labels = state["labels"].cpu()

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
 from cifar_sweep.augment import Augmentation, Source
+from cifar_sweep.device.finite import FiniteCheck
 from cifar_sweep.inference.precision import autocast
 from cifar_sweep.models.network import Network
 from cifar_sweep.optim import learning_rate, make_optimizer, set_learning_rate
@@ -21,7 +22,7 @@ from cifar_sweep.recipe.pretrain import PretrainRecipe
 from cifar_sweep.schema import Shape
 from sweeps.workload import stream
 
-STEPS_BETWEEN_CHECKS = 25  # reading the loss makes a GPU wait, so not every step checks that it is finite
+STEPS_BETWEEN_CHECKS = 25  # few enough to cost nothing, and a divergence wastes no more than some steps
 WARMUP_DIVISOR = 10  # a tenth of the epochs warms up, as in the paper's appendix
 
 
@@ -81,7 +82,7 @@ class Pretraining:
         recipe: The settings of the pre-training.
         network: The network, trained in place.
         source: The stored images; their labels are not read.
-        index: (N,) indices of the images to train on.
+        index: (N,) indices of the images to train on, on the CPU.
         shape: The shape of the images.
         seed: Seed of all draws.
         precision: The arithmetic of the network.
@@ -109,7 +110,8 @@ class Pretraining:
             raise ValueError(
                 f"pretrain.batch_size is {recipe.batch_size} but there are only {count} images to train on"
             )
-        self._contrastive = ContrastiveNetwork(self.network, recipe.projection, self.seed).to(self.index.device)
+        self._device = self.source.pixels.device
+        self._contrastive = ContrastiveNetwork(self.network, recipe.projection, self.seed).to(self._device)
         adamw = OptimizerRecipe(name="adamw", lr=recipe.lr, weight_decay=recipe.weight_decay)
         self._optimizer = make_optimizer(adamw, self._contrastive)
         self._schedule = ScheduleRecipe(name="cosine", warmup_epochs=recipe.epochs // WARMUP_DIVISOR)
@@ -120,7 +122,7 @@ class Pretraining:
         return self.epoch >= self.recipe.epochs or (self.epoch > 0 and not math.isfinite(self.loss))
 
     def run_epoch(self) -> None:
-        """Train for one epoch; a last incomplete batch is left out."""
+        """Train for one epoch; a last incomplete batch is left out. The host waits for the device once, at its end."""
         started = time.perf_counter()
         self.loss = self._train_epoch()
         self.epoch += 1
@@ -130,17 +132,17 @@ class Pretraining:
             self._optimizer.state.clear()
 
     def _train_epoch(self) -> float:
-        size, count, device = self.recipe.batch_size, len(self.index), self.index.device
-        order = torch.randperm(count, generator=self._generator("order")).to(device)
+        size, count, finite = self.recipe.batch_size, len(self.index), FiniteCheck(self._device)
+        order = torch.randperm(count, generator=self._generator("order"))
         augmentations = self._augmentations(self.index[order])
         torch.manual_seed(stream(self.seed, "pretrain", "dropout", self.epoch))
         self._contrastive.train()
-        total, steps = torch.zeros((), dtype=torch.float64, device=device), count // size
+        total, steps = torch.zeros((), dtype=torch.float64, device=self._device), count // size
         for step in range(steps):
             batch = slice(step * size, (step + 1) * size)
             self._set_rate(step, steps)
-            total += self._step(augmentations, self.index[order[batch]], batch)
-            if step % STEPS_BETWEEN_CHECKS == 0 and not torch.isfinite(total):
+            total += self._step(augmentations, batch)
+            if step % STEPS_BETWEEN_CHECKS == 0 and not finite(total):
                 break
         return float(total) / steps
 
@@ -148,9 +150,9 @@ class Pretraining:
         recipe, steps_done = self.recipe, self.epoch * steps + step
         set_learning_rate(self._optimizer, learning_rate(self._schedule, recipe.lr, steps_done, steps, recipe.epochs))
 
-    def _step(self, augmentations: list[Augmentation], index: Tensor, batch: slice) -> Tensor:
-        views = torch.cat([augmentation.batch(self.source, index, batch)[0] for augmentation in augmentations])
-        with autocast(self.precision, self.index.device):
+    def _step(self, augmentations: list[Augmentation], batch: slice) -> Tensor:
+        views = torch.cat([drawn.batch(self.source, drawn.order[batch], batch)[0] for drawn in augmentations])
+        with autocast(self.precision, self._device):
             first, second = self._contrastive(views).chunk(2)
         loss = nt_xent(first, second, self.recipe.temperature)
         self._optimizer.zero_grad(set_to_none=True)
@@ -159,10 +161,10 @@ class Pretraining:
         return loss.detach()
 
     def _augmentations(self, order: Tensor) -> list[Augmentation]:
-        """Return the augmentation of each of the two views, drawn from a seed of its own."""
+        """Return the augmentation of each of the two views of the images `order` (N,), drawn from its own seed."""
         views = self.recipe.views(self.shape.channels)
         seeds = (stream(self.seed, "pretrain", "view", number) for number in range(2))
-        count, device = len(order), self.index.device
+        count, device = len(order), self._device
         return [Augmentation.drawn(views, self.shape, count, seed, self.epoch, device, order) for seed in seeds]
 
     def _generator(self, purpose: str) -> torch.Generator:

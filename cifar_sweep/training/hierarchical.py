@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from cifar_sweep.device.exchange import read
+from cifar_sweep.device.finite import FiniteCheck
 from cifar_sweep.inference.image_predictions import PredictionLog
 from cifar_sweep.inference.metrics import BATCH, Tally
 from cifar_sweep.inference.precision import autocast
 from cifar_sweep.inference.trained import STATE
 from cifar_sweep.inference.tta import mean_logits
 from cifar_sweep.models import build
-from cifar_sweep.models.architectures.hierarchical import Hierarchical, level_accuracies
+from cifar_sweep.models.architectures.hierarchical import Hierarchical, level_shares
 from cifar_sweep.models.initial_weights import initialise
 from cifar_sweep.models.network import Network
 from cifar_sweep.models.recipes.hierarchical import HierarchicalRecipe
@@ -94,7 +97,8 @@ class HierarchyTrainer:
         """Whether the last epoch is done or early stopping has ended the training."""
         return self.stopped or self.epoch >= self.recipe.epochs
 
-    @property
+    # Made once: its lists of classes are copied to the device.
+    @cached_property
     def evaluated(self) -> Hierarchical:
         """The network to validate and save: the levels as one, averaged ones with `ema`."""
         coarse, *fine = (level.evaluated for level in self.levels)
@@ -114,12 +118,7 @@ class HierarchyTrainer:
             that of the whole would take a further pass over the training images.
         """
         started = time.perf_counter()
-        rows: list[dict[str, float]] = []
-        for level in self.levels:
-            rows.append(level.run_epoch())
-            if math.isnan(rows[-1]["train_loss"]):
-                break
-        training = _combined(rows, [len(level.images.train) for level in self.levels])
+        training = _combined(self._train_levels(), [len(level.images.train) for level in self.levels])
         train_s = time.perf_counter() - started
         validation = self._validation_metrics(diverged=math.isnan(training["train_loss"]))
         self.epoch += 1
@@ -127,14 +126,34 @@ class HierarchyTrainer:
         return {
             **training,
             **validation,
-            "lr": rows[0]["lr"],
+            "lr": self.levels[0].rate,
             "seconds": time.perf_counter() - started,
             "images_per_s": sum(map(_images_per_epoch, self.levels)) / train_s,
         }
 
+    def _train_levels(self) -> list[tuple[float, float]]:
+        """Train every level for an epoch, up to one that diverges; return mean loss and accuracy of each.
+
+        The host waits for the device once, after the last level.
+        """
+        tallies: list[Tally] = []
+        finite = FiniteCheck(self.images.train.device)
+        for level in self.levels:
+            tallies.append(level.train_epoch())
+            level.end_epoch()
+            if not finite(tallies[-1].loss):
+                break
+        sums = read(*(number for tally in tallies for number in (tally.loss, tally.correct)))
+        return [
+            tally.means_of(loss, correct) for tally, loss, correct in zip(tallies, sums[::2], sums[1::2], strict=True)
+        ]
+
     @torch.no_grad()
-    def validate(self) -> tuple[Tally, dict[str, float]]:
-        """Return loss, accuracy and confusions of the whole on the held-out images, and the accuracy of each level."""
+    def validate(self) -> tuple[Tally, dict[str, Tensor]]:
+        """Return the tally of the whole on the held-out images, and the `level_shares` by the names of `LEVEL_METRICS`.
+
+        The host does not wait for the device.
+        """
         network, source, index = self.evaluated.eval(), self.images.source, self.images.validation
         predictions = PredictionLog() if self.keeps_predictions else None
         tally, all_logits = Tally.empty(index.device, self.recipe.data.shape.classes, predictions), []
@@ -144,17 +163,19 @@ class HierarchyTrainer:
                 logits = mean_logits(lambda seen: network(source.scaling(seen)), source.gather(batch), self.recipe.tta)
             tally.add(cross_entropy(logits, labels), logits, labels)
             all_logits.append(logits)
-        accuracies = level_accuracies(network, torch.cat(all_logits), source.labels[index])
-        return tally, {f"val_{name}": value for name, value in accuracies.items()}
+        shares = level_shares(network, torch.cat(all_logits), source.labels[index])
+        return tally, {f"val_{name}": share for name, share in shares.items()}
 
     def _validation_metrics(self, diverged: bool) -> dict[str, float]:
         if len(self.images.validation) == 0:
             return {}
         if diverged:
             return dict.fromkeys(("val_loss", "val_accuracy", *LEVEL_METRICS), math.nan)
-        tally, accuracies = self.validate()
+        tally, shares = self.validate()
         self.confusion, self.predictions = tally.confusion, tally.predictions
-        loss, accuracy = tally.means()
+        loss, correct, *of_levels = read(tally.loss, tally.correct, *shares.values())
+        loss, accuracy = tally.means_of(loss, correct)
+        accuracies = {name: 100 * share for name, share in zip(shares, of_levels, strict=True)}
         return {"val_loss": loss, "val_accuracy": accuracy, **accuracies}
 
     def save(self, folder: Path) -> None:
@@ -221,23 +242,23 @@ def _group_images(images: TrainingSet, network: Hierarchical, group: int) -> Tra
     return replace(images, source=source, train=train, validation=images.validation[:0])
 
 
-def _combined(rows: list[dict[str, float]], sizes: list[int]) -> dict[str, float]:
+def _combined(means: list[tuple[float, float]], sizes: list[int]) -> dict[str, float]:
     """Return the training figures of the whole from those of its levels, all NaN where a level has diverged.
 
     Args:
-        rows: The figures of the levels, coarse first; a level that has diverged is the last.
+        means: Mean loss and accuracy of the levels, coarse first, up to one that has diverged.
         sizes: Number of images of each level.
     """
     names = ("train_loss", "train_coarse_accuracy", "train_fine_accuracy")
-    if math.isnan(rows[-1]["train_loss"]):
+    if any(math.isnan(loss) for loss, _ in means):
         return dict.fromkeys(names, math.nan)
-    coarse, *fine = rows
+    (coarse_loss, coarse_accuracy), *fine = means
     shares = [size / sum(sizes[1:]) for size in sizes[1:]]
     loss, accuracy = (
-        sum(share * row[name] for share, row in zip(shares, fine, strict=True))
-        for name in ("train_loss", "train_accuracy")
+        sum(share * figure for share, figure in zip(shares, figures, strict=True))
+        for figures in zip(*fine, strict=True)
     )
-    return dict(zip(names, (coarse["train_loss"] + loss, coarse["train_accuracy"], accuracy), strict=True))
+    return dict(zip(names, (coarse_loss + loss, coarse_accuracy, accuracy), strict=True))
 
 
 def _images_per_epoch(level: Trainer) -> int:

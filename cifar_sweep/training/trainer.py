@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from cifar_sweep.augment import Augmentation, Mixed, Source
+from cifar_sweep.device.finite import FiniteCheck
 from cifar_sweep.inference.image_predictions import PredictionLog
 from cifar_sweep.inference.metrics import Tally, tally_images
 from cifar_sweep.inference.precision import resolve_precision
@@ -32,7 +33,7 @@ from cifar_sweep.training.training_set import TrainingSet
 from cifar_sweep.transfer import freeze
 from sweeps.workload import Run, stream
 
-STEPS_BETWEEN_CHECKS = 25  # reading the loss makes a GPU wait, so not every step checks that it is finite
+STEPS_BETWEEN_CHECKS = 25  # few enough to cost nothing, and a divergence wastes no more than some steps
 
 
 def draw_seed(recipe: Recipe, run: Run) -> int:
@@ -82,6 +83,8 @@ class Trainer:
 
     def __post_init__(self) -> None:
         self.device = self.images.train.device
+        # Also on the CPU, where the order of an epoch is drawn, so that no epoch fetches it from a GPU.
+        self._train_index = self.images.train.cpu()
         self.precision = resolve_precision(self.recipe.precision, self.device.type)
         self.eager = Eager(self.network, self.objective, self.precision)
         self.execution: Execution = self.eager
@@ -125,7 +128,7 @@ class Trainer:
         if recipe.pseudo_labels is not None:
             self.pseudo = PseudoLabels(recipe.pseudo_labels, images.unlabelled, images.truth)
         if recipe.pretrain is not None:
-            index = torch.cat([images.train, images.unlabelled])
+            index = torch.cat([images.train, images.unlabelled]).cpu()
             self.pretraining = Pretraining(
                 recipe.pretrain, self.network, images.source, index, recipe.data.shape, self.seed, self.precision
             )
@@ -156,50 +159,65 @@ class Trainer:
             `train_loss` and `val_loss` in nats, `train_accuracy` and `val_accuracy` in percent, `lr` at the last step,
             `seconds` of training and validation, `images_per_s` of training alone, and the figures of the techniques.
             Without held-out images there are no `val_` figures. `seconds` of the first epoch include pre-training.
+            The host waits for the device twice: for the figures of training, whose time is taken then, and for those
+            of validation.
         """
         started = time.perf_counter()
-        index, source = self._training_images()
-        tally = self._train_epoch(index, source)
+        tally = self.train_epoch()
         train_loss, train_accuracy = tally.means()
         train_s = time.perf_counter() - started
         validation = self._validation_metrics(diverged=math.isnan(train_loss))
         pretraining_s = self.pretraining.seconds if self.pretraining and self.epoch == 0 else 0.0
-        self.epoch += 1
-        self.stopped = self.patience.stops(self.epoch, validation.get("val_accuracy"))
+        self.end_epoch(validation.get("val_accuracy"))
         return {
             "train_loss": train_loss,
             "train_accuracy": train_accuracy,
             **validation,
             **{name: figure for part in self._techniques().values() for name, figure in part.figures().items()},
-            "lr": float(self.optimizer.param_groups[0]["lr"]),
+            "lr": self.rate,
             "seconds": pretraining_s + time.perf_counter() - started,
             "images_per_s": tally.count / train_s,
         }
 
-    def _training_images(self) -> tuple[Tensor, Source]:
-        """Return the index and source of this epoch's images; pseudo-labelled ones follow the others."""
-        images = self.images
-        if self.pseudo is None:
-            return images.train, images.source
-        if self.pseudo.due(self.epoch):
-            self.pseudo.label(self.evaluated, images.source, self.precision)
-        return self.pseudo.extend(images.train, images.source)
+    @property
+    def rate(self) -> float:
+        """The body's learning rate at the last step."""
+        return float(self.optimizer.param_groups[0]["lr"])
 
-    def _train_epoch(self, index: Tensor, source: Source) -> Tally:
-        """Train on the images `index` (N,) of `source` in random order; a last incomplete batch is left out."""
+    def end_epoch(self, accuracy: float | None = None) -> None:
+        """Count an epoch and decide whether training stops early, by its validation accuracy in percent, if any."""
+        self.epoch += 1
+        self.stopped = self.patience.stops(self.epoch, accuracy)
+
+    def _training_images(self) -> tuple[Tensor, Source]:
+        """Return the index, on the CPU, and source of this epoch's images; pseudo-labelled ones follow the others."""
+        source = self.images.source
+        if self.pseudo is None:
+            return self._train_index, source
+        if self.pseudo.due(self.epoch):
+            self.pseudo.label(self.evaluated, source, self.precision)
+        return self.pseudo.extend(self._train_index, source)
+
+    def train_epoch(self) -> Tally:
+        """Train on all images in random order; a last incomplete batch is left out.
+
+        A loss that is not finite ends the epoch early. The host does not wait for the device, but to give
+        pseudo-labels.
+        """
+        index, source = self._training_images()
         recipe, size, count = self.recipe, self.recipe.images_per_step, len(index)
-        order = index[torch.randperm(count, generator=self._generator("order")).to(self.device)]
+        order = index[torch.randperm(count, generator=self._generator("order"))]
         drawn = Augmentation.drawn(recipe.augment, recipe.data.shape, count, self.seed, self.epoch, self.device, order)
         self.begin_epoch()
-        tally, steps = Tally.empty(self.device), count // size
+        tally, steps, finite = Tally.empty(self.device), count // size, FiniteCheck(self.device)
         for step in range(steps):
             batch = slice(step * size, (step + 1) * size)
             steps_done = self.epoch * steps + step
             apply_schedule(recipe.schedule, self.optimizer, recipe.optimizer.lr, steps_done, steps, recipe.epochs)
-            self._step(drawn, source, order[batch], batch, tally)
+            self._step(drawn, source, batch, tally)
             if self.lookahead is not None:
                 self.lookahead.update(self.network, steps_done + 1, recipe.epochs * steps)
-            if step % STEPS_BETWEEN_CHECKS == 0 and not tally.finite():
+            if step % STEPS_BETWEEN_CHECKS == 0 and not finite(tally.loss):
                 break
         return tally
 
@@ -210,8 +228,8 @@ class Trainer:
         freeze(self.network, self.recipe.transfer, self.epoch)
         self.execution.begin_epoch()
 
-    def _step(self, drawn: Augmentation, source: Source, index: Tensor, batch: slice, tally: Tally) -> None:
-        mixed = drawn.mix(*drawn.batch(source, index, batch), batch)
+    def _step(self, drawn: Augmentation, source: Source, batch: slice, tally: Tally) -> None:
+        mixed = drawn.mix(*drawn.batch(source, drawn.order[batch], batch), batch)
         loss, logits = self.learn(mixed)
         tally.add(loss, logits, mixed.labels)
 

@@ -126,14 +126,15 @@ def _losses(recipe: Recipe, run: Run, rates: Sequence[float]) -> Iterator[float]
 
 def batches(recipe: Recipe, images: TrainingSet, seed: int) -> Iterator[Mixed]:
     """Yield batches of the training images without end, in the order and with the draws of a run's epochs."""
-    count, size, device, epoch = len(images.train), recipe.images_per_step, images.train.device, 0
+    index, size, device, epoch = images.train.cpu(), recipe.images_per_step, images.train.device, 0
+    count = len(index)
     while True:
         shuffled = torch.Generator().manual_seed(stream(seed, "order", epoch))
-        order = images.train[torch.randperm(count, generator=shuffled).to(device)]
+        order = index[torch.randperm(count, generator=shuffled)]
         drawn = Augmentation.drawn(recipe.augment, recipe.data.shape, count, seed, epoch, device, order)
         for start in range(0, count - size + 1, size):
             batch = slice(start, start + size)
-            yield drawn.mix(*drawn.batch(images.source, order[batch], batch), batch)
+            yield drawn.mix(*drawn.batch(images.source, drawn.order[batch], batch), batch)
         epoch += 1
 
 

@@ -31,7 +31,7 @@ def drawn(make_run: Callable[..., Run], recipe: Recipe, seed: int = 1, epochs: i
     trainer, seen = Trainer.start(recipe, make_run(seed=seed)), []
     trainer.network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].clone()))
     for _ in range(epochs):
-        trainer._train_epoch(trainer.images.train, trainer.images.source)
+        trainer.train_epoch()
         trainer.epoch += 1
     return seen
 
@@ -157,7 +157,7 @@ def test_an_epoch_without_crops_shows_each_training_image_once(make_recipe, make
     trainer = Trainer.start(make_recipe(augment__crop=0), make_run())
     seen: list[torch.Tensor] = []
     trainer.network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    trainer._train_epoch(trainer.images.train, trainer.images.source)
+    trainer.train_epoch()
     expected, _ = trainer.images.source.batch(trainer.images.train)
     assert {tuple(i.flatten().tolist()) for i in torch.cat(seen)} == {tuple(i.flatten().tolist()) for i in expected}
 
@@ -174,7 +174,7 @@ def test_a_diverging_run_does_not_finish_its_epoch(make_recipe, make_run, monkey
     monkeypatch.setattr(trainer_module, "STEPS_BETWEEN_CHECKS", 5)
     recipe = make_recipe(optimizer__lr=1e30, model__norm="none", schedule__warmup_epochs=0, batch_size=8)
     trainer = Trainer.start(recipe, make_run())
-    assert trainer._train_epoch(trainer.images.train, trainer.images.source).count <= 6 * 8 < 256
+    assert trainer.train_epoch().count <= 6 * 8 < 256
 
 
 def test_weights_that_break_only_after_the_last_step_show_in_the_validation(make_recipe, make_run):
@@ -217,7 +217,7 @@ def test_each_part_changes_the_training(make_recipe, make_run, curve, part, chan
 
 def test_clipping_bounds_the_gradient_of_a_step(make_recipe, make_run):
     trainer = Trainer.start(make_recipe(regularization__grad_clip=0.01), make_run())
-    trainer._train_epoch(trainer.images.train, trainer.images.source)
+    trainer.train_epoch()
     norms = [parameter.grad.norm() for parameter in trainer.network.parameters()]
     assert float(torch.stack(norms).norm()) <= 0.0101
 

@@ -31,7 +31,7 @@ def shown(make_run: Callable[..., Run], recipe: Recipe, **fields: Any) -> Tensor
     trainer, seen = Trainer.start(recipe, make_run(**fields)), []
     trainer.network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].clone()))
     for _ in range(2):
-        trainer._train_epoch(trainer.images.train, trainer.images.source)
+        trainer.train_epoch()
         trainer.epoch += 1
     return torch.cat(seen)
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import log_softmax
 
 from cifar_sweep import models
+from cifar_sweep.device.exchange import read
 from cifar_sweep.models.initial_draws import Draw
 from cifar_sweep.models.network import Network
 from cifar_sweep.models.recipes.hierarchical import HierarchicalRecipe
@@ -97,6 +98,12 @@ def level_accuracies(network: nn.Module, logits: Tensor, labels: Tensor) -> dict
         `coarse_accuracy`, of the group by the coarse level, and `fine_accuracy`, of the class among those of the true
         group; empty for any other network.
     """
+    shares = level_shares(network, logits, labels)
+    return {name: 100 * share for name, share in zip(shares, read(*shares.values()), strict=True)}
+
+
+def level_shares(network: nn.Module, logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    """Return `level_accuracies` as shares () of 1 in float64, on the device, for callers that read more at once."""
     if not isinstance(network, Hierarchical):
         return {}
     group = network.group_of[labels]
@@ -107,4 +114,4 @@ def level_accuracies(network: nn.Module, logits: Tensor, labels: Tensor) -> dict
         "coarse_accuracy": coarse.argmax(dim=1) == group,
         "fine_accuracy": logits.masked_fill(outside, -torch.inf).argmax(dim=1) == labels,
     }
-    return {name: 100 * float(hits.double().mean()) for name, hits in correct.items()}
+    return {name: hits.double().mean() for name, hits in correct.items()}
