@@ -24,14 +24,17 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 
 
 class SampledConv2d(nn.Conv2d):
-    """A 1x1 convolution with a stride, computed as one without a stride on every stride-th pixel. Same numbers.
+    """A 1x1 convolution with a stride, on a CPU computed as one without a stride on every stride-th pixel.
 
-    oneDNN's strided kernel corrupts the heap in its backward pass (found with valgrind: torch 2.15, AVX2 without
-    AVX-512, one thread, channels last, fewer than 8 input channels).
+    The numbers are the same. oneDNN's strided kernel corrupts the heap in its backward pass (found with valgrind: torch
+    2.15, AVX2 without AVX-512, one thread, channels last, fewer than 8 input channels). On other devices taking the
+    pixels out first would only cost time.
     """
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, width, H, W) -> (B, out, H / stride, W / stride), rounded up."""
+        if features.device.type != "cpu":
+            return super().forward(features)
         rows, columns = self.stride
         sampled = features[:, :, ::rows, ::columns].contiguous(memory_format=torch.channels_last)
         return conv2d(sampled, self.weight, self.bias)

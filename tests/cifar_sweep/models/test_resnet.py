@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from cifar_sweep.models import build
 from cifar_sweep.models.initial_weights import initialise
@@ -121,6 +122,29 @@ def test_a_strided_pointwise_convolution_is_torchs_own(stride: int, size: int):
     theirs.load_state_dict(ours.state_dict())
     images = torch.rand(2, 3, size, size)
     torch.testing.assert_close(ours(images), theirs(images))
+
+
+class Convolutions(TorchDispatchMode):
+    """Notes the stride of each convolution that runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.strides: list[list[int]] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch.ops.aten.convolution.default:
+            self.strides.append(args[3])
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize(("device", "stride"), [("cpu", 1), ("meta", 3)])
+def test_pixels_are_taken_out_before_a_strided_pointwise_convolution_on_a_cpu_only(device: str, stride: int):
+    layer = SampledConv2d(3, 5, 1, 3).to(device)
+    with Convolutions() as convolutions:
+        result = layer(torch.rand(2, 3, 8, 8, device=device))
+    assert convolutions.strides == [[stride, stride]]
+    assert result.shape == (2, 5, 3, 3)
+    assert list(layer.state_dict()) == ["weight", "bias"]
 
 
 def test_no_strided_pointwise_convolution_is_computed_by_onednn():
