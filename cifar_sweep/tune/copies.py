@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,21 +66,21 @@ def train_copies(
     Returns:
         The result of each copy. One that died or was killed says so in its `failure`.
     """
-    with tempfile.TemporaryDirectory(prefix="sweep-copies-") as scratch:
-        running = [_CopyProcess(recipe, site, seconds, Path(scratch) / str(number)) for number in range(copies)]
+    with tempfile.TemporaryDirectory(prefix="sweep-copies-") as scratch, ExitStack() as started:
+        running: list[_CopyProcess] = []
+        for number in range(copies):
+            running.append(_CopyProcess(recipe, site, seconds, Path(scratch) / str(number)))
+            started.callback(running[-1].close)
         # The waits below end when a process dies, so killing them all is enough to end this call in time.
         timer = threading.Timer(timeout_s, _kill, [running])
+        started.callback(timer.cancel)
         timer.start()
-        try:
-            if all(copy.wait_until_ready() for copy in running):
-                for copy in running:
-                    copy.go()
-            else:
-                _kill(running)
-            return [copy.result() for copy in running]
-        finally:
-            timer.cancel()
+        if all(copy.wait_until_ready() for copy in running):
+            for copy in running:
+                copy.go()
+        else:
             _kill(running)
+        return [copy.result() for copy in running]
 
 
 def _kill(copies: Sequence[_CopyProcess]) -> None:
@@ -135,6 +136,14 @@ class _CopyProcess:
         """Kill the process and wait for its end."""
         self._process.kill()
         self._process.wait()
+
+    def close(self) -> None:
+        """Kill the process if it still runs, and close its pipes."""
+        self.kill()
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None
+            with suppress(BrokenPipeError):  # what it has not read is dropped
+                pipe.close()
 
     def _send(self, content: bytes) -> None:
         stdin = self._process.stdin

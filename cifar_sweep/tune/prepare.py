@@ -16,7 +16,7 @@ from cifar_sweep.recipe.data import READING, SHAPES
 from cifar_sweep.techniques.distillation import require_teacher
 from cifar_sweep.training.initial import class_embeddings
 from cifar_sweep.transfer import require_weights
-from cifar_sweep.tune.batch import auto_batch_size
+from cifar_sweep.tune.auto_batch import settle_batch_size
 from cifar_sweep.tune.execution import settle_execution
 from sweeps.workload import Prepared, Site
 
@@ -42,7 +42,7 @@ def prepare_study(recipe: Recipe, site: Site) -> Prepared:
     images, split, unlabelled = _require_inputs(recipe, site)
     settings: dict[str, Any] = {"precision": resolve_precision(recipe.precision, site.device)}
     if recipe.batch_size == AUTO:
-        settings["batch_size"] = auto_batch_size(recipe, site)
+        settings["batch_size"] = settle_batch_size(recipe, site)
     elif recipe.images_per_step > len(split.train):
         raise ValueError(f"batch_size is {recipe.batch_size} but there are only {len(split.train)} training images")
     # Last: ways of execution are timed with the batch size and the precision of the trials.
