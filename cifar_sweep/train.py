@@ -14,6 +14,7 @@ from contextlib import contextmanager
 import torch
 
 from cifar_sweep.data.classes import names_of
+from cifar_sweep.device.memory import peak_memory
 from cifar_sweep.inference.trained import STATE
 from cifar_sweep.models.recipes.hierarchical import HierarchicalRecipe
 from cifar_sweep.recipe import Recipe
@@ -38,7 +39,8 @@ def train_network(recipe: Recipe, run: Run) -> Iterator[dict[str, float]]:
 
     Yields:
         The figures of an epoch: mean cross-entropies in nats, accuracies in percent, `lr` of the last step, `seconds`
-        of training and validation, `images_per_s` of training alone. A final run has no `val_` figures.
+        of training and validation, `images_per_s` of training alone. A final run has no `val_` figures. On a GPU also
+        `gpu_memory_mib` (see `peak_memory`).
 
     Raises:
         OutOfMemory: A step does not fit the device.
@@ -68,7 +70,7 @@ def _epochs(recipe: Recipe, run: Run) -> Iterator[dict[str, float]]:
         if trainer.finished and not diverged:
             _record_validation(trainer, recipe, run)
         # Before the state is saved: an epoch that is killed in between is trained again and recorded again.
-        yield figures
+        yield {**figures, **peak_memory(run.device)}
         if diverged:
             return
         _save(trainer, run)

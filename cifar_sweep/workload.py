@@ -51,7 +51,8 @@ def train(recipe: Recipe, run: Run) -> Iterator[Mapping[str, float]]:
 
     Yields:
         Per epoch `train_loss`, `train_accuracy`, `val_loss`, `val_accuracy`, `lr`, `seconds` and `images_per_s`, with
-        accuracies in percent. A final run trains on the validation images too and has no `val_` figures.
+        accuracies in percent. A final run trains on the validation images too and has no `val_` figures. On a GPU also
+        `gpu_memory_mib`, the most memory that the trial's tensors have taken.
     """
     from cifar_sweep.train import train_network
 

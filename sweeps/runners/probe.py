@@ -20,12 +20,11 @@ from pathlib import Path
 from sweeps.io.files import write_atomic
 from sweeps.runners.protocol import End, Epoch, Event, Job, Preemption
 from sweeps.runners.worker import execute
+from sweeps.workload.protocol import GPU_MEMORY
 
 EPOCHS = 2  # the first one pays for imports, data and warm-up
 TIMEOUT_S = 900.0
 KIB = 1024
-GPU_MEMORY = "gpu_memory_mib"
-"""The metric by which a workload reports its peak GPU memory, in MiB."""
 
 
 @dataclass(frozen=True)

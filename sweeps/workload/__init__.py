@@ -15,6 +15,7 @@ from sweeps.io.errors import Unavailable
 from sweeps.trial.seeds import stream
 from sweeps.workload.loader import load
 from sweeps.workload.protocol import (
+    GPU_MEMORY,
     BadWorkload,
     DuplicatePolicy,
     Exported,
@@ -43,6 +44,7 @@ _MODULES = {
 }
 
 __all__ = [
+    "GPU_MEMORY",
     "BadWorkload",
     "DuplicatePolicy",
     "Exported",

@@ -14,6 +14,10 @@ from sweeps.io.errors import UserError
 Metrics = Mapping[str, float]
 """The metrics of one epoch, or of one labelled set, by name: plain numbers, or percentages (`Workload.percentages`)."""
 
+GPU_MEMORY = "gpu_memory_mib"
+"""The metric by which a workload may report the most GPU memory that a trial has held so far, in MiB. `sweep plan` and
+the tables of a report show it; on a CPU it is left out."""
+
 
 class BadWorkload(UserError):
     """There is no workload of this name, or it lacks a function that was asked of it."""

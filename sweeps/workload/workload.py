@@ -82,7 +82,8 @@ class Workload:
 
         Yields:
             The metrics once per epoch, as numbers by name; the study's metric is one of them. A run in which it, or a
-            loss, is not finite has diverged. A run with `run.final` yields no metric that starts with `val_`.
+            loss, is not finite has diverged. A run with `run.final` yields no metric that starts with `val_`. A metric
+            of the name `GPU_MEMORY` is shown beside the costs of the trials.
         """
         return self._train(recipe, run)
 

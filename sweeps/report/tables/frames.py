@@ -17,6 +17,7 @@ from sweeps.formatting import setting
 from sweeps.storage.results import COMPLETE, ENDED, Results
 from sweeps.trial.arm import BASELINE
 from sweeps.trial.trial import Status, Trial
+from sweeps.workload.protocol import GPU_MEMORY
 
 TOP = 10
 COSTS = ("parameters", "trainable_parameters", "macs")
@@ -25,7 +26,7 @@ BEFORE = ("trial", "status", "role")
 MEASURED = (*COSTS, "epochs trained", "seconds")
 AFTER = ("seed", "started", "finished", "reason")
 IMPUTED = "chance level: the run diverged"
-RARE = ("worker deaths", "drift", "imputed")  # left out unless some trial has a value
+RARE = ("worker deaths", "drift", "imputed")  # left out unless some trial has a value, as is GPU_MEMORY
 NEVER_COMPLETED = (
     Status.PRUNED,
     Status.DIVERGED,
@@ -86,15 +87,13 @@ def trials_table(findings: Findings, trials: Iterable[Trial] | None = None) -> p
     """
     results = findings.results
     keys = setting_keys(results)
-    facts = (*BEFORE, results.study.metric.name, *MEASURED, *AFTER, *RARE)
+    facts = (*BEFORE, results.study.metric.name, *MEASURED, GPU_MEMORY, *AFTER, *RARE)
     settings = [setting_column(key, {*facts, "rank"}) for key in keys]
     baseline = findings.baseline_trial
-    rows = [
-        _row(trial, keys, BASELINE if trial is baseline else None)
-        for trial in (results.trials if trials is None else trials)
-    ]
+    shown = results.trials if trials is None else tuple(trials)
+    rows = [_row(trial, keys, BASELINE if trial is baseline else None) for trial in shown]
     columns = [*BEFORE, results.study.metric.name, *MEASURED, *settings, *AFTER, *RARE]
-    return _without_empty(frame_of(rows, columns))
+    return _with_gpu_memory(_without_empty(frame_of(rows, columns)), shown, findings)
 
 
 def best_table(findings: Findings, top: int = TOP) -> pd.DataFrame:
@@ -167,8 +166,8 @@ def with_last_epochs(
         last_epochs: The metrics by stage and number, as in `Findings.last_epochs`.
     """
     rows = [last_epochs.get((trial.stage, trial.number), {}) for trial in trials]
-    names = dict.fromkeys(name for row in rows for name in row)
     taken = set(frame.columns)
+    names = dict.fromkeys(name for row in rows for name in row if name != GPU_MEMORY or name not in taken)
     columns = {f"{name} (metric)" if name in taken else name: [row.get(name) for row in rows] for name in names}
     return frame.assign(**{name: pd.Series(values, dtype=object) for name, values in columns.items()})
 
@@ -201,6 +200,16 @@ def _row(trial: Trial, keys: list[str], role: str | None) -> list[Any]:
         *(trial.seed, *times, trial.reason or None),
         *(trial.deaths or None, trial.drift or None, None),
     ]
+
+
+def _with_gpu_memory(frame: pd.DataFrame, trials: Sequence[Trial], findings: Findings) -> pd.DataFrame:
+    """Return a frame of trials with the peak of their GPU memory after their time, where it was measured."""
+    last = findings.last_epochs
+    peaks = [last.get((trial.stage, trial.number), {}).get(GPU_MEMORY) for trial in trials]
+    if any(peak is not None for peak in peaks):
+        after_time = len(BEFORE) + 1 + len(MEASURED)  # the metric is between them
+        frame.insert(after_time, GPU_MEMORY, pd.Series(peaks, dtype=object))
+    return frame
 
 
 def _without_empty(frame: pd.DataFrame) -> pd.DataFrame:

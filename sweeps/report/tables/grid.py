@@ -12,6 +12,7 @@ from sweeps.formatting import MISSING, MetricFormat, duration, setting
 from sweeps.io.escape import latex_text, markdown_text
 from sweeps.report.tables.frames import COSTS, missing
 from sweeps.report.tables.interval import Interval
+from sweeps.workload.protocol import GPU_MEMORY
 
 # How the cells of a column become text; a column without an entry is written like a setting.
 Formats = Mapping[str, Callable[[Any], str]]
@@ -86,12 +87,13 @@ def formats(words: MetricFormat, metric: str) -> Formats:
     """Return the formats of the columns of facts; `metric` is the name of the metric's column."""
     counts = dict.fromkeys((*COSTS, "trials", "epochs"), _count)
     times = {"seconds": lambda seconds: duration(float(seconds))}
-    return {metric: words.show, **counts, **times}
+    return {GPU_MEMORY: lambda peak: f"{peak:,.0f}", metric: words.show, **counts, **times}
 
 
 def titles(words: MetricFormat, metric: str) -> Titles:
     """Return the titles of the columns of facts."""
-    return {metric: words.label, "trainable_parameters": "trainable parameters", "macs": "MACs", "seconds": "time"}
+    costs = {"trainable_parameters": "trainable parameters", "macs": "MACs", "seconds": "time"}
+    return {GPU_MEMORY: "GPU memory (MiB)", metric: words.label, **costs}
 
 
 def _count(value: Any) -> str:

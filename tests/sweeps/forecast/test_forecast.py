@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +211,13 @@ def test_probe_turns_work_into_hours(tmp_path: Path) -> None:
     assert any(text.startswith("the budget of ") for text in study_plan.cautions)
     assert stage(study_plan, "final").budget_hours == pytest.approx(1e-9)
     assert "budget up to here" in rendered(study_plan)
+
+
+def test_memory_on_the_gpu_is_shown_where_the_probe_has_measured_it(tmp_path: Path) -> None:
+    study_plan, on_cpu = planned(tmp_path), Probe(2.0, 9.0, 500.0)
+    on_gpu = replace(on_cpu, gpu_memory_mib=1234.4)
+    assert "on the GPU" not in rendered(replace(study_plan, probe=on_cpu))
+    assert "500 MiB of memory; 1,234 MiB on the GPU" in rendered(replace(study_plan, probe=on_gpu))
 
 
 def test_probe_that_fails_leaves_times_unknown(tmp_path: Path) -> None:
