@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cifar_sweep.optim.groups import with_gradients
+from cifar_sweep.optim.foreach import ForeachOptimizer, add_scaled, without_overflow
 
 
-class Lion(torch.optim.Optimizer):
+class Lion(ForeachOptimizer):
     """The Lion optimizer.
 
     Every weight moves by exactly the learning rate, which should therefore be 3 to 10 times smaller than AdamW's.
@@ -35,27 +35,15 @@ class Lion(torch.optim.Optimizer):
         """
         super().__init__(params, {"lr": lr, "betas": betas, "weight_decay": weight_decay})
 
-    @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """Update every parameter that has a gradient. Closures are not supported."""
-        for group in self.param_groups:
-            parameters, gradients = with_gradients(group["params"])
-            if parameters:
-                self._update(group, parameters, gradients)
-
-    def _update(self, group: dict[str, Any], parameters: list[Tensor], gradients: list[Tensor]) -> None:
-        momenta = [self._momentum(parameter) for parameter in parameters]
+    def _update(
+        self, group: dict[str, Any], parameters: list[Tensor], gradients: list[Tensor], overflow: Tensor | None
+    ) -> None:
+        momenta = self._running_means("momentum", parameters)
+        rate, gradients = without_overflow(group["lr"], gradients, momenta, overflow)
         interpolation, decay = group["betas"]
         # The direction and the momentum weigh the same gradient differently; the direction uses the old momentum.
         directions = torch._foreach_lerp(momenta, gradients, 1 - interpolation)
         torch._foreach_sign_(directions)
-        torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
-        torch._foreach_add_(parameters, directions, alpha=-group["lr"])
+        torch._foreach_mul_(parameters, 1 - rate * group["weight_decay"])
+        add_scaled(parameters, directions, -rate)
         torch._foreach_lerp_(momenta, gradients, 1 - decay)
-
-    def _momentum(self, parameter: Tensor) -> Tensor:
-        state = self.state[parameter]
-        if not state:
-            state["momentum"] = torch.zeros_like(parameter)
-        momentum: Tensor = state["momentum"]
-        return momentum

@@ -7,13 +7,13 @@ Jordan et al. 2024, https://kellerjordan.github.io/posts/muon. torch.optim.Muon 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from cifar_sweep.optim.groups import with_gradients
+from cifar_sweep.optim.foreach import ForeachOptimizer, add_scaled, without_overflow
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # the author's quintic: steepest at zero, so small singular values rise fast
 ITERATIONS = 5
@@ -46,7 +46,7 @@ def orthogonalise(matrices: Tensor) -> Tensor:
     return (current.mT if rows > columns else current).to(matrices.dtype)
 
 
-class Muon(torch.optim.Optimizer):
+class Muon(ForeachOptimizer):
     """The Muon optimizer: groups with `orthogonal` true take Muon's step, others AdamW's.
 
     A convolution's weight (out, in, k, k) counts as the matrix (out, in·k·k). An orthogonal update is multiplied by
@@ -75,22 +75,28 @@ class Muon(torch.optim.Optimizer):
         muon_defaults = {"lr": lr, "weight_decay": weight_decay, "orthogonal": True}
         super().__init__(params, {**muon_defaults, "momentum": momentum, "nesterov": nesterov, "betas": betas})
 
-    @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """Update every parameter that has a gradient. Closures are not supported."""
-        for group in self.param_groups:
-            parameters, gradients = with_gradients(group["params"])
-            if parameters:
-                torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
-                (self._orthogonal_step if group["orthogonal"] else self._adam_step)(group, parameters, gradients)
+    def _update(
+        self, group: dict[str, Any], parameters: list[Tensor], gradients: list[Tensor], overflow: Tensor | None
+    ) -> None:
+        if group["orthogonal"]:
+            self._orthogonal_step(group, parameters, gradients, overflow)
+        elif isinstance(group["lr"], Tensor):
+            self._fused_adam_step(group, parameters, gradients, overflow)
+        else:
+            self._adam_step(group, parameters, gradients)
 
-    def _orthogonal_step(self, group: dict[str, Any], parameters: list[Tensor], gradients: list[Tensor]) -> None:
+    def _orthogonal_step(
+        self, group: dict[str, Any], parameters: list[Tensor], gradients: list[Tensor], overflow: Tensor | None
+    ) -> None:
         momenta = self._running_means("momentum", parameters)
+        rate, gradients = without_overflow(group["lr"], gradients, momenta, overflow)
+        torch._foreach_mul_(parameters, 1 - rate * group["weight_decay"])
         torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])
         directions = torch._foreach_lerp(gradients, momenta, group["momentum"]) if group["nesterov"] else momenta
-        torch._foreach_add_(parameters, _orthogonal_updates(directions), alpha=-group["lr"])
+        add_scaled(parameters, _orthogonal_updates(directions), -rate)
 
     def _adam_step(self, group: dict[str, Any], parameters: list[Tensor], gradients: list[Tensor]) -> None:
+        torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
         means, squares = self._running_means("mean", parameters), self._running_means("square", parameters)
         first, second = group["betas"]
         torch._foreach_lerp_(means, gradients, 1 - first)
@@ -102,29 +108,87 @@ class Muon(torch.optim.Optimizer):
         torch._foreach_add_(scales, ADAM_EPSILON)
         torch._foreach_addcdiv_(parameters, means, scales, [-group["lr"] / (1 - first**step) for step in steps])
 
-    def _running_means(self, name: str, parameters: Sequence[Tensor]) -> list[Tensor]:
-        """Return the running mean called `name` of each parameter, zero at first."""
-        for parameter in parameters:
-            if name not in self.state[parameter]:
-                self.state[parameter][name] = torch.zeros_like(parameter)
-        return [self.state[parameter][name] for parameter in parameters]
+    def _fused_adam_step(
+        self, group: dict[str, Any], parameters: list[Tensor], gradients: list[Tensor], overflow: Tensor | None
+    ) -> None:
+        """Do the same in one operation, with steps counted on the device: no number of the host changes."""
+        means, squares = self._running_means("mean", parameters), self._running_means("square", parameters)
+        steps = [self._step_on_device(parameter) for parameter in parameters]
+        torch._foreach_add_(steps, 1)
+        first, second = group["betas"]
+        torch._fused_adamw_(
+            parameters,
+            gradients,
+            means,
+            squares,
+            [],
+            steps,
+            lr=group["lr"],
+            beta1=first,
+            beta2=second,
+            weight_decay=group["weight_decay"],
+            eps=ADAM_EPSILON,
+            amsgrad=False,
+            maximize=False,
+            found_inf=overflow,
+        )
+        if overflow is not None:
+            torch._foreach_sub_(steps, overflow)  # a skipped step does not count
 
     def _count_step(self, parameter: Tensor) -> int:
         """Count a step of a parameter: parameters that were frozen for a while have had fewer than others."""
-        count: int = self.state[parameter].get("step", 0) + 1
+        count = int(self.state[parameter].get("step", 0)) + 1
         self.state[parameter]["step"] = count
         return count
 
+    def _step_on_device(self, parameter: Tensor) -> Tensor:
+        """Return the count of a parameter's steps () as torch's fused step takes it."""
+        count = self.state[parameter].get("step", 0)
+        if not isinstance(count, Tensor):
+            count = torch.full((), float(count), device=parameter.device)
+            self.state[parameter]["step"] = count
+        return count
 
-def _orthogonal_updates(directions: Sequence[Tensor]) -> list[Tensor]:
-    """Return the orthogonal update for each direction; matrices of one shape are iterated as one batch."""
+
+def _orthogonal_updates(directions: list[Tensor]) -> list[Tensor]:
+    """Return the orthogonal update for each direction; matrices of one shape are iterated as one batch.
+
+    On a GPU all directions are cast to bfloat16 at once, and all updates back.
+    """
+    on_gpu = directions[0].is_cuda
+    updates = _cast(directions, torch.bfloat16) if on_gpu else list(directions)
     members_by_shape: dict[tuple[int, int], list[int]] = defaultdict(list)
     for index, direction in enumerate(directions):
         members_by_shape[len(direction), direction.numel() // len(direction)].append(index)
-    updates: list[Tensor] = list(directions)
     for (rows, columns), members in members_by_shape.items():
-        matrices = orthogonalise(torch.stack([directions[index].flatten(1) for index in members]))
-        matrices *= max(1, rows / columns) ** 0.5
+        matrices = orthogonalise(torch.stack([_matrix(updates[index]) for index in members]))
+        if rows > columns:
+            matrices *= (rows / columns) ** 0.5
         for index, matrix in zip(members, matrices, strict=True):
-            updates[index] = matrix.reshape(directions[index].shape)
-    return updates
+            updates[index] = _as_weight(matrix, directions[index])
+    return _cast(updates, torch.float32) if on_gpu else updates
+
+
+def _cast(tensors: list[Tensor], dtype: torch.dtype) -> list[Tensor]:
+    made = [torch.empty_like(tensor, dtype=dtype) for tensor in tensors]
+    torch._foreach_copy_(made, tensors)
+    return made
+
+
+def _matrix(weight: Tensor) -> Tensor:
+    """Return a weight as a matrix; on a GPU with the columns as they lie in memory, which saves a copy.
+
+    The order of the columns does not matter to an orthogonal update, but it does to the last digit of its sums.
+    """
+    return (weight.movedim(1, -1) if _is_channels_last(weight) else weight).flatten(1)
+
+
+def _as_weight(matrix: Tensor, weight: Tensor) -> Tensor:
+    """Return what `_matrix` made of a weight in that weight's shape."""
+    if _is_channels_last(weight):
+        return matrix.view(weight.movedim(1, -1).shape).movedim(-1, 1)
+    return matrix.reshape(weight.shape)
+
+
+def _is_channels_last(weight: Tensor) -> bool:
+    return weight.is_cuda and weight.ndim == 4 and weight.is_contiguous(memory_format=torch.channels_last)
