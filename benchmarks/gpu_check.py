@@ -21,6 +21,7 @@ import torch
 
 from benchmarks.common import write_result
 from cifar_sweep.augment import Augmentation
+from cifar_sweep.device.exchange import send
 from cifar_sweep.recipe import Recipe
 from cifar_sweep.training.trainer import Trainer
 from cifar_sweep.tune.copies import train_copies
@@ -129,9 +130,10 @@ def data_path(recipe: Recipe, site: Site, seconds: float) -> float:
         while (took := time.perf_counter() - started) < seconds:
             order = index[torch.randperm(len(index))]
             drawn = Augmentation.drawn(recipe.augment, recipe.data.shape, len(order), 0, epoch, trainer.device, order)
+            [order] = send([order], trainer.device)
             for start in range(0, len(order) - size + 1, size):
                 batch = slice(start, start + size)
-                drawn.mix(*drawn.batch(images.source, drawn.order[batch], batch), batch)
+                drawn.mix(*drawn.batch(images.source, order[batch], batch), batch)
                 count += size
             if site.device == "cuda":
                 torch.cuda.synchronize()

@@ -24,14 +24,12 @@ class Augmentation:
     """The augmentation of one epoch: crop and flip, then the operations, then MixUp or CutMix.
 
     Attributes:
-        order: (count,) indices of the images in the source, in the order in which they are trained on.
         views: Crop and flip of each image, by its position in the epoch.
         steps: The operations that are on, in the order of application.
         mixing: The settings of MixUp and CutMix, or None where both are off.
         mix_seed: The seed from which the mixing of each batch is drawn.
     """
 
-    order: Tensor
     views: Views
     steps: tuple[Step, ...]
     mixing: Mix | None
@@ -58,7 +56,7 @@ class Augmentation:
             count: Number of images in the epoch, in the order in which they are trained on.
             seed: The run's seed.
             epoch: The epoch, counted from 0.
-            device: Where order and views are put. The draws of operations stay on the CPU.
+            device: Where the views are put. The draws of operations stay on the CPU.
             order: (count,) indices of the images in the source, on the CPU; the alternating flip depends on them. By
                 default 0 to `count` - 1.
 
@@ -68,11 +66,9 @@ class Augmentation:
         check(recipe, shape)
         settings = recipe.during(epoch)
         sections = [(name, make, getattr(settings, name)) for name, make in OPERATIONS.items()]
-        order = torch.arange(count) if order is None else order
-        views = _draw_views(settings, order, seed, epoch)
-        order, rows, columns, mirrored = send((order, views.rows, views.columns, views.mirrored), device)
+        views = _draw_views(settings, torch.arange(count) if order is None else order, seed, epoch)
+        rows, columns, mirrored = send((views.rows, views.columns, views.mirrored), device)
         return cls(
-            order=order,
             views=Views(rows, columns, mirrored, views.reflect),
             steps=tuple(
                 Step.of_epoch(name, make(section), count, seed, epoch)

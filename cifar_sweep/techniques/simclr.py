@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
 from cifar_sweep.augment import Augmentation, Source
+from cifar_sweep.device.exchange import send
 from cifar_sweep.device.finite import FiniteCheck
 from cifar_sweep.inference.precision import autocast
 from cifar_sweep.models.network import Network
@@ -133,15 +134,16 @@ class Pretraining:
 
     def _train_epoch(self) -> float:
         size, count, finite = self.recipe.batch_size, len(self.index), FiniteCheck(self._device)
-        order = torch.randperm(count, generator=self._generator("order"))
-        augmentations = self._augmentations(self.index[order])
+        order = self.index[torch.randperm(count, generator=self._generator("order"))]
+        augmentations = self._augmentations(order)
+        [order] = send([order], self._device)
         torch.manual_seed(stream(self.seed, "pretrain", "dropout", self.epoch))
         self._contrastive.train()
         total, steps = torch.zeros((), dtype=torch.float64, device=self._device), count // size
         for step in range(steps):
             batch = slice(step * size, (step + 1) * size)
             self._set_rate(step, steps)
-            total += self._step(augmentations, batch)
+            total += self._step(augmentations, order[batch], batch)
             if step % STEPS_BETWEEN_CHECKS == 0 and not finite(total):
                 break
         return float(total) / steps
@@ -150,8 +152,8 @@ class Pretraining:
         recipe, steps_done = self.recipe, self.epoch * steps + step
         set_learning_rate(self._optimizer, learning_rate(self._schedule, recipe.lr, steps_done, steps, recipe.epochs))
 
-    def _step(self, augmentations: list[Augmentation], batch: slice) -> Tensor:
-        views = torch.cat([drawn.batch(self.source, drawn.order[batch], batch)[0] for drawn in augmentations])
+    def _step(self, augmentations: list[Augmentation], index: Tensor, batch: slice) -> Tensor:
+        views = torch.cat([augmentation.batch(self.source, index, batch)[0] for augmentation in augmentations])
         with autocast(self.precision, self._device):
             first, second = self._contrastive(views).chunk(2)
         loss = nt_xent(first, second, self.recipe.temperature)

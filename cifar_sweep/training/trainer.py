@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from cifar_sweep.augment import Augmentation, Mixed, Source
+from cifar_sweep.device.exchange import send
 from cifar_sweep.device.finite import FiniteCheck
 from cifar_sweep.inference.image_predictions import PredictionLog
 from cifar_sweep.inference.metrics import Tally, tally_images
@@ -208,13 +209,14 @@ class Trainer:
         recipe, size, count = self.recipe, self.recipe.images_per_step, len(index)
         order = index[torch.randperm(count, generator=self._generator("order"))]
         drawn = Augmentation.drawn(recipe.augment, recipe.data.shape, count, self.seed, self.epoch, self.device, order)
+        [order] = send([order], self.device)
         self.begin_epoch()
         tally, steps, finite = Tally.empty(self.device), count // size, FiniteCheck(self.device)
         for step in range(steps):
             batch = slice(step * size, (step + 1) * size)
             steps_done = self.epoch * steps + step
             apply_schedule(recipe.schedule, self.optimizer, recipe.optimizer.lr, steps_done, steps, recipe.epochs)
-            self._step(drawn, source, batch, tally)
+            self._step(drawn, source, order[batch], batch, tally)
             if self.lookahead is not None:
                 self.lookahead.update(self.network, steps_done + 1, recipe.epochs * steps)
             if step % STEPS_BETWEEN_CHECKS == 0 and not finite(tally.loss):
@@ -228,8 +230,8 @@ class Trainer:
         freeze(self.network, self.recipe.transfer, self.epoch)
         self.execution.begin_epoch()
 
-    def _step(self, drawn: Augmentation, source: Source, batch: slice, tally: Tally) -> None:
-        mixed = drawn.mix(*drawn.batch(source, drawn.order[batch], batch), batch)
+    def _step(self, drawn: Augmentation, source: Source, index: Tensor, batch: slice, tally: Tally) -> None:
+        mixed = drawn.mix(*drawn.batch(source, index, batch), batch)
         loss, logits = self.learn(mixed)
         tally.add(loss, logits, mixed.labels)
 

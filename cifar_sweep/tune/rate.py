@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from cifar_sweep.augment import Augmentation, Mixed
+from cifar_sweep.device.exchange import send
 from cifar_sweep.device.generators import forked_generators
 from cifar_sweep.inference.precision import autocast, resolve_precision
 from cifar_sweep.optim import make_optimizer, set_learning_rate
@@ -132,9 +133,10 @@ def batches(recipe: Recipe, images: TrainingSet, seed: int) -> Iterator[Mixed]:
         shuffled = torch.Generator().manual_seed(stream(seed, "order", epoch))
         order = index[torch.randperm(count, generator=shuffled)]
         drawn = Augmentation.drawn(recipe.augment, recipe.data.shape, count, seed, epoch, device, order)
+        [order] = send([order], device)
         for start in range(0, count - size + 1, size):
             batch = slice(start, start + size)
-            yield drawn.mix(*drawn.batch(images.source, drawn.order[batch], batch), batch)
+            yield drawn.mix(*drawn.batch(images.source, order[batch], batch), batch)
         epoch += 1
 
 
