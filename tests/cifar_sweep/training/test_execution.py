@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil  # type: ignore[import-untyped]
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -286,3 +288,20 @@ def test_copy_that_cannot_train_says_why(make_recipe, tmp_path: Path):
     (result,) = train_copies(recipe, Site(tmp_path, "cpu"), copies=1, seconds=0.1)
     assert "its process ended with status 1" in result.failure
     assert str(tmp_path) in result.failure
+
+
+def test_interrupted_copies_leave_no_process(make_recipe, data_dir: Path, monkeypatch: pytest.MonkeyPatch):
+    def children() -> list[psutil.Process]:
+        return list(psutil.Process().children())
+
+    begin = subprocess.Popen.__init__
+
+    def second_is_interrupted(process: subprocess.Popen[bytes], *arguments: Any, **options: Any) -> None:
+        if children():
+            raise KeyboardInterrupt
+        begin(process, *arguments, **options)
+
+    monkeypatch.setattr(subprocess.Popen, "__init__", second_is_interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train_copies(make_recipe(), Site(data_dir, "cpu"), copies=2, seconds=0.1)
+    assert children() == []

@@ -16,7 +16,6 @@ from cifar_sweep.recipe import Recipe
 from cifar_sweep.tune import auto_batch
 from cifar_sweep.tune.auto_batch import CODE, RESULT, measure_apart
 from cifar_sweep.tune.batch import auto_batch_size
-from cifar_sweep.tune.copies import train_copies
 from cifar_sweep.workload import prepare
 from sweeps.workload import Site, Unavailable
 
@@ -106,19 +105,3 @@ def test_process_ends_with_its_parent(make_recipe: Callable[..., Recipe], data_d
     # The end of the input is what a dead parent leaves.
     done = subprocess.run([sys.executable, "-c", CODE, request], stdin=subprocess.DEVNULL, capture_output=True)
     assert (done.returncode, done.stdout) == (1, b"")
-
-
-def test_interrupted_copies_leave_no_process(
-    make_recipe: Callable[..., Recipe], site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    begin = subprocess.Popen.__init__
-
-    def second_fails(process: subprocess.Popen[bytes], *arguments: object, **options: object) -> None:
-        if children():
-            raise KeyboardInterrupt
-        begin(process, *arguments, **options)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(subprocess.Popen, "__init__", second_fails)
-    with pytest.raises(KeyboardInterrupt):
-        train_copies(make_recipe(), site, copies=2, seconds=0.1)
-    assert children() == []
