@@ -17,7 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from sweeps.workload import Prepared, Run, Site, Unavailable
+from sweeps.workload import DeviceLost, Prepared, Run, Site, Unavailable
+
+device_lost = (
+    False  # from the fault "lost" on, every run of this process fails, as after an error inside a GPU's kernel
+)
 
 
 class OutOfMemory(MemoryError):
@@ -69,6 +73,7 @@ class Toy:
 
 def train(recipe: Toy, run: Run) -> Iterator[Mapping[str, float]]:
     """Yield `val_accuracy` and `train_loss` after each epoch."""
+    _require_device()
     state = json.loads((run.restored / "state.json").read_text()) if run.restored else {"epoch": 0, "sum": 0.0}
     for epoch in range(state["epoch"] + 1, recipe.epochs + 1):
         noise = np.random.default_rng([run.seed, epoch]).normal(0, 0.01)
@@ -94,6 +99,7 @@ def train(recipe: Toy, run: Run) -> Iterator[Mapping[str, float]]:
 def evaluate(recipe: Toy, run: Run, entries: Sequence[Any]) -> Iterator[tuple[str, Mapping[str, float]]]:
     """Yield the metrics of the test set and of each entry, each a point lower; log the opening in `opened.txt`."""
     run.require("test")
+    _require_device()
     assert run.restored is not None
     if recipe.fault == "no model":
         raise RuntimeError("the model cannot be read")
@@ -189,6 +195,9 @@ def _go_wrong(fault: str, metrics: dict[str, float], run: Run) -> dict[str, floa
     if fault == "crowded" and not (run.folder / "crowded").exists():
         (run.folder / "crowded").touch()
         raise MemoryError("beside others the toy is too large")
+    if fault == "lost always" or (fault == "lost" and not (run.folder / "lost").exists()):
+        (run.folder / "lost").touch()
+        _lose_device()
     if fault == "die always" or (fault == "die" and not (run.folder / "died").exists()):
         (run.folder / "died").touch()
         os.kill(os.getpid(), signal.SIGKILL)
@@ -213,6 +222,17 @@ def _go_wrong(fault: str, metrics: dict[str, float], run: Run) -> dict[str, floa
     if fault == "nothing":
         return {}
     return metrics
+
+
+def _lose_device() -> None:
+    global device_lost
+    device_lost = True
+    _require_device()
+
+
+def _require_device() -> None:
+    if device_lost:
+        raise DeviceLost("CUDA error: an illegal memory access was encountered\nCompile with TORCH_USE_CUDA_DSA")
 
 
 def _mismeasure(fault: str, measured: dict[str, float]) -> dict[str, float]:

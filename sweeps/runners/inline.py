@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing, suppress
 
-from sweeps.runners.protocol import Decision, Job, Scheduler, dispatch
+from sweeps.runners.protocol import Decision, DeviceLoss, Job, RunnerLost, Scheduler, dispatch
 from sweeps.runners.watchdog import Alarm, GraceOver
 from sweeps.runners.worker import execute
 
@@ -16,7 +16,11 @@ class InlineRunner:
         self._alarm: Alarm | None = None
 
     def run(self, scheduler: Scheduler) -> None:
-        """Train jobs one after another until the scheduler has none or is stopping."""
+        """Train jobs one after another until the scheduler has none or is stopping.
+
+        Raises:
+            RunnerLost: The device has failed, and this process can never use it again.
+        """
         # GraceOver ends the run from inside a workload. By then `scheduler.stopping` is true, and the interrupted trial
         # stays unfinished in the storage, so leaving here loses no more than the epoch under way.
         with suppress(GraceOver), Alarm() as self._alarm:
@@ -42,3 +46,8 @@ def _train(job: Job, scheduler: Scheduler, alarm: Alarm) -> None:
                 return
             if dispatch(event, job, scheduler) is Decision.STOP or scheduler.stopping:
                 return
+            if isinstance(event, DeviceLoss):
+                raise RunnerLost(
+                    f"{job.stage} {job.number}: {event.outcome.reason}: this process can use its device no more, and "
+                    "the inline runner has no other one"
+                )

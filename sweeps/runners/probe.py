@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from sweeps.io.files import write_atomic
-from sweeps.runners.protocol import End, Epoch, Event, Job, Preemption
+from sweeps.runners.protocol import DeviceLoss, End, Epoch, Event, Job, Preemption
 from sweeps.runners.worker import execute
 from sweeps.workload.protocol import GPU_MEMORY
 
@@ -104,7 +104,7 @@ def measure(job: Job) -> Probe:
 
 
 def _failure_reason(event: Event) -> str:
-    if isinstance(event, End):
+    if isinstance(event, End | DeviceLoss):
         return event.outcome.reason
     return event.reason if isinstance(event, Preemption) else ""
 

@@ -15,6 +15,7 @@ from sweeps.io.errors import UserError
 from sweeps.trial.trial import Outcome
 
 MAX_WORKER_DEATHS = 3  # a trial continues from its checkpoint after so many deaths of its process; one more fails it
+MAX_DEVICE_LOSSES = 1  # likewise after so many losses of its device
 
 
 class RunnerError(UserError):
@@ -75,6 +76,7 @@ class Job:
         stop_file: Where this file exists, the job ends as soon as it has saved its state.
         until: The epoch after which the job pauses. A workload that saves no state is stopped before its next epoch.
         timeout_s: Seconds without progress (the end of an epoch, or a checkpoint) after which the job fails.
+        share: The fraction of the device's memory for the trial.
     """
 
     stage: str
@@ -97,6 +99,7 @@ class Job:
     stop_file: Path | None = None
     until: int | None = None
     timeout_s: float | None = None
+    share: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -130,6 +133,21 @@ class End:
 
 
 @dataclass(frozen=True)
+class DeviceLoss:
+    """A job whose device failed in such a way that its process can never use it again: the last event of the process.
+
+    The runner must start no other job in that process, but end it, and then call `on_death`.
+
+    Attributes:
+        outcome: A failure, with the reason: how the trial ends if it is not tried again.
+        seconds: Device time since the job's previous event.
+    """
+
+    outcome: Outcome
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Preemption:
     """A job that stopped before its end and can be resumed from its latest checkpoint.
 
@@ -147,7 +165,7 @@ class Note:
     text: str
 
 
-Event = Epoch | End | Preemption | Note
+Event = Epoch | End | DeviceLoss | Preemption | Note
 
 
 class Scheduler(Protocol):
@@ -181,6 +199,12 @@ class Scheduler(Protocol):
     def on_end(self, job: Job, end: End) -> None:
         """Record the end of a job."""
 
+    def on_device_loss(self, job: Job, loss: DeviceLoss) -> Decision:
+        """Record that the process of a job has lost its device; after STOP the trial is over.
+
+        The end of the process follows: `on_death` gives the same answer then, and does not count it as a death.
+        """
+
     def on_preempted(self, job: Job, preemption: Preemption) -> None:
         """Handle a job that stopped before its end; a later call of `suggest`, or the next start, resumes it."""
 
@@ -195,13 +219,17 @@ def dispatch(event: Event, job: Job, scheduler: Scheduler) -> Decision:
     """Pass an event of `job` to the scheduler.
 
     Returns:
-        CONTINUE while the job is to continue; STOP where the scheduler stopped it, or it has ended or was preempted.
+        CONTINUE while the job is to continue, and after a loss of the device, until the process has ended; STOP where
+        the scheduler stopped it, or it has ended or was preempted.
     """
     match event:
         case Epoch():
             return scheduler.on_epoch(job, event)
         case Note():
             scheduler.on_note(job, event)
+            return Decision.CONTINUE
+        case DeviceLoss():
+            scheduler.on_device_loss(job, event)
             return Decision.CONTINUE
         case Preemption():
             scheduler.on_preempted(job, event)

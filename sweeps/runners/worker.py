@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from numbers import Real
 from typing import Any
 
 from sweeps.artifacts.checkpoint import CheckpointFolder
 from sweeps.artifacts.layout import CHECKPOINT, WITH_PREDICTIONS
 from sweeps.io.disk import Unwritable
-from sweeps.runners.protocol import End, Epoch, Event, Job, Note, Preemption
+from sweeps.runners.protocol import DeviceLoss, End, Epoch, Event, Job, Note, Preemption
 from sweeps.runners.watchdog import Hung, Watch, hung, timed_out
 from sweeps.trial.trial import Outcome, Status
 from sweeps.workload.loader import load
-from sweeps.workload.run import Preempted, Run
+from sweeps.workload.run import DeviceLost, Preempted, Run
 
 
 def execute(job: Job, watch: Watch | None = None) -> Iterator[Event]:
@@ -26,17 +26,29 @@ def execute(job: Job, watch: Watch | None = None) -> Iterator[Event]:
         watch: The watchdog to notify of progress; it is closed at the end.
 
     Yields:
-        An Epoch as each epoch ends, a Note where a checkpoint is damaged, and at last an End or a Preemption. An error
-        of the workload becomes an End with the reason, never an exception, so that the worker can take the next job.
+        An Epoch as each epoch ends, a Note where a checkpoint is damaged, and at last an End, a Preemption or a
+        DeviceLoss. An error of the workload becomes one of these with the reason, never an exception. After an End or a
+        Preemption the process can take the next job; after a DeviceLoss the runner must end it.
     """
     clock = _Stopwatch()
-    metrics_of_sets: dict[str, dict[str, float]] = {}
     watch = watch or Watch()
     # The watchdog ends a process without running Python, so the timeout is reported here, by the next process of the
     # trial, instead of training until the same place hangs again.
     if stacks := hung(job.folder):
         yield End(timed_out(job, stacks), clock.lap())
         return
+    try:
+        last = yield from _events(job, watch, clock)
+    finally:
+        watch.close()
+    # By now the workload's error is gone, with the frames in its traceback and what they hold, such as the memory of a
+    # device: whoever takes this event may start another trial there.
+    yield last
+
+
+def _events(job: Job, watch: Watch, clock: _Stopwatch) -> Generator[Event, None, Event]:
+    """Yield the events of a job but the last one, and return that."""
+    metrics_of_sets: dict[str, dict[str, float]] = {}
     try:
         run = open_run(job, watch)
         if note := _note_on_damage(run):
@@ -50,17 +62,16 @@ def execute(job: Job, watch: Watch | None = None) -> Iterator[Event]:
             metrics_of_sets = _evaluated(job, run, job.evaluate)
     # Preempted and Hung are no `Exception`s, so that a workload's own `except Exception` lets them through.
     except Preempted:
-        yield Preemption()
+        return Preemption()
     except Unwritable as error:  # a full disk is not the trial's fault: it stays unfinished and the study ends
-        yield Preemption(str(error))
+        return Preemption(str(error))
     except Hung as error:
-        yield End(timed_out(job, "".join(traceback.format_exception(error))), clock.lap())
+        return End(timed_out(job, "".join(traceback.format_exception(error))), clock.lap())
+    except DeviceLost as error:
+        return DeviceLoss(failure(error), clock.lap())
     except (Exception, SystemExit) as error:  # noqa: BLE001  (whatever a workload raises is its trial's outcome)
-        yield End(failure(error), clock.lap())
-    else:
-        yield End(Outcome(Status.COMPLETE), clock.lap(), metrics_of_sets)
-    finally:
-        watch.close()
+        return End(failure(error), clock.lap())
+    return End(Outcome(Status.COMPLETE), clock.lap(), metrics_of_sets)
 
 
 def failure(error: BaseException) -> Outcome:
@@ -104,6 +115,7 @@ def open_run(job: Job, watch: Watch | None = None) -> Run:
         seed=job.seed,
         split_seed=job.split_seed,
         device=job.device,
+        share=job.share,
         data_dir=job.data_dir,
         folder=job.folder,
         access=job.access,

@@ -9,7 +9,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from sweeps.io.errors import UserError
-from sweeps.runners.protocol import MAX_WORKER_DEATHS, Decision, End, Epoch, Job, Note, Preemption
+from sweeps.runners.protocol import (
+    MAX_DEVICE_LOSSES,
+    MAX_WORKER_DEATHS,
+    Decision,
+    DeviceLoss,
+    End,
+    Epoch,
+    Job,
+    Note,
+    Preemption,
+)
 from sweeps.runners.watchdog import was_hung
 from sweeps.stages.context import Context
 from sweeps.stats.goal import sign
@@ -49,6 +59,7 @@ class StageScheduler(ABC):
         self._storage = storage
         self._curves = {trial.number: dict(trial.curve) for trial in storage.trials()}
         self._running: dict[int, Job] = {}
+        self._device_lost: set[int] = set()  # the trials whose process has lost its device and is about to end
         self._failures_in_a_row = 0
         self._cached: dict[int, str] = {}  # the source of each running trial that the result cache supplies
 
@@ -155,6 +166,24 @@ class StageScheduler(ABC):
         value = self._value(job.number) if outcome.status is Status.COMPLETE else None
         self._finish(job.number, outcome, value, end.seconds)
 
+    def on_device_loss(self, job: Job, loss: DeviceLoss) -> Decision:
+        """Count that a trial lost its device. STOP after more than `MAX_DEVICE_LOSSES` times."""
+        losses = int(self._storage.noted(job.number, "device_losses") or 0) + 1
+        self._storage.annotate(job.number, device_losses=losses)
+        reason = loss.outcome.reason
+        if losses > MAX_DEVICE_LOSSES:
+            outcome = replace(loss.outcome, reason=f"its device failed {losses} times, at last with {reason}")
+            self.on_end(job, End(outcome, loss.seconds))
+            return Decision.STOP
+        self._device_lost.add(job.number)
+        self._context.budget.spend(self._storage.stage, job.number, loss.seconds)
+        epoch = max(self._curves[job.number], default=0)
+        self._context.observer.on_note(
+            f"{self._storage.stage} {job.number}: its device failed after epoch {epoch} ({reason}): once more from its "
+            "checkpoint, in a new process"
+        )
+        return Decision.CONTINUE
+
     def on_preempted(self, job: Job, preemption: Preemption) -> None:
         """Record that a job left at its checkpoint: it continues at the next start."""
         self._context.budget.leave(self._storage.stage, job.number)
@@ -166,6 +195,9 @@ class StageScheduler(ABC):
     def on_death(self, job: Job) -> Decision:
         """Count that the process of a trial died. STOP after `MAX_WORKER_DEATHS` times."""
         if was_hung(job.folder):  # the watchdog killed it; the next process reports the trial as failed
+            return Decision.CONTINUE
+        if job.number in self._device_lost:  # it ended itself
+            self._device_lost.remove(job.number)
             return Decision.CONTINUE
         deaths = int(self._storage.noted(job.number, "deaths") or 0) + 1
         self._storage.annotate(job.number, deaths=deaths)
@@ -215,6 +247,7 @@ class StageScheduler(ABC):
             job,
             workload=self._context.workload.name,
             device=site.device,
+            share=site.share,
             data_dir=site.data_dir,
             folder=self._storage.trial_folder(job.number),
             access=self.stage.access,

@@ -10,7 +10,7 @@ from typing import Any
 
 from sweeps.io.disk import Unwritable, explained
 from sweeps.io.errors import UserError
-from sweeps.runners.protocol import Decision, End, Epoch, Job, Note, Preemption, Scheduler
+from sweeps.runners.protocol import Decision, DeviceLoss, End, Epoch, Job, Note, Preemption, Scheduler
 from sweeps.stages.ablation.retune import Retuning
 from sweeps.stages.base import UnknownMetric
 from sweeps.stages.confirm.stage import NoCandidate
@@ -123,6 +123,18 @@ class StudyScheduler:
                 return
             part.on_end(job, end)
             self.failure = self.failure or part.failure
+
+    def on_device_loss(self, job: Job, loss: DeviceLoss) -> Decision:
+        """Record that the process of a job has lost its device. A job that starts again is live until then."""
+        with self._ending_errors():
+            part = self._part_of(job)
+            if part is not None:
+                decision = part.on_device_loss(job, loss)
+                self.failure = self.failure or part.failure
+                if decision is Decision.STOP:
+                    self._forget(job)
+                return decision
+        return Decision.STOP
 
     def on_preempted(self, job: Job, preemption: Preemption) -> None:
         """Record that a job left at its checkpoint: it continues when its stage hands it out again."""

@@ -27,7 +27,7 @@ from sweeps.workload.protocol import (
     Site,
     Tuned,
 )
-from sweeps.workload.run import Preempted, Run
+from sweeps.workload.run import DeviceLost, Preempted, Run
 from sweeps.workload.workload import Workload
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ _MODULES = {
 __all__ = [
     "GPU_MEMORY",
     "BadWorkload",
+    "DeviceLost",
     "DuplicatePolicy",
     "Exported",
     "ImageHashes",

@@ -22,6 +22,24 @@ class Preempted(BaseException):
     """
 
 
+class DeviceLost(Exception):
+    """The device of a run failed in such a way that this process can never use it again.
+
+    A workload raises it for what CUDA calls a sticky error (an illegal memory access, a failed assertion on the device,
+    an uncorrectable memory error), not for a device that is full. No other run is then started in this process: it
+    ends, and the run continues once from its latest checkpoint in a new process. A run to which it happens again has
+    failed.
+
+    Example:
+        try:
+            loss = step(batch)
+        except RuntimeError as error:
+            if "an illegal memory access was encountered" in str(error):
+                raise DeviceLost(str(error)) from error
+            raise
+    """
+
+
 @dataclass
 class Run:
     """One training, or one evaluation, of a workload.
@@ -43,6 +61,7 @@ class Run:
         stop_file: Where this file exists, the run ends at its next checkpoint.
         until: From this epoch on, the run ends at any checkpoint.
         on_saved: Called after each checkpoint.
+        share: The fraction of the device's memory for this run, above 0 and at most 1.
         keeps_predictions: Whether a workload that can should call `record_predictions`. The engine sets it for
             replicates and evaluations, not for trials of a search.
     """
@@ -62,6 +81,7 @@ class Run:
     until: int | None = None
     on_saved: Callable[[], None] | None = None
     keeps_predictions: bool = False
+    share: float = 1.0
 
     def require(self, *parts: str) -> None:
         """Check that the run may read parts of the data. Call it before opening a file of them.

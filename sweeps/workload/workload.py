@@ -9,6 +9,10 @@ is a workload too.
 The annotation of the first argument of `train`, a pydantic model or a dataclass, is the recipe: its fields are the
 settings that a study file may name. Metrics are plain numbers, except those that `percentages` names.
 
+What `train` or `evaluate` raises ends the trial as failed, a MemoryError (or a class named OutOfMemoryError) as out of
+memory. `sweeps.workload.DeviceLost` says that the process can use its device no more: it ends, and the trial continues
+once in a new one. The engine drops an error, with the frames in its traceback, before it reports the trial's end.
+
 Example:
     @dataclass(frozen=True)
     class Recipe:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import closing
 from dataclasses import dataclass
@@ -9,10 +10,12 @@ from typing import Any
 
 from ray import tune
 
-from sweeps.runners.protocol import Job
+from sweeps.runners.protocol import DeviceLoss, Job
 from sweeps.runners.ray.head import end_without_head
 from sweeps.runners.watchdog import Exit
 from sweeps.runners.worker import execute
+
+DEVICE_LOST = 1  # the exit status of a worker that has lost its device
 
 
 @dataclass(frozen=True)
@@ -40,4 +43,6 @@ def trainable(config: dict[str, Any]) -> None:
     # `tune.report` raises when Tune stops the trial; closing the generator then stops the watchdog at once.
     with closing(execute(job, watch)) as events:  # type: ignore[type-var]
         for event in events:
-            tune.report({"event": event})
+            tune.report({"event": event})  # returns when the driver has recorded it
+            if isinstance(event, DeviceLoss):
+                os._exit(DEVICE_LOST)  # Tune then gives this worker no other job

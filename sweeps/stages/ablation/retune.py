@@ -8,7 +8,7 @@ from typing import Any
 
 from sweeps.artifacts.layout import RETUNE
 from sweeps.recipe.keys import nested_in
-from sweeps.runners.protocol import Decision, End, Epoch, Job, Note, Preemption
+from sweeps.runners.protocol import Decision, DeviceLoss, End, Epoch, Job, Note, Preemption
 from sweeps.samplers.constraint_gate import ConstraintGate
 from sweeps.samplers.sampler import Sampler
 from sweeps.space.space import TOGGLE
@@ -75,6 +75,10 @@ class Retuning:
     def on_end(self, job: Job, end: End) -> None:
         """Record how a job ended."""
         self._searches[job.stage].on_end(job, end)
+
+    def on_device_loss(self, job: Job, loss: DeviceLoss) -> Decision:
+        """Record that the process of a job has lost its device."""
+        return self._searches[job.stage].on_device_loss(job, loss)
 
     def on_preempted(self, job: Job, preemption: Preemption) -> None:
         """Record that a job left before its end."""
