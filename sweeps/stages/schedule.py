@@ -55,6 +55,7 @@ class StudyScheduler:
         self._current: tuple[Stage, Scheduler] | None = next(self._parts, None)
         self.stage = self._current[0].name if self._current else ""
         self._live: dict[tuple[str, int], Job] = {}
+        self._accompanied: set[tuple[str, int]] = set()  # live jobs beside which another one has run
         self._to_run_alone: deque[Job] = deque()  # ran out of memory beside others
         self._alone: Job | None = None  # has the device for itself now
         self._deadline: float | None = None  # the end of the grace, on the monotonic clock, after an interrupt
@@ -94,6 +95,8 @@ class StudyScheduler:
             job = self._next_job()
             if job is not None:
                 self._live[job.stage, job.number] = job
+                if len(self._live) > 1:
+                    self._accompanied.update(self._live)
             return job
         return None
 
@@ -189,13 +192,15 @@ class StudyScheduler:
         return self._current[1]
 
     def _shares_device(self, job: Job) -> bool:
-        """Whether other jobs may use the device of `job`, so that running it alone may end otherwise."""
+        """Whether other jobs may have used the device of `job`, so that running it alone may end otherwise."""
         whole_gpu = job.device == "cuda" and self._context.study.resources.gpu_share >= 1
-        return len(self._live) > 1 and not whole_gpu
+        # The others may have ended since: a job that ran out of memory first measures what would fit.
+        return (job.stage, job.number) in self._accompanied and not whole_gpu
 
     def _forget(self, job: Job) -> None:
         """Note that a job has left its device, however it ended; the next one may start, if it had the device alone."""
         self._live.pop((job.stage, job.number), None)
+        self._accompanied.discard((job.stage, job.number))
         if self._alone is not None and (self._alone.stage, self._alone.number) == (job.stage, job.number):
             self._alone = None
 

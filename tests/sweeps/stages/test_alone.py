@@ -133,6 +133,25 @@ def test_study_goes_on_after_a_run_that_the_inline_runner_trained_alone(
     assert all(trial.ended for trial in result.results.trials)
 
 
+def test_run_whose_neighbour_ended_before_it_says_that_memory_ran_out_runs_again(tmp_path: Path) -> None:
+    class Slow(Crowded):
+        def run(self, scheduler: Scheduler) -> None:
+            first, second = scheduler.suggest(), scheduler.suggest()
+            assert first is not None
+            assert second is not None
+            trains(scheduler, first)
+            is_out_of_memory(scheduler, second)  # beside the first one; since then it has measured what would fit
+            self.alone = scheduler.suggest()
+            assert self.alone is not None
+            assert self.alone.number == second.number
+            is_out_of_memory(scheduler, self.alone)
+            InlineRunner().run(scheduler)
+
+    result = run(tmp_path, Slow(None), parameters={"lr": {"values": [0.1, 0.11, 0.12, 0.13]}})
+    assert result.results.trials[1].status is Status.OUT_OF_MEMORY
+    assert all(trial.ended for trial in result.results.trials)
+
+
 def test_budget_that_ends_beside_the_lone_run_ends_the_study_as_spent(tmp_path: Path) -> None:
     def takes_long(scheduler: Scheduler, job: Job) -> None:
         scheduler.on_epoch(job, Epoch(1, {"val_accuracy": 1.0}, 3600.0))
