@@ -9,25 +9,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import torch
 
 from cifar_sweep.data.classes import names_of
+from cifar_sweep.device.errors import OutOfMemory
 from cifar_sweep.device.memory import peak_memory
+from cifar_sweep.device.occupied import occupying
 from cifar_sweep.inference.trained import STATE
 from cifar_sweep.models.recipes.hierarchical import HierarchicalRecipe
 from cifar_sweep.recipe import Recipe
 from cifar_sweep.training.hierarchical import HierarchyTrainer
 from cifar_sweep.training.trainer import Trainer
-from cifar_sweep.tune import is_out_of_memory, out_of_memory_report
+from cifar_sweep.tune import out_of_memory_report
 from sweeps.workload import Run, Site
 
 __all__ = ["STATE", "OutOfMemory", "Trainer", "train_network"]
-
-
-class OutOfMemory(MemoryError):
-    """The device has too little memory for a step; the message has the peak and the largest batch size that fits."""
 
 
 def train_network(recipe: Recipe, run: Run) -> Iterator[dict[str, float]]:
@@ -44,17 +41,16 @@ def train_network(recipe: Recipe, run: Run) -> Iterator[dict[str, float]]:
 
     Raises:
         OutOfMemory: A step does not fit the device.
+        DeviceLost: The device failed, and this process can never use it again.
         Unavailable: The data, the initial weights or the teacher are missing.
         ValueError: They do not fit the recipe.
     """
     if run.device == "cpu":
         torch.set_num_threads(1)
-    try:
-        with _explained_out_of_memory(recipe, run):
-            yield from _epochs(recipe, run)
-    finally:
-        if run.device == "cuda":
-            torch.cuda.empty_cache()  # the process may wait for its next trial while others share the device
+    site = Site(run.data_dir, run.device, run.runs_dir, share=run.share)
+    yield from occupying(
+        run.device, _epochs(recipe, run), lambda: out_of_memory_report(recipe, site, recipe.images_per_step)
+    )
 
 
 def _epochs(recipe: Recipe, run: Run) -> Iterator[dict[str, float]]:
@@ -87,16 +83,3 @@ def _record_validation(trainer: Trainer | HierarchyTrainer, recipe: Recipe, run:
 def _save(trainer: Trainer | HierarchyTrainer, run: Run) -> None:
     with run.checkpoint() as folder:
         trainer.save(folder)
-
-
-@contextmanager
-def _explained_out_of_memory(recipe: Recipe, run: Run) -> Iterator[None]:
-    """Raise OutOfMemory in place of the errors by which allocators say that memory ran out."""
-    try:
-        yield
-        return
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-    # Outside the handler: the error's traceback keeps the tensors alive that fill the device.
-    raise OutOfMemory(out_of_memory_report(recipe, Site(run.data_dir, run.device), recipe.images_per_step))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from cifar_sweep.data.corruptions import corrupt
 from cifar_sweep.data.evaluation_sets import TEST, Corrupted, LabelledSet, labelled_sets, require_known_classes
 from cifar_sweep.data.formats import Images
 from cifar_sweep.data.split import load_test
+from cifar_sweep.device.occupied import occupying
 from cifar_sweep.inference.image_predictions import PredictionLog
 from cifar_sweep.inference.metrics import Tally, tally_images
 from cifar_sweep.inference.trained import Trained
@@ -43,28 +45,34 @@ def evaluate_network(recipe: Recipe, run: Run, entries: Sequence[Any]) -> Iterat
         PermissionError: The run may not read the test part; raised before any file is opened.
         ValueError: There is no checkpoint, an entry is wrong, or a set's images do not match the network.
         Unavailable: The files of a set are missing.
+        OutOfMemory: The images and the network do not fit the device.
+        DeviceLost: The device failed, and this process can never use it again.
     """
     run.require("test")
-    sets, channels = labelled_sets(recipe.data, entries), recipe.data.shape.channels
+    sets = labelled_sets(recipe.data, entries)
     if run.restored is None:
         raise ValueError("there is no checkpoint to evaluate: train first")
     if run.device == "cpu":
         torch.set_num_threads(1)
-    try:
-        trained = Trained.load(recipe, run.restored, torch.device(run.device))
-        # The test set is opened last: if anything else is missing, it stays closed.
-        collections, names = _load_collections(sets, recipe.data, run), names_of(recipe.data, run.data_dir)
-        test = load_test(recipe.data, run)
-        yield TEST, _measured(trained, test, SetRecord(run, TEST, names))
-        for labelled in sets:
-            if isinstance(labelled.source, Corrupted):
-                images, record = _corrupted(test, labelled.source, channels), SetRecord(run, labelled.name)
-            else:
-                images, record = collections[labelled.name], SetRecord(run, labelled.name, names)
-            yield labelled.name, _measured(trained, images, record)
-    finally:
-        if run.device == "cuda":
-            torch.cuda.empty_cache()  # the process may wait for its next trial while others share the device
+    yield from occupying(run.device, _measured_sets(recipe, run, run.restored, sets))
+
+
+def _measured_sets(
+    recipe: Recipe, run: Run, checkpoint: Path, sets: Sequence[LabelledSet]
+) -> Iterator[tuple[str, dict[str, float]]]:
+    """Yield the name and the metrics of the test set, then of `sets`, for the network in `checkpoint`."""
+    trained = Trained.load(recipe, checkpoint, torch.device(run.device))
+    # The test set is opened last: if anything else is missing, it stays closed.
+    collections, names = _load_collections(sets, recipe.data, run), names_of(recipe.data, run.data_dir)
+    test = load_test(recipe.data, run)
+    yield TEST, _measured(trained, test, SetRecord(run, TEST, names))
+    for labelled in sets:
+        if isinstance(labelled.source, Corrupted):
+            images = _corrupted(test, labelled.source, recipe.data.shape.channels)
+            record = SetRecord(run, labelled.name)
+        else:
+            images, record = collections[labelled.name], SetRecord(run, labelled.name, names)
+        yield labelled.name, _measured(trained, images, record)
 
 
 @dataclass(frozen=True)
@@ -115,7 +123,7 @@ def _corrupted(test: Images, corruption: Corrupted, channels: int) -> Images:
     return Images(pixels, test.labels, test.fit)
 
 
-def _load_collections(sets: list[LabelledSet], trained_on: DataRecipe, run: Run) -> dict[str, Images]:
+def _load_collections(sets: Sequence[LabelledSet], trained_on: DataRecipe, run: Run) -> dict[str, Images]:
     """Return the images of the sets that are collections of their own, by the set's name."""
     collections = {}
     for labelled in sets:

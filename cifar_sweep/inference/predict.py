@@ -14,6 +14,7 @@ from cifar_sweep.data.cache import load_images
 from cifar_sweep.data.classes import names_of
 from cifar_sweep.data.formats import Images
 from cifar_sweep.data.unlabelled import Unlabelled, read_unlabelled
+from cifar_sweep.device.occupied import Occupied
 from cifar_sweep.inference.shift import MOST_IMAGES, ChannelStatistics, channel_warnings, class_warnings
 from cifar_sweep.inference.trained import BATCH, Trained
 from cifar_sweep.inference.tta import parse_tta
@@ -38,7 +39,13 @@ def predict_images(recipe: Recipe, models: Sequence[Path], site: Site, source: P
         Unavailable: There is nothing at `source`.
         ValueError: `tta` is unknown, or `source` cannot be read or does not match the network.
     """
-    augmentation = recipe.tta if tta == RECIPE else parse_tta(tta)
+    with Occupied(site.device):
+        return _predictions(recipe, models, site, source, recipe.tta if tta == RECIPE else parse_tta(tta))
+
+
+def _predictions(
+    recipe: Recipe, models: Sequence[Path], site: Site, source: Path, augmentation: TestTimeAugmentation
+) -> Predictions:
     names = names_of(recipe.data, site.data_dir)
     images = read_unlabelled(source, recipe.data)
     networks = [Trained.load(recipe, model, torch.device(site.device)) for model in models]

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from cifar_sweep.augment import Scaling
 from cifar_sweep.augment.resize import apply_fit
+from cifar_sweep.device.errors import is_out_of_memory, loss
 from cifar_sweep.inference.precision import autocast, resolve_precision
 from cifar_sweep.inference.tta import mean_logits
 from cifar_sweep.models import build
@@ -63,6 +64,8 @@ class Trained:
             network.load_state_dict(state["network"])
             scaling = Scaling(**state["scaling"])
         except (RuntimeError, LookupError, TypeError, AttributeError) as error:
+            if loss(error):
+                raise
             reason = " ".join(str(error).split())[:REASON_WIDTH]
             raise Unavailable(f"{file} has another network than that of its recipe ({reason}…): {WAY_OUT}") from None
         network = network.to(device).to(memory_format=torch.channels_last).eval()
@@ -95,9 +98,10 @@ def _read(file: Path, device: torch.device) -> Any:
     """Read a checkpoint's file onto `device`. Raises Unavailable where it cannot be read."""
     try:
         return torch.load(file, map_location=device, weights_only=True)
-    except torch.OutOfMemoryError:
-        raise
     except OSError as error:
         raise Unavailable(f"{file} cannot be read ({error.strerror}): {WAY_OUT}") from None
-    except UNREADABLE:
+    except UNREADABLE as error:
+        # On a CPU it is a damaged file that asks for more memory than there is.
+        if loss(error) or (device.type != "cpu" and is_out_of_memory(error)):
+            raise
         raise Unavailable(f"{file} is cut off, damaged or no file of torch: {WAY_OUT}") from None

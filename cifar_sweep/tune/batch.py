@@ -13,7 +13,8 @@ from cifar_sweep.data.split import make_split
 from cifar_sweep.recipe import Recipe
 from cifar_sweep.tune.bench import Attempt, Bench, as_in_training
 from cifar_sweep.tune.doubling import largest_fitting
-from cifar_sweep.tune.memory import peak_and_total_mib
+from cifar_sweep.tune.memory import MIB, SAFE_SHARE, peak_and_total_mib
+from cifar_sweep.tune.resident import Resident
 from sweeps.workload import Site
 
 LIMIT = 1024
@@ -52,13 +53,13 @@ def largest_batch(
     Sizes are doubled, then bisected. On a GPU each size is trained for two steps on random images, within 90 % of the
     trial's share of its memory. On a CPU, where running out of memory ends the process, the need is estimated from the
     tensors that small batches keep for the backward pass, and may be 70 % of the free memory. Frozen parameters are
-    counted as trained; a teacher is not counted.
+    counted as trained.
 
     Args:
         recipe: The recipe.
         site: The device, and the share of its memory that a trial gets.
         images: Number of training images, which bounds the batch.
-        resident: Bytes to set aside for the images of the data.
+        resident: Bytes to set aside for what a run holds beside its network (see `Resident`); not used on a CPU.
         limit: The largest size to try.
         granularity: To which multiple sizes are bisected.
         timed: Whether to time the sizes that were doubled to, and the largest.
@@ -86,25 +87,42 @@ def auto_batch_size(recipe: Recipe, site: Site) -> int:
 
 
 def training_images(recipe: Recipe, site: Site) -> tuple[int, int]:
-    """Return the number of images to train on, and the bytes of all images that a run holds in memory."""
+    """Return the number of images to train on, and the bytes that a run holds on its device beside the network."""
     images = load_images(recipe.data, site.data_dir, "train")
     duplicates = duplicates_of(recipe.data, site.data_dir)
-    return len(make_split(recipe.data, images.labels, 0, duplicates).train), images.pixels.nbytes
+    return len(make_split(recipe.data, images.labels, 0, duplicates).train), Resident.of(recipe, site).total
 
 
 def out_of_memory_report(recipe: Recipe, site: Site, batch_size: int) -> str:
     """Return a line for a run that ran out of memory: its peak, the device's memory, and the largest batch that fits.
 
     Call it when the run's tensors are freed. On a CPU the peak is that of the whole process.
+
+    Args:
+        recipe: The recipe.
+        site: The device, and the share of its memory that the run had.
+        batch_size: The number of images per step that did not fit.
     """
     device = torch.device(site.device)
     peak, total = peak_and_total_mib(device)
     problem = f"batch_size {batch_size} does not fit: peak {peak:,.0f} MiB of the {site.device}'s {total:,.0f} MiB"
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
+    if site.share < 1:
+        problem += f" (a trial has {site.share:g} of it, {site.share * total:,.0f} MiB)"
+    resident = Resident.of(recipe, site) if device.type == "cuda" else Resident()
+    return f"{problem}; {_advice(recipe, site, batch_size, resident, SAFE_SHARE * site.share * total * MIB)}"
+
+
+def _advice(recipe: Recipe, site: Site, batch_size: int, resident: Resident, usable: float) -> str:
+    """Return what would fit into `usable` bytes, of which `resident` are taken."""
+    if resident.total >= usable:
+        more = ", or give a trial more of the device" if site.share < 1 else ""
+        return (
+            f"what every batch needs does not fit by itself ({resident}, where {usable / MIB:,.0f} MiB can be used): a "
+            f"smaller batch does not help; use fewer or smaller images{more}"
+        )
     smaller = max(1, batch_size - 1)
-    largest = largest_batch(recipe, site, smaller, limit=smaller).largest
-    return f"{problem}; {f'batch_size {largest} would fit' if largest else 'no batch fits: use a smaller network'}"
+    largest = largest_batch(recipe, site, smaller, resident=resident.total, limit=smaller).largest
+    return f"batch_size {largest} would fit" if largest else "no batch fits: use a smaller network"
 
 
 def _searched(attempt: Callable[[int], Attempt], smallest: int, limit: int, granularity: int) -> Batches:

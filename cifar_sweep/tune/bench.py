@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from cifar_sweep.device.errors import is_out_of_memory
 from cifar_sweep.device.generators import forked_generators
 from cifar_sweep.inference.precision import autocast, resolve_precision
 from cifar_sweep.optim import make_optimizer
@@ -24,7 +25,6 @@ from cifar_sweep.tune.memory import (
     MemoryEstimate,
     available_bytes,
     gpu_limit,
-    is_out_of_memory,
 )
 from sweeps.workload import Run, Site
 
@@ -55,7 +55,7 @@ class Bench:
     Attributes:
         recipe: The recipe.
         site: The device, and the share of its memory that a trial gets.
-        resident: Bytes of that share that the images of the data take.
+        resident: Bytes of that share that are taken whatever the batch.
         step: The step to try.
         estimate: The memory of a step on a CPU; None on a GPU, where steps are run instead.
     """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import resource
 import sys
 from collections.abc import Callable, Iterator
@@ -14,8 +13,10 @@ import psutil  # type: ignore[import-untyped]
 import torch
 from torch import Tensor, nn
 
+from cifar_sweep.device.occupied import release
+
 MIB = 2**20
-SAFE_SHARE = 0.9  # the rest is for validation, averages, a teacher, and what the allocator cannot use
+SAFE_SHARE = 0.9  # the rest is for validation, augmentation, and what the allocator cannot use
 CPU_SAFE_SHARE = 0.7  # less than on a GPU: the need is only estimated, and a process that exceeds it is killed
 PROBED = (4, 8)  # batch sizes from which the estimate is extrapolated
 CGROUP = Path("/sys/fs/cgroup")
@@ -104,15 +105,6 @@ def peak_and_total_mib(device: torch.device) -> tuple[float, float]:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / MIB, _meminfo("MemTotal") / MIB
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an error says that memory ran out: torch's on a GPU, Python's, or the CPU allocator's."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    # The CPU allocator raises a plain RuntimeError.
-    text = str(error)
-    return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
-
-
 @contextmanager
 def gpu_limit(device: torch.device, share: float) -> Iterator[None]:
     """Limit this process to a share of a GPU's memory; on leaving, unused memory is given back to the device."""
@@ -121,8 +113,7 @@ def gpu_limit(device: torch.device, share: float) -> Iterator[None]:
         yield
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0, device)
-        gc.collect()
-        torch.cuda.empty_cache()
+        release(device.type)
 
 
 def _meminfo(name: str) -> float:

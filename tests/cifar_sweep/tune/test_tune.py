@@ -13,7 +13,6 @@ from typer.testing import CliRunner
 
 from cifar_sweep.tune import (
     auto_batch_size,
-    is_out_of_memory,
     largest_batch,
     learning_rate_range,
     memory,
@@ -153,14 +152,6 @@ def test_report_of_a_run_without_memory_names_a_batch_that_fits(make_recipe, sit
     assert re.fullmatch(
         r"batch_size 2000 does not fit: peak [\d,]+ MiB of the cpu's 1,000 MiB; batch_size \d+ would fit", report
     )
-
-
-def test_running_out_of_memory_is_told_from_other_errors():
-    with pytest.raises(RuntimeError) as raised:
-        torch.empty(2**60, dtype=torch.uint8)
-    assert is_out_of_memory(raised.value)
-    assert is_out_of_memory(torch.OutOfMemoryError("CUDA"))
-    assert not is_out_of_memory(RuntimeError("shapes cannot be multiplied"))
 
 
 def test_suggested_rate_trains_better_than_a_hundredth_and_a_hundredfold(make_recipe, make_run, curve):
