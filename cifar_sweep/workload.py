@@ -54,9 +54,11 @@ def train(recipe: Recipe, run: Run) -> Iterator[Mapping[str, float]]:
         accuracies in percent. A final run trains on the validation images too and has no `val_` figures. On a GPU also
         `gpu_memory_mib`, the most memory that the trial's tensors have taken.
     """
+    from cifar_sweep.inference.precision import backends
     from cifar_sweep.train import train_network
 
-    yield from train_network(recipe, run)
+    with backends(recipe, run.device, training=True):
+        yield from train_network(recipe, run)
 
 
 def cost(recipe: Recipe) -> dict[str, int]:
@@ -184,8 +186,10 @@ def evaluate(recipe: Recipe, run: Run, entries: Sequence[Any]) -> Iterator[tuple
         PermissionError: The run may not read the test part; raised before any file is opened.
     """
     from cifar_sweep.inference.evaluate import evaluate_network
+    from cifar_sweep.inference.precision import backends
 
-    yield from evaluate_network(recipe, run, entries)
+    with backends(recipe, run.device, training=False):
+        yield from evaluate_network(recipe, run, entries)
 
 
 def thumbnails(recipe: Recipe, site: Site, set_name: str, indices: Sequence[int]) -> Any:
@@ -205,9 +209,11 @@ def predict(recipe: Recipe, models: Sequence[Path], site: Site, source: Path, tt
         source: A pickle, .npz, .npy or folder (see `unlabelled.read_unlabelled`).
         tta: none, mirror, mirror_translate, or recipe for the recipe's own.
     """
+    from cifar_sweep.inference.precision import backends
     from cifar_sweep.inference.predict import predict_images
 
-    return predict_images(recipe, models, site, source, tta)
+    with backends(recipe, site.device, training=False):
+        return predict_images(recipe, models, site, source, tta)
 
 
 def export(recipe: Recipe, model: Path, site: Site, form: str, folder: Path) -> Exported:
@@ -270,16 +276,20 @@ def smoke(recipe: Recipe) -> dict[str, Any]:
 
 def tune_batch(recipe: Recipe, site: Site) -> Tuned:
     """Find the largest batch that trains on the device, and how fast batches are."""
+    from cifar_sweep.inference.precision import backends
     from cifar_sweep.tune import results
 
-    return results.tune_batch(recipe, site)
+    with backends(recipe, site.device, training=True):
+        return results.tune_batch(recipe, site)
 
 
 def tune_lr(recipe: Recipe, site: Site) -> Tuned:
     """Find a learning rate to start from, by a range test on the training images."""
+    from cifar_sweep.inference.precision import backends
     from cifar_sweep.tune import results
 
-    return results.tune_lr(recipe, site)
+    with backends(recipe, site.device, training=True):
+        return results.tune_lr(recipe, site)
 
 
 def gpu_share(recipe: Recipe, site: Site, most: int) -> Sharing:

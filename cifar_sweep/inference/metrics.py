@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +12,7 @@ from torch.nn.functional import cross_entropy
 from cifar_sweep.augment import Source
 from cifar_sweep.device.exchange import read
 from cifar_sweep.inference.image_predictions import PredictionLog
-from cifar_sweep.inference.precision import autocast
+from cifar_sweep.inference.precision import Arithmetic, autocast
 from cifar_sweep.inference.tta import mean_logits
 from cifar_sweep.recipe import TestTimeAugmentation
 
@@ -54,9 +53,7 @@ class Tally:
             logits: (B, classes).
             labels: (B,) true classes.
         """
-        predicted = logits.detach().argmax(dim=1)
-        self.loss += loss.detach().double() * len(labels)
-        self.correct += (predicted == labels).sum()
+        predicted = self.add_sums(loss, logits, labels)
         self.count += len(labels)
         if self.confusion is not None:
             cells = labels * len(self.confusion) + predicted
@@ -64,6 +61,25 @@ class Tally:
             self.confusion.view(-1).index_add_(0, cells, torch.ones_like(cells))
         if self.predictions is not None:
             self.predictions.add(logits, predicted, labels)
+
+    def add_sums(self, loss: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
+        """Add the loss and the hits of a batch, but not its `count`: all of it runs on the device.
+
+        Arguments are those of `add`.
+
+        Returns:
+            (B,) predicted classes.
+        """
+        predicted = logits.detach().argmax(dim=1)
+        self.loss += loss.detach().double() * len(labels)
+        self.correct += (predicted == labels).sum()
+        return predicted
+
+    def reset(self) -> None:
+        """Begin anew in the same tensors, which a CUDA graph may write."""
+        self.loss.zero_()
+        self.correct.zero_()
+        self.count = 0
 
     def means(self) -> tuple[float, float]:
         """Return the mean loss and the accuracy in percent; both are NaN where the loss is not finite.
@@ -79,9 +95,7 @@ class Tally:
         return loss / self.count, 100 * correct / self.count
 
 
-def measure(
-    network: nn.Module, source: Source, index: Tensor, precision: Literal["fp32", "bf16"]
-) -> tuple[float, float]:
+def measure(network: nn.Module, source: Source, index: Tensor, precision: Arithmetic) -> tuple[float, float]:
     """Return the mean cross-entropy (without label smoothing) and the accuracy in percent over some images.
 
     The network is left in evaluation mode.
@@ -100,7 +114,7 @@ def tally_images(
     network: nn.Module,
     source: Source,
     index: Tensor,
-    precision: Literal["fp32", "bf16"],
+    precision: Arithmetic,
     classes: int = 0,
     tta: TestTimeAugmentation = "none",
     predictions: PredictionLog | None = None,

@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from cifar_sweep.augment import Scaling
 from cifar_sweep.augment.resize import apply_fit
 from cifar_sweep.device.errors import is_out_of_memory, loss
-from cifar_sweep.inference.precision import autocast, resolve_precision
+from cifar_sweep.inference.precision import Arithmetic, autocast, resolve_precision
 from cifar_sweep.inference.tta import mean_logits
 from cifar_sweep.models import build
 from cifar_sweep.recipe import Recipe, TestTimeAugmentation
@@ -47,7 +47,7 @@ class Trained:
     network: nn.Module
     scaling: Scaling
     device: torch.device
-    precision: Literal["fp32", "bf16"]
+    precision: Arithmetic
     tta: TestTimeAugmentation = "none"
 
     @classmethod

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PlainValidator, model_validator
+from pydantic import Field, PlainValidator, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from cifar_sweep.models import ModelRecipe
 from cifar_sweep.models.recipes import ResNetRecipe
@@ -92,14 +92,25 @@ class Recipe(Section):
         "evaluation and prediction. mirror: the image and its mirror image; mirror_translate: both, and both moved by "
         "a pixel, six views in all.",
     )
-    precision: Literal["auto", "fp32", "bf16"] = Field(
-        default="auto", description="Arithmetic of the network. auto: bf16 where the device computes in it, else fp32."
-    )
-    execution: Literal["auto", "eager", "compile", "graph"] = Field(
+    precision: Literal["auto", "fp32", "tf32", "bf16", "fp16"] = Field(
         default="auto",
-        description="How steps are executed: eager, compile (by torch), or graph (one CUDA graph per step; eager on a "
-        "CPU). auto: on a GPU the way that finishes a trial of the baseline soonest, measured once for the whole "
-        "study; eager on a CPU. Hierarchical models, pre-training and validation are always eager.",
+        description="Arithmetic of the network. fp32: float32 throughout; tf32: products of float32 numbers in "
+        "TensorFloat-32 on a GPU that has it (Ampere and later), else fp32; bf16, fp16: layers in 16 bits, weights in "
+        "float32, with fp16 the loss scaled so that small gradients are kept. auto: bf16 where the device computes in "
+        "it, fp16 on older GPUs with tensor cores (V100, T4, RTX 20xx), else fp32; settled for the whole study.",
+    )
+    cudnn_benchmark: bool | None = Field(
+        default=None,
+        description="Whether cuDNN times its algorithms for each shape of a training on a GPU and uses the fastest. "
+        "The choice, and with it the last digits of a run, may differ between two runs of one seed. null: true on a "
+        "GPU (false for hierarchical models, which have many shapes), settled at the study's beginning.",
+    )
+    execution: Literal["auto", "eager", "compile", "graph", "compiled_graph"] = Field(
+        default="auto",
+        description="How steps are executed: eager, compile (by torch), graph (the whole step as one CUDA graph; eager "
+        "on a CPU), or compiled_graph (both; compile on a CPU). auto: on a GPU the way that finishes a trial of the "
+        "baseline soonest, measured once for the whole study; eager on a CPU. Hierarchical models, pre-training and "
+        "validation are always eager.",
     )
     draws: int = Field(
         default=0,
@@ -118,6 +129,14 @@ class Recipe(Section):
     @classmethod
     def _without_preset(cls, settings: Any) -> Any:
         return expand(settings) if isinstance(settings, Mapping) else settings
+
+    @model_serializer(mode="wrap")
+    def _without_absent_settings(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out a setting of later versions where it is not set: recipes recorded before keep their digests."""
+        content: dict[str, Any] = serialize(self)
+        if self.cudnn_benchmark is None:
+            content.pop("cudnn_benchmark", None)
+        return content
 
     @property
     def images_per_step(self) -> int:

@@ -108,6 +108,11 @@ class ScheduleRecipe(Section):
         "is low, low at its peak; null: the optimizer's own throughout.",
     )
 
+    @property
+    def varies_momentum(self) -> bool:
+        """Whether the momentum differs from step to step."""
+        return self.name == "onecycle" and self.momentum_range is not None
+
     @model_validator(mode="after")
     def _lists_ascend(self) -> ScheduleRecipe:
         if self.name == "multistep" and not self.milestones:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from cifar_sweep.augment import Source
 from cifar_sweep.data.formats import Images
 from cifar_sweep.device.exchange import send
-from cifar_sweep.inference.precision import autocast
+from cifar_sweep.inference.precision import Arithmetic, autocast
 from cifar_sweep.recipe.pseudo import PseudoLabelRecipe
 
 BATCH = 500
@@ -82,7 +82,7 @@ class PseudoLabels:
         return epochs_since >= 0 and epochs_since % self.recipe.every == 0
 
     @torch.no_grad()
-    def label(self, network: nn.Module, source: Source, precision: Literal["fp32", "bf16"]) -> None:
+    def label(self, network: nn.Module, source: Source, precision: Arithmetic) -> None:
         """Replace all labels by the predictions of `network` for the images as they are, without augmentation.
 
         The network is left in evaluation mode. The host waits for the device once.
@@ -91,9 +91,7 @@ class PseudoLabels:
         parts = torch.split(self.unlabelled, BATCH)
         self.labels = torch.cat([self._predicted(network, source, part, precision) for part in parts]).cpu()
 
-    def _predicted(
-        self, network: nn.Module, source: Source, index: Tensor, precision: Literal["fp32", "bf16"]
-    ) -> Tensor:
+    def _predicted(self, network: nn.Module, source: Source, index: Tensor, precision: Arithmetic) -> Tensor:
         images, _ = source.batch(index)
         with autocast(precision, index.device):
             logits = network(images)

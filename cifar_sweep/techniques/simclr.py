@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,9 +15,10 @@ from torch.nn.functional import cross_entropy, normalize
 from cifar_sweep.augment import Augmentation, Source
 from cifar_sweep.device.exchange import send
 from cifar_sweep.device.finite import FiniteCheck
-from cifar_sweep.inference.precision import autocast
+from cifar_sweep.inference.precision import Arithmetic, autocast
 from cifar_sweep.models.network import Network
 from cifar_sweep.optim import learning_rate, make_optimizer, set_learning_rate
+from cifar_sweep.optim.update import Update
 from cifar_sweep.recipe import OptimizerRecipe, ScheduleRecipe
 from cifar_sweep.recipe.pretrain import PretrainRecipe
 from cifar_sweep.schema import Shape
@@ -98,12 +99,13 @@ class Pretraining:
     index: Tensor
     shape: Shape
     seed: int
-    precision: Literal["fp32", "bf16"]
+    precision: Arithmetic
     epoch: int = 0
     seconds: float = 0.0
     loss: float = math.nan
     _contrastive: ContrastiveNetwork = field(init=False)
     _optimizer: torch.optim.Optimizer = field(init=False)
+    _update: Update = field(init=False)
 
     def __post_init__(self) -> None:
         recipe, count = self.recipe, len(self.index)
@@ -115,6 +117,7 @@ class Pretraining:
         self._contrastive = ContrastiveNetwork(self.network, recipe.projection, self.seed).to(self._device)
         adamw = OptimizerRecipe(name="adamw", lr=recipe.lr, weight_decay=recipe.weight_decay)
         self._optimizer = make_optimizer(adamw, self._contrastive)
+        self._update = Update(self._optimizer, self._contrastive, fp16=self.precision == "fp16")
         self._schedule = ScheduleRecipe(name="cosine", warmup_epochs=recipe.epochs // WARMUP_DIVISOR)
 
     @property
@@ -157,9 +160,10 @@ class Pretraining:
         with autocast(self.precision, self._device):
             first, second = self._contrastive(views).chunk(2)
         loss = nt_xent(first, second, self.recipe.temperature)
+        self._update.begin_step()
         self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        self._optimizer.step()
+        self._update.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        self._update()
         return loss.detach()
 
     def _augmentations(self, order: Tensor) -> list[Augmentation]:
@@ -182,7 +186,7 @@ class Pretraining:
         state: dict[str, Any] = {"epoch": self.epoch, "seconds": self.seconds, "loss": self.loss}
         if not self.finished:
             state["projection"] = self._contrastive.projection.state_dict()
-            state["optimizer"] = self._optimizer.state_dict()
+            state |= self._update.state_dict()
         return state
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -190,4 +194,4 @@ class Pretraining:
         self.epoch, self.seconds, self.loss = state["epoch"], state["seconds"], state["loss"]
         if not self.finished:
             self._contrastive.projection.load_state_dict(state["projection"])
-            self._optimizer.load_state_dict(state["optimizer"])
+            self._update.load_state_dict(state)

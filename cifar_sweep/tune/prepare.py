@@ -11,6 +11,7 @@ from cifar_sweep.data.formats import Images, check_part, part_notes
 from cifar_sweep.data.split import Split, fingerprint, make_split
 from cifar_sweep.data.unlabelled import Unlabelled, load_unlabelled
 from cifar_sweep.inference.precision import resolve_precision
+from cifar_sweep.models.recipes.hierarchical import HierarchicalRecipe
 from cifar_sweep.recipe import AUTO, Recipe
 from cifar_sweep.recipe.data import READING, SHAPES
 from cifar_sweep.techniques.distillation import require_teacher
@@ -30,8 +31,9 @@ def prepare_study(recipe: Recipe, site: Site) -> Prepared:
         site: The device, the folder of the data, and what else the study will need.
 
     Returns:
-        `precision`, `execution` and, where it is auto, `batch_size` for this device; `data.duplicates`; `data.reading`
-        where training decodes image files; a description of the data; and how the execution was chosen.
+        `precision`, `execution` and, where it is auto, `batch_size` for this device; on a GPU `cudnn_benchmark`;
+        `data.duplicates`; `data.reading` where training decodes image files; a description of the data; and how the
+        execution was chosen.
 
     Raises:
         Unavailable: Data, weights or the teacher are missing and cannot be downloaded.
@@ -41,6 +43,8 @@ def prepare_study(recipe: Recipe, site: Site) -> Prepared:
     recipe = recipe if site.begun else with_settled_data(recipe)
     images, split, unlabelled = _require_inputs(recipe, site)
     settings: dict[str, Any] = {"precision": resolve_precision(recipe.precision, site.device)}
+    if site.device == "cuda" and recipe.cudnn_benchmark is None:
+        settings["cudnn_benchmark"] = not isinstance(recipe.model, HierarchicalRecipe)
     if recipe.batch_size == AUTO:
         settings["batch_size"] = settle_batch_size(recipe, site)
     elif recipe.images_per_step > len(split.train):

@@ -14,6 +14,7 @@ from cifar_sweep.device.exchange import send
 from cifar_sweep.device.generators import forked_generators
 from cifar_sweep.inference.precision import autocast, resolve_precision
 from cifar_sweep.optim import make_optimizer, set_learning_rate
+from cifar_sweep.optim.update import Update
 from cifar_sweep.recipe import Recipe
 from cifar_sweep.training.initial import initial_network
 from cifar_sweep.training.loss import Objective
@@ -110,6 +111,8 @@ def _losses(recipe: Recipe, run: Run, rates: Sequence[float]) -> Iterator[float]
     optimizer = make_optimizer(recipe.optimizer, network, recipe.transfer.head_lr)
     objective = Objective.of(recipe, images.source.scaling, run)
     precision, device = resolve_precision(recipe.precision, run.device), torch.device(run.device)
+    max_norm = recipe.regularization.grad_clip
+    update = Update(optimizer, network, max_norm=max_norm, fp16=precision == "fp16")
     torch.manual_seed(stream(run.seed, "dropout", "range"))
     network.train()
     freeze(network, recipe.transfer, 0)
@@ -118,11 +121,10 @@ def _losses(recipe: Recipe, run: Run, rates: Sequence[float]) -> Iterator[float]
         with autocast(precision, device):
             loss = objective(network(mixed.images), mixed)
         yield loss.item()
+        update.begin_step()
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        if recipe.regularization.grad_clip is not None:
-            torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.regularization.grad_clip)
-        optimizer.step()
+        update.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        update()
 
 
 def batches(recipe: Recipe, images: TrainingSet, seed: int) -> Iterator[Mixed]:

@@ -12,6 +12,7 @@ from typing import IO, Any
 
 import torch
 
+from cifar_sweep.inference.precision import backends
 from cifar_sweep.optim import apply_schedule
 from cifar_sweep.recipe import Recipe
 from cifar_sweep.training.execution import Guarded
@@ -124,14 +125,16 @@ def _main(stdin: IO[bytes], stdout: IO[str]) -> None:
     site = Site(Path(request["data_dir"]), request["device"], runs_dir)
     if site.device == "cpu":
         torch.set_num_threads(1)
-    rehearsal = Rehearsal.of(Recipe.model_validate(request["recipe"]), site, Path(request["folder"]))
-    losses, first_s = rehearsal.losses()
-    stdout.write(f"\n{READY}\n")
-    stdout.flush()
-    if stdin.readline().decode().strip() == GO:
-        result = timed_result(rehearsal, losses, first_s, request["seconds"])
-        stdout.write(f"\n{RESULT}{json.dumps(asdict(result))}\n")
+    recipe = Recipe.model_validate(request["recipe"])
+    with backends(recipe, site.device, training=True):
+        rehearsal = Rehearsal.of(recipe, site, Path(request["folder"]))
+        losses, first_s = rehearsal.losses()
+        stdout.write(f"\n{READY}\n")
         stdout.flush()
+        if stdin.readline().decode().strip() == GO:
+            result = timed_result(rehearsal, losses, first_s, request["seconds"])
+            stdout.write(f"\n{RESULT}{json.dumps(asdict(result))}\n")
+            stdout.flush()
 
 
 if __name__ == "__main__":
