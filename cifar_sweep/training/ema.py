@@ -35,8 +35,8 @@ class Average:
         others = [index for index, tensor in enumerate(averaged) if not tensor.is_floating_point()]
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         torch._foreach_lerp_([averaged[index] for index in floats], [trained[index] for index in floats], 1 - decay)
-        for index in others:
-            averaged[index].copy_(trained[index])
+        if others:
+            torch._foreach_copy_([averaged[index] for index in others], [trained[index] for index in others])
         self.updates += 1
 
     def state_dict(self) -> dict[str, Any]:

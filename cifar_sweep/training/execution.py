@@ -1,4 +1,4 @@
-"""How the forward and backward pass of a step are executed: eagerly, compiled, or as a replayed CUDA graph.
+"""How a training step is executed: eagerly, compiled, as a replayed CUDA graph, or compiled and replayed.
 
 All ways are meant to give the numbers of the eager one. A network that cannot be compiled or captured is trained
 eagerly instead, and the run's log says so.
@@ -7,14 +7,18 @@ eagerly instead, and the run's log says so.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from cifar_sweep.augment import Mixed
-from cifar_sweep.inference.precision import autocast
+from cifar_sweep.inference.metrics import Tally
+from cifar_sweep.inference.precision import HALF, Arithmetic, autocast
+from cifar_sweep.models.half_weights import HalfWeights
 from cifar_sweep.models.recipes.hierarchical import HierarchicalRecipe
+from cifar_sweep.optim.update import Update
 from cifar_sweep.recipe import Recipe
 from cifar_sweep.training.graph import (
     BatchKind,
@@ -28,14 +32,14 @@ from cifar_sweep.training.graph import (
 )
 from cifar_sweep.training.loss import Objective
 
-Way = Literal["eager", "graph", "compile"]
+Way = Literal["eager", "graph", "compile", "compiled_graph"]
 
 
 class Execution(Protocol):
-    """The forward and backward pass of a step."""
+    """A training step: forward and backward pass, the update of the weights, and the count of losses and hits."""
 
     def __call__(self, mixed: Mixed) -> Result:
-        """Run a step on a batch and leave its gradients in the parameters.
+        """Run a step on a batch.
 
         Returns:
             The loss () and the logits (B, classes), detached. Both may be overwritten by the next call.
@@ -46,40 +50,65 @@ class Execution(Protocol):
 
 
 class Eager:
-    """The pass executed operation by operation.
+    """The step executed operation by operation.
 
     Attributes:
         network: The network to train.
         objective: The loss.
         precision: The arithmetic of the forward pass.
+        update: What is done with the gradients.
+        tally: The sums of losses and hits.
         forward: What makes logits of images; the network itself unless a subclass compiles it.
     """
 
-    def __init__(self, network: nn.Module, objective: Objective, precision: Literal["fp32", "bf16"]) -> None:
+    def __init__(self, network: nn.Module, objective: Objective, precision: Arithmetic, update: Update) -> None:
         self.network = network
         self.objective = objective
         self.precision = precision
+        self.update = update
+        self.tally = Tally.empty(next(network.parameters()).device)
         self.forward: Callable[[Tensor], Tensor] = network
+        self._halves = HalfWeights(network, HALF[precision]) if precision in HALF else None
 
     def __call__(self, mixed: Mixed) -> Result:
         """Run a step, as `Execution` does."""
-        with autocast(self.precision, mixed.images.device):
+        self.begin(mixed)
+        result = self.gradients(mixed)
+        self.finish(result, mixed.labels)
+        return result
+
+    def begin(self, mixed: Mixed) -> None:
+        """Do what depends on the host and so cannot be in a CUDA graph."""
+        self.update.begin_step()
+        self.tally.count += len(mixed.labels)
+
+    def gradients(self, mixed: Mixed) -> Result:
+        """Run the forward and backward pass and leave the gradients in the parameters."""
+        halves = self._halves.in_place() if self._halves is not None else nullcontext()
+        with autocast(self.precision, mixed.images.device), halves:
             logits = self.forward(mixed.images)
             loss = self.objective(logits, mixed)
         # To None, not to zero: a captured backward pass then writes the gradients instead of adding to them.
         self.network.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        self.update.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         return loss.detach(), logits.detach()
+
+    def finish(self, result: Result, labels: Tensor) -> None:
+        """Update the weights, and add the batch to the tally but for its count."""
+        self.update()
+        self.tally.add_sums(*result, labels)
 
     def begin_epoch(self) -> None:
         """Do nothing: no state is kept between steps."""
 
 
 class Compiled(Eager):
-    """The pass with its forward part, and so its backward part, compiled by torch. Random numbers are eager's."""
+    """The step with its forward part, and so its backward part, compiled by torch. Random numbers are eager's."""
 
     def __init__(self, eager: Eager) -> None:
-        super().__init__(eager.network, eager.objective, eager.precision)
+        super().__init__(eager.network, eager.objective, eager.precision, eager.update)
+        self.tally = eager.tally
+        self._halves = None  # casts are compiled into the operations beside them
         # torch stops compiling after some networks of one class, which a worker reaches over its trials.
         torch.compiler.reset()
         # One thread: a run has a core to itself, and the processes of a larger pool would stay with its worker.
@@ -90,8 +119,8 @@ class Compiled(Eager):
 class Guarded:
     """An execution that is replaced by the eager one at its first failure.
 
-    Calls that may compile or capture (the first of each kind of batch in each mode of the network) restore batch norm's
-    statistics and the random generators where they fail, so that the eager step after it starts from the same state.
+    Calls that may compile or capture (the first of each kind of batch in each mode of the network) restore all that a
+    step changes where they fail, so that the eager step after it starts from the same state.
 
     Attributes:
         failure: The error and its first line; empty while nothing has failed. It is logged too.
@@ -122,7 +151,7 @@ class Guarded:
         kind = batch_kind(mixed)
         if kind in self._proven:
             return self._execution(mixed)
-        restore = snapshot(self._eager.network, mixed.images.device)
+        restore = snapshot(self._eager, mixed.images.device)
         try:
             if self._make is not None:
                 self._execution, self._make = self._make(), None
@@ -154,7 +183,7 @@ def make_execution(recipe: Recipe, eager: Eager, device: torch.device, log: Call
 
     Args:
         recipe: The recipe; its `execution` names the way.
-        eager: The eager pass, which the others wrap.
+        eager: The eager step, which the others wrap.
         device: The run's device. On a CPU a graph's work is run directly.
         log: Writes a line to the run's log.
     """
@@ -172,5 +201,13 @@ def _compiled(eager: Eager, device: torch.device) -> Execution:
     return Compiled(eager)
 
 
-WAYS: dict[str, Callable[[Eager, torch.device], Execution]] = {"graph": _replayed, "compile": _compiled}
+def _compiled_and_replayed(eager: Eager, device: torch.device) -> Execution:
+    return _replayed(Compiled(eager), device)
+
+
+WAYS: dict[str, Callable[[Eager, torch.device], Execution]] = {
+    "graph": _replayed,
+    "compile": _compiled,
+    "compiled_graph": _compiled_and_replayed,
+}
 """The ways other than eager, by the recipe's name."""

@@ -20,6 +20,7 @@ from cifar_sweep.inference.precision import resolve_precision
 from cifar_sweep.inference.trained import STATE
 from cifar_sweep.models.network import Network
 from cifar_sweep.optim import apply_schedule, make_optimizer
+from cifar_sweep.optim.update import Update
 from cifar_sweep.recipe import Recipe
 from cifar_sweep.techniques.pseudo_labels import PseudoLabels
 from cifar_sweep.techniques.simclr import Pretraining
@@ -87,7 +88,14 @@ class Trainer:
         # Also on the CPU, where the order of an epoch is drawn, so that no epoch fetches it from a GPU.
         self._train_index = self.images.train.cpu()
         self.precision = resolve_precision(self.recipe.precision, self.device.type)
-        self.eager = Eager(self.network, self.objective, self.precision)
+        self.update = Update(
+            self.optimizer,
+            self.network,
+            max_norm=self.recipe.regularization.grad_clip,
+            fp16=self.precision == "fp16",
+            momentum_varies=self.recipe.schedule.varies_momentum,
+        )
+        self.eager = Eager(self.network, self.objective, self.precision, self.update)
         self.execution: Execution = self.eager
         self._start_averages()
 
@@ -211,12 +219,13 @@ class Trainer:
         drawn = Augmentation.drawn(recipe.augment, recipe.data.shape, count, self.seed, self.epoch, self.device, order)
         [order] = send([order], self.device)
         self.begin_epoch()
-        tally, steps, finite = Tally.empty(self.device), count // size, FiniteCheck(self.device)
+        tally, steps, finite = self.eager.tally, count // size, FiniteCheck(self.device)
+        tally.reset()
         for step in range(steps):
             batch = slice(step * size, (step + 1) * size)
             steps_done = self.epoch * steps + step
             apply_schedule(recipe.schedule, self.optimizer, recipe.optimizer.lr, steps_done, steps, recipe.epochs)
-            self._step(drawn, source, order[batch], batch, tally)
+            self.learn(drawn.mix(*drawn.batch(source, order[batch], batch), batch))
             if self.lookahead is not None:
                 self.lookahead.update(self.network, steps_done + 1, recipe.epochs * steps)
             if step % STEPS_BETWEEN_CHECKS == 0 and not finite(tally.loss):
@@ -230,27 +239,18 @@ class Trainer:
         freeze(self.network, self.recipe.transfer, self.epoch)
         self.execution.begin_epoch()
 
-    def _step(self, drawn: Augmentation, source: Source, index: Tensor, batch: slice, tally: Tally) -> None:
-        mixed = drawn.mix(*drawn.batch(source, index, batch), batch)
-        loss, logits = self.learn(mixed)
-        tally.add(loss, logits, mixed.labels)
-
     def learn(self, mixed: Mixed) -> Result:
-        """Train on one batch: forward and backward pass, gradient clipping, optimizer step, update of the average.
+        """Train on one batch: forward and backward pass, update of the weights, tally, update of the average.
 
         Nothing here waits for a GPU: no number is read from a tensor and no memory is copied synchronously.
 
         Returns:
             The loss () and the logits (B, classes), detached. Both may be overwritten by the next call.
         """
-        max_norm = self.recipe.regularization.grad_clip
-        loss, logits = self.execution(mixed)
-        if max_norm is not None:
-            nn.utils.clip_grad_norm_(self.network.parameters(), max_norm)
-        self.optimizer.step()
+        result = self.execution(mixed)
         if self.average is not None:
             self.average.update(self.network)
-        return loss, logits
+        return result
 
     def validate(self) -> Tally:
         """Return loss (without label smoothing), accuracy and confusions of the held-out images."""
@@ -294,7 +294,7 @@ class Trainer:
         return {
             **weights,
             **self.progress(),
-            "optimizer": self.optimizer.state_dict(),
+            **self.update.state_dict(),
             **{name: part.state_dict() for name, part in self._techniques().items()},
         }
 
@@ -314,7 +314,7 @@ class Trainer:
             self.average.load_state_dict(state["average"])
         if self.lookahead is not None:
             self.lookahead.load_state_dict(state["lookahead"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        self.update.load_state_dict(state)
         for name, part in self._techniques().items():
             part.load_state_dict(state[name])
 

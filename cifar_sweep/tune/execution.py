@@ -15,10 +15,11 @@ from sweeps.workload import Site
 
 TIMED_S = 2.0
 LEAST_GAIN = 0.05  # of a trial's seconds; a smaller gain is within the error of such a short try
-TOLERANCES = {"fp32": 1e-3, "bf16": 1e-2}
+TOLERANCES = {"fp32": 1e-3, "tf32": 5e-3, "fp16": 5e-3, "bf16": 1e-2}
 """By precision, how far a way's losses may be from the eager ones over the first steps, as a share of them: the order
 of sums changes, and with it the last digits, which training magnifies."""
-LEAST_S = {"graph": 10.0, "compile": 60.0}
+ON_CPU = {"graph": "eager", "compiled_graph": "compile"}  # which has no graphs
+LEAST_S = {"graph": 10.0, "compile": 60.0, "compiled_graph": 60.0}
 """By way, the seconds of an eager trial below which the way is not tried: the try itself takes about as long."""
 
 
@@ -137,8 +138,8 @@ def _candidate(way: str, result: CopyResult) -> Candidate:
 
 
 def _choice_on_cpu(setting: str) -> Choice:
-    if setting == "graph":
-        return Choice("eager", (), "execution: graph is eager on a CPU")
+    if setting in ON_CPU:
+        return Choice(ON_CPU[setting], (), f"execution: {setting} is {ON_CPU[setting]} on a CPU")
     return Choice("eager" if setting == "auto" else setting, (), "")
 
 

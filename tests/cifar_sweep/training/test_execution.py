@@ -35,6 +35,13 @@ MIXING: dict[str, Any] = {
     "regularization__grad_clip": 1.0,
     "regularization__label_smoothing": 0.1,
 }
+OPTIMIZERS: dict[str, dict[str, Any]] = {
+    "muon": {"optimizer__name": "muon", "optimizer__lr": 0.02, "regularization__lookahead": {"every": 2}},
+    "lion": {"optimizer__name": "lion", "optimizer__lr": 1e-4, "regularization__grad_clip": 1.0},
+    "bf16": {"precision": "bf16"},
+    "fp16": {"precision": "fp16", "regularization__grad_clip": 1.0},
+    "momentum that varies": {"schedule__name": "onecycle", "schedule__momentum_range": [0.8, 0.95]},
+}
 THAWING: dict[str, Any] = {
     **PLAIN,
     "transfer__freeze": "body",
@@ -94,7 +101,9 @@ def figures(recipe: Recipe, run: Run, execution: Callable[[Eager], Execution] | 
     return exact([trainer.run_epoch() for _ in range(recipe.epochs)])
 
 
-@pytest.mark.parametrize("overrides", [PLAIN, MIXING, THAWING], ids=["plain", "mixing", "thawing"])
+@pytest.mark.parametrize(
+    "overrides", [PLAIN, MIXING, THAWING, *OPTIMIZERS.values()], ids=["plain", "mixing", "thawing", *OPTIMIZERS]
+)
 def test_steps_over_static_buffers_equal_eager_ones_bit_for_bit(make_recipe, make_run, overrides):
     eager = figures(make_recipe(**overrides), make_run())
     assert figures(make_recipe(**overrides, execution="graph"), make_run()) == eager
@@ -136,14 +145,57 @@ def test_execution_that_fails_goes_on_eagerly_as_if_it_had_not_been_tried(make_r
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler on a CPU")
-def test_compiled_steps_equal_eager_ones_to_rounding(make_recipe, make_run):
+@pytest.mark.parametrize("way", ["compile", "compiled_graph"])
+def test_compiled_steps_equal_eager_ones_to_rounding(make_recipe, make_run, way: str):
     recipe = make_recipe(model={"name": "two_layer", "head": {"dropout": 0.3}}, epochs=1)
     (eager,) = figures(recipe, make_run())
     run = make_run()
-    (compiled,) = figures(recipe.model_copy(update={"execution": "compile"}), run)
+    (compiled,) = figures(recipe.model_copy(update={"execution": way}), run)
     assert not (run.folder / "log.txt").exists()  # it did not fall back
     assert compiled["train_loss"] == pytest.approx(eager["train_loss"], rel=1e-4)
     assert compiled["val_loss"] == pytest.approx(eager["val_loss"], rel=1e-3)
+
+
+@pytest.mark.parametrize(("overrides", "recorded"), [(MIXING, True), (OPTIMIZERS["momentum that varies"], False)])
+def test_recording_holds_the_whole_step_unless_the_momentum_varies(make_recipe, make_run, overrides, recorded: bool):
+    """The weights move within the recorded work, or after it."""
+    rehearsal = Rehearsal(trainer := Trainer.start(make_recipe(**overrides), make_run()))
+    moved: list[bool] = []
+
+    def record(work: Callable[[], None]) -> Callable[[], None]:
+        def watched() -> None:
+            before = trainer.network.head.output.weight.clone()
+            work()
+            moved.append(not torch.equal(before, trainer.network.head.output.weight))
+
+        return watched
+
+    trainer.execution = Replayed(trainer.eager, record)
+    for _ in range(2):
+        before = trainer.network.head.output.weight.clone()
+        rehearsal.step()
+        assert not torch.equal(before, trainer.network.head.output.weight)
+    assert moved == [recorded] * 2
+
+
+def test_fp16_resumes_with_the_scale_that_it_had(make_recipe, make_run, curve, tmp_path):
+    recipe, folder = make_recipe(precision="fp16", data__train_limit=128), tmp_path / "resumed"
+    trainer = Trainer.start(recipe, make_run())
+    assert trainer.state_dict()["scaler"]
+    whole = curve(recipe, make_run())
+    first = curve(recipe, make_run(folder=folder), stop_after=2)
+    resumed = curve(recipe, make_run(folder=folder))
+    assert exact([*first[: 3 - len(resumed)], *resumed]) == exact(whole)
+
+
+def test_steps_that_overflow_in_fp16_are_skipped_and_no_divergence(make_recipe, make_run):
+    trainer = Trainer.start(make_recipe(precision="fp16", epochs=1), make_run())
+    with torch.no_grad():
+        trainer.update.scaler.tensors()[0].fill_(2.0**40)  # far beyond the largest fp16
+    figures = trainer.run_epoch()
+    assert float(trainer.update.scaler.tensors()[0]) < 2.0**40
+    assert math.isfinite(figures["train_loss"])
+    assert all(torch.isfinite(parameter).all() for parameter in trainer.network.parameters())
 
 
 class Reads(TorchDispatchMode):
@@ -183,6 +235,11 @@ CHOICES = [
     ({"eager": (1, 0.010), "graph": (2, 0.004), "compile": (40, 0.003)}, 10_000, "graph"),
     ({"eager": (1, 0.010), "graph": (2, 0.004), "compile": (40, 0.003)}, 100_000, "compile"),
     ({"eager": (1, 0.010), "graph": (2, 0.004), "compile": (40, 0.003)}, 100, "eager"),
+    (
+        {"eager": (1, 0.010), "graph": (2, 0.004), "compile": (40, 0.003), "compiled_graph": (41, 0.002)},
+        100_000,
+        "compiled_graph",
+    ),
     ({"eager": (1, 0.010), "graph": (1, 0.0097)}, 10_000, "eager"),  # a gain of 3 % is not told from none
     ({"eager": (1, 0.010), "graph": (1, 0.0093)}, 10_000, "graph"),
     ({"eager": (1, 0.010), "graph": "RuntimeError: no"}, 10_000, "eager"),
@@ -210,6 +267,8 @@ def test_auto_is_eager_on_a_cpu_without_a_try(make_recipe, data_dir):
     graph = prepare(make_recipe(execution="graph"), Site(data_dir, "cpu"))
     assert graph.settings["execution"] == "eager"
     assert graph.notes == ["execution: graph is eager on a CPU"]
+    both = prepare(make_recipe(execution="compiled_graph"), Site(data_dir, "cpu"))
+    assert both.settings["execution"] == "compile"
 
 
 def test_probe_discards_a_way_whose_losses_differ_and_one_that_fails(make_recipe, make_run, data_dir):
@@ -224,11 +283,11 @@ def test_probe_discards_a_way_whose_losses_differ_and_one_that_fails(make_recipe
         if way in wrong:
             rehearsal.trainer.execution = wrong[way](rehearsal.trainer.eager)
         losses, first_s = rehearsal.losses()
-        step_s = {"eager": 1.0, "graph": 0.1, "compile": 0.1}[way]
+        step_s = {"eager": 1.0, "graph": 0.1, "compile": 0.1, "compiled_graph": 1.0}[way]
         return CopyResult(losses, first_s, step_s, failure=rehearsal.failure)
 
     choice = settle_execution(recipe, Site(data_dir, "cpu"), try_way)
-    eager, graph, compiled = choice.candidates
+    eager, graph, compiled, _ = choice.candidates
     assert (choice.way, eager.reason) == ("eager", "")
     assert graph.reason.startswith("its losses differ from the eager ones by ")
     assert compiled.reason == "RuntimeError: operation not permitted when stream is capturing"
