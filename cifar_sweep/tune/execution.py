@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from cifar_sweep.inference.precision import resolve_precision
 from cifar_sweep.models.recipes.hierarchical import HierarchicalRecipe
 from cifar_sweep.recipe import Recipe
-from cifar_sweep.tune.batch import training_images
+from cifar_sweep.tune.batch_size.batch import training_images
 from cifar_sweep.tune.copies import CopyResult, train_copies
 from sweeps.workload import Site
 

@@ -17,7 +17,7 @@ from cifar_sweep.recipe.data import READING, SHAPES
 from cifar_sweep.techniques.distillation import require_teacher
 from cifar_sweep.training.initial import class_embeddings
 from cifar_sweep.transfer import require_weights
-from cifar_sweep.tune.auto_batch import settle_batch_size
+from cifar_sweep.tune.batch_size.auto_batch import settle_batch_size
 from cifar_sweep.tune.execution import settle_execution
 from sweeps.workload import Prepared, Site
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from cifar_sweep.recipe import Recipe
-from cifar_sweep.tune.batch import auto_batch_size, largest_batch, training_images
+from cifar_sweep.tune.batch_size.batch import auto_batch_size, largest_batch, training_images
 from cifar_sweep.tune.prepare import with_settled_data
 from cifar_sweep.tune.rate import learning_rate_range
 from sweeps.workload import Run, Site, Tuned

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from cifar_sweep.recipe import Recipe
-from cifar_sweep.tune.batch import auto_batch_size
+from cifar_sweep.tune.batch_size.batch import auto_batch_size
 from cifar_sweep.tune.rate import learning_rate_range
 from sweeps.workload import Run, Site
 

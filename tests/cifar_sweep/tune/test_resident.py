@@ -13,8 +13,8 @@ from cifar_sweep.data.cache import load_images
 from cifar_sweep.recipe import Recipe
 from cifar_sweep.training.trainer import Trainer
 from cifar_sweep.tune import memory, out_of_memory_report
-from cifar_sweep.tune.batch import _advice, training_images
-from cifar_sweep.tune.resident import Resident
+from cifar_sweep.tune.batch_size.batch import _advice, training_images
+from cifar_sweep.tune.batch_size.resident import Resident
 from sweeps.workload import Run, Site
 
 MIB = 2**20

@@ -19,8 +19,8 @@ from cifar_sweep.tune import (
     out_of_memory_report,
     tune_lr,
 )
-from cifar_sweep.tune.batch import training_images
-from cifar_sweep.tune.doubling import largest_fitting
+from cifar_sweep.tune.batch_size.batch import training_images
+from cifar_sweep.tune.batch_size.doubling import largest_fitting
 from cifar_sweep.tune.memory import MemoryEstimate
 from cifar_sweep.tune.rate import smooth, steepest
 from sweeps.cli.app import app

@@ -11,10 +11,10 @@ from cifar_sweep.data.cache import load_images
 from cifar_sweep.data.duplicates.groups import duplicates_of
 from cifar_sweep.data.split import make_split
 from cifar_sweep.recipe import Recipe
+from cifar_sweep.tune.batch_size.doubling import largest_fitting
+from cifar_sweep.tune.batch_size.resident import Resident
 from cifar_sweep.tune.bench import Attempt, Bench, as_in_training
-from cifar_sweep.tune.doubling import largest_fitting
 from cifar_sweep.tune.memory import MIB, SAFE_SHARE, peak_and_total_mib
-from cifar_sweep.tune.resident import Resident
 from sweeps.workload import Site
 
 LIMIT = 1024

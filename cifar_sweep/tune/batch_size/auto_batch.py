@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from cifar_sweep.recipe import Recipe
-from cifar_sweep.tune.batch import auto_batch_size
+from cifar_sweep.tune.batch_size.batch import auto_batch_size
 from sweeps.workload import Site, Unavailable
 
 RESULT = "result "
-CODE = "from cifar_sweep.tune.auto_batch import main; main()"
+CODE = "from cifar_sweep.tune.batch_size.auto_batch import main; main()"
 WAY_OUT = "give batch_size as a number"
 
 

@@ -1,0 +1,1 @@
+"""The batch size: what fits the device, and the setting `batch_size: auto`."""
