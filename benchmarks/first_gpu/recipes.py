@@ -1,0 +1,86 @@
+"""The images and recipes that the steps train on: small ones to compare figures, large ones to measure speed."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.first_gpu.setting import Setting
+from cifar_sweep.recipe import Recipe
+from cifar_sweep.train import train_network
+from sweeps.workload import Run, Site
+
+RESNET: Mapping[str, Any] = {
+    "model": {"name": "resnet", "blocks": [1, 1, 1, 1], "widths": [64, 128, 256, 512], "strides": [1, 2, 2, 2]}
+}
+NARROW: Mapping[str, Any] = {"model": {"name": "resnet", "blocks": [1, 1], "widths": [8, 16], "strides": [1, 2]}}
+NARROW_FAST: Mapping[str, Any] = {"preset": "fast", "model": {"name": "airbench", "widths": [8, 16, 16]}}
+SMALL_COUNT, LARGE_COUNT = 180, 50_000
+
+
+def small(setting: Setting, settings: Mapping[str, Any]) -> Recipe:
+    """Return a recipe of a narrow network on 150 training and 30 validation images, for comparisons of figures."""
+    base = {**NARROW, "batch_size": 32, "epochs": 2, "execution": "eager", "precision": "fp32"}
+    return Recipe.model_validate(merged(_complete(base, setting, SMALL_COUNT, 30), settings))
+
+
+def large(setting: Setting, settings: Mapping[str, Any]) -> Recipe:
+    """Return a recipe on as many images as CIFAR-10 has; in a short setting on few, with narrow networks."""
+    if not setting.short:
+        return Recipe.model_validate(merged(_complete({}, setting, LARGE_COUNT, 5_000), settings))
+    narrow = NARROW_FAST["model"] if settings.get("preset") else NARROW["model"]
+    smaller = merged(settings, {"model": narrow, "batch_size": min(64, settings.get("batch_size", 64))})
+    return Recipe.model_validate(merged(_complete({}, setting, SMALL_COUNT, 30), smaller))
+
+
+def run_of(setting: Setting, kind: type[Run] = Run, **more: Any) -> Run:
+    """Return a run in a new folder of the scratch folder; `more` are further attributes."""
+    folder = Path(tempfile.mkdtemp(prefix="run-", dir=setting.scratch))
+    defaults = {"seed": 0, "split_seed": 0, "device": setting.device, "data_dir": setting.scratch}
+    return kind(**{**defaults, "folder": folder, **more})
+
+
+def train(recipe: Recipe, run: Run) -> Iterator[Mapping[str, float]]:
+    """Yield the metrics of each epoch, counting them as the engine does."""
+    for metrics in train_network(recipe, run):
+        run.epoch += 1
+        yield metrics
+
+
+def site_of(setting: Setting) -> Site:
+    """Return the site of the images of `small` and `large`."""
+    return Site(setting.scratch, setting.device)
+
+
+def merged(settings: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Return nested settings with others in their place; a section of another `name` is replaced as a whole."""
+    result = dict(settings)
+    for key, value in overrides.items():
+        present = result.get(key)
+        both = isinstance(value, Mapping) and isinstance(present, Mapping)
+        if both and value.get("name", present.get("name")) == present.get("name"):
+            result[key] = merged(present, value)
+        else:
+            result[key] = value
+    return result
+
+
+def _complete(base: Mapping[str, Any], setting: Setting, count: int, validation: int) -> dict[str, Any]:
+    file = setting.scratch / f"images-{count}.npz"
+    if not file.exists():
+        write_images(file, count)
+    shape = {"size": 32, "classes": 10, "channels": 3}
+    return {**base, "data": {"name": "npz", "path": str(file), "validation": validation, **shape}}
+
+
+def write_images(file: Path, count: int) -> None:
+    """Write random images whose first channel tells their class, so that a network can learn something."""
+    generator = np.random.default_rng(0)
+    labels = np.arange(count) % 10
+    pixels = generator.integers(0, 256, (count, 32, 32, 3), np.uint8)
+    pixels[..., 0] = pixels[..., 0] // 4 + (18 * labels)[:, None, None].astype(np.uint8)
+    np.savez(file, x_train=pixels, y_train=labels, x_test=pixels[:100], y_test=labels[:100])
