@@ -28,7 +28,7 @@ done
 if [ -n "$wheels" ]; then
   unpacked=$(mktemp -d)
   trap 'rm -rf "$unpacked"' EXIT
-  "$PYTHON" -m pip install --quiet --no-index --no-deps --no-compile --no-cache-dir --target "$unpacked" "$wheels"/*.whl
+  for wheel in "$wheels"/*.whl; do "$PYTHON" -m zipfile -e "$wheel" "$unpacked"; done
   # Behind the project, before the Python's own packages.
   PYTHONPATH=$PYTHONPATH:$unpacked
 fi

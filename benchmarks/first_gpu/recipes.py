@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.first_gpu.setting import Setting
+from cifar_sweep import workload
+from cifar_sweep.inference.precision import backends
 from cifar_sweep.recipe import Recipe
-from cifar_sweep.train import train_network
+from cifar_sweep.tune.rehearsal import Rehearsal
 from sweeps.workload import Run, Site
 
 RESNET: Mapping[str, Any] = {
@@ -25,6 +28,7 @@ SMALL_COUNT, LARGE_COUNT = 180, 50_000
 def small(setting: Setting, settings: Mapping[str, Any]) -> Recipe:
     """Return a recipe of a narrow network on 150 training and 30 validation images, for comparisons of figures."""
     base = {**NARROW, "batch_size": 32, "epochs": 2, "execution": "eager", "precision": "fp32"}
+    base["cudnn_benchmark"] = False  # then fp32 has no TF32 in it
     return Recipe.model_validate(merged(_complete(base, setting, SMALL_COUNT, 30), settings))
 
 
@@ -46,9 +50,16 @@ def run_of(setting: Setting, kind: type[Run] = Run, **more: Any) -> Run:
 
 def train(recipe: Recipe, run: Run) -> Iterator[Mapping[str, float]]:
     """Yield the metrics of each epoch, counting them as the engine does."""
-    for metrics in train_network(recipe, run):
+    for metrics in workload.train(recipe, run):
         run.epoch += 1
         yield metrics
+
+
+@contextmanager
+def rehearsing(recipe: Recipe, setting: Setting) -> Iterator[Rehearsal]:
+    """Yield steps of a training that are counted into no epoch."""
+    with backends(recipe, setting.device, training=True):
+        yield Rehearsal.of(recipe, site_of(setting), run_of(setting).folder)
 
 
 def site_of(setting: Setting) -> Site:

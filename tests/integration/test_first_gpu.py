@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,10 @@ sys.meta_path.insert(0, Blocked())
     environment = {**os.environ, "PYTHON": sys.executable, "PYTHONPATH": str(hooks)}
     environment.pop("SWEEP_DATA", None)
     return subprocess.run(
-        ["bash", str(SCRIPT), "--out", str(folder / "out"), *words], env=environment, capture_output=True, text=True
+        ["bash", str(SCRIPT), "--out", str(folder / "out"), "--seconds", "100000", *words],
+        env=environment,
+        capture_output=True,
+        text=True,
     )
 
 
@@ -78,6 +82,20 @@ def test_missing_trainer_is_refused_with_what_to_bring(tmp_path: Path) -> None:
     assert done.returncode == 2, done.stderr
     assert "missing: pydantic, ruamel.yaml: no step can run" in done.stdout
     assert "-d wheels pydantic ruamel.yaml" in done.stderr
+
+
+def test_wheels_are_unpacked_onto_the_path_and_removed_afterwards(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "brought-1.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("brought.py", "")
+    python = tmp_path / "python"
+    last = '[ "$2" = zipfile ] && exec "$REAL" "$@"; echo "${PYTHONPATH##*:} $(ls "${PYTHONPATH##*:}")"'
+    python.write_text(f"#!/bin/sh\n{last}\n", encoding="utf-8")
+    python.chmod(0o755)
+    environment = {**os.environ, "PYTHON": str(python), "REAL": sys.executable, "PYTHONPATH": "elsewhere"}
+    words = ["bash", str(SCRIPT), "--wheels", str(tmp_path)]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=True)
+    folder, content = done.stdout.split()
+    assert (content, Path(folder).exists()) == ("brought.py", False)
 
 
 @pytest.fixture(scope="module")

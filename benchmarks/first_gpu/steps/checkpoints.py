@@ -49,7 +49,7 @@ def _measured(setting: Setting, settings: Mapping[str, Any]) -> dict[str, Any]:
         and `added_percent`; `write_s` and `mib` of one checkpoint that is written while nothing else happens.
     """
     epochs = 2 if setting.short else EPOCHS
-    recipe = large(setting, merged(settings, {"execution": "eager", "epochs": epochs}))
+    recipe = large(setting, merged(settings, {"execution": "eager", "cudnn_benchmark": True, "epochs": epochs}))
     without_s, with_s = _train(recipe, run_of(setting, kind=Unsaved)), _train(recipe, run_of(setting))
     write_s, mib = _write(recipe, run_of(setting))
     return {

@@ -33,7 +33,7 @@ def _measured(setting: Setting, copies: int, most: int, measured: list[SharingMe
     reason = stop_reason(measured, most)
     if reason:
         raise NotHere(f"not needed: {reason}")
-    recipe = large(setting, merged(RESNET, {"batch_size": 128, "execution": "graph"}))
+    recipe = large(setting, merged(RESNET, {"batch_size": 128, "execution": "graph", "cudnn_benchmark": True}))
     timeout_s = max(1.0, setting.left_s())
     results = train_copies(recipe, site_of(setting), copies, SHORT_S if setting.short else TIMED_S, timeout_s)
     measurement = SharingMeasurement.of(results, setting.device)

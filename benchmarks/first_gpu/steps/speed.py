@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 import torch
 
 from benchmarks.first_gpu.parts import Part
-from benchmarks.first_gpu.recipes import RESNET, large, merged, run_of, site_of
+from benchmarks.first_gpu.recipes import RESNET, large, merged, rehearsing, run_of
 from benchmarks.first_gpu.records import Wrong
 from benchmarks.first_gpu.setting import Setting, synchronise
-from cifar_sweep.augment import Augmentation
-from cifar_sweep.training.trainer import Trainer
+from cifar_sweep.training.training_set import TrainingSet
+from cifar_sweep.tune.rate import batches
 from cifar_sweep.tune.rehearsal import Rehearsal
 
 RECIPES: Mapping[str, Mapping[str, Any]] = {
@@ -56,11 +55,10 @@ def step_speed(setting: Setting, settings: Mapping[str, Any], way: str, benchmar
         `step_ms` until the device has done it, `host_ms` until the host has given it to the device, `images_per_s`,
         `setup_s` of the first step beyond another, `peak_mib` of the device's memory, and the counts of `_profiled`.
     """
-    recipe = large(setting, merged(settings, {"execution": way}))
-    with _cudnn_benchmark(benchmark):
-        if setting.device == "cuda":
-            torch.cuda.reset_peak_memory_stats()
-        rehearsal = Rehearsal.of(recipe, site_of(setting), run_of(setting).folder)
+    recipe = large(setting, merged(settings, {"execution": way, "cudnn_benchmark": benchmark}))
+    if setting.device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+    with rehearsing(recipe, setting) as rehearsal:
         first_s = rehearsal.losses()[1]
         host_s, step_s = _timed(rehearsal, setting)
         figures = {
@@ -119,48 +117,33 @@ def _profiled(step: Callable[[], object], device: str) -> dict[str, float]:
 def _waits(setting: Setting, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Check that no step of a technique waits for the device; only CUDA devices report it."""
     recipe = large(setting, merged({**RESNET, "batch_size": 128, "execution": "eager"}, settings))
-    rehearsal = Rehearsal.of(recipe, site_of(setting), run_of(setting).folder)
-    rehearsal.step()
-    synchronise(setting.device)
-    if setting.device != "cuda":
+    with rehearsing(recipe, setting) as rehearsal:
         rehearsal.step()
-        return {"reported": "no: only CUDA devices report it"}
-    torch.cuda.set_sync_debug_mode("error")
-    try:
-        for _ in range(3):
-            rehearsal.step()
-    except RuntimeError as error:
-        raise Wrong(f"a step waits for the device: {(str(error).splitlines() or [''])[0]}", {}) from error
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
+        synchronise(setting.device)
+        if setting.device != "cuda":
+            return {"reported": "no: only CUDA devices report it"}
+        torch.cuda.set_sync_debug_mode("error")
+        try:
+            for _ in range(3):
+                rehearsal.step()
+        except RuntimeError as error:
+            raise Wrong(f"a step waits for the device: {(str(error).splitlines() or [''])[0]}", {}) from error
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
     return {"reported": "no step waits"}
 
 
 def _data_path(setting: Setting) -> dict[str, Any]:
     """Return the images per second of crop, flip and scaling, including the epoch's random draws and order."""
     recipe = large(setting, {**RESNET, "batch_size": 512})
-    trainer = Trainer.start(recipe, run_of(setting))
-    images, size, epochs = trainer.images, recipe.images_per_step, 1 if setting.short else 5
+    images = TrainingSet.of(recipe, run_of(setting), 0)
+    steps = (1 if setting.short else 5) * (len(images.train) // recipe.images_per_step)
+    made = batches(recipe, images, 0)
     started = time.perf_counter()
-    for epoch in range(epochs):
-        order = images.train[torch.randperm(len(images.train)).to(trainer.device)]
-        drawn = Augmentation.drawn(recipe.augment, recipe.data.shape, len(order), 0, epoch, trainer.device)
-        for start in range(0, len(order) - size + 1, size):
-            batch = slice(start, start + size)
-            drawn.mix(*drawn.batch(images.source, order[batch], batch), batch)
+    for _ in range(steps):
+        next(made)
     synchronise(setting.device)
-    return {"images_per_s": epochs * (len(images.train) // size) * size / (time.perf_counter() - started)}
-
-
-@contextmanager
-def _cudnn_benchmark(on: bool) -> Iterator[None]:
-    """Let cuDNN time its algorithms, or not."""
-    before = torch.backends.cudnn.benchmark
-    torch.backends.cudnn.benchmark = on
-    try:
-        yield
-    finally:
-        torch.backends.cudnn.benchmark = before
+    return {"images_per_s": steps * recipe.images_per_step / (time.perf_counter() - started)}
 
 
 def _peak(device: str) -> dict[str, float]:

@@ -28,6 +28,7 @@ STUDY = Path(__file__).parents[3] / "studies" / "resnet_budget.yaml"
 BUDGET_S, SHORT_S = 180.0, 8.0
 OUT_OF_TIME = 75  # the exit code of a study that was stopped or has used its budget
 LEAVE_S = 12.0  # before the step's end the engine is told to stop: it ends the epoch and writes its report
+WAY = {"execution": "graph", "cudnn_benchmark": True}
 LOOP_EPOCHS = 8  # of each configuration of the plain loop, which stops none early
 
 
@@ -136,7 +137,7 @@ def _recipe(setting: Setting, study: Study, parameters: Mapping[str, Any], data:
         return large(setting, {**NARROW, **rate, "epochs": 1, "batch_size": 32})
     overrides = definition.space.overrides(parameters, {})
     settings = study.workload.schema.merge(definition.baseline, overrides)
-    return Recipe.model_validate({**settings, "data": data, "epochs": LOOP_EPOCHS, "execution": "graph"})
+    return Recipe.model_validate({**settings, "data": data, "epochs": LOOP_EPOCHS, **WAY})
 
 
 def _trained(setting: Setting, recipe: Recipe, data_dir: Path, ends: float) -> dict[str, Any]:

@@ -9,12 +9,11 @@ from functools import cache, partial
 from typing import Any, get_args
 
 from benchmarks.first_gpu.parts import Part
-from benchmarks.first_gpu.recipes import NARROW, NARROW_FAST, merged, run_of, site_of, small, train
+from benchmarks.first_gpu.recipes import NARROW, NARROW_FAST, merged, rehearsing, run_of, small, train
 from benchmarks.first_gpu.records import Wrong
 from benchmarks.first_gpu.setting import Setting
 from cifar_sweep.recipe import Recipe
 from cifar_sweep.tune.execution import difference
-from cifar_sweep.tune.rehearsal import Rehearsal
 
 NETWORKS: Mapping[str, Mapping[str, Any]] = {"resnet": NARROW, "preset fast": NARROW_FAST}
 PRECISIONS = [precision for precision in get_args(Recipe.model_fields["precision"].annotation) if precision != "auto"]
@@ -51,8 +50,8 @@ def _cpu_losses(setting: Setting, name: str) -> Sequence[float]:
 
 def _first_losses(setting: Setting, settings: Mapping[str, Any]) -> Sequence[float]:
     """Return the losses of the first steps of a small recipe."""
-    rehearsal = Rehearsal.of(small(setting, settings), site_of(setting), run_of(setting).folder)
-    return rehearsal.losses()[0]
+    with rehearsing(small(setting, settings), setting) as rehearsal:
+        return rehearsal.losses()[0]
 
 
 def _learns(setting: Setting) -> dict[str, Any]:
