@@ -16,6 +16,8 @@ from typing import BinaryIO, NamedTuple, cast
 from sweeps.io.disk import Unwritable, explained, size_of
 from sweeps.io.files import fsync_path, in_use, remove_unused, write_atomic
 
+EVERY_S = 30.0
+"""Seconds of training between two checkpoints, unless the study says otherwise; a longer epoch is saved each time."""
 KEEP = 2
 MANIFEST = "manifest.json"
 REPLACED = ".replaced"  # the suffix of a checkpoint that is being replaced by another one of the same epoch

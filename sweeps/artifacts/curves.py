@@ -49,6 +49,11 @@ class CurveFile:
         self._update()
         return [dict(self._rows[epoch]) for epoch in sorted(self._rows)]
 
+    def last_epoch(self) -> int:
+        """Return the latest epoch of the complete rows, 0 where there is none. Raises as `read_curves`."""
+        self._update()
+        return int(max(self._rows, default=0))
+
     def append(self, epoch: int, metrics: Mapping[str, float], seconds: float) -> None:
         """Append the row of an epoch and flush it to disk. An epoch that has a row already is skipped.
 

@@ -11,6 +11,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Protocol
 
+from sweeps.artifacts.checkpoint import EVERY_S
 from sweeps.io.errors import UserError
 from sweeps.trial.trial import Outcome
 
@@ -77,6 +78,7 @@ class Job:
         until: The epoch after which the job pauses. A workload that saves no state is stopped before its next epoch.
         timeout_s: Seconds without progress (the end of an epoch, or a checkpoint) after which the job fails.
         share: The fraction of the device's memory for the trial.
+        checkpoint_every: Seconds of training that a kill may repeat; 0 saves the state after every epoch.
     """
 
     stage: str
@@ -100,6 +102,7 @@ class Job:
     until: int | None = None
     timeout_s: float | None = None
     share: float = 1.0
+    checkpoint_every: float = EVERY_S
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing
 from numbers import Real
 from typing import Any
 
@@ -55,9 +56,11 @@ def _events(job: Job, watch: Watch, clock: _Stopwatch) -> Generator[Event, None,
             yield Note(note)
         watch.progress()  # starts the timer; before it nothing of the workload's own has run
         if job.evaluate is None:
-            for epoch, metrics in _epochs(job, run):
-                watch.progress()
-                yield Epoch(epoch, metrics, clock.lap())
+            # Closed at once where the job is stopped: nothing of it may be written when the next one begins.
+            with closing(_epochs(job, run)) as epochs:
+                for epoch, metrics in epochs:
+                    watch.progress()
+                    yield Epoch(epoch, metrics, clock.lap())
         else:
             metrics_of_sets = _evaluated(job, run, job.evaluate)
     # Preempted and Hung are no `Exception`s, so that a workload's own `except Exception` lets them through.
@@ -81,16 +84,18 @@ def failure(error: BaseException) -> Outcome:
     return Outcome(status, f"{type(error).__name__}: {first_line}", "".join(traceback.format_exception(error)))
 
 
-def _epochs(job: Job, run: Run) -> Iterator[tuple[int, dict[str, float]]]:
+def _epochs(job: Job, run: Run) -> Generator[tuple[int, dict[str, float]]]:
     """Train and yield the number and the metrics of each epoch."""
     workload = load(job.workload)
-    for metrics in workload.train(workload.schema.validate(job.settings), run):
-        # A workload that saves checkpoints has been preempted in `Run.checkpoint`. One that saves none would train on
-        # past the pause: its next epoch has been trained, but is not recorded.
-        if job.until is not None and run.epoch >= job.until:
-            raise Preempted
-        run.epoch += 1
-        yield run.epoch, _numbers(metrics)
+    with closing(run):
+        for metrics in workload.train(workload.schema.validate(job.settings), run):
+            # A workload that saves its state has been preempted in `Run.save` or `Run.checkpoint`. One that saves none
+            # would train on past the pause: its next epoch has been trained, but is not recorded.
+            if job.until is not None and run.epoch >= job.until:
+                raise Preempted
+            run.epoch += 1
+            yield run.epoch, _numbers(metrics)
+        run.finish()  # before the end is told: others read the model then
 
 
 def _evaluated(job: Job, run: Run, entries: tuple[Any, ...]) -> dict[str, dict[str, float]]:
@@ -127,6 +132,7 @@ def open_run(job: Job, watch: Watch | None = None) -> Run:
         stop_file=job.stop_file,
         until=job.until,
         on_saved=watch.progress if watch else None,
+        checkpoint_every=job.checkpoint_every,
         keeps_predictions=job.stage in WITH_PREDICTIONS,
     )
 

@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
 
+from sweeps.artifacts.checkpoint import EVERY_S
 from sweeps.io.errors import UserError
 from sweeps.runners.protocol import (
     MAX_DEVICE_LOSSES,
@@ -139,8 +140,9 @@ class StageScheduler(ABC):
     def on_epoch(self, job: Job, epoch: Epoch) -> Decision:
         """Record an epoch. STOP where the trial diverged or is stopped early."""
         number, curve = job.number, self._curves[job.number]
-        self._context.budget.spend(self._storage.stage, number, epoch.seconds)
-        if epoch.number < max(curve, default=0):  # repeated after a kill; only the latest epoch is judged again
+        if not self._repeated(job, epoch):
+            self._context.budget.spend(self._storage.stage, number, epoch.seconds)
+        if epoch.number < max(curve, default=0):  # of repeated epochs only the latest is judged again
             return Decision.CONTINUE
         name = self._study.metric.name
         broken = _not_finite(epoch.metrics, name)
@@ -211,6 +213,10 @@ class StageScheduler(ABC):
         )
         return Decision.CONTINUE
 
+    def _repeated(self, job: Job, epoch: Epoch) -> bool:
+        """Whether an epoch has been recorded before: after a kill it is trained again from an earlier checkpoint."""
+        return epoch.number <= self._storage.last_epoch(job.number)
+
     def _require_known_metric(self, metrics: Mapping[str, float]) -> None:
         """Raise UnknownMetric unless a run of this study has yielded the metric: then this run alone is broken."""
         recorded = (trial.curve for trial in self._context.storage.results().everything)
@@ -255,6 +261,7 @@ class StageScheduler(ABC):
             stop_file=storage.stop_file,
             until=self._until(job),
             timeout_s=self._study.trial_timeout,
+            checkpoint_every=EVERY_S if self._study.checkpoint_every is None else self._study.checkpoint_every,
         )
 
     def _refuse(self, job: Job, reason: str) -> None:

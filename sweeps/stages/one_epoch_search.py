@@ -47,8 +47,9 @@ class OneEpochSearch(Search):
 
     def on_epoch(self, job: Job, epoch: Epoch) -> Decision:
         """Record an epoch. A run leaves by itself when it has saved its state; one that saves nothing is stopped."""
+        repeated = self._repeated(job, epoch)
         decision = super().on_epoch(job, epoch)
-        if job.number in self._seconds or self._context.budget.limited:
+        if not repeated and (job.number in self._seconds or self._context.budget.limited):
             self._seconds[job.number] = self._seconds.get(job.number, 0.0) + epoch.seconds
         cannot_leave = job.number in self._cached or not self._saves
         if decision is Decision.CONTINUE and job.until is not None and epoch.number >= job.until and cannot_leave:

@@ -60,6 +60,10 @@ class StageStorage(StageReader):
         curve_file = self._curve_files.get(number)
         return super().rows(number) if curve_file is None else curve_file.rows()
 
+    def last_epoch(self, number: int) -> int:
+        """Return the latest recorded epoch of a trial; 0 before the first."""
+        return self._curve_file(number).last_epoch()
+
     # -- decisions of the stage ---------------------------------------------------------------------------------------
 
     def set_arms(self, arms: list[Arm]) -> None:
@@ -147,7 +151,7 @@ class StageStorage(StageReader):
             metrics: All metrics, for `curves.csv`. The database stores the study's metric only.
             seconds: The device time of the epoch in seconds.
         """
-        curve_file = self._curve_files.setdefault(number, CurveFile(self.trial_folder(number) / CURVES))
+        curve_file = self._curve_file(number)
         # The file first: after a kill between the two the epoch is repeated, which writes the database's part.
         curve_file.append(epoch, metrics, seconds)
         value = metrics.get(self.metric)
@@ -216,7 +220,7 @@ class StageStorage(StageReader):
         if keep or outcome.status is Status.COMPLETE:
             CheckpointFolder(checkpoints).keep_newest()
         else:
-            shutil.rmtree(checkpoints, ignore_errors=True)
+            CheckpointFolder(checkpoints).delete()
         return trial
 
     def take_over(self, number: int, source: int) -> None:
@@ -284,6 +288,9 @@ class StageStorage(StageReader):
         # Only Optuna's own tools read these.
         frozen.datetime_start, frozen.datetime_complete = _local(trial.started), _local(trial.finished)
         return frozen
+
+    def _curve_file(self, number: int) -> CurveFile:
+        return self._curve_files.setdefault(number, CurveFile(self.trial_folder(number) / CURVES))
 
     def _log(self, number: int, text: str) -> None:
         append_log(self.trial_folder(number), text)

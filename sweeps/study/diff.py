@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 MAY_GROW = frozenset(
-    {"question", "run_cap", "budget", "resources", "confirm", "ablation", "final", "evaluate", "trial_timeout"}
+    {
+        *("question", "run_cap", "budget", "resources", "confirm", "ablation", "final", "evaluate"),
+        *("trial_timeout", "checkpoint_every"),
+    }
 )
 """The sections of a study that may change once trials exist; of the metric, its target may."""
 

@@ -68,6 +68,12 @@ def _seconds(value: Any) -> Any:
     return value
 
 
+def _interval(value: Any) -> Any:
+    if value is not None and not (isinstance(value, int | float) and not isinstance(value, bool) and value >= 0):
+        raise ValueError(f"must be a number of seconds, 0 (after every epoch) or more, but got {shown(value)}")
+    return value
+
+
 _Words = Annotated[str, Field(pattern=r"\S")]
 _Limit = Annotated[
     Any,
@@ -127,6 +133,8 @@ class Study(Section):
     """Seed from which every random number of the study is derived."""
     trial_timeout: Annotated[Finite | None, BeforeValidator(_seconds)] = None
     """Seconds without a finished epoch or a checkpoint after which a trial is stopped as failed."""
+    checkpoint_every: Annotated[Finite | None, BeforeValidator(_interval)] = None
+    """Seconds of training that a kill may repeat; 0 saves after every epoch. Default: 30, or an epoch if longer."""
 
     def settings(self, recipe: RecipeSchema) -> dict[str, Any]:
         """Return the recipe settings from which every trial starts: the baseline with the constants of `parameters`.

@@ -20,12 +20,11 @@ Example:
         epochs: int = 5
 
     def train(recipe: Recipe, run: Run) -> Iterator[Metrics]:
-        state = load(run.restored) if run.restored else fresh(recipe, run.seed)
-        for epoch in range(state.epoch, recipe.epochs):
+        state = torch.load(run.restored / "state.pt") if run.restored else fresh(recipe, run.seed)
+        for epoch in range(state["epoch"], recipe.epochs):
             ...
             yield {"val_accuracy": 93.1}
-            with run.checkpoint() as folder:
-                save(state, folder)
+            run.save("state.pt", state, torch.save)
 
     def percentages() -> list[str]:
         return ["accuracy"]

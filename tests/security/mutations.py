@@ -54,7 +54,7 @@ early_terminate ¦ confirm ¦ ablation ¦ final ¦ evaluate ¦ resources ¦ budg
 at ¦ target ¦ values ¦ value ¦ min ¦ max ¦ q ¦ when ¦ distribution ¦ design ¦ components ¦ seeds ¦ precision
 margin ¦ over_budget ¦ retune ¦ trials ¦ top ¦ arms ¦ gpu ¦ gpu_hours ¦ shares ¦ epochs ¦ optimizer.lr
 model.name ¦ model ¦ augment ¦ data ¦ toggle.relu ¦ net.width ¦ . ¦ a..b ¦ program ¦ project ¦ command
-entity ¦ __class__ ¦ __init__ ¦ self ¦ cls ¦ model_config ¦ 0 ¦ é ¦ '\e'
+entity ¦ checkpoint_every ¦ __class__ ¦ __init__ ¦ self ¦ cls ¦ model_config ¦ 0 ¦ é ¦ '\e'
 """),
     *("", " ", "k" * 300),
 )

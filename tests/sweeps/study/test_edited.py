@@ -37,7 +37,7 @@ def assert_same(edited: Study, parsed: Study) -> None:
 def edits(study: Study) -> Iterator[dict[str, Any]]:
     """Edits such as a smoke run and the re-tuning of an arm make, and some of single sections."""
     yield {}
-    yield {"name": "other", "question": "Another?", "seed": 7, "trial_timeout": 12.5}
+    yield {"name": "other", "question": "Another?", "seed": 7, "trial_timeout": 12.5, "checkpoint_every": 0}
     yield {"baseline": {**study.baseline, "epochs": 1, "widths": (8, (16, 32)), "nothing": None, "section": {}}}
     yield {"constraints": ["macs < 1G"]}
     yield {"final": Final(seeds=2), "evaluate": ("shifted", {"name": "other", "levels": (1, 2)})}

@@ -273,6 +273,10 @@ def test_a_space_too_large_to_be_counted_is_refused(count: int, words: str, expe
         ("seed: true", "seed: must be an integer but got True"),
         ("seed: 1.0", "seed: must be an integer but got 1.0"),
         ("trial_timeout: 0", "must be a number of seconds above 0 but got 0"),
+        ("checkpoint_every: -1", "must be a number of seconds, 0 (after every epoch) or more, but got -1"),
+        ("checkpoint_every: true", "must be a number of seconds, 0 (after every epoch) or more, but got True"),
+        ("checkpoint_every: 30s", "must be a number of seconds, 0 (after every epoch) or more, but got '30s'"),
+        ("checkpoint_every: .inf", "checkpoint_every: "),
         ("constraints: parameters <= 5M", "constraints: must be a list but got 'parameters <= 5M'"),
         ("constraints:\n- parameters <= 5M\n- params <= 3", "s.yaml:10: constraints.1: unknown quantity 'params'"),
         ("constraints: [parameters <= 5M, parameters <= 4M]", "constraints.1: parameters already has a limit"),
@@ -516,6 +520,7 @@ def studies(draw: st.DrawFn) -> dict[str, Any]:
         "resources": draw(st.sampled_from([{"gpu": 0.25}, {"gpu": 2, "cpu": 4.5}, {"gpu": 0}])),
         "budget": draw(st.sampled_from([{"gpu_hours": 2.5}, {"gpu_hours": 1, "shares": {"search": 1.0}}])),
         "trial_timeout": draw(st.sampled_from([30, 0.5])),
+        "checkpoint_every": draw(st.sampled_from([0, 0.5, 600])),
     }
     names = draw(st.sets(st.sampled_from(sorted(extra))))
     data |= {name: extra[name] for name in sorted(names)}
