@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from cifar_sweep.tune.batch import largest_batch
 
 from benchmarks.first_gpu.parts import Part, fit
 from benchmarks.first_gpu.recipes import NARROW, RESNET, large, merged, run_of, site_of, small, train
 from benchmarks.first_gpu.records import Wrong
 from benchmarks.first_gpu.setting import Setting, synchronise
-from cifar_sweep.tune.batch import largest_batch
 
 MIB = 2**20
 LEFT_MIB = 4096  # of a GPU's memory, for the process that is to run out of it: the rest is taken by a neighbour
