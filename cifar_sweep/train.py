@@ -20,6 +20,7 @@ from cifar_sweep.inference.trained import STATE
 from cifar_sweep.models.recipes.hierarchical import HierarchicalRecipe
 from cifar_sweep.recipe import Recipe
 from cifar_sweep.training.hierarchical import HierarchyTrainer
+from cifar_sweep.training.host_copy import host_copy
 from cifar_sweep.training.trainer import Trainer
 from cifar_sweep.tune import out_of_memory_report
 from sweeps.workload import Run, Site
@@ -28,7 +29,7 @@ __all__ = ["STATE", "OutOfMemory", "Trainer", "train_network"]
 
 
 def train_network(recipe: Recipe, run: Run) -> Iterator[dict[str, float]]:
-    """Train a run, saving its state after each epoch. A run that diverges yields NaN and ends.
+    """Train a run, handing over its state after each epoch. A run that diverges yields NaN and ends.
 
     Args:
         recipe: The recipe.
@@ -81,5 +82,4 @@ def _record_validation(trainer: Trainer | HierarchyTrainer, recipe: Recipe, run:
 
 
 def _save(trainer: Trainer | HierarchyTrainer, run: Run) -> None:
-    with run.checkpoint() as folder:
-        trainer.save(folder)
+    run.save(STATE, trainer.saved_state(), torch.save, copy=host_copy, last=trainer.finished)

@@ -47,7 +47,7 @@ SMOKE_MACS = 3 * 10**9  # per pass over the training images of a smoke run
 
 
 def train(recipe: Recipe, run: Run) -> Iterator[Mapping[str, float]]:
-    """Train a run, continuing from `run.restored` if there is one, and save a checkpoint after each epoch.
+    """Train a run, continuing from `run.restored` if there is one, and hand over its state after each epoch.
 
     Yields:
         Per epoch `train_loss`, `train_accuracy`, `val_loss`, `val_accuracy`, `lr`, `seconds` and `images_per_s`, with

@@ -45,6 +45,5 @@ def train(recipe: Recipe, run: Run) -> Iterator[dict[str, float]]:
         model.partial_fit(x[order], y[order], classes=np.arange(10))
         epoch += 1
         yield {"val_accuracy": 100 * float(model.score(x_val, y_val))}
-        with run.checkpoint() as folder:
-            state = {"coef": model.coef_, "intercept": model.intercept_, "t": model.t_, "classes": model.classes_}
-            np.savez(folder / "model.npz", epoch=epoch, **state)
+        state = {"coef": model.coef_, "intercept": model.intercept_, "t": model.t_, "classes": model.classes_}
+        run.save("model.npz", {"epoch": epoch, **state}, lambda state, file: np.savez(file, **state))

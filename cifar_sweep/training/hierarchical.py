@@ -178,13 +178,13 @@ class HierarchyTrainer:
         accuracies = {name: 100 * share for name, share in zip(shares, of_levels, strict=True)}
         return {"val_loss": loss, "val_accuracy": accuracy, **accuracies}
 
-    def save(self, folder: Path) -> None:
-        """Write the state into `folder`. Its `network` is the evaluated network, for whoever loads the model.
+    def saved_state(self) -> dict[str, Any]:
+        """Return what a checkpoint holds. Its `network` is the evaluated network, for whoever loads the model.
 
-        The state of a finished training has no levels: nothing continues from it. Weights are stored once, since
-        the levels and the whole share their tensors.
+        The tensors are those that training goes on to change. The state of a finished training has no levels: nothing
+        continues from it. Weights are stored once, since the levels and the whole share their tensors.
         """
-        state: dict[str, Any] = {
+        return {
             "network": self.evaluated.state_dict(),
             "levels": [] if self.finished else [level.state_dict() for level in self.levels],
             "epoch": self.epoch,
@@ -192,7 +192,10 @@ class HierarchyTrainer:
             "patience": self.patience.state_dict(),
             "scaling": asdict(self.images.source.scaling),
         }
-        torch.save(state, folder / STATE)
+
+    def save(self, folder: Path) -> None:
+        """Write the state into `folder`."""
+        torch.save(self.saved_state(), folder / STATE)
 
     def restore(self, folder: Path) -> None:
         """Continue from what `save` wrote into `folder`."""

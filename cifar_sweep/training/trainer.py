@@ -270,15 +270,18 @@ class Trainer:
         loss, accuracy = tally.means()
         return {"val_loss": loss, "val_accuracy": accuracy}
 
-    def save(self, folder: Path) -> None:
-        """Write the state into `folder`. Its `network` is the evaluated network, for whoever loads the model.
+    def saved_state(self) -> dict[str, Any]:
+        """Return what a checkpoint holds. Its `network` is the evaluated network, for whoever loads the model.
 
-        The state of a finished training leaves out the optimizer, which is as large as a network: nothing continues
-        from it.
+        The tensors are those that training goes on to change. The state of a finished training leaves out the
+        optimizer, which is as large as a network: nothing continues from it.
         """
         state = self.progress() if self.finished else self.state_dict()
-        model = {"network": self.evaluated.state_dict(), "scaling": asdict(self.images.source.scaling)}
-        torch.save(state | model, folder / STATE)
+        return {**state, "network": self.evaluated.state_dict(), "scaling": asdict(self.images.source.scaling)}
+
+    def save(self, folder: Path) -> None:
+        """Write the state into `folder`."""
+        torch.save(self.saved_state(), folder / STATE)
 
     def restore(self, folder: Path) -> None:
         """Continue from what `save` wrote into `folder`."""

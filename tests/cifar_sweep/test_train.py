@@ -70,6 +70,9 @@ EVERYTHING = {
     "epochs": 5,
 }
 
+LEVEL = {"name": "resnet", "blocks": [1], "widths": [8], "strides": [2]}
+HIERARCHICAL = {"name": "hierarchical", "coarse": LEVEL, "fine": LEVEL, "groups": [[9, 1, 4, 7, 2], [0, 6, 8, 5, 3]]}
+
 
 @pytest.mark.parametrize("overrides", [
     {"model__head__dropout": 0.3, "augment__flip": True},
@@ -86,6 +89,25 @@ def test_resumed_curve_equals_uninterrupted(make_recipe, make_run, curve, tmp_pa
     resumed = exact(curve(recipe, make_run(folder=tmp_path / "killed")))
     assert killed == uninterrupted[:stop_after]
     assert resumed == uninterrupted[stop_after - 1 :]  # the epoch whose state was not saved is repeated, identically
+
+
+@pytest.mark.parametrize("overrides", [
+    EVERYTHING,
+    {"optimizer__name": "adamw", "optimizer__lr": 0.01, "regularization__lookahead": {"every": 2}},
+    {"pretrain": {"epochs": 2, "batch_size": 64, "lr": 0.003, "augment": {"crop": 1, "flip": False}}, "epochs": 2},
+    {"pseudo_labels": {"threshold": 0.3, "start_epoch": 1}, "data__unlabelled": {"share": 0.6}},
+    {"model": HIERARCHICAL, "regularization__ema": 0.9},
+])  # fmt: skip
+@pytest.mark.parametrize(("every_s", "repeated"), [(0.0, 1), (1e9, 2)])
+def test_resumed_curve_equals_uninterrupted_where_states_are_saved_beside_the_training(
+    make_recipe, make_run, curve, tmp_path, overrides, every_s, repeated
+):
+    recipe = make_recipe(**overrides)
+    uninterrupted = exact(curve(recipe, make_run(folder=tmp_path / "whole")))
+    run = make_run(folder=tmp_path / "killed", checkpoint_every=every_s)
+    curve(recipe, run, stop_after=2)
+    run.close()  # a kill that loses nothing that was being written
+    assert exact(curve(recipe, make_run(folder=tmp_path / "killed"))) == uninterrupted[2 - repeated :]
 
 
 def test_weights_after_a_resume_are_those_of_the_uninterrupted_run(make_recipe, make_run, curve, tmp_path):
