@@ -43,7 +43,7 @@ DOORS = {
         *("sweeps.storage.stage_storage", "sweeps.storage.study_reader"),
     },
     "ray": {"sweeps.runners.ray"},
-    "torch": {"cifar_sweep"},
+    "torch": {"cifar_sweep", "sweeps.prepare.devices.torch_report"},  # the second in a process of its own
     "torchvision": {"cifar_sweep"},
     "plotly": {"sweeps.report.figures"},
     "pandas": {"sweeps.api.results", "sweeps.report"},

@@ -14,6 +14,7 @@ from sweeps.io.files import write_atomic
 from sweeps.models.card import CARD, CLASSES, RECIPE, card, recipe_text, require_export_folder
 from sweeps.models.trained import TrainedModels, deliver, in_words, select
 from sweeps.prepare import environment
+from sweeps.prepare.devices.choice import device_for_use
 from sweeps.recipe.schema import BadRecipe
 from sweeps.workload import Exported, Predictions, Site, Workload, load
 
@@ -153,7 +154,7 @@ class Model:
     def _site(self) -> Site:
         # This machine, on which the model was not necessarily trained.
         folder = environment.data_dir(Path(self._data_dir) if self._data_dir is not None else None)
-        return Site(folder, environment.device_of(self._trained.results.study))
+        return Site(folder, device_for_use(self._trained.results.study))
 
     def __repr__(self) -> str:
         return f"<{self.description}>"

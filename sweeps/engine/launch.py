@@ -27,7 +27,8 @@ from sweeps.evidence.importance_estimators import importances
 from sweeps.io.disk import explained
 from sweeps.io.errors import Refused
 from sweeps.io.gc import paused
-from sweeps.prepare.environment import data_dir, device_of, gpu_count, grace_s
+from sweeps.prepare.devices.choice import DeviceChoice, begin_choice, choose_device
+from sweeps.prepare.environment import data_dir, grace_s
 from sweeps.prepare.prepared import PreparedStudy, settle
 from sweeps.prepare.smoke import shrink, with_smoke_models
 from sweeps.pruners.factory import epochs_of
@@ -113,6 +114,7 @@ def launch(study: Study, workload: Workload, options: Options, name: str | None 
     (require_replaceable if options.smoke else require_own)(folder)
     require_report_folder(options.folders.reports / folder.name)
     grace_s()  # a bad value is refused before anything runs
+    begin_choice(study)
     with listening(), explained(folder):
         previous = None if options.fresh or options.smoke else previous_results(folder)
         changes = drift.of_file(diff(previous.study, study)) if previous is not None else []
@@ -157,13 +159,14 @@ def _run(
 ) -> RunResult:
     """Prepare the study while its runner starts, check that it is the study of before, and run it."""
     environment = previous.environment if previous else {}
-    # A finished study needs no Ray to say so, and nothing is compared with its last run.
+    # A finished study needs neither Ray nor its device to say so, and nothing is compared with its last run.
     done = previous is not None and is_complete(previous, study, request)
     kind = "inline" if done else options.runner
-    percentages = workload.percentages()
-    progress = Progress(study, previous, epochs_of(study, workload), percentages=percentages, quiet=options.quiet)
-    with _runner(study, environment, kind, options, progress.on_note) as start, progress:
-        prepared = _prepare(study, workload, folder, environment, options, progress.on_prepare, check_test=not done)
+    choice = DeviceChoice(environment.get("device", "cpu")) if done else _device(study, options)
+    percentages, epochs = workload.percentages(), epochs_of(study, workload)
+    progress = Progress(study, previous, epochs, percentages=percentages, device=choice.device, quiet=options.quiet)
+    with _runner(study, environment, kind, choice, options, progress.on_note) as start, progress:
+        prepared = _prepare(study, workload, folder, environment, choice, options, progress.on_prepare, done=done)
         progress.on_settled(prepared.study, prepared.notes)
         if done:
             prepared = replace(prepared, environment=drift.as_trained(environment, prepared.environment))
@@ -185,15 +188,21 @@ def _run(
         return result
 
 
+def _device(study: Study, options: Options) -> DeviceChoice:
+    cluster = options.ray_address if options.runner == "ray" else None
+    return choose_device(study, training=not options.smoke, cluster=cluster)
+
+
 def _prepare(
     study: Study,
     workload: Workload,
     folder: Path,
     environment: Mapping[str, Any],
+    choice: DeviceChoice,
     options: Options,
     notify: Callable[[str], None],
     *,
-    check_test: bool,
+    done: bool,
 ) -> PreparedStudy:
     runs, data = folder.parent.absolute(), data_dir(options.folders.data)
     prepared = settle(
@@ -202,8 +211,9 @@ def _prepare(
         data,
         environment,
         runs,
+        choice=choice,
         measuring=not options.smoke,
-        check_test=check_test,
+        check_test=not done,
         notify=notify,
     )
     command = {"command": options.command} if options.command else {}
@@ -212,21 +222,26 @@ def _prepare(
 
 @contextmanager
 def _runner(
-    study: Study, environment: Mapping[str, Any], kind: str, options: Options, notify: Callable[[str], None]
+    study: Study,
+    environment: Mapping[str, Any],
+    kind: str,
+    choice: DeviceChoice,
+    options: Options,
+    notify: Callable[[str], None],
 ) -> Iterator[Callable[[Study], RunnerStartup]]:
     """Start the runner at once where that is safe. Yields a function from the prepared study to the runner."""
     started: list[RunnerStartup] = []
 
     def start(prepared: Study) -> RunnerStartup:
         if not started:
-            gpu = prepared.resources.gpu_share if gpu_count() else 0.0
-            resources = TrialResources(prepared.resources.cpu, gpu, options.workers)
+            gpu = prepared.resources.gpu_share if choice.device != "cpu" else 0.0
+            resources = TrialResources(prepared.resources.cpu, gpu, options.workers, choice.count)
             started.append(start_runner(kind, resources, options.ray_address, notify))
         return started[0]
 
     # On a GPU speeds are measured once per study: nothing else may run meanwhile, and Ray needs the measured share.
     new = not environment or (study.resources.gpu == AUTO and SHARING not in environment)
-    if not (new and device_of(study) == "cuda"):
+    if choice.device == "cpu" or not new:
         start(with_share(study, environment))
     wait_s = None
     try:

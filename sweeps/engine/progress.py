@@ -20,7 +20,6 @@ from sweeps.artifacts.layout import ABLATION, SEARCH
 from sweeps.engine.notebook import NotebookDisplay
 from sweeps.formatting import count, duration, metric_format, status_name
 from sweeps.io.errors import visible
-from sweeps.prepare.environment import device_of
 from sweeps.stats.goal import sign
 from sweeps.storage.results import Results
 from sweeps.study.resources import device_share
@@ -55,6 +54,7 @@ class Progress:
         previous: The results of earlier runs of it, if there are any.
         epochs: The epochs of a trial, if all have the same.
         percentages: The names of the workload's metrics that are in percent.
+        device: "cpu", "cuda" or "mps".
         quiet: Whether to show nothing.
     """
 
@@ -65,11 +65,12 @@ class Progress:
         epochs: int | None,
         *,
         percentages: Collection[str] = (),
+        device: str = "cpu",
         quiet: bool = False,
     ) -> None:
         self._study = study
         self._metric_format = metric_format(study.metric, previous.percentages if previous else percentages)
-        self._device = device_of(study)
+        self._device = device
         self._share = device_share(study, self._device)
         self._epochs = epochs
         self._console = Console(stderr=True, quiet=quiet)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+import psutil  # type: ignore[import-untyped]
 
 from sweeps.forecast.outline import Fitting, StudyOutline, outline_study
 from sweeps.forecast.power import PowerForecast, forecast_power
@@ -14,6 +15,8 @@ from sweeps.forecast.ranges import Range, total, wall_time
 from sweeps.forecast.stage_work import StageWork, work_by_stage
 from sweeps.formatting import duration, hours
 from sweeps.io.errors import Refused, UserError, unknown
+from sweeps.prepare.devices.choice import choose_device
+from sweeps.prepare.devices.inventory import devices
 from sweeps.prepare.prepared import PreparedStudy, checked_test_data, settle
 from sweeps.runners.probe import Probe, probe
 from sweeps.runners.protocol import Job
@@ -59,7 +62,8 @@ class StudyPlan:
     Attributes:
         study: The study's name.
         question: Its question.
-        device: "cpu" or "cuda".
+        device: "cpu", "cuda" or "mps".
+        hardware: The GPUs and torch's build in words; "" on the CPU.
         at_once: How many trials run at once.
         epochs: The epochs of the baseline.
         budget_hours: The budget in device-hours; None if there is none.
@@ -78,6 +82,7 @@ class StudyPlan:
     study: str
     question: str
     device: str
+    hardware: str
     at_once: int
     epochs: int
     budget_hours: float | None
@@ -126,7 +131,9 @@ def plan(
         Unplannable: The ablation's design cannot be built.
         Refused: The probe has shown that the workload does not yield the study's metric.
     """
-    prepared = settle(study, workload, data_dir, previous.environment if previous else {}, measuring=probing)
+    choice = choose_device(study, training=False)
+    environment = previous.environment if previous else {}
+    prepared = settle(study, workload, data_dir, environment, choice=choice, measuring=probing)
     outline = outline_study(prepared, workers)
     probed = probe(_probe_job(prepared), threads=max(1, int(study.resources.cpu))) if probing else None
     if probed is not None:
@@ -138,6 +145,7 @@ def plan(
         study=study.name,
         question=study.question,
         device=prepared.site.device,
+        hardware=str(devices()) if prepared.device.count else "",
         at_once=outline.at_once,
         epochs=outline.epochs,
         budget_hours=study.budget.gpu_hours,
@@ -224,7 +232,7 @@ def _notes(outline: StudyOutline, probed: Probe | None) -> Iterator[str]:
         yield "early termination: early_terminate.top trials continue after the first round, unless some break before"
     elif study.early_terminate is not None:
         yield "early termination: from as many stops as the rule aims at, to none"
-    if outline.prepared.site.device == "cuda" and study.resources.gpu_share < 1:
+    if outline.prepared.site.device != "cpu" and study.resources.gpu_share < 1:
         yield "trials that share a GPU are taken not to slow each other down; the probe had it to itself"
     if study.final is not None:
         yield "final: the validation images that are trained on too, and the evaluation itself, are not counted"
@@ -263,7 +271,7 @@ def _memory(outline: StudyOutline, probed: Probe | None) -> Iterator[str]:
     """Whether the trials that run at once fit the machine's memory."""
     if probed is None or probed.memory_mib is None:
         return
-    available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / MIB
+    available = psutil.virtual_memory().total / MIB
     needed = probed.memory_mib * outline.at_once
     if needed > available:
         trials = f"{outline.at_once} trials at once need about {needed:,.0f} MiB"

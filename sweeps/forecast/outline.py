@@ -14,7 +14,6 @@ from sweeps.designs.scaling import fitted
 from sweeps.forecast.ranges import Range, relative_work, slots, spread
 from sweeps.io.cores import available_cores
 from sweeps.io.errors import UserError
-from sweeps.prepare.environment import gpu_count
 from sweeps.prepare.prepared import PreparedStudy
 from sweeps.pruners.factory import epochs_of
 from sweeps.stats import share_interval
@@ -118,7 +117,7 @@ def outline_study(prepared: PreparedStudy, workers: int | None) -> StudyOutline:
     study, baseline = prepared.study, prepared.gate.baseline()
     epochs = epochs_of(study, prepared.workload) or 1
     fitting = _fitting(prepared, baseline, epochs) if study.space.dimensions else None
-    at_once = slots(study, prepared.site.device, available_cores(), gpu_count(), workers)
+    at_once = slots(study, prepared.site.device, available_cores(), prepared.device.count, workers)
     return StudyOutline(prepared, baseline, epochs, at_once, fitting, _arms(prepared, baseline))
 
 

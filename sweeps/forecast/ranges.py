@@ -56,16 +56,15 @@ def slots(study: Study, device: str, cores: int, gpus: int, workers: int | None)
 
     Args:
         study: The study, for the resources of a trial.
-        device: "cpu" or "cuda".
+        device: "cpu", "cuda" or "mps".
         cores: CPU cores of the machine.
         gpus: GPUs of the machine.
         workers: The most trials that run at once; None: as many as the machine holds.
     """
     fitting = math.floor(cores / study.resources.cpu)
-    if device == "cuda":
-        share = study.resources.gpu_share
+    if device != "cpu":
         # Shares are not split over two GPUs: with 0.3 each, one GPU holds 3 trials and two hold 6.
-        fitting = min(fitting, math.floor(gpus / share) if share >= 1 else gpus * math.floor(1 / share))
+        fitting = min(fitting, gpus * math.floor(1 / study.resources.gpu_share))
     return max(1, min(fitting, workers or fitting))
 
 

@@ -93,6 +93,8 @@ def _arms(plan: StudyPlan) -> Table:
 
 
 def _facts(plan: StudyPlan) -> Iterator[str]:
+    if plan.hardware:
+        yield f"device: {plan.hardware}"
     if plan.fitting is not None:
         yield f"space: {_fitting_line(plan.fitting)}"
     if plan.probe is not None:

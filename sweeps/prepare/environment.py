@@ -1,4 +1,4 @@
-"""The environment of a run: data folder, GPUs, grace period, and the provenance of machine and software."""
+"""The environment of a run: data folder, grace period, and the provenance of machine and software."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from platformdirs import user_cache_path
 
 from sweeps.io.cores import available_cores
 from sweeps.io.errors import UserError
+from sweeps.prepare.devices.inventory import devices
+from sweeps.prepare.devices.signs import apple_processor
 from sweeps.storage.drift import LIBRARIES
-from sweeps.study.study import Study
 
 GRACE_S = 25.0
 
@@ -38,21 +39,6 @@ def data_dir(option: Path | None) -> Path:
     return Path(variable).expanduser().resolve() if variable else user_cache_path("cifar-sweep") / "data"
 
 
-def gpu_count() -> int:
-    """Return the number of NVIDIA GPUs that this process may use."""
-    # From the files of the driver, since the engine does not import torch.
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    present = len(list(Path("/proc/driver/nvidia/gpus").glob("*"))) or len(list(Path("/dev").glob("nvidia[0-9]*")))
-    if visible is None:
-        return present
-    return min(present, len([name for name in visible.split(",") if name.strip() not in ("", "-1")]))
-
-
-def device_of(study: Study) -> Literal["cuda", "cpu"]:
-    """Return the device of a study's trials: "cuda" if this machine has a GPU, unless the study asks for no GPU."""
-    return "cuda" if study.resources.gpu != 0 and gpu_count() else "cpu"
-
-
 def grace_s() -> float:
     """Return the seconds that running trials have to finish their epoch after a signal: `$SWEEP_GRACE_S`, else 25.
 
@@ -71,12 +57,14 @@ def grace_s() -> float:
 
 def describe() -> dict[str, Any]:
     """Return the machine, the software and the command, as plain data for a study's provenance."""
+    found = devices()
     return {
         "host": {
             "system": platform.platform(),
             "processor": _processor(),
             "cores": available_cores(),
-            "gpus": gpu_count(),
+            "gpus": len(found.accelerators),
+            **({"devices": found.plain()} if found.plain() else {}),
         },
         "versions": _versions(),
         "code": _revision(Path.cwd()),
@@ -114,5 +102,5 @@ def _processor() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
-        return platform.processor()
+        return apple_processor() or platform.processor()
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")

@@ -40,14 +40,14 @@ def settle_share(
         The share as `gpu`, a line for the user as `note`, and the measurements as `rows` if there are any. Empty where
         the study gives a number, and on the CPU.
     """
-    if study.resources.gpu != AUTO or site.device != "cuda":
+    if study.resources.gpu != AUTO or site.device == "cpu":
         return {}
     if SHARING in previous:
         return dict(previous[SHARING])
     cores, gpus = machine
     most = max(1, math.floor(cores / study.resources.cpu / max(1, gpus)))
-    if most == 1 or not site.measure:
-        why = "not measured" if most > 1 else f"{cores} cores allow no more"
+    if most == 1 or not site.measure or site.device != "cuda":
+        why = f"{cores} cores allow no more" if most == 1 else "not measured"
         return {"gpu": 1.0, "note": f"resources.gpu: auto is 1 trial on each GPU: {why}"}
     sharing = workload.gpu_share(recipe, site, most)
     share = share_of(max(1, min(sharing.copies, most)))

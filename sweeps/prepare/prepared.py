@@ -11,8 +11,9 @@ from typing import Any
 from sweeps.io.cores import available_cores
 from sweeps.io.errors import UserError
 from sweeps.prepare.code_identity import code_of
+from sweeps.prepare.devices.choice import DeviceChoice, choose_device
 from sweeps.prepare.duplicates import Duplicates, find_duplicates, provenance
-from sweeps.prepare.environment import describe, device_of, gpu_count
+from sweeps.prepare.environment import describe
 from sweeps.prepare.gpu_share import settle_share
 from sweeps.prepare.teachers import trained_on_same_data
 from sweeps.recipe.schema import BadRecipe
@@ -39,6 +40,7 @@ class PreparedStudy:
         written: The study as its file has it.
         study: The study as it will run: `gpu: auto` is replaced by the share that was found.
         workload: What is trained.
+        device: The device of its trials, and how many of its kind this machine has.
         site: The folders and the device.
         gate: Checks configurations against the constraints, starting from the prepared baseline.
         environment: The provenance of the run about to begin.
@@ -49,6 +51,7 @@ class PreparedStudy:
     written: Study
     study: Study
     workload: Workload
+    device: DeviceChoice
     site: Site
     gate: ConstraintGate
     environment: Mapping[str, Any]
@@ -63,6 +66,7 @@ def settle(
     previous: Mapping[str, Any],
     runs_dir: Path | None = None,
     *,
+    choice: DeviceChoice | None = None,
     measuring: bool = True,
     check_test: bool = True,
     notify: Callable[[str], None] = lambda text: None,
@@ -75,22 +79,25 @@ def settle(
         data_dir: The data folder.
         previous: The environment of an earlier run of the study; empty at the first.
         runs_dir: The folder of all studies, whose models recipes may name; without it they are not looked for.
+        choice: The device; by default the one that `choose_device` chooses for trials that are to run here.
         measuring: Whether settings such as `batch_size: auto` are found by measuring where nothing is settled yet.
         check_test: Whether the test set is checked, as far as that is possible without reading it, if the study has a
             stage final, and whether duplicates are looked for among the images.
         notify: Takes what is being done, for the status line.
 
     Raises:
+        Refused: The device that the study asks for is not usable.
         Unavailable: Data or models are missing.
         Leaked: Training images are test images, and the baseline does not say what becomes of them.
         Infeasible: The baseline cannot be trained, nothing satisfies the constraints, or the test set could not be
             evaluated.
     """
-    device = device_of(study)
-    share = min(1.0, study.resources.gpu_share) if device == "cuda" else 1.0
+    choice = choice or choose_device(study)
+    measuring = measuring and choice.is_here
+    share = study.resources.gpu_share if choice.device != "cpu" else 1.0
     schema, settled = workload.schema, previous.get("settled")
     begun = settled is not None
-    site = Site(data_dir, device, runs_dir, tuple(study.evaluate), share, measuring, begun)
+    site = Site(data_dir, choice.device, runs_dir, tuple(study.evaluate), share, measuring, begun)
     baseline = prepared_baseline(study, workload, settled or {})
     references = References(workload, runs_dir).provenance(baseline) if runs_dir is not None else {}
     try:
@@ -104,7 +111,7 @@ def settle(
     require_feasible(study, gate)
     test_notes = checked_test_data(workload, baseline, site) if study.final is not None and check_test else []
     duplicates = _duplicates(workload, baseline, site, previous, notify) if check_test else None
-    machine = available_cores(), gpu_count()
+    machine = available_cores(), choice.count
     sharing = settle_share(study, workload, schema.validate(gate.baseline().settings), site, machine, previous)
     notes = previous.get("settled_notes", list(prepared.notes))
     fingerprint = prepared.provenance.get("fingerprint")
@@ -116,7 +123,7 @@ def settle(
             **_percentages(workload, previous),
             CHANCE: workload.chance(schema.validate(gate.baseline().settings)),
         },
-        "device": device,
+        "device": choice.device,
         "data": dict(prepared.provenance),
         "settled": settled,
         **({"settled_notes": notes} if notes else {}),
@@ -128,8 +135,9 @@ def settle(
     }
     found = [duplicates.note] if duplicates is not None and duplicates.note else []
     data_notes = list(dict.fromkeys([*prepared.data_notes, *test_notes, *found]))
-    lines = (*notes, *([sharing["note"]] if sharing else []), *data_notes)
-    return PreparedStudy(study, with_share(study, environment), workload, site, gate, environment, lines, duplicates)
+    lines = (*filter(None, [choice.note]), *notes, *([sharing["note"]] if sharing else []), *data_notes)
+    settled_study = with_share(study, environment)
+    return PreparedStudy(study, settled_study, workload, choice, site, gate, environment, lines, duplicates)
 
 
 def _percentages(workload: Workload, previous: Mapping[str, Any]) -> dict[str, list[str]]:

@@ -42,11 +42,14 @@ class TrialResources:
         cpu: CPU cores per trial; may be a fraction.
         gpu: GPUs per trial; a fraction where trials share a GPU, 0 on the CPU.
         workers: The most trials that run at once. None: as many as the machine holds.
+        gpus: The usable GPUs of this machine. A runner that starts here is told, since what it finds by itself may be
+            another number; a cluster knows its own.
     """
 
     cpu: float
     gpu: float
     workers: int | None = None
+    gpus: int = 0
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ class Job:
         label: What distinguishes the trial from others, for the user.
         key: The trial's key in the result cache.
         workload: The name that the workload is loaded by.
-        device: "cpu" or "cuda".
+        device: "cpu", "cuda" or "mps".
         data_dir: The data folder.
         folder: The trial's own folder.
         access: The parts of the data that may be read: "train", "validation", "test".

@@ -19,7 +19,7 @@ class DeviceBudget:
 
     Args:
         study: The study whose budget applies.
-        device: "cpu" or "cuda".
+        device: "cpu", "cuda" or "mps".
         results: The trials so far.
         unfinished: Storage name -> device-seconds of the recorded epochs of trials that have not ended.
     """

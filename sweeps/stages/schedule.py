@@ -193,7 +193,7 @@ class StudyScheduler:
 
     def _shares_device(self, job: Job) -> bool:
         """Whether other jobs may have used the device of `job`, so that running it alone may end otherwise."""
-        whole_gpu = job.device == "cuda" and self._context.study.resources.gpu_share >= 1
+        whole_gpu = job.device != "cpu" and self._context.study.resources.gpu_share >= 1
         # The others may have ended since: a job that ran out of memory first measures what would fit.
         return (job.stage, job.number) in self._accompanied and not whole_gpu
 

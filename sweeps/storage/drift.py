@@ -149,8 +149,8 @@ def require_accepted(differences: Sequence[Drift], name: str, accepted: bool) ->
         return
     lines = "\n".join(f"  {drift}" for drift in (unacceptable if accepted else differences))
     ways = (
-        "undo the change, give the study another name, or start over with --fresh (fresh=True), which keeps the old "
-        "folder"
+        f"undo the change{_device_before(differences)}, give the study another name, or start over with --fresh "
+        f"(fresh=True), which keeps the old folder"
     )
     if unacceptable:
         raise Drifted(f"{name} has changed since it began, and its trials would lose their meaning:\n{lines}\n{ways}")
@@ -158,6 +158,12 @@ def require_accepted(differences: Sequence[Drift], name: str, accepted: bool) ->
         f"{name} has changed since it began, so runs before and after would not be comparable:\n{lines}\n"
         f"{ways}; or continue with --accept-drift (accept_drift=True), which every later run and the report mention"
     )
+
+
+def _device_before(differences: Sequence[Drift]) -> str:
+    """Return how to train on the device of before; "" where the device is the same."""
+    device = next((drift.before for drift in differences if drift.kind == "device"), "")
+    return device and f" (device: {device} in the study file trains on that device again)"
 
 
 def _at(environment: Mapping[str, Any], path: Iterable[str]) -> Any:

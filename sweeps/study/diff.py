@@ -8,7 +8,7 @@ from typing import Any
 
 MAY_GROW = frozenset(
     {
-        *("question", "run_cap", "budget", "resources", "confirm", "ablation", "final", "evaluate"),
+        *("question", "run_cap", "budget", "device", "resources", "confirm", "ablation", "final", "evaluate"),
         *("trial_timeout", "checkpoint_every"),
     }
 )

@@ -17,14 +17,12 @@ def device_share(study: Study, device: str) -> float:
 
     Args:
         study: The study with its resources.
-        device: "cuda" or "cpu".
+        device: "cpu", "cuda" or "mps".
 
     Returns:
         A number of GPUs, a fraction where several trials share one; on a CPU, a number of cores.
     """
-    if device == "cuda":
-        return study.resources.gpu_share
-    return study.resources.cpu
+    return study.resources.cpu if device == "cpu" else study.resources.gpu_share
 
 
 def with_share(study: Study, environment: Mapping[str, Any]) -> Study:

@@ -45,6 +45,7 @@ def broken_rules(fields: Fields) -> list[Violation]:
         *_repeated_toggles(fields),
         *_evaluated_without_final(fields),
         *_one_epoch(fields),
+        *_device_without_gpu(fields),
     ]
     if "parameters" not in fields or "toggles" not in fields:
         return violations
@@ -96,6 +97,12 @@ def _one_epoch(fields: Fields) -> Iterator[Violation]:
             f"must not be above early_terminate.top = {rule.top}, the trials that are trained to the end, "
             f"but got {confirm.top}",
         )
+
+
+def _device_without_gpu(fields: Fields) -> Iterator[Violation]:
+    device, resources = fields.get("device"), fields.get("resources")
+    if device in ("cuda", "mps") and resources is not None and resources.gpu == 0:
+        yield ("resources", "gpu"), f"is 0, which is the CPU, but device is {device}: leave one of them out"
 
 
 def _conditions(parameters: Mapping[str, Parameter], searched: Sequence[Dimension]) -> Iterator[Violation]:

@@ -329,11 +329,10 @@ def _device_share(value: Any) -> Any:
     if value == AUTO:
         return value
     if isinstance(value, str):
-        raise ValueError(
-            f"must be a share of one device (0 to 1), a number of devices or {AUTO} but got {shown(value)}"
-        )
+        raise ValueError(f"must be a share of one GPU (0 to 1) or {AUTO} but got {shown(value)}")
+    # Whole numbers above 1 are refused by `sweeps.validation.resources`: studies begun with them can still be read.
     if _finite(value) < 0 or (value > 1 and value != int(value)):
-        raise ValueError(f"must be a share of one device (0 to 1) or a whole number of devices but got {value}")
+        raise ValueError(f"must be a share of one GPU (0 to 1) but got {value}")
     return value
 
 
@@ -341,8 +340,9 @@ class Resources(Section):
     """The devices that one trial gets."""
 
     gpu: Annotated[float | Literal["auto"], BeforeValidator(_device_share)] | None = None
-    """A share of one GPU (0.5: two trials on each) or a number of GPUs; default: 1 where there are any. auto: measure
-    once, with copies of the baseline, how many trials on each GPU finish the most work together."""
+    """A share of one GPU (0.5: two trials on each), 1 at most; default: 1 where there are any. Above 0 the study is
+    refused where torch can use no GPU; 0: the CPU. auto: measure once, with copies of the baseline, how many trials on
+    each GPU finish the most work together."""
     cpu: Annotated[float, Field(gt=0)] = 1.0
     """Number of CPU cores."""
 

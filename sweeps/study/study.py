@@ -127,6 +127,9 @@ class Study(Section):
     final: Final | None = None
     evaluate: Listed[_Set] = ()
     """Further labelled sets on which the stage final evaluates."""
+    device: Literal["auto", "cpu", "cuda", "mps"] | None = None
+    """The device that trials train on; cuda is also AMD's under ROCm, mps Apple's. auto (default): a GPU where torch
+    can use one, else the CPU. A device that is named and not usable is refused."""
     resources: Resources = Field(default_factory=Resources)
     budget: Budget = Field(default_factory=Budget)
     seed: Annotated[int, Field(ge=0, lt=10**18)] = 0

@@ -20,6 +20,7 @@ from sweeps.validation.components import check_components
 from sweeps.validation.early_termination import check_early_termination
 from sweeps.validation.final import check_evaluate, check_final
 from sweeps.validation.parameters import check_parameters, check_toggles
+from sweeps.validation.resources import check_resources
 from sweeps.workload import BadWorkload, Workload, load
 
 CHECKS = (
@@ -32,6 +33,7 @@ CHECKS = (
     check_final,
     check_evaluate,
     check_preference,
+    check_resources,
 )
 
 

@@ -29,7 +29,7 @@ class Site:
 
     Attributes:
         data_dir: The folder with the data sets.
-        device: The kind of device of the trials, "cpu" or "cuda".
+        device: The kind of device of the trials, "cpu", "cuda" or "mps".
         runs_dir: The folder of all studies; None where no model of another study can be found.
         evaluate: The entries of the study's `evaluate`: the further labelled sets that the stage final will open.
         share: The fraction of the device's memory for one trial, above 0 and at most 1.

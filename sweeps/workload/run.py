@@ -52,7 +52,7 @@ class Run:
         seed: The seed of initialisation, data order, augmentation and dropout. Derive seeds for each purpose with
             `sweeps.workload.stream`.
         split_seed: The seed of the split into training and validation data.
-        device: "cpu" or "cuda".
+        device: "cpu", "cuda" or "mps".
         data_dir: The folder with the data sets.
         folder: The folder of the trial.
         access: The parts of the data that the run may read: "train", "validation", "test".

@@ -34,6 +34,7 @@ TOY: dict[str, Any] = {
     "run_cap": 6,
     "parameters": {"lr": {"distribution": "log_uniform_values", "min": 1e-4, "max": 10.0}},
 }
+CHANGING = ("SWEEP_DATA", "SWEEP_DEVICE", "RAY_ADDRESS")  # variables that change a study
 ASHA = {"type": "asha", "min_iter": 1, "eta": 2}
 
 
@@ -152,7 +153,7 @@ def command(*words: str | Path) -> list[str]:
 
 def clean(environment: Mapping[str, str]) -> dict[str, str]:
     """Return this process's environment without variables that change a study, with one thread, plus `environment`."""
-    inherited = {name: value for name, value in os.environ.items() if name not in ("SWEEP_DATA", "RAY_ADDRESS")}
+    inherited = {name: value for name, value in os.environ.items() if name not in CHANGING}
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
     return {**inherited, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "NO_COLOR": "1", **environment}
 

@@ -77,7 +77,7 @@ def _memory_share(study: Study, device: str) -> float:
     from sweeps.study.resources import device_share
 
     share = device_share(study, device)
-    return min(1.0, share if device == "cuda" else share / available_cores())
+    return min(1.0, share / available_cores() if device == "cpu" else share)
 
 
 def _show(tuned: Tuned, as_json: bool) -> None:

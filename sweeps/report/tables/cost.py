@@ -90,13 +90,13 @@ def cost_table(cost: Cost) -> pd.DataFrame:
 
 
 def _cost(results: Results, trials: Sequence[Trial]) -> Cost:
-    on_gpu = results.environment.get("device") == "cuda"
-    share = device_share(with_share(results.study, results.environment), "cuda" if on_gpu else "cpu")
+    device = results.environment.get("device", "cpu")
+    share = device_share(with_share(results.study, results.environment), device)
     present = {trial.status for trial in trials}
     by_status = {status: _sums(trials, status, share) for status in Status if status in present}
     epochs, length = sum(_trained(trial) for trial in trials), _full_length(results)
     return Cost(
-        unit="GPU-hours" if on_gpu else "CPU-hours",
+        unit="CPU-hours" if device == "cpu" else "GPU-hours",
         total=sum(hours for _, _, hours in by_status.values()),
         by_status=by_status,
         epochs=epochs,

@@ -94,7 +94,7 @@ class Cluster:
             _silence()
             with self._processes.starting():
                 if address:
-                    self._head = _connect(address)
+                    self._head = connect(address)
                 else:
                     _start_here(resources)
         except BaseException as error:  # noqa: BLE001  (raised again by `_wait`)
@@ -128,7 +128,7 @@ def _silence() -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
-def _connect(address: str) -> HeadWatch | None:
+def connect(address: str) -> HeadWatch | None:
     """Join a cluster. Ray itself would keep trying for minutes where nothing listens."""
     _without_uv()
     if not reachable(address.removeprefix("ray://")):
@@ -160,6 +160,7 @@ def _start_here(resources: TrialResources) -> None:
             include_dashboard=False,
             # `--workers` may ask for more trials at once than there are cores.
             num_cpus=max(available_cores(), math.ceil((resources.workers or 1) * resources.cpu)),
+            num_gpus=resources.gpus,
             object_store_memory=OBJECT_STORE_BYTES,
             log_to_driver=False,
             logging_level=logging.CRITICAL,

@@ -263,7 +263,7 @@ def test_real_study_on_real_images_is_planned(tmp_path: Path) -> None:
         ({}, "cuda", 16, 2, None, 2),
         ({"gpu": 0.5}, "cuda", 16, 2, None, 4),
         ({"gpu": 0.3}, "cuda", 16, 2, None, 6),
-        ({"gpu": 2}, "cuda", 16, 4, None, 2),
+        ({"gpu": 0.5}, "mps", 8, 1, None, 2),
         ({"gpu": 0.25, "cpu": 4}, "cuda", 8, 1, None, 2),
     ],
 )

@@ -13,6 +13,7 @@ import pytest
 from sweeps.engine import execute as engine
 from sweeps.forecast import plan
 from sweeps.forecast.ranges import slots
+from sweeps.prepare.devices.inventory import Accelerator, Devices
 from sweeps.prepare.gpu_share import settle_share, share_of
 from sweeps.prepare.prepared import PreparedStudy, settle
 from sweeps.runners.inline import InlineRunner
@@ -26,6 +27,7 @@ from sweeps.workload import Run, Sharing, Site, load
 from tests.sweeps.support import Events, toy_study
 
 ON_GPU = Site(Path("nowhere"), "cuda")
+ONE_GPU = Devices("/dev/nvidia0", "2.15.0", "CUDA 13.2", "cuda", (Accelerator("H200", 140 << 10, "9.0", bf16=True),))
 LOG = "asked.txt"
 
 
@@ -113,8 +115,7 @@ def ran(folder: Path, previous: Mapping[str, Any]) -> Results:
 
 
 def test_study_asks_once_keeps_the_answer_and_reckons_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sweeps.prepare.environment.gpu_count", lambda: 1)
-    monkeypatch.setattr("sweeps.prepare.prepared.gpu_count", lambda: 1)
+    monkeypatch.setattr("sweeps.prepare.devices.choice.devices", lambda asked: ONE_GPU)
     monkeypatch.setattr("os.sched_getaffinity", lambda process: set(range(8)))
     first = ran(tmp_path, {})
     assert first.study.resources.gpu == "auto"
@@ -130,9 +131,7 @@ def test_study_asks_once_keeps_the_answer_and_reckons_with_it(tmp_path: Path, mo
 def test_plan_says_how_many_share_a_gpu_and_measures_only_with_a_probe(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sweeps.prepare.environment.gpu_count", lambda: 1)
-    monkeypatch.setattr("sweeps.prepare.prepared.gpu_count", lambda: 1)
-    monkeypatch.setattr("sweeps.forecast.outline.gpu_count", lambda: 1)
+    monkeypatch.setattr("sweeps.prepare.devices.choice.devices", lambda asked: ONE_GPU)
     monkeypatch.setattr("os.sched_getaffinity", lambda process: set(range(8)))
     study = study_of()
     unmeasured = plan(study, load(study.workload), tmp_path, probing=False)
