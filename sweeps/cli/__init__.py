@@ -9,11 +9,18 @@ from __future__ import annotations
 
 import atexit
 import signal
+import sys
 
 from sweeps.cli import process
 from sweeps.cli.streams import make_lasting
-from sweeps.engine.signals import STOPPING, Stopped, StopSignals, listen
 from sweeps.io.errors import GO_ON
+from sweeps.io.system import UnsupportedSystem
+
+try:
+    from sweeps.engine.signals import STOPPING, Stopped, StopSignals, listen
+except UnsupportedSystem as unsupported:
+    sys.stderr.write(f"error: {unsupported}\n")
+    raise SystemExit(process.BAD_INPUT) from None
 
 
 def main() -> None:

@@ -21,6 +21,9 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, NoReturn
 
+from sweeps.io.system import require_supported
+
+require_supported()  # Windows does not have these signals
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 SAME_REQUEST_S = 1.0
 MAY_BE_IGNORED = (signal.SIGINT, signal.SIGHUP)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 import zlib
 from collections.abc import Collection, Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+import psutil  # type: ignore[import-untyped]
 
 from cifar_sweep.data.formats.images import Format, Images, Part, blank, configured_path
 from cifar_sweep.recipe import DataRecipe
@@ -77,7 +77,7 @@ def _require_archive(path: Path) -> None:
 def _require_memory(archive: zipfile.ZipFile, names: Sequence[str]) -> None:
     """Raise ValueError where the unpacked arrays would not fit: a few bytes of an archive may stand for gigabytes."""
     size = sum(member.file_size for member in archive.infolist() if member.filename.removesuffix(".npy") in names)
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    memory = psutil.virtual_memory().total
     if size > memory:
         raise ValueError(f"unpacked it takes {size / 2**30:.1f} GiB, but this machine has {memory / 2**30:.1f} GiB")
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 import tempfile
 from pathlib import Path
 
 from sweeps.io.disk import Unwritable
 from sweeps.runners.protocol import RunnerError
 
-LONGEST_SOCKET = 107  # bytes: what Linux allows for the path of a socket
+LONGEST_SOCKET = 103 if sys.platform == "darwin" else 107  # bytes: what macOS and Linux allow for a socket's path
 # What Ray puts below the folder, with the longest process id.
 BELOW = "ray/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store.1"
 LONGEST = LONGEST_SOCKET - len(f"/{BELOW}")
