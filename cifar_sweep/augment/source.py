@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from cifar_sweep.augment.resize import apply_fit
+from cifar_sweep.device.float64 import float64_device
 from cifar_sweep.recipe.data import Fit
 from sweeps.workload import stream
 
@@ -135,18 +136,19 @@ class Scaling:
             fit: The resize that is still to be done before images are measured.
         """
         example = apply_fit(pixels[:1], fit)
-        total = torch.zeros(example.numel(), dtype=torch.float64, device=pixels.device)
+        device = float64_device(pixels.device)
+        total = torch.zeros(example.numel(), dtype=torch.float64, device=device)
         squares = torch.zeros_like(total)
         for part in torch.split(index, EXACT_SUM):
             values = apply_fit(pixels[part], fit).reshape(len(part), -1).float()
-            total += values.sum(0)
-            squares += values.square_().sum(0)
+            total += values.sum(0).to(device)
+            squares += values.square_().sum(0).to(device)
         count = len(index) * example.shape[1] * example.shape[2]
         total, squares = (sums.view(-1, pixels.shape[-1]).sum(0)[:channels] for sums in (total, squares))
         mean = total / count
         deviation = (squares / count - mean.square()).clamp(min=0).sqrt()
         factor = 1 / torch.where(deviation > 0, deviation, 1.0)
-        return cls(factor.float(), (-mean * factor).float())
+        return cls(factor.float().to(pixels.device), (-mean * factor).float().to(pixels.device))
 
     @classmethod
     def to_unit(cls, channels: int, device: torch.device) -> Scaling:

@@ -11,6 +11,7 @@ from torch.nn.functional import cross_entropy
 
 from cifar_sweep.augment import Source
 from cifar_sweep.device.exchange import read
+from cifar_sweep.device.float64 import sum_type
 from cifar_sweep.inference.image_predictions import PredictionLog
 from cifar_sweep.inference.precision import Arithmetic, autocast
 from cifar_sweep.inference.tta import mean_logits
@@ -24,7 +25,7 @@ class Tally:
     """Sums over batches, kept on the device so that no step waits for it.
 
     Attributes:
-        loss: () float64, the sum of the images' losses.
+        loss: () float64 (float32 on Apple's GPUs), the sum of the images' losses.
         correct: () int64, the number of images whose most probable class is the true one.
         count: Number of images.
         confusion: (classes, classes) int64, numbers of images by true class (row) and predicted class (column); None
@@ -41,7 +42,7 @@ class Tally:
     @classmethod
     def empty(cls, device: torch.device, classes: int = 0, predictions: PredictionLog | None = None) -> Tally:
         """Return a tally of no images, which counts confusions where the number of classes is given."""
-        zero = torch.zeros((), device=device, dtype=torch.float64)
+        zero = torch.zeros((), device=device, dtype=sum_type(device))
         confusion = torch.zeros(classes, classes, device=device, dtype=torch.int64) if classes else None
         return cls(zero, zero.long(), confusion=confusion, predictions=predictions)
 
@@ -71,7 +72,7 @@ class Tally:
             (B,) predicted classes.
         """
         predicted = logits.detach().argmax(dim=1)
-        self.loss += loss.detach().double() * len(labels)
+        self.loss += loss.detach().to(self.loss.dtype) * len(labels)
         self.correct += (predicted == labels).sum()
         return predicted
 

@@ -15,6 +15,7 @@ from torch.nn.functional import cross_entropy, normalize
 from cifar_sweep.augment import Augmentation, Source
 from cifar_sweep.device.exchange import send
 from cifar_sweep.device.finite import FiniteCheck
+from cifar_sweep.device.float64 import sum_type
 from cifar_sweep.inference.precision import Arithmetic, autocast
 from cifar_sweep.models.network import Network
 from cifar_sweep.optim import learning_rate, make_optimizer, set_learning_rate
@@ -142,7 +143,7 @@ class Pretraining:
         [order] = send([order], self._device)
         torch.manual_seed(stream(self.seed, "pretrain", "dropout", self.epoch))
         self._contrastive.train()
-        total, steps = torch.zeros((), dtype=torch.float64, device=self._device), count // size
+        total, steps = torch.zeros((), dtype=sum_type(self._device), device=self._device), count // size
         for step in range(steps):
             batch = slice(step * size, (step + 1) * size)
             self._set_rate(step, steps)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from cifar_sweep.augment import Source
+from cifar_sweep.device.float64 import float64_device
 from cifar_sweep.models.architectures.airbench import Airbench
 from cifar_sweep.training.training_set import TrainingSet
 
@@ -46,10 +47,11 @@ def second_moment(source: Source, index: Tensor, side: int) -> Tensor:
     Returns:
         (D, D) float64 on the CPU, D = channels x side x side, ordered by channel, row, column.
     """
-    total, count = torch.zeros((), dtype=torch.float64, device=index.device), 0
+    device = float64_device(index.device)
+    total, count = torch.zeros((), dtype=torch.float64, device=device), 0
     for part in torch.split(index, BATCH):
         patches = source.batch(part)[0].unfold(2, side, 1).unfold(3, side, 1).permute(0, 2, 3, 1, 4, 5)
-        flat = patches.reshape(-1, patches.shape[3] * side * side).double()
+        flat = patches.reshape(-1, patches.shape[3] * side * side).to(device).double()
         total, count = total + flat.T @ flat, count + len(flat)
     return (total / count).cpu()
 

@@ -13,6 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from cifar_sweep.device.errors import is_out_of_memory
 from cifar_sweep.device.generators import forked_generators
+from cifar_sweep.device.wait import synchronize
 from cifar_sweep.inference.precision import autocast, resolve_precision
 from cifar_sweep.optim import make_optimizer
 from cifar_sweep.recipe import Recipe
@@ -119,8 +120,7 @@ class Bench:
         return True
 
     def _now(self) -> float:
-        if self.site.device == "cuda":
-            torch.cuda.synchronize()
+        synchronize(self.site.device)
         return time.perf_counter()
 
 

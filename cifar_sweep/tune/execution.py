@@ -18,7 +18,7 @@ LEAST_GAIN = 0.05  # of a trial's seconds; a smaller gain is within the error of
 TOLERANCES = {"fp32": 1e-3, "tf32": 5e-3, "fp16": 5e-3, "bf16": 1e-2}
 """By precision, how far a way's losses may be from the eager ones over the first steps, as a share of them: the order
 of sums changes, and with it the last digits, which training magnifies."""
-ON_CPU = {"graph": "eager", "compiled_graph": "compile"}  # which has no graphs
+WITHOUT_GRAPHS = {"graph": "eager", "compiled_graph": "compile"}  # what becomes of them on a device without graphs
 LEAST_S = {"graph": 10.0, "compile": 60.0, "compiled_graph": 60.0}
 """By way, the seconds of an eager trial below which the way is not tried: the try itself takes about as long."""
 
@@ -74,8 +74,8 @@ def settle_execution(recipe: Recipe, site: Site, try_way: Callable[[str], CopyRe
     if isinstance(recipe.model, HierarchicalRecipe):
         is_eager = setting in ("auto", "eager")
         return Choice("eager", (), "" if is_eager else f"execution: {setting} is eager: hierarchical model")
-    if site.device == "cpu" and try_way is None:
-        return _choice_on_cpu(setting)
+    if site.device != "cuda" and try_way is None:
+        return _choice_without_graphs(setting, site.device)
     if setting != "auto" or not site.measure:
         return Choice("eager" if setting == "auto" else setting, (), "")
     steps = recipe.epochs * (training_images(recipe, site)[0] // recipe.images_per_step)
@@ -137,9 +137,10 @@ def _candidate(way: str, result: CopyResult) -> Candidate:
     return Candidate(way, max(0.0, result.first_s - result.step_s), result.step_s)
 
 
-def _choice_on_cpu(setting: str) -> Choice:
-    if setting in ON_CPU:
-        return Choice(ON_CPU[setting], (), f"execution: {setting} is {ON_CPU[setting]} on a CPU")
+def _choice_without_graphs(setting: str, device: str) -> Choice:
+    if setting in WITHOUT_GRAPHS:
+        way = WITHOUT_GRAPHS[setting]
+        return Choice(way, (), f"execution: {setting} is {way} on {'a CPU' if device == 'cpu' else device}")
     return Choice("eager" if setting == "auto" else setting, (), "")
 
 

@@ -12,6 +12,7 @@ from typing import IO, Any
 
 import torch
 
+from cifar_sweep.device.wait import synchronize
 from cifar_sweep.inference.precision import backends
 from cifar_sweep.optim import apply_schedule
 from cifar_sweep.recipe import Recipe
@@ -91,8 +92,7 @@ class Rehearsal:
             for _ in range(BLOCK):
                 self.step()
             steps += BLOCK
-            if self.trainer.device.type == "cuda":
-                torch.cuda.synchronize()
+            synchronize(self.trainer.device.type)
             if (elapsed_s := time.perf_counter() - started) >= seconds:
                 return steps, elapsed_s
 

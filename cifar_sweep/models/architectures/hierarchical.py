@@ -10,6 +10,7 @@ from torch.nn.functional import log_softmax
 
 from cifar_sweep import models
 from cifar_sweep.device.exchange import read
+from cifar_sweep.device.float64 import sum_type
 from cifar_sweep.models.initial_draws import Draw
 from cifar_sweep.models.network import Network
 from cifar_sweep.models.recipes.hierarchical import HierarchicalRecipe
@@ -114,4 +115,4 @@ def level_shares(network: nn.Module, logits: Tensor, labels: Tensor) -> dict[str
         "coarse_accuracy": coarse.argmax(dim=1) == group,
         "fine_accuracy": logits.masked_fill(outside, -torch.inf).argmax(dim=1) == labels,
     }
-    return {name: hits.double().mean() for name, hits in correct.items()}
+    return {name: hits.to(sum_type(hits.device)).mean() for name, hits in correct.items()}
