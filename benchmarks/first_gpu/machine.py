@@ -15,7 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypedDict
 
-from sweeps.io.cores import available_cores
+from sweeps.io.machine import available_cores
 
 NOT_A_GPU = "made on a CPU: they show that the steps run, and say nothing of a GPU's speed or results"
 

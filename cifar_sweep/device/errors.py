@@ -86,7 +86,7 @@ def _says_lost(error: RuntimeError) -> bool:
 
 def _asked() -> RuntimeError | None:
     """Return the error with which the GPU answers, if this process uses one."""
-    if torch.cuda.is_initialized():
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         try:
             torch.cuda.synchronize()
         except RuntimeError as error:

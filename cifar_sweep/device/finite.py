@@ -40,7 +40,7 @@ class _Copy:
         on_gpu = flag.device.type == "cuda"
         # To the CPU without waiting: torch then copies into pinned memory.
         self._flag = flag.to("cpu", non_blocking=True) if on_gpu else flag
-        self._copied = torch.cuda.Event() if on_gpu else None
+        self._copied = torch.cuda.Event() if on_gpu else None  # type: ignore[no-untyped-call]
         if self._copied is not None:
             self._copied.record()
 

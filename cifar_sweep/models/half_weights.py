@@ -41,7 +41,7 @@ class HalfWeights:
             self._places = uses.cast_only()
             return
         weights = [module._parameters[name] for module, name in self._places]
-        halves = _Halves.apply(self.dtype, *weights) if weights else ()  # type: ignore[no-untyped-call]
+        halves = _Halves.apply(self.dtype, *weights) if weights else ()
         self._put(halves)
         try:
             yield
@@ -67,7 +67,7 @@ class _Halves(torch.autograd.Function):
         return tuple(halves)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         of_halves = [gradient for gradient in gradients if gradient is not None]
         of_weights = [torch.empty_like(gradient, dtype=torch.float32) for gradient in of_halves]
         torch._foreach_copy_(of_weights, of_halves)
@@ -75,11 +75,11 @@ class _Halves(torch.autograd.Function):
         return None, *(None if gradient is None else next(remaining) for gradient in gradients)
 
 
-class _Uses(TorchDispatchMode):
+class _Uses(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Notes which parameters of a network are cast to a type, and which are read by anything else."""
 
     def __init__(self, network: nn.Module, dtype: torch.dtype) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._network = network
         self._dtype = dtype
         self._parameters = {id(parameter) for parameter in network.parameters()}

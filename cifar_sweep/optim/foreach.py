@@ -10,6 +10,8 @@ from torch import Tensor
 
 from cifar_sweep.optim.groups import with_gradients
 
+Tensors = list[Tensor] | tuple[Tensor, ...]
+
 
 class ForeachOptimizer(torch.optim.Optimizer):
     """An optimizer that updates the weights of a group at once.
@@ -58,7 +60,7 @@ class ForeachOptimizer(torch.optim.Optimizer):
         return [self.state[parameter][name] for parameter in parameters]
 
 
-def add_scaled(parameters: list[Tensor], directions: list[Tensor], factor: float | Tensor) -> None:
+def add_scaled(parameters: list[Tensor], directions: Tensors, factor: float | Tensor) -> None:
     """Add `directions`, times a number or a tensor () on their device, to the parameters."""
     if isinstance(factor, Tensor):
         torch._foreach_add_(parameters, torch._foreach_mul(directions, factor))

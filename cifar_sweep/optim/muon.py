@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cifar_sweep.optim.foreach import ForeachOptimizer, add_scaled, without_overflow
+from cifar_sweep.optim.foreach import ForeachOptimizer, Tensors, add_scaled, without_overflow
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # the author's quintic: steepest at zero, so small singular values rise fast
 ITERATIONS = 5
@@ -133,7 +133,7 @@ class Muon(ForeachOptimizer):
             found_inf=overflow,
         )
         if overflow is not None:
-            torch._foreach_sub_(steps, overflow)  # a skipped step does not count
+            torch._foreach_sub_(steps, [overflow] * len(steps))  # a skipped step does not count
 
     def _count_step(self, parameter: Tensor) -> int:
         """Count a step of a parameter: parameters that were frozen for a while have had fewer than others."""
@@ -150,7 +150,7 @@ class Muon(ForeachOptimizer):
         return count
 
 
-def _orthogonal_updates(directions: list[Tensor]) -> list[Tensor]:
+def _orthogonal_updates(directions: Tensors) -> list[Tensor]:
     """Return the orthogonal update for each direction; matrices of one shape are iterated as one batch.
 
     On a GPU all directions are cast to bfloat16 at once, and all updates back.
@@ -169,7 +169,7 @@ def _orthogonal_updates(directions: list[Tensor]) -> list[Tensor]:
     return _cast(updates, torch.float32) if on_gpu else updates
 
 
-def _cast(tensors: list[Tensor], dtype: torch.dtype) -> list[Tensor]:
+def _cast(tensors: Tensors, dtype: torch.dtype) -> list[Tensor]:
     made = [torch.empty_like(tensor, dtype=dtype) for tensor in tensors]
     torch._foreach_copy_(made, tensors)
     return made

@@ -14,7 +14,7 @@ import sys
 from sweeps.cli import process
 from sweeps.cli.streams import make_lasting
 from sweeps.io.errors import GO_ON
-from sweeps.io.system import UnsupportedSystem
+from sweeps.io.machine import UnsupportedSystem
 
 try:
     from sweeps.engine.signals import STOPPING, Stopped, StopSignals, listen

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, NoReturn
 
-from sweeps.io.system import require_supported
+from sweeps.io.machine import require_supported
 
 require_supported()  # Windows does not have these signals
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)

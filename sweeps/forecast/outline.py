@@ -12,8 +12,8 @@ from functools import partial
 from sweeps.designs import arms, components_of
 from sweeps.designs.scaling import fitted
 from sweeps.forecast.ranges import Range, relative_work, slots, spread
-from sweeps.io.cores import available_cores
 from sweeps.io.errors import UserError
+from sweeps.io.machine import available_cores
 from sweeps.prepare.prepared import PreparedStudy
 from sweeps.pruners.factory import epochs_of
 from sweeps.stats import share_interval

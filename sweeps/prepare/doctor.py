@@ -11,7 +11,7 @@ from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 
-from sweeps.io.cores import available_cores
+from sweeps.io.machine import available_cores
 from sweeps.prepare.devices.choice import VARIABLE
 from sweeps.prepare.devices.inventory import Devices, devices
 

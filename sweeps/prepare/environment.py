@@ -14,8 +14,8 @@ from typing import Any
 
 from platformdirs import user_cache_path
 
-from sweeps.io.cores import available_cores
 from sweeps.io.errors import UserError
+from sweeps.io.machine import available_cores
 from sweeps.prepare.devices.inventory import devices
 from sweeps.prepare.devices.signs import apple_processor
 from sweeps.storage.drift import LIBRARIES

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sweeps.io.cores import available_cores
 from sweeps.io.errors import UserError
+from sweeps.io.machine import available_cores
 from sweeps.prepare.code_identity import code_of
 from sweeps.prepare.devices.choice import DeviceChoice, choose_device
 from sweeps.prepare.duplicates import Duplicates, find_duplicates, provenance

@@ -6,9 +6,9 @@ Each section of a study file is checked in a module of its own. A check yields (
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from sweeps.io.paths import KeyPath, dotted
+from sweeps.io.paths import KeyPath, Violation, dotted
 from sweeps.study.document import TOP_LEVEL, Document
 from sweeps.study.explain import as_written
 from sweeps.study.problems import Mistake, StudyError
@@ -20,8 +20,22 @@ from sweeps.validation.components import check_components
 from sweeps.validation.early_termination import check_early_termination
 from sweeps.validation.final import check_evaluate, check_final
 from sweeps.validation.parameters import check_parameters, check_toggles
-from sweeps.validation.resources import check_resources
 from sweeps.workload import BadWorkload, Workload, load
+
+
+def _check_resources(case: Case) -> Iterator[Violation]:
+    """Yield why a trial cannot have several GPUs. Here, not in the section: studies begun with them can still be read.
+
+    Trials on several GPUs at once need no setting: as many run as there are GPUs.
+    """
+    gpu = case.study.resources.gpu if hasattr(case.study, "resources") else None
+    if isinstance(gpu, int | float) and gpu > 1:
+        yield (
+            ("resources", "gpu"),
+            f"must be at most 1 but got {gpu:g}: one trial uses one GPU, and several GPUs run several trials at once, "
+            f"one on each; leave gpu out, or write a share such as gpu: 0.5 for two trials on each",
+        )
+
 
 CHECKS = (
     check_baseline,
@@ -33,7 +47,7 @@ CHECKS = (
     check_final,
     check_evaluate,
     check_preference,
-    check_resources,
+    _check_resources,
 )
 
 

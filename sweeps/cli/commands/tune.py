@@ -73,7 +73,7 @@ def _baseline(path: Path, sets: Any, data_dir: Path | None, runs_dir: Path) -> t
 
 def _memory_share(study: Study, device: str) -> float:
     """The part of the device's memory for one trial: its share of the GPU, or on the CPU its share of the cores."""
-    from sweeps.io.cores import available_cores
+    from sweeps.io.machine import available_cores
     from sweeps.study.resources import device_share
 
     share = device_share(study, device)

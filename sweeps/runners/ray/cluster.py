@@ -13,7 +13,7 @@ import ray
 from ray._private import ray_constants
 from ray._private import worker as ray_worker
 
-from sweeps.io.cores import available_cores
+from sweeps.io.machine import available_cores
 from sweeps.runners.protocol import RunnerError, RunnerLost, TrialResources
 from sweeps.runners.ray.head import HeadWatch, reachable
 from sweeps.runners.ray.processes import ServerProcesses

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from sweeps.io import lease
-from sweeps.io.cores import available_cores
 from sweeps.io.lease import Holder, Lease, Taken
+from sweeps.io.machine import available_cores
 from tests.sweeps.support import ROOT, clean
 
 # Answers the line "take" with "holds" or "taken", and keeps the lease until the line "release". With a second argument

@@ -338,7 +338,7 @@ def test_a_space_too_large_to_be_counted_is_refused(count: int, words: str, expe
         ("final: 3", "final: must be a mapping of settings but got 3"),
         ("evaluate: [shifted]", "evaluate: further sets are evaluated in the stage final"),
         ("evaluate: [3]\nfinal: {seeds: 3}", "evaluate.0: must be text but got 3"),
-        ("resources: {gpu: 1.5}", "resources.gpu: must be a share of one device (0 to 1) or a whole number"),
+        ("resources: {gpu: 1.5}", "resources.gpu: must be a share of one GPU (0 to 1) but got 1.5"),
         ("resources: {cpu: 0}", "resources.cpu: must be above 0"),
         ("budget: {gpu_hours: 0}", "budget.gpu_hours: must be above 0"),
         ("budget: {gpu_hours: 2, shares: {search: 0.5}}", "budget.shares: must sum to 1 but sum to 0.5"),
