@@ -26,8 +26,8 @@ from torch import Tensor
 from torchvision.transforms import v2
 
 from benchmarks.common import write_result
-from cifar_sweep.augment.operations.base import Step
 from cifar_sweep.augment.operations.registry import OPERATIONS
+from cifar_sweep.augment.operations.step import Step
 from cifar_sweep.recipe.augment import AugmentRecipe
 
 Batch = Callable[[Tensor], Any]
@@ -96,7 +96,12 @@ def ours(name: str) -> Batch:
     """Return a function that draws and applies the operation as the trainer does."""
     section = getattr(AugmentRecipe.model_validate({name: {"p": 1.0}}), name)
     operation = OPERATIONS[name](section)
-    return lambda images: Step.of_epoch(name, operation, len(images), 0, 0)(images.clone(), slice(0, len(images)))
+
+    def change(images: Tensor) -> Tensor:
+        count, size = len(images), images.shape[-1]
+        return Step.of_epoch(name, operation, count, 0, 0, size)(images.clone(), slice(0, count), count)
+
+    return change
 
 
 def single(transform: v2.Transform) -> Batch:

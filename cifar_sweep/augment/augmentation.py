@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,14 +10,19 @@ import torch
 from torch import Tensor
 
 from cifar_sweep.augment.mixing import Mixed, mix
-from cifar_sweep.augment.operations.base import Step
 from cifar_sweep.augment.operations.registry import OPERATIONS
+from cifar_sweep.augment.operations.step import Step
 from cifar_sweep.augment.source import Source, Views, alternating_flips, draw_views
 from cifar_sweep.device.exchange import send
 from cifar_sweep.recipe.augment import AugmentRecipe, Transforms, check
 from cifar_sweep.recipe.transforms import Mix
 from cifar_sweep.schema import Shape
 from sweeps.workload import stream
+
+# On a GPU, steps are augmented together up to this many bytes of images: each of an augmentation's many small kernels
+# then works on several batches.
+BYTES_AT_ONCE = 32 * 2**20
+FLOAT_BYTES = 4
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,7 @@ class Augmentation:
             count: Number of images in the epoch, in the order in which they are trained on.
             seed: The run's seed.
             epoch: The epoch, counted from 0.
-            device: Where the views are put. The draws of operations stay on the CPU.
+            device: Where the images are; all draws are moved there in one copy.
             order: (count,) indices of the images in the source, on the CPU; the alternating flip depends on them. By
                 default 0 to `count` - 1.
 
@@ -66,26 +72,41 @@ class Augmentation:
         check(recipe, shape)
         settings = recipe.during(epoch)
         sections = [(name, make, getattr(settings, name)) for name, make in OPERATIONS.items()]
-        views = _draw_views(settings, torch.arange(count) if order is None else order, seed, epoch)
-        rows, columns, mirrored = send((views.rows, views.columns, views.mirrored), device)
-        return cls(
-            views=Views(rows, columns, mirrored, views.reflect),
-            steps=tuple(
-                Step.of_epoch(name, make(section), count, seed, epoch)
-                for name, make, section in sections
-                if section is not None
-            ),
-            mixing=settings.mix,
-            mix_seed=stream(seed, "augment", "mix", epoch),
+        steps = tuple(
+            Step.of_epoch(name, make(section), count, seed, epoch, shape.size)
+            for name, make, section in sections
+            if section is not None
         )
+        views = _draw_views(settings, torch.arange(count) if order is None else order, seed, epoch)
+        return cls(*_moved(views, steps, device), settings.mix, stream(seed, "augment", "mix", epoch))
 
-    def batch(self, source: Source, index: Tensor, batch: slice) -> tuple[Tensor, Tensor]:
+    def batches(self, source: Source, order: Tensor, size: int) -> Iterator[Mixed]:
+        """Yield the batches of the epoch; a last incomplete one is left out.
+
+        On a GPU several batches are augmented at once. A batch has the same images either way.
+
+        Args:
+            source: The stored images.
+            order: (count,) indices of the images in `source`, on its device.
+            size: Number of images in a batch.
+        """
+        count = len(order) // size * size
+        at_once = size * _batches_at_once(source, size)
+        for start in range(0, count, at_once):
+            part = slice(start, min(start + at_once, count))
+            images, labels = self.batch(source, order[part], part, size)
+            for first in range(0, len(images), size):
+                batch = slice(first, first + size)
+                yield self.mix(images[batch], labels[batch], slice(start + first, start + first + size))
+
+    def batch(self, source: Source, index: Tensor, batch: slice, size: int | None = None) -> tuple[Tensor, Tensor]:
         """Return augmented images and their labels; MixUp and CutMix are applied by `mix`.
 
         Args:
             source: The stored images.
             index: (B,) indices of the images in `source`.
-            batch: The positions of the batch in the epoch.
+            batch: The positions of the images in the epoch.
+            size: Number of images in a batch, where these are several; None: they are one.
 
         Returns:
             Images (B, channels, size, size) float32, scaled, channels last in memory, and labels (B,).
@@ -96,7 +117,7 @@ class Augmentation:
             return source.batch(index, views)
         images = source.scaling.to_fractions(source.gather(index, views))
         for step in self.steps:
-            images = step(images, batch)
+            images = step(images, batch, size or len(images))
         return source.scaling.from_fractions(images), source.labels[index]
 
     def mix(self, images: Tensor, labels: Tensor, batch: slice) -> Mixed:
@@ -104,6 +125,24 @@ class Augmentation:
         # One stream per batch, so that a batch is mixed alike whether or not the earlier ones were computed.
         generator = np.random.default_rng(stream(self.mix_seed, batch.start))
         return mix(images, labels, self.mixing, generator)
+
+
+def _batches_at_once(source: Source, size: int) -> int:
+    """Return how many batches of `size` images are augmented at once: one on a CPU, whose caches are small."""
+    if source.pixels.device.type == "cpu":
+        return 1
+    _, side, _, channels = source.pixels.shape
+    if source.fit is not None:
+        side = max(side, source.fit.resize or 0)
+    return max(1, BYTES_AT_ONCE // (size * side * side * channels * FLOAT_BYTES))
+
+
+def _moved(views: Views, steps: tuple[Step, ...], device: torch.device) -> tuple[Views, tuple[Step, ...]]:
+    """Return the draws of an epoch on `device`."""
+    parts = [views.to_move(), *(step.to_move() for step in steps)]
+    tensors = iter(send([values for part in parts for values in part.values()], device))
+    moved = [{name: next(tensors) for name in part} for part in parts]
+    return views.moved(moved[0]), tuple(step.moved(part) for step, part in zip(steps, moved[1:], strict=True))
 
 
 def _draw_views(settings: Transforms, order: Tensor, seed: int, epoch: int) -> Views:

@@ -1,7 +1,6 @@
 """RandAugment, TrivialAugment and AugMix: operations drawn for each image from a table of strengths.
 
-The images of a batch that drew the same operation go through it together, each at its own strength. The tables are
-those of torchvision; unlike there, geometric maps are bilinear.
+The tables are those of torchvision; unlike there, geometric maps are bilinear.
 """
 
 from __future__ import annotations
@@ -13,67 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cifar_sweep.augment.operations.base import Draws, per_image, to_device_of
+from cifar_sweep.augment.operations import grouped
+from cifar_sweep.augment.operations.base import Draws, Noise, Operation, per_image
 from cifar_sweep.augment.operations.colour import blend
-from cifar_sweep.augment.operations.primitives import PRIMITIVES
+from cifar_sweep.augment.operations.grouped import IDENTITY, KIND_ON_CPU, Levels
 from cifar_sweep.recipe import transforms
-
-
-@dataclass(frozen=True)
-class Levels:
-    """The range of an operation's strength.
-
-    Attributes:
-        start: Strength at level 0.
-        end: Strength at level 1; linear between.
-        signed: Whether the strength may be negative.
-        in_pixels: Whether `start` and `end` are pixels; the strength is then their share of the side, at most 1.
-    """
-
-    start: float = 0.0
-    end: float = 0.0
-    signed: bool = False
-    in_pixels: bool = False
-
-    def strength(self, level: Tensor, sign: Tensor, size: int) -> Tensor:
-        """Return the strengths (B,) at `level` (B,) in 0..1.
-
-        Args:
-            level: (B,) in 0..1.
-            sign: (B,) -1 or 1, used where the operation is signed.
-            size: Side of the images, in pixels.
-        """
-        strength = self.start + (self.end - self.start) * level
-        if self.in_pixels:
-            strength = (strength / size).clamp(max=1)
-        return strength * sign if self.signed else strength
-
-
-@dataclass(frozen=True)
-class OperationDraw:
-    """The operation drawn for each image of a batch, and its strength.
-
-    Attributes:
-        operation: (B,) index into the table; negative: the image stays as it is.
-        level: (B,) in 0..1.
-        sign: (B,) -1 or 1.
-    """
-
-    operation: Tensor
-    level: Tensor
-    sign: Tensor
-
-
-def apply_drawn(images: Tensor, table: Mapping[str, Levels], drawn: OperationDraw) -> Tensor:
-    """Return the images (B, C, size, size), each after the operation of `table` that was drawn for it."""
-    changed = images.clone()
-    for index, (name, levels) in enumerate(table.items()):
-        members = (drawn.operation == index).nonzero().squeeze(1)
-        if len(members) and name != "identity":
-            strength = levels.strength(drawn.level[members], drawn.sign[members], images.shape[-1])
-            positions = to_device_of(members, images)
-            changed[positions] = PRIMITIVES[name](images[positions], strength)
-    return changed
 
 
 def _draw_signs(generator: np.random.Generator, shape: tuple[int, ...]) -> Tensor:
@@ -85,7 +28,7 @@ def _table(shear: float, translate: Levels, degrees: float, change: float, bits:
     """Return the fourteen operations that RandAugment and TrivialAugment share, each up to its own largest strength."""
     enhance = Levels(0, change, signed=True)
     return {
-        "identity": Levels(),
+        IDENTITY: Levels(),
         "shear_x": Levels(0, shear, signed=True),
         "shear_y": Levels(0, shear, signed=True),
         "translate_x": translate,
@@ -119,10 +62,11 @@ AUG_MIX: Mapping[str, Levels] = {
 
 
 @dataclass(frozen=True)
-class RandAugment:
+class RandAugment(Operation):
     """RandAugment (Cubuk et al. 2019, arXiv:1909.13719): several operations, all at one magnitude."""
 
     settings: transforms.RandAugment
+    on_cpu = frozenset({KIND_ON_CPU})
 
     def draw(self, count: int, generator: np.random.Generator) -> Draws:
         """Draw `operation` and `sign`, (count, operations) each."""
@@ -131,19 +75,25 @@ class RandAugment:
         operation = torch.from_numpy(generator.integers(0, len(RAND_AUGMENT), shape))
         return {"operation": operation.T, "sign": _draw_signs(generator, shape).T}
 
-    def apply(self, images: Tensor, drawn: Draws, noise: torch.Generator) -> Tensor:
+    def prepare(self, drawn: Draws, size: int) -> Draws:
+        """Return what `grouped.apply` takes, (M, operations, ...)."""
+        operation = drawn["operation"]
+        level = torch.full(operation.shape, self.settings.magnitude / 30)
+        return grouped.prepare(RAND_AUGMENT, operation, level, drawn["sign"], size)
+
+    def apply(self, images: Tensor, drawn: Draws, noise: Noise) -> Tensor:
         """Return the images after their operations, one after another."""
-        level = torch.full((len(images),), self.settings.magnitude / 30)
-        for operation, sign in zip(drawn["operation"].unbind(1), drawn["sign"].unbind(1), strict=True):
-            images = apply_drawn(images, RAND_AUGMENT, OperationDraw(operation, level, sign))
+        for place in range(self.settings.operations):
+            images = grouped.apply(images, {name: values[:, place] for name, values in drawn.items()})
         return images
 
 
 @dataclass(frozen=True)
-class TrivialAugment:
+class TrivialAugment(Operation):
     """TrivialAugment (Müller & Hutter 2021, arXiv:2103.10158): one operation at one of 31 magnitudes per image."""
 
     settings: transforms.TrivialAugment
+    on_cpu = frozenset({KIND_ON_CPU})
 
     def draw(self, count: int, generator: np.random.Generator) -> Draws:
         """Draw `operation`, `level` in 0..1 and `sign`, (count,) each."""
@@ -153,19 +103,24 @@ class TrivialAugment:
             "sign": _draw_signs(generator, (count,)),
         }
 
-    def apply(self, images: Tensor, drawn: Draws, noise: torch.Generator) -> Tensor:
+    def prepare(self, drawn: Draws, size: int) -> Draws:
+        """Return what `grouped.apply` takes, (M, ...)."""
+        return grouped.prepare(TRIVIAL_AUGMENT, drawn["operation"], drawn["level"], drawn["sign"], size)
+
+    def apply(self, images: Tensor, drawn: Draws, noise: Noise) -> Tensor:
         """Return the images after their operation."""
-        return apply_drawn(images, TRIVIAL_AUGMENT, OperationDraw(drawn["operation"], drawn["level"], drawn["sign"]))
+        return grouped.apply(images, drawn)
 
 
 @dataclass(frozen=True)
-class AugMix:
+class AugMix(Operation):
     """AugMix (Hendrycks et al. 2019, arXiv:1912.02781): chains of operations, blended with the image.
 
     The nine operations are the paper's: it leaves out those that resemble the corruptions of its test sets.
     """
 
     settings: transforms.AugMix
+    on_cpu = frozenset({KIND_ON_CPU})
 
     def draw(self, count: int, generator: np.random.Generator) -> Draws:
         """Draw the chains and their weights.
@@ -187,13 +142,23 @@ class AugMix:
             "share": torch.from_numpy(generator.beta(s.alpha, s.alpha, count)).float(),
         }
 
-    def apply(self, images: Tensor, drawn: Draws, noise: torch.Generator) -> Tensor:
+    def prepare(self, drawn: Draws, size: int) -> Draws:
+        """Return `weight` and `share` as drawn, and what `grouped.apply` takes, (M, width, longest chain, ...)."""
+        chains = grouped.prepare(AUG_MIX, drawn["operation"], drawn["level"], drawn["sign"], size)
+        return {**chains, "weight": drawn["weight"], "share": drawn["share"]}
+
+    def apply(self, images: Tensor, drawn: Draws, noise: Noise) -> Tensor:
         """Return `share` of each image plus the rest of the weighted mean of its chains."""
-        chains = torch.zeros_like(images)
-        for chain in range(self.settings.width):
-            changed = images
-            for place in range(drawn["operation"].shape[2]):
-                parts = (drawn[name][:, chain, place] for name in ("operation", "level", "sign"))
-                changed = apply_drawn(changed, AUG_MIX, OperationDraw(*parts))
-            chains += changed * per_image(drawn["weight"][:, chain], images)
+        changed, chains = self._changed(images, drawn), torch.zeros_like(images)
+        for chain, weight in zip(changed.unbind(1), drawn["weight"].unbind(1), strict=True):
+            chains += chain * per_image(weight)
         return blend(images, chains, drawn["share"])
+
+    def _changed(self, images: Tensor, drawn: Draws) -> Tensor:
+        """Return the images (B, width, C, size, size) after each chain; all chains go through it at once."""
+        width = self.settings.width
+        links = {name: values.flatten(0, 1) for name, values in drawn.items() if name not in ("weight", "share")}
+        changed = images.repeat_interleave(width, 0)
+        for place in range(links["kind"].shape[1]):
+            changed = grouped.apply(changed, {name: values[:, place] for name, values in links.items()})
+        return changed.view(len(images), width, *images.shape[1:])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -38,6 +39,14 @@ class Views:
 
     def __getitem__(self, batch: slice) -> Views:
         return Views(self.rows[batch], self.columns[batch], self.mirrored[batch], self.reflect)
+
+    def to_move(self) -> dict[str, Tensor]:
+        """Return the tensors that `moved` takes."""
+        return {"rows": self.rows, "columns": self.columns, "mirrored": self.mirrored}
+
+    def moved(self, tensors: Mapping[str, Tensor]) -> Views:
+        """Return the same views with the tensors of `to_move` on another device."""
+        return replace(self, rows=tensors["rows"], columns=tensors["columns"], mirrored=tensors["mirrored"])
 
 
 def draw_views(count: int, crop: int, flip: bool, generator: torch.Generator, reflect: bool = False) -> Views:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
-from cifar_sweep.augment import Augmentation, Source
+from cifar_sweep.augment import Augmentation, Mixed, Source
 from cifar_sweep.device.exchange import send
 from cifar_sweep.device.finite import FiniteCheck
 from cifar_sweep.device.float64 import sum_type
@@ -139,15 +139,13 @@ class Pretraining:
     def _train_epoch(self) -> float:
         size, count, finite = self.recipe.batch_size, len(self.index), FiniteCheck(self._device)
         order = self.index[torch.randperm(count, generator=self._generator("order"))]
-        augmentations = self._augmentations(order)
-        [order] = send([order], self._device)
+        views = zip(*self._views(order), strict=True)
         torch.manual_seed(stream(self.seed, "pretrain", "dropout", self.epoch))
         self._contrastive.train()
         total, steps = torch.zeros((), dtype=sum_type(self._device), device=self._device), count // size
-        for step in range(steps):
-            batch = slice(step * size, (step + 1) * size)
+        for step, pair in enumerate(views):
             self._set_rate(step, steps)
-            total += self._step(augmentations, order[batch], batch)
+            total += self._step(torch.cat([view.images for view in pair]))
             if step % STEPS_BETWEEN_CHECKS == 0 and not finite(total):
                 break
         return float(total) / steps
@@ -156,8 +154,8 @@ class Pretraining:
         recipe, steps_done = self.recipe, self.epoch * steps + step
         set_learning_rate(self._optimizer, learning_rate(self._schedule, recipe.lr, steps_done, steps, recipe.epochs))
 
-    def _step(self, augmentations: list[Augmentation], index: Tensor, batch: slice) -> Tensor:
-        views = torch.cat([augmentation.batch(self.source, index, batch)[0] for augmentation in augmentations])
+    def _step(self, views: Tensor) -> Tensor:
+        """Train on the first views of a batch and then the second ones, (2B, channels, H, W); return the loss."""
         with autocast(self.precision, self._device):
             first, second = self._contrastive(views).chunk(2)
         loss = nt_xent(first, second, self.recipe.temperature)
@@ -167,12 +165,14 @@ class Pretraining:
         self._update()
         return loss.detach()
 
-    def _augmentations(self, order: Tensor) -> list[Augmentation]:
-        """Return the augmentation of each of the two views of the images `order` (N,), drawn from its own seed."""
-        views = self.recipe.views(self.shape.channels)
+    def _views(self, order: Tensor) -> list[Iterator[Mixed]]:
+        """Return the batches of each of the two views of the images `order` (N,), drawn from a seed of its own."""
+        settings, size = self.recipe.views(self.shape.channels), self.recipe.batch_size
         seeds = (stream(self.seed, "pretrain", "view", number) for number in range(2))
         count, device = len(order), self._device
-        return [Augmentation.drawn(views, self.shape, count, seed, self.epoch, device, order) for seed in seeds]
+        drawn = [Augmentation.drawn(settings, self.shape, count, seed, self.epoch, device, order) for seed in seeds]
+        [order] = send([order], device)
+        return [augmentation.batches(self.source, order, size) for augmentation in drawn]
 
     def _generator(self, purpose: str) -> torch.Generator:
         # On the CPU also for a GPU, so that both devices train on the same draws.

@@ -221,11 +221,10 @@ class Trainer:
         self.begin_epoch()
         tally, steps, finite = self.eager.tally, count // size, FiniteCheck(self.device)
         tally.reset()
-        for step in range(steps):
-            batch = slice(step * size, (step + 1) * size)
+        for step, mixed in enumerate(drawn.batches(source, order, size)):
             steps_done = self.epoch * steps + step
             apply_schedule(recipe.schedule, self.optimizer, recipe.optimizer.lr, steps_done, steps, recipe.epochs)
-            self.learn(drawn.mix(*drawn.batch(source, order[batch], batch), batch))
+            self.learn(mixed)
             if self.lookahead is not None:
                 self.lookahead.update(self.network, steps_done + 1, recipe.epochs * steps)
             if step % STEPS_BETWEEN_CHECKS == 0 and not finite(tally.loss):

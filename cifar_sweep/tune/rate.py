@@ -136,9 +136,7 @@ def batches(recipe: Recipe, images: TrainingSet, seed: int) -> Iterator[Mixed]:
         order = index[torch.randperm(count, generator=shuffled)]
         drawn = Augmentation.drawn(recipe.augment, recipe.data.shape, count, seed, epoch, device, order)
         [order] = send([order], device)
-        for start in range(0, count - size + 1, size):
-            batch = slice(start, start + size)
-            yield drawn.mix(*drawn.batch(images.source, order[batch], batch), batch)
+        yield from drawn.batches(images.source, order, size)
         epoch += 1
 
 

@@ -1,28 +1,32 @@
-"""The protocol of an image operation, and its application to the images that it touches in one epoch."""
+"""The base class of the image operations, and their random numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from sweeps.workload import stream
-
 # The random numbers of an operation by name, each (count, ...), one row per image.
 Draws = Mapping[str, Tensor]
 
 
-class Operation(Protocol):
-    """One image operation, made with its section of the recipe."""
+class Operation(ABC):
+    """One image operation, made with its section of the recipe.
 
-    @property
-    def settings(self) -> Any:
-        """The operation's section of the recipe."""
+    Attributes:
+        settings: The operation's section of the recipe.
+        on_cpu: The names of the prepared draws that stay on the CPU; all others are moved to the images' device.
+    """
 
+    settings: Any
+    on_cpu: ClassVar[frozenset[str]] = frozenset()
+
+    @abstractmethod
     def draw(self, count: int, generator: np.random.Generator) -> Draws:
         """Draw the random numbers of `count` images: tensors (count, ...) on the CPU.
 
@@ -30,17 +34,68 @@ class Operation(Protocol):
         strengths are compared on the same draw.
         """
 
-    def apply(self, images: Tensor, drawn: Draws, noise: torch.Generator) -> Tensor:
-        """Return the changed images.
+    def prepare(self, drawn: Draws, size: int) -> Draws:
+        """Turn the draws of an epoch into what `apply` needs: tensors (count, ...) on the CPU. By default the draws.
+
+        What a GPU would have to wait for belongs here: the inverse of a matrix, a choice by the value of a draw.
 
         Args:
-            images: (B, channels, size, size) float32 in 0..1.
-            drawn: The draws of these B images.
-            noise: A generator on the images' device, for operations that draw for each pixel.
+            drawn: What `draw` returned for the images that the operation changes.
+            size: Side of the images, in pixels.
+        """
+        return drawn
+
+    @abstractmethod
+    def apply(self, images: Tensor, drawn: Draws, noise: Noise) -> Tensor:
+        """Return the changed images.
+
+        Nothing here may wait for the images' device or copy numbers to it.
+
+        Args:
+            images: (B, channels, size, size) float32 in 0..1; may be overwritten.
+            drawn: What `prepare` returned for these B images, on their device.
+            noise: The source of the numbers that are drawn for each pixel.
 
         Returns:
             (B, channels, size, size) float32 in 0..1.
         """
+
+
+class Noise:
+    """The random numbers that are drawn for each pixel, on the images' device.
+
+    Each batch has a generator of its own: its numbers are the same whether or not it is computed with others.
+    """
+
+    def __init__(self, seeds: Sequence[int], counts: Sequence[int], device: torch.device) -> None:
+        """Take the seed of each batch, and the number of its images that are changed."""
+        self._seeds, self._counts, self._device = seeds, counts, device
+
+    def normal(self, *shape: int) -> Tensor:
+        """Draw standard normal numbers, `shape` for each image."""
+        return self._per_batch(
+            lambda generator, count: torch.randn((count, *shape), generator=generator, device=self._device)
+        )
+
+    def uniform(self, *shape: int) -> Tensor:
+        """Draw numbers uniform in 0..1, `shape` for each image."""
+        return self._per_batch(
+            lambda generator, count: torch.rand((count, *shape), generator=generator, device=self._device)
+        )
+
+    def poisson(self, rates: Tensor) -> Tensor:
+        """Draw a Poisson number for each of `rates` (images, ...)."""
+        rates_of_batches = iter(torch.split(rates, list(self._counts)))
+        return self._per_batch(lambda generator, count: torch.poisson(next(rates_of_batches), generator=generator))
+
+    @cached_property
+    def _generators(self) -> list[torch.Generator]:
+        # Made when they are first needed: few operations draw for each pixel.
+        return [torch.Generator(self._device).manual_seed(seed) for seed in self._seeds]
+
+    def _per_batch(self, draw: Callable[[torch.Generator, int], Tensor]) -> Tensor:
+        drawn = [draw(generator, count) for generator, count in zip(self._generators, self._counts, strict=True)]
+        return drawn[0] if len(drawn) == 1 else torch.cat(drawn)
 
 
 def uniform(generator: np.random.Generator, count: int, ends: tuple[float, float]) -> Tensor:
@@ -49,62 +104,6 @@ def uniform(generator: np.random.Generator, count: int, ends: tuple[float, float
     return torch.from_numpy(low + (high - low) * generator.random(count)).float()
 
 
-def to_device_of(values: Tensor, images: Tensor) -> Tensor:
-    """Return `values` on the device of `images`, without waiting for the work queued there.
-
-    CUDA copies from ordinary (pageable) memory into its own buffer before the call returns, so `values` may be freed or
-    overwritten at once.
-    """
-    return values.to(images.device, non_blocking=True)
-
-
-def per_image(values: Tensor, images: Tensor) -> Tensor:
-    """Return `values` (B,) as (B, 1, 1, 1) on the device of `images`."""
-    return to_device_of(values, images).view(-1, 1, 1, 1)
-
-
-@dataclass(frozen=True)
-class Step:
-    """An operation with its draws for one epoch.
-
-    Attributes:
-        name: The operation's key in the recipe.
-        operation: The operation.
-        touched: (count,) bool, the images of the epoch that the operation changes.
-        drawn: The operation's draws for all images of the epoch.
-        seed: The seed of the draws made per pixel.
-    """
-
-    name: str
-    operation: Operation
-    touched: Tensor
-    drawn: Draws
-    seed: int
-
-    @classmethod
-    def of_epoch(cls, name: str, operation: Operation, count: int, seed: int, epoch: int) -> Step:
-        """Draw the step for the `count` images of an epoch, counted from 0.
-
-        The stream depends on `seed`, `name` and `epoch` alone, so no operation's draws depend on which others are on.
-        """
-        seed = stream(seed, "augment", name, epoch)
-        generator = np.random.default_rng(seed)
-        touched = torch.from_numpy(generator.random(count) < operation.settings.p)
-        return cls(name, operation, touched, operation.draw(count, generator), seed)
-
-    def __call__(self, images: Tensor, batch: slice) -> Tensor:
-        """Apply the operation to the touched images of a batch; only these are computed. Overwrites `images`.
-
-        Args:
-            images: (B, channels, size, size) float32 in 0..1.
-            batch: The positions of the batch in the epoch.
-        """
-        members = self.touched[batch].nonzero().squeeze(1)
-        if len(members) == 0:
-            return images
-        drawn = {name: values[batch][members] for name, values in self.drawn.items()}
-        noise = torch.Generator(images.device).manual_seed(stream(self.seed, "noise", batch.start))
-        if len(members) == len(images):
-            return self.operation.apply(images, drawn, noise)
-        positions = to_device_of(members, images)
-        return images.index_copy_(0, positions, self.operation.apply(images[positions], drawn, noise))
+def per_image(values: Tensor) -> Tensor:
+    """Return `values` (B,) as (B, 1, 1, 1), to be combined with images."""
+    return values.view(-1, 1, 1, 1)

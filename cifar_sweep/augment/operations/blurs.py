@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import conv2d, one_hot, pad
+from torch.nn.functional import conv2d, pad
 
-from cifar_sweep.augment.operations.base import Draws, to_device_of, uniform
+from cifar_sweep.augment.operations.base import Draws, Noise, Operation, uniform
 from cifar_sweep.recipe import transforms
 
 REACH = 3  # standard deviations after which a Gaussian kernel ends
@@ -28,17 +28,17 @@ def gaussian_blur(images: Tensor, sigma: Tensor, radius: int) -> Tensor:
     # it has the weights at the pixels that they belong to, mirrored at the borders.
     size = images.shape[-1]
     offsets = torch.arange(-radius, radius + 1, device=images.device)
-    weights = torch.softmax(-0.5 * (offsets / to_device_of(sigma, images)[:, None]).square(), 1)
-    sources = offsets[:, None] + torch.arange(size, device=images.device)
-    sources = sources.abs()
+    weights = torch.softmax(-0.5 * (offsets / sigma[:, None]).square(), 1)
+    pixel = torch.arange(size, device=images.device)
+    sources = (offsets[:, None] + pixel).abs()
     sources = (size - 1) - (size - 1 - sources).abs()
-    taps = one_hot(sources, size).view(len(offsets), size * size).float()
+    taps = (sources[..., None] == pixel).view(len(offsets), size * size).float()
     blurring = (weights @ taps).view(-1, 1, size, size)
     return blurring @ images @ blurring.mT
 
 
 @dataclass(frozen=True)
-class Blur:
+class Blur(Operation):
     """A Gaussian blur."""
 
     settings: transforms.Blur
@@ -47,7 +47,7 @@ class Blur:
         """Draw `sigma` (count,), in pixels."""
         return {"sigma": uniform(generator, count, self.settings.sigma)}
 
-    def apply(self, images: Tensor, drawn: Draws, noise: torch.Generator) -> Tensor:
+    def apply(self, images: Tensor, drawn: Draws, noise: Noise) -> Tensor:
         """Return the images blurred."""
         # The radius follows from the settings, not from the draws: an image is blurred alike in any batch.
         radius = min(math.ceil(REACH * self.settings.sigma[1]), images.shape[-1] - 1)
@@ -55,7 +55,7 @@ class Blur:
 
 
 @dataclass(frozen=True)
-class MotionBlur:
+class MotionBlur(Operation):
     """A blur along a line."""
 
     settings: transforms.MotionBlur
@@ -67,10 +67,10 @@ class MotionBlur:
             "angle": uniform(generator, count, (0, math.pi)),
         }
 
-    def apply(self, images: Tensor, drawn: Draws, noise: torch.Generator) -> Tensor:
+    def apply(self, images: Tensor, drawn: Draws, noise: Noise) -> Tensor:
         """Return the images blurred."""
         radius = min(math.ceil(self.settings.length[1] / 2), images.shape[-1] - 1)
-        kernels = to_device_of(line_kernels(drawn["length"], drawn["angle"], radius), images)
+        kernels = line_kernels(drawn["length"], drawn["angle"], radius)
         count, channels, size, _ = images.shape
         # One convolution for the whole batch: every channel of every image is a group with a kernel of its own.
         planes = pad(images, [radius] * 4, mode="reflect").view(1, count * channels, size + 2 * radius, -1)
@@ -91,7 +91,7 @@ def line_kernels(length: Tensor, angle: Tensor, radius: int) -> Tensor:
     Returns:
         (B, 2 * radius + 1, 2 * radius + 1) float32.
     """
-    side = torch.arange(-radius, radius + 1.0)
+    side = torch.arange(-radius, radius + 1.0, device=length.device)
     x, y = torch.meshgrid(side, side, indexing="xy")
     cosine, sine = angle.cos()[:, None, None], angle.sin()[:, None, None]
     beyond = ((x * cosine + y * sine).abs() - (length[:, None, None] - 1).clamp(min=0) / 2).clamp(min=0)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cifar_sweep.augment.operations.base import Draws, per_image, to_device_of, uniform
+from cifar_sweep.augment.operations.base import Draws, Noise, Operation, per_image, uniform
 from cifar_sweep.recipe import transforms
 
 LUMA = (0.2989, 0.587, 0.114)  # the weights of red, green and blue in their grey (ITU-R BT.601), as in torchvision
@@ -26,18 +26,18 @@ def full_contrast(images: Tensor) -> Tensor:
     """Stretch each channel of each image (B, C, size, size) to 0..1; a constant channel stays as it is."""
     darkest, lightest = images.amin((2, 3), keepdim=True), images.amax((2, 3), keepdim=True)
     flat = darkest == lightest
-    darkest, spread = torch.where(flat, 0, darkest), torch.where(flat, 1, lightest - darkest)
-    return ((images - darkest) / spread).clamp_(0, 1)
+    spread = (lightest - darkest).masked_fill_(flat, 1)
+    return (images - darkest.masked_fill_(flat, 0)).div_(spread).clamp_(0, 1)
 
 
 def blend(images: Tensor, towards: Tensor, factor: Tensor) -> Tensor:
     """Return `factor` (B,) of the images plus 1 - `factor` of `towards`, clipped; factors above 1 lead away from it."""
-    return torch.lerp(towards, images, per_image(factor, images)).clamp_(0, 1)
+    return torch.lerp(towards, images, per_image(factor)).clamp_(0, 1)
 
 
 def brightness(images: Tensor, factor: Tensor) -> Tensor:
     """Multiply pixels by `factor` (B,), clipped."""
-    return (images * per_image(factor, images)).clamp_(0, 1)
+    return (images * per_image(factor)).clamp_(0, 1)
 
 
 def contrast(images: Tensor, factor: Tensor) -> Tensor:
@@ -71,7 +71,7 @@ def rotate_hue(images: Tensor, turn: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class ColorJitter:
+class ColorJitter(Operation):
     """Brightness, contrast, saturation and hue, always in this order; torchvision draws the order for each image."""
 
     settings: transforms.ColorJitter
@@ -86,7 +86,7 @@ class ColorJitter:
             "hue": uniform(generator, count, (-s.hue, s.hue)),
         }
 
-    def apply(self, images: Tensor, drawn: Draws, noise: torch.Generator) -> Tensor:
+    def apply(self, images: Tensor, drawn: Draws, noise: Noise) -> Tensor:
         """Return the images in other colours; a part that is off costs nothing."""
         if self.settings.brightness:
             images = brightness(images, drawn["brightness"])
@@ -95,12 +95,12 @@ class ColorJitter:
         if self.settings.saturation:
             images = saturation(images, drawn["saturation"])
         if self.settings.hue:
-            images = rotate_hue(images, to_device_of(drawn["hue"], images).view(-1, 1, 1))
+            images = rotate_hue(images, drawn["hue"].view(-1, 1, 1))
         return images
 
 
 @dataclass(frozen=True)
-class BrightnessContrast:
+class BrightnessContrast(Operation):
     """Pixels times a contrast plus a brightness, as in Albumentations."""
 
     settings: transforms.BrightnessContrast
@@ -113,14 +113,14 @@ class BrightnessContrast:
             "brightness": uniform(generator, count, (-s.brightness, s.brightness)),
         }
 
-    def apply(self, images: Tensor, drawn: Draws, noise: torch.Generator) -> Tensor:
+    def apply(self, images: Tensor, drawn: Draws, noise: Noise) -> Tensor:
         """Return the images at another contrast and brightness, clipped."""
-        changed = images * per_image(drawn["contrast"], images) + per_image(drawn["brightness"], images)
+        changed = images * per_image(drawn["contrast"]) + per_image(drawn["brightness"])
         return changed.clamp_(0, 1)
 
 
 @dataclass(frozen=True)
-class RgbShift:
+class RgbShift(Operation):
     """A shift of each colour by itself."""
 
     settings: transforms.RgbShift
@@ -130,13 +130,13 @@ class RgbShift:
         shift = self.settings.shift
         return {"shift": uniform(generator, 3 * count, (-shift, shift)).view(count, 3)}
 
-    def apply(self, images: Tensor, drawn: Draws, noise: torch.Generator) -> Tensor:
+    def apply(self, images: Tensor, drawn: Draws, noise: Noise) -> Tensor:
         """Return the images with shifted colours, clipped."""
-        return (images + to_device_of(drawn["shift"], images)[:, :, None, None]).clamp_(0, 1)
+        return (images + drawn["shift"][:, :, None, None]).clamp_(0, 1)
 
 
 @dataclass(frozen=True)
-class Grayscale:
+class Grayscale(Operation):
     """Colour images made grey."""
 
     settings: transforms.Grayscale
@@ -145,13 +145,13 @@ class Grayscale:
         """Draw nothing."""
         return {}
 
-    def apply(self, images: Tensor, drawn: Draws, noise: torch.Generator) -> Tensor:
+    def apply(self, images: Tensor, drawn: Draws, noise: Noise) -> Tensor:
         """Return the images in grey, in three equal channels."""
         return grey(images).expand_as(images).contiguous()
 
 
 @dataclass(frozen=True)
-class AutoContrast:
+class AutoContrast(Operation):
     """Each channel stretched to 0..1."""
 
     settings: transforms.AutoContrast
@@ -160,6 +160,6 @@ class AutoContrast:
         """Draw nothing."""
         return {}
 
-    def apply(self, images: Tensor, drawn: Draws, noise: torch.Generator) -> Tensor:
+    def apply(self, images: Tensor, drawn: Draws, noise: Noise) -> Tensor:
         """Return the images at full contrast; a constant channel stays as it is."""
         return full_contrast(images)

@@ -8,45 +8,38 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cifar_sweep.augment.operations.base import Draws, to_device_of, uniform
+from cifar_sweep.augment.operations.base import Draws, Noise, Operation, uniform
 from cifar_sweep.augment.operations.geometric import draw_rectangles, place_spans
 from cifar_sweep.recipe import transforms
 
 
-def paint(
-    images: Tensor,
-    rows: tuple[Tensor, Tensor],
-    columns: tuple[Tensor, Tensor],
-    value: float | str,
-    noise: torch.Generator,
-) -> Tensor:
+def paint(images: Tensor, box: Tensor, value: float | str, noise: Noise) -> Tensor:
     """Cover one rectangle of each image.
 
     Args:
         images: (B, C, size, size) in 0..1.
-        rows: The first row of each rectangle and the one after its last, (B,) each; they may lie outside the image.
-        columns: The same of its columns.
+        box: (B, 2, 2), of its rows and of its columns the first one and the one after the last; they may lie outside
+            the image.
         value: The value to paint with in 0..1, "mean" for each channel's mean, or "random" for uniform noise.
         noise: The source of the noise.
     """
-    size = images.shape[-1]
-    down, across = (_covered_pixels(ends, size) for ends in (rows, columns))
-    covered = to_device_of(down[:, None, :, None] & across[:, None, None, :], images)
+    pixel = torch.arange(images.shape[-1], device=images.device)
+    down, across = ((pixel >= box[..., :1]) & (pixel < box[..., 1:])).unbind(1)
+    covered = down[:, None, :, None] & across[:, None, None, :]
     if value == "random":
-        return torch.where(covered, torch.rand(images.shape, generator=noise, device=images.device), images)
-    colour = images.mean((2, 3), keepdim=True) if value == "mean" else images.new_full((), float(value))
-    return torch.where(covered, colour, images)
+        return torch.where(covered, noise.uniform(*images.shape[1:]), images)
+    if value == "mean":
+        return torch.where(covered, images.mean((2, 3), keepdim=True), images)
+    return images.masked_fill(covered, float(value))
 
 
-def _covered_pixels(ends: tuple[Tensor, Tensor], size: int) -> Tensor:
-    """Return which of `size` pixels lie from the first end to before the second, (B, size)."""
-    first, end = (values[:, None] for values in ends)
-    pixel = torch.arange(size)
-    return (pixel >= first) & (pixel < end)
+def _box(rows: tuple[Tensor, Tensor], columns: tuple[Tensor, Tensor]) -> Tensor:
+    """Return rectangles (M, 2, 2) from the first row and the one after the last, (M,) each, and the same of columns."""
+    return torch.stack([torch.stack(ends, 1) for ends in (rows, columns)], 1)
 
 
 @dataclass(frozen=True)
-class Erasing:
+class Erasing(Operation):
     """Random erasing (Zhong et al. 2017, arXiv:1708.04896): a rectangle of random area and shape, inside the image."""
 
     settings: transforms.Erasing
@@ -61,19 +54,22 @@ class Erasing:
             "left": uniform(generator, count, (0, 1)),
         }
 
-    def apply(self, images: Tensor, drawn: Draws, noise: torch.Generator) -> Tensor:
-        """Return the images with their rectangle covered; images without one stay whole."""
-        size = images.shape[-1]
+    def prepare(self, drawn: Draws, size: int) -> Draws:
+        """Return the rectangles as a `box` for `paint`; that of an image without one is empty."""
         (top, height), (left, width) = (
             place_spans(drawn[side], drawn[place], size) for side, place in (("height", "top"), ("width", "left"))
         )
         # A span has at least one pixel, so an image without a rectangle is recognised by the drawn height of 0.
         bottom = top + height * (drawn["height"] > 0)
-        return paint(images, (top, bottom), (left, left + width), self.settings.value, noise)
+        return {"box": _box((top, bottom), (left, left + width))}
+
+    def apply(self, images: Tensor, drawn: Draws, noise: Noise) -> Tensor:
+        """Return the images with their rectangle covered; images without one stay whole."""
+        return paint(images, drawn["box"], self.settings.value, noise)
 
 
 @dataclass(frozen=True)
-class Cutout:
+class Cutout(Operation):
     """Cutout (DeVries & Taylor 2017, arXiv:1708.04552): a square centred anywhere, clipped at the image's border."""
 
     settings: transforms.Cutout
@@ -82,8 +78,12 @@ class Cutout:
         """Draw `row` and `column` of the centre, in 0..1, (count,) each."""
         return {"row": uniform(generator, count, (0, 1)), "column": uniform(generator, count, (0, 1))}
 
-    def apply(self, images: Tensor, drawn: Draws, noise: torch.Generator) -> Tensor:
-        """Return the images with their square covered."""
-        size, side = images.shape[-1], self.settings.size
+    def prepare(self, drawn: Draws, size: int) -> Draws:
+        """Return the squares as a `box` for `paint`."""
+        side = self.settings.size
         top, left = ((drawn[name] * size).floor() - side // 2 for name in ("row", "column"))
-        return paint(images, (top, top + side), (left, left + side), self.settings.value, noise)
+        return {"box": _box((top, top + side), (left, left + side))}
+
+    def apply(self, images: Tensor, drawn: Draws, noise: Noise) -> Tensor:
+        """Return the images with their square covered."""
+        return paint(images, drawn["box"], self.settings.value, noise)

@@ -10,26 +10,32 @@ import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
-from cifar_sweep.augment.operations.base import Draws, to_device_of, uniform
+from cifar_sweep.augment.operations.base import Draws, Noise, Operation, uniform
 from cifar_sweep.recipe import transforms
 
 TRIES = 10  # rectangles drawn until one fits into the image, as in torchvision
 
 
-def warp(images: Tensor, linear: Tensor, shift: Tensor) -> Tensor:
-    """Map each image by p -> linear·p + shift.
+def inverse_maps(linear: Tensor, shift: Tensor) -> Tensor:
+    """Return the inverses of the maps p -> linear·p + shift, as `warp` takes them.
 
     A point p is (x, y), x to the right and y down, in half sides from the centre.
 
     Args:
-        images: (B, C, size, size).
-        linear: (B, 2, 2), invertible.
+        linear: (B, 2, 2), invertible, on the CPU: a GPU would have to wait for the inversion.
         shift: (B, 2).
+
+    Returns:
+        (B, 2, 3), the linear part and the shift of each inverse.
     """
-    # grid_sample asks for the source of each target pixel: the inverse map.
     inverse = torch.linalg.inv(linear)
-    theta = to_device_of(torch.cat([inverse, -inverse @ shift[:, :, None]], 2), images)
-    grid = affine_grid(theta, list(images.shape), align_corners=False)
+    return torch.cat([inverse, -inverse @ shift[:, :, None]], 2)
+
+
+def warp(images: Tensor, inverses: Tensor) -> Tensor:
+    """Map each of the images (B, C, size, size), given the inverses of the maps (B, 2, 3)."""
+    # The inverses, because grid_sample asks for the source of each target pixel.
+    grid = affine_grid(inverses, list(images.shape), align_corners=False)
     return grid_sample(images, grid, align_corners=False)
 
 
@@ -88,7 +94,7 @@ def place_spans(length: Tensor, place: Tensor, size: int) -> tuple[Tensor, Tenso
 
 
 @dataclass(frozen=True)
-class VerticalFlip:
+class VerticalFlip(Operation):
     """Turn images upside down."""
 
     settings: transforms.VerticalFlip
@@ -97,13 +103,13 @@ class VerticalFlip:
         """Draw nothing."""
         return {}
 
-    def apply(self, images: Tensor, drawn: Draws, noise: torch.Generator) -> Tensor:
+    def apply(self, images: Tensor, drawn: Draws, noise: Noise) -> Tensor:
         """Return the images with their rows in reverse."""
         return images.flip(2)
 
 
 @dataclass(frozen=True)
-class ResizedCrop:
+class ResizedCrop(Operation):
     """A part of random area and shape, enlarged to the whole image (Szegedy et al. 2014, arXiv:1409.4842)."""
 
     settings: transforms.ResizedCrop
@@ -122,27 +128,41 @@ class ResizedCrop:
             "top": uniform(generator, count, (0, 1)),
         }
 
-    def apply(self, images: Tensor, drawn: Draws, noise: torch.Generator) -> Tensor:
+    def prepare(self, drawn: Draws, size: int) -> Draws:
+        """Return `span` (M, 2, 2): of the part's columns and of its rows the first one and their number."""
+        axes = (("width", "left"), ("height", "top"))
+        spans = [torch.stack(place_spans(drawn[side], drawn[place], size), 1) for side, place in axes]
+        return {"span": torch.stack(spans, 1)}
+
+    def apply(self, images: Tensor, drawn: Draws, noise: Noise) -> Tensor:
         """Return the parts, resized; pixels outside a part do not enter it."""
         size = images.shape[-1]
-        columns = to_device_of(_sources(*place_spans(drawn["width"], drawn["left"], size), size), images)
-        rows = to_device_of(_sources(*place_spans(drawn["height"], drawn["top"], size), size), images)
+        columns, rows = _sources(drawn["span"], size).unbind(1)
         whole = (len(images), size, size)
         grid = torch.stack([columns[:, None, :].expand(whole), rows[:, :, None].expand(whole)], 3)
         return grid_sample(images, grid, align_corners=False)
 
 
-def _sources(first: Tensor, length: Tensor, size: int) -> Tensor:
-    """Return the sources of the `size` pixels of a resized span, (B, size), in half sides from the centre."""
-    centres = (torch.arange(size) + 0.5) / size
-    position = first[:, None] + centres * length[:, None] - 0.5
+def _sources(span: Tensor, size: int) -> Tensor:
+    """Return the sources of the `size` pixels of resized spans, in half sides from the centre.
+
+    Args:
+        span: (..., 2), the first pixel of each span and its length.
+        size: Side of the images, in pixels.
+
+    Returns:
+        (..., size).
+    """
+    first, length = span[..., :1], span[..., 1:]
+    centres = (torch.arange(size, device=span.device) + 0.5) / size
+    position = first + centres * length - 0.5
     # At its ends a span is read from its own outermost pixels, not blended with those beyond.
-    inside = torch.minimum(torch.maximum(position, first[:, None]), (first + length - 1)[:, None])
+    inside = torch.minimum(torch.maximum(position, first), first + length - 1)
     return (2 * inside + 1) / size - 1
 
 
 @dataclass(frozen=True)
-class Rotation:
+class Rotation(Operation):
     """Rotate images about their centre."""
 
     settings: transforms.Rotation
@@ -151,13 +171,18 @@ class Rotation:
         """Draw `degrees` (count,), counter-clockwise."""
         return {"degrees": uniform(generator, count, angle_range(self.settings.degrees))}
 
-    def apply(self, images: Tensor, drawn: Draws, noise: torch.Generator) -> Tensor:
+    def prepare(self, drawn: Draws, size: int) -> Draws:
+        """Return the `inverse` of each map, for `warp`."""
+        degrees = drawn["degrees"]
+        return {"inverse": inverse_maps(rotations(-degrees), torch.zeros(len(degrees), 2))}
+
+    def apply(self, images: Tensor, drawn: Draws, noise: Noise) -> Tensor:
         """Return the rotated images."""
-        return warp(images, rotations(-drawn["degrees"]), torch.zeros(len(images), 2))
+        return warp(images, drawn["inverse"])
 
 
 @dataclass(frozen=True)
-class Affine:
+class Affine(Operation):
     """Shear, rotate and resize images about their centre, then shift them."""
 
     settings: transforms.Affine
@@ -172,15 +197,20 @@ class Affine:
             "shear": uniform(generator, count, (-shear, shear)),
         }
 
-    def apply(self, images: Tensor, drawn: Draws, noise: torch.Generator) -> Tensor:
+    def prepare(self, drawn: Draws, size: int) -> Draws:
+        """Return the `inverse` of each map, for `warp`."""
+        slope = torch.tan(torch.deg2rad(drawn["shear"]))
+        one, none = torch.ones_like(slope), torch.zeros_like(slope)
+        sheared = rotations(drawn["degrees"]) @ matrices(one, -slope, none, one)
+        return {"inverse": inverse_maps(sheared * drawn["scale"][:, None, None], 2 * drawn["shift"])}
+
+    def apply(self, images: Tensor, drawn: Draws, noise: Noise) -> Tensor:
         """Return the mapped images."""
-        one, slope = torch.ones(len(images)), torch.tan(torch.deg2rad(drawn["shear"]))
-        sheared = rotations(drawn["degrees"]) @ matrices(one, -slope, 0 * one, one)
-        return warp(images, sheared * drawn["scale"][:, None, None], 2 * drawn["shift"])
+        return warp(images, drawn["inverse"])
 
 
 @dataclass(frozen=True)
-class Perspective:
+class Perspective(Operation):
     """A perspective map that moves each corner inwards."""
 
     settings: transforms.Perspective
@@ -190,19 +220,21 @@ class Perspective:
         furthest = self.settings.distortion / 2
         return {"inwards": uniform(generator, 8 * count, (0, furthest)).view(count, 4, 2)}
 
-    def apply(self, images: Tensor, drawn: Draws, noise: torch.Generator) -> Tensor:
-        """Return the mapped images."""
-        size = images.shape[-1]
+    def prepare(self, drawn: Draws, size: int) -> Draws:
+        """Return `back` (M, 3, 3), the homography from each target pixel to its source, in pixels."""
         corners = torch.tensor([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]) * (size - 1)
         directions = torch.tensor([[1.0, 1.0], [-1.0, 1.0], [-1.0, -1.0], [1.0, -1.0]])
         moved = corners + directions * drawn["inwards"] * size
-        unmoved = corners.expand(len(images), 4, 2)
-        # From the moved corners back to the image's own: each target pixel asks for its source.
-        back = _from_unit_square(unmoved) @ torch.linalg.inv(_from_unit_square(moved))
+        unmoved = corners.expand(len(moved), 4, 2)
+        return {"back": _from_unit_square(unmoved) @ torch.linalg.inv(_from_unit_square(moved))}
+
+    def apply(self, images: Tensor, drawn: Draws, noise: Noise) -> Tensor:
+        """Return the mapped images."""
+        size = images.shape[-1]
         centres = torch.arange(size, device=images.device) + 0.5
         x, y = torch.meshgrid(centres, centres, indexing="xy")
         points = torch.stack([x, y, torch.ones_like(x)], 2).view(1, -1, 3)
-        mapped = points @ to_device_of(back.mT, images)
+        mapped = points @ drawn["back"].mT
         grid = mapped[..., :2] / mapped[..., 2:] * (2 / size) - 1
         return grid_sample(images, grid.view(-1, size, size, 2), align_corners=False)
 

@@ -12,19 +12,15 @@ from scipy import stats
 from torch import Tensor
 from torch.nn.functional import pad
 
-from cifar_sweep.augment.operations.base import Step
 from cifar_sweep.augment.operations.geometric import place_spans
 from cifar_sweep.augment.operations.registry import OPERATIONS
+from cifar_sweep.augment.operations.step import Step
 from cifar_sweep.augment.policies import AUG_MIX, RAND_AUGMENT, TRIVIAL_AUGMENT
-from cifar_sweep.recipe.augment import AugmentRecipe
+from tests.cifar_sweep.augment.support import changed_by, operation
 from tests.cifar_sweep.real_images import digits, photos
 
 COUNT = 20_000
 UNLIKELY = 1e-3  # p-values below this: the distribution is not the expected one
-
-
-def operation(name: str, **settings: Any) -> Any:
-    return OPERATIONS[name](getattr(AugmentRecipe.model_validate({name: settings}), name))
 
 
 def drawn(name: str, **settings: Any) -> dict[str, Tensor]:
@@ -44,7 +40,7 @@ def assert_evenly_spread(values: Tensor, kinds: int) -> None:
 @pytest.mark.parametrize("name", OPERATIONS)
 @pytest.mark.parametrize("p", [0.0, 0.3, 1.0])
 def test_the_share_of_images_touched_is_p(name: str, p: float):
-    step = Step.of_epoch(name, operation(name, p=p), COUNT, seed=3, epoch=2)
+    step = Step.of_epoch(name, operation(name, p=p), COUNT, seed=3, epoch=2, size=32)
     deviation = (COUNT * p * (1 - p)) ** 0.5
     assert abs(int(step.touched.sum()) - COUNT * p) <= 4 * deviation
 
@@ -129,7 +125,7 @@ def test_a_crop_that_cannot_fit_is_the_largest_of_an_allowed_shape():
 
 def test_erased_areas_have_the_drawn_mean_and_reach_every_pixel():
     images, applied = torch.ones(2000, 1, 16, 16), operation("erasing", scale=[0.1, 0.3], ratio=[0.5, 2], value=0.0)
-    erased = applied.apply(images, applied.draw(2000, np.random.default_rng(0)), torch.Generator()) == 0
+    erased = changed_by(applied, images, applied.draw(2000, np.random.default_rng(0))) == 0
     assert float(erased.float().mean()) == pytest.approx(0.2, abs=0.005)
     assert erased.any(0).all()
     by_row = erased.float().mean((0, 1, 3))
@@ -138,7 +134,7 @@ def test_erased_areas_have_the_drawn_mean_and_reach_every_pixel():
 
 def test_cutout_covers_its_whole_square_only_away_from_the_border():
     images, applied = torch.ones(4000, 1, 32, 32), operation("cutout", size=16, value=0.0)
-    area = (applied.apply(images, applied.draw(4000, np.random.default_rng(0)), torch.Generator()) == 0).sum((1, 2, 3))
+    area = (changed_by(applied, images, applied.draw(4000, np.random.default_rng(0))) == 0).sum((1, 2, 3))
     assert area.max() == 256
     assert area.min() == 64  # centred in the upper left corner
     inside = 17 * 17 / 32**2  # centres from row 8 to 24 lose nothing
@@ -184,7 +180,7 @@ def test_strengths_change_only_the_scale_of_the_draws(name: str):
 
 
 def test_a_lower_p_touches_some_of_the_same_images():
-    rare, often = (Step.of_epoch("jpeg", operation("jpeg", p=p), COUNT, 3, 2).touched for p in (0.2, 0.6))
+    rare, often = (Step.of_epoch("jpeg", operation("jpeg", p=p), COUNT, 3, 2, 32).touched for p in (0.2, 0.6))
     assert not (rare & ~often).any()
 
 
@@ -193,18 +189,18 @@ def test_a_lower_p_touches_some_of_the_same_images():
 def test_blurs_keep_the_mean_and_lower_the_variance(kind: str, name: str, settings: dict[str, Any]):
     before = pad(photos(8) if kind == "photos" else digits(8), [4] * 4)  # a black border as wide as the blur reaches
     applied = operation(name, **settings)
-    after = applied.apply(before, applied.draw(8, np.random.default_rng(0)), torch.Generator())
+    after = changed_by(applied, before, applied.draw(8, np.random.default_rng(0)))
     torch.testing.assert_close(after.mean((1, 2, 3)), before.mean((1, 2, 3)))
     assert (after.var((1, 2, 3)) < before.var((1, 2, 3))).all()
     flat = torch.full_like(before, 0.3)
-    torch.testing.assert_close(applied.apply(flat, applied.draw(8, np.random.default_rng(0)), torch.Generator()), flat)
+    torch.testing.assert_close(changed_by(applied, flat, applied.draw(8, np.random.default_rng(0))), flat)
 
 
 def test_jpeg_loses_more_the_lower_its_quality():
     images, lost = photos(12), []
     for quality in (95, 75, 50, 25, 5):
         applied = operation("jpeg", quality=[quality, quality])
-        changed = applied.apply(images, applied.draw(12, np.random.default_rng(0)), torch.Generator())
+        changed = changed_by(applied, images, applied.draw(12, np.random.default_rng(0)))
         lost.append((changed - images).square().mean((1, 2, 3)))
     for better, worse in itertools.pairwise(lost):
         assert (worse > better).all()
@@ -212,5 +208,5 @@ def test_jpeg_loses_more_the_lower_its_quality():
 
 def test_gaussian_noise_has_its_deviation_and_mean_0():
     images, applied = torch.full((8, 3, 64, 64), 0.5), operation("gaussian_noise", std=0.08)
-    noise = applied.apply(images, {}, torch.Generator().manual_seed(0)) - images
+    noise = changed_by(applied, images, {}) - images
     assert stats.kstest(noise.flatten()[:20_000].numpy(), "norm", (0, 0.08)).pvalue > UNLIKELY

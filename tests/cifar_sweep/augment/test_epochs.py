@@ -174,7 +174,7 @@ def test_each_phase_holds_for_its_epochs_and_then_the_settings_beside_it():
 def test_a_phase_draws_what_the_settings_draw_without_phases():
     [phased] = augmentation(1, phases=[{"epochs": 5, "rotation": {}}]).steps
     [plain] = augmentation(1, rotation={}).steps
-    assert torch.equal(phased.drawn["degrees"], plain.drawn["degrees"])
+    assert torch.equal(phased.drawn["inverse"], plain.drawn["inverse"])
 
 
 def test_every_operation_of_the_recipe_is_registered_in_its_order():

@@ -14,32 +14,21 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode, v2
 from torchvision.transforms.v2 import functional
 
+from cifar_sweep.augment.operations import grouped
 from cifar_sweep.augment.operations.blurs import line_kernels
 from cifar_sweep.augment.operations.colour import rotate_hue
 from cifar_sweep.augment.operations.geometric import place_spans
-from cifar_sweep.augment.operations.primitives import PRIMITIVES
+from cifar_sweep.augment.operations.grouped import IDENTITY, Levels
+from cifar_sweep.augment.operations.primitives import MAPS, PIXEL_CHANGES
 from cifar_sweep.augment.operations.registry import OPERATIONS
-from cifar_sweep.augment.policies import AUG_MIX, RAND_AUGMENT, TRIVIAL_AUGMENT, Levels
-from cifar_sweep.recipe.augment import AugmentRecipe
+from cifar_sweep.augment.policies import AUG_MIX, RAND_AUGMENT, TRIVIAL_AUGMENT
+from tests.cifar_sweep.augment.support import changed_by, drawn, operation
 from tests.cifar_sweep.real_images import digits, photos
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*TorchVision are deprecated")  # of its JPEG codec
 
 BILINEAR = InterpolationMode.BILINEAR
 Draw = Mapping[str, Any]
-
-
-def operation(name: str, **settings: Any) -> Any:
-    """The operation of the recipe key `name` with these settings."""
-    return OPERATIONS[name](getattr(AugmentRecipe.model_validate({name: settings}), name))
-
-
-def noise(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-def drawn(applied: Any, count: int, seed: int = 0) -> dict[str, Tensor]:
-    return dict(applied.draw(count, np.random.default_rng(seed)))
 
 
 def resized_crop(image: Tensor, draw: Draw) -> Tensor:
@@ -143,7 +132,7 @@ def test_operation_is_torchvisions_on_the_same_draws(case: str):
     key, settings, reference, tolerance = REFERENCES[case]
     applied, images = operation(key, **settings), photos()
     draws = drawn(applied, len(images))
-    changed = applied.apply(images, draws, noise())
+    changed = changed_by(applied, images, draws)
     assert not torch.equal(changed, images)
     for number, image in enumerate(images):
         expected = reference(image, {name: values[number] for name, values in draws.items()})
@@ -155,7 +144,7 @@ def test_operation_is_torchvisions_on_one_channel_of_8_pixels(key: str):
     _, settings, reference, tolerance = REFERENCES[key]
     applied, images = operation(key, **settings), digits(8)
     draws = drawn(applied, len(images))
-    changed = applied.apply(images, draws, noise())
+    changed = changed_by(applied, images, draws)
     for number, image in enumerate(images):
         expected = reference(image, {name: values[number] for name, values in draws.items()})
         torch.testing.assert_close(changed[number], expected, rtol=0, atol=max(tolerance, 1e-6))
@@ -171,7 +160,7 @@ def test_operation_is_torchvisions_on_cifar(unpacked: Callable[[str], Any]):
         _, settings, reference, tolerance = REFERENCES[key]
         applied = operation(key, **settings)
         draws = drawn(applied, len(some))
-        changed = applied.apply(some, draws, noise())
+        changed = changed_by(applied, some, draws)
         for number, image in enumerate(some):
             expected = reference(image, {name: values[number] for name, values in draws.items()})
             torch.testing.assert_close(changed[number], expected, rtol=0, atol=tolerance)
@@ -188,7 +177,7 @@ def test_a_rotated_hue_is_that_of_the_colour_circle(turn: float):
 
 def test_iso_noise_keeps_saturation_and_never_darkens():
     image, applied = photos(1, 16), operation("iso_noise", color_shift=[0.05, 0.05], intensity=[0.5, 0.5])
-    noisy = applied.apply(image, drawn(applied, 1), noise())
+    noisy = changed_by(applied, image, drawn(applied, 1))
     before, after = (
         np.array([colorsys.rgb_to_hls(*pixel) for pixel in images[0].flatten(1).T.tolist()])
         for images in (image, noisy)
@@ -202,7 +191,7 @@ def test_iso_noise_keeps_saturation_and_never_darkens():
 
 def test_iso_noise_adds_lightness_by_its_poisson_law():
     image, applied = photos(2, 32), operation("iso_noise", color_shift=[0, 0], intensity=[0.4, 0.4])
-    noisy = applied.apply(image, drawn(applied, 2), noise())
+    noisy = changed_by(applied, image, drawn(applied, 2))
     before, after = ((images.amax(1) + images.amin(1)) / 2 for images in (image, noisy))
     for number in range(2):
         grains = 255 * (after - before)[number] / (1 - before[number]).clamp(min=0.01)
@@ -222,7 +211,7 @@ def test_a_horizontal_motion_blur_of_3_pixels_is_a_running_mean():
 def test_motion_blur_is_the_convolution_with_its_line():
     images, applied = photos(4), operation("motion_blur", length=[2.0, 9.0])
     draws = drawn(applied, 4)
-    blurred = applied.apply(images, draws, noise())
+    blurred = changed_by(applied, images, draws)
     kernels = line_kernels(draws["length"], draws["angle"], 5)
     for image, kernel, ours in zip(images, kernels, blurred, strict=True):
         theirs = np.stack([convolve(plane, kernel.numpy(), mode="mirror") for plane in image.numpy()])
@@ -263,11 +252,22 @@ STRENGTHS: Mapping[str, tuple[float, Callable[[Tensor, float], Tensor]]] = {
 }
 
 
-@pytest.mark.parametrize("name", PRIMITIVES)
+def primitive(name: str, images: Tensor, strength: float) -> Tensor:
+    """The images after one operation of the policies, at one strength."""
+    operation, level = torch.zeros(len(images), dtype=torch.long), torch.zeros(len(images))
+    draws = grouped.prepare({name: Levels(strength)}, operation, level, level, images.shape[-1])
+    return grouped.apply(images.clone(), draws)
+
+
+def test_the_references_are_those_of_all_operations():
+    assert set(STRENGTHS) == {*MAPS, *PIXEL_CHANGES, IDENTITY} == set(RAND_AUGMENT)
+
+
+@pytest.mark.parametrize("name", STRENGTHS)
 def test_primitive_is_torchvisions(name: str):
     strength, reference = STRENGTHS[name]
     images = photos(4)
-    changed = PRIMITIVES[name](images, torch.full((4,), strength))
+    changed = primitive(name, images, strength)
     for image, ours in zip(images, changed, strict=True):
         torch.testing.assert_close(ours, reference(image, strength), rtol=0, atol=1e-4)
 
@@ -316,20 +316,20 @@ def test_the_table_of_a_policy_is_torchvisions(policy: str, size: int):
 def test_rand_augment_applies_the_drawn_operations_one_after_another():
     images, applied = photos(), operation("rand_augment", operations=3, magnitude=15)
     draws = drawn(applied, len(images))
-    changed = applied.apply(images, draws, noise())
+    changed = changed_by(applied, images, draws)
     for number, image in enumerate(images):
         expected = image[None]
         for index, sign in zip(draws["operation"][number].tolist(), draws["sign"][number].tolist(), strict=True):
             name, levels = list(RAND_AUGMENT.items())[index]
             strength = levels.strength(torch.tensor([0.5]), torch.tensor([sign]), 32)
-            expected = PRIMITIVES[name](expected, strength)
+            expected = primitive(name, expected, float(strength))
         torch.testing.assert_close(changed[number], expected[0], rtol=0, atol=1e-5)
 
 
 def test_aug_mix_blends_the_drawn_chains():
     images, applied = photos(6), operation("aug_mix")
     draws = drawn(applied, 6)
-    changed = applied.apply(images, draws, noise())
+    changed = changed_by(applied, images, draws)
     names = list(AUG_MIX)
     for number, image in enumerate(images):
         chains = torch.zeros_like(image)
@@ -339,7 +339,7 @@ def test_aug_mix_blends_the_drawn_chains():
                 index = int(draws["operation"][number, chain, place])
                 if index >= 0:
                     level, sign = (draws[name][number, chain, place][None] for name in ("level", "sign"))
-                    link = PRIMITIVES[names[index]](link, AUG_MIX[names[index]].strength(level, sign, 32))
+                    link = primitive(names[index], link, float(AUG_MIX[names[index]].strength(level, sign, 32)))
             chains += link[0] * draws["weight"][number, chain]
         share = draws["share"][number]
         expected = share * image + (1 - share) * chains
@@ -356,10 +356,10 @@ def test_covered_parts_have_the_mean_of_the_image_or_noise():
         for value in ("mean", "random"):
             applied = operation(key, value=value)
             draws = drawn(applied, 4)
-            black = operation(key, value=0.0).apply(images, draws, noise())
-            white = operation(key, value=1.0).apply(images, draws, noise())
+            black = changed_by(operation(key, value=0.0), images, draws)
+            white = changed_by(operation(key, value=1.0), images, draws)
             covered = black != white
-            changed = applied.apply(images, draws, noise())
+            changed = changed_by(applied, images, draws)
             assert torch.equal(changed[~covered], images[~covered])
             if value == "mean":
                 means = images.mean((2, 3), keepdim=True).expand_as(images)
@@ -389,7 +389,7 @@ OFF: Mapping[str, Mapping[str, Any]] = {
 @pytest.mark.parametrize("key", OFF)
 def test_without_strength_nothing_changes(key: str):
     images, applied = photos(), operation(key, **OFF[key])
-    changed = applied.apply(images, drawn(applied, len(images)), noise())
+    changed = changed_by(applied, images, drawn(applied, len(images)))
     torch.testing.assert_close(changed, images, rtol=0, atol=1e-5)
 
 
@@ -397,7 +397,7 @@ def test_without_strength_nothing_changes(key: str):
 @pytest.mark.parametrize("size", [8, 33])
 def test_pixels_stay_in_their_range(key: str, size: int):
     images, applied = photos(6, size), operation(key)
-    changed = applied.apply(images, drawn(applied, 6), noise())
+    changed = changed_by(applied, images, drawn(applied, 6))
     assert changed.shape == images.shape
     assert changed.min() >= -1e-6
     assert changed.max() <= 1 + 1e-6

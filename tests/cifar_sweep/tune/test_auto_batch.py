@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from cifar_sweep.recipe import Recipe
-from cifar_sweep.tune import auto_batch
+from cifar_sweep.tune.batch_size import auto_batch
 from cifar_sweep.tune.batch_size.auto_batch import CODE, RESULT, measure_apart
 from cifar_sweep.tune.batch_size.batch import auto_batch_size
 from cifar_sweep.workload import prepare
