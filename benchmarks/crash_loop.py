@@ -5,8 +5,9 @@
 
 Inline: a study of the toy workload with every stage (a search by TPE with ASHA and a limit of parameters, confirm,
 ablation, final) is run by `sweep run --runner inline` in a process group of its own, which is killed by SIGKILL at a
-random moment; then the same command is given again. Ray: real training of small nets on handwritten digits by two
-workers; seven of ten kills are the driver's, the others take a worker, the raylet or Ray's server away from it.
+random moment; then the same command is given again. Studies save their states in three ways by turns: waited for, and
+beside the training with `checkpoint_every: 0` or the default. Ray: real training of small nets on handwritten digits by
+two workers; seven of ten kills are the driver's, the others take a worker, the raylet or Ray's server away from it.
 
 After every kill and at the end, the workload's progress log and the drivers' output are compared with the storage and
 with every file beside it. Every trial of a complete study is trained again without interruption, and must give equal
@@ -42,11 +43,17 @@ from tests.faults.ray_loop import LONGEST_S, RayTally, ray_loop
 from tests.faults.ray_study import RayStudy
 
 BROKEN = (
-    "Broken would be: a finished trial lost, changed or run again; more than one epoch of a running trial made again "
-    "after a kill; a repetition with other figures; `run_cap` not met exactly; a curve, a record or a line on screen "
-    "that does not agree with the storage; the test set opened twice; a trial whose figures differ from an unbroken "
-    "training of it"
+    "Broken would be: a finished trial lost, changed or run again; more epochs of a running trial made again after a "
+    "kill than its way of saving allows; a repetition with other figures; `run_cap` not met exactly; a curve, a record "
+    "or a line on screen that does not agree with the storage; the test set opened twice; a trial whose figures differ "
+    "from an unbroken training of it"
 )
+WAYS = (
+    "One study of three saves each epoch before the next begins (a kill repeats an epoch at most), one each epoch "
+    "beside the training with `checkpoint_every: 0` (two), one as by default, every 30 s, which none of its trials "
+    "lasts (all of a trial's)."
+)
+RAY_WAYS = "Studies save each epoch beside the training (a kill repeats two at most) and every 30 s, by turns."
 MOMENTS = "Three of four moments are drawn evenly from the first third of the seconds that an unbroken driver takes"
 
 
@@ -130,7 +137,7 @@ def _inline(result: Mapping[str, Any]) -> list[str]:
         f"{MOMENTS} ({spans}), the fourth from all of them. Drivers are forked from a process that has imported the "
         f"libraries and run one study to its end, so that a start costs no imports: what an interpreter does before "
         f"that is not met here. Folders in memory (tmpfs): a kill is not a loss of power. {result['jobs']} loops side "
-        f"by side.",
+        f"by side. {WAYS}",
     ]
 
 
@@ -145,7 +152,7 @@ def _through_ray(result: Mapping[str, Any]) -> list[str]:
         f"Every driver is a process of its own, `python -m sweeps run`. One of four moments is drawn evenly from the "
         f"first half of the seconds that an unbroken one takes ({result['unbroken_s'][0]:.0f}), when Ray and the "
         f"workers come up; the others from as many seconds after a trial has started. After the kill of a driver, "
-        f"nothing of it was left within: {within} ({len(gone)} drivers).",
+        f"nothing of it was left within: {within} ({len(gone)} drivers). {RAY_WAYS}",
         "",
         "Of the drivers that a process of their Ray was taken away from:",
         "",

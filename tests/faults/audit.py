@@ -55,6 +55,7 @@ class Audit:
     Attributes:
         folder: Holds the runs folder `runs`, the data folder `data` and `reports`.
         workers: How many trials may be inside an epoch when a driver is killed.
+        repeats: How many epochs of a trial a kill may repeat; None: all that it has trained.
         tracebacks: Whether a driver may have ended with a traceback, because a process of its Ray was killed.
     """
 
@@ -62,6 +63,7 @@ class Audit:
     name: str
     tally: Tally
     workers: int = 1
+    repeats: int | None = 1
     tracebacks: bool = False
     finished: dict[Key, Trial] = field(default_factory=dict)
     begun: dict[Key, Trial] = field(default_factory=dict)
@@ -120,7 +122,7 @@ class Audit:
         return results
 
     def _check_repetitions(self, fresh: list[Line], kills: int) -> None:
-        """Finished trials are not run again; a running trial repeats at most one epoch per kill, with equal metrics."""
+        """Finished trials are not run again; a running trial repeats at most `repeats` epochs per kill, equally."""
         for line in fresh:
             assert line.trial not in self.finished, f"a finished trial was run again: {line}"
         figures = defaultdict(set)
@@ -133,8 +135,10 @@ class Audit:
         epochs: Counter[Key] = Counter()
         for (trial, epoch, _), again in made.items():
             epochs[trial] += again * bool(epoch)
-        assert all(again <= kills for again in epochs.values()), f"more than an epoch repeated after a kill: {epochs}"
-        assert epochs.total() <= self.workers * kills, f"more epochs repeated than trials ran: {epochs}"
+        if self.repeats is not None:
+            most = kills * self.repeats
+            assert all(again <= most for again in epochs.values()), f"too many epochs repeated after a kill: {epochs}"
+            assert epochs.total() <= self.workers * most, f"more epochs repeated than trials ran: {epochs}"
         self.tally.repeated_epochs += epochs.total()
         self.tally.repeated_evaluations += made.total() - epochs.total()
 

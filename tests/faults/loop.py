@@ -16,7 +16,7 @@ from tests.faults.audit import Audit, Tally
 from tests.faults.fork_server import ForkedDriver, ForkServer
 from tests.faults.kill_points import KillPoint
 from tests.faults.retraining import differences
-from tests.faults.studies import study_text
+from tests.faults.studies import FILES, STUDY, WAYS, Saving, study_text
 
 SPANS = (1 / 3, 1 / 3, 1 / 3, 1)  # fractions of an uninterrupted driver's time; a kill is uniform within one of them
 REPORTS = 2  # kills of a driver that only has the report left, after which the study is finished without a kill
@@ -26,11 +26,15 @@ MOST_DRIVERS = 400  # per study; more mean that it makes no progress
 class InlineStudy:
     """A study in its own folder, run by forked drivers."""
 
-    def __init__(self, fork_server: ForkServer, folder: Path, seed: int, tally: Tally, **settings: Any) -> None:
+    def __init__(
+        self, fork_server: ForkServer, folder: Path, seed: int, tally: Tally, saving: Saving = FILES, **settings: Any
+    ) -> None:
         self.name = f"crash-{seed}"
         folder.mkdir(parents=True)
-        (folder / "crash.yaml").write_text(study_text(name=self.name, seed=seed, **settings), encoding="utf-8")
-        self.audit = Audit(folder, self.name, tally)
+        baseline = {**settings.pop("baseline", STUDY["baseline"]), **saving.baseline}
+        text = study_text(name=self.name, seed=seed, baseline=baseline, **saving.settings, **settings)
+        (folder / "crash.yaml").write_text(text, encoding="utf-8")
+        self.audit = Audit(folder, self.name, tally, repeats=saving.repeats)
         self._fork_server = fork_server
 
     def start(self, kill_point: KillPoint | None = None) -> ForkedDriver:
@@ -76,13 +80,15 @@ def crash_loop(
     """Kill drivers until `kills` or `seconds` is reached.
 
     Each driver is killed within `span_s` seconds of its start, most of them within a third of that. When a study is
-    complete, the next one begins. The last study, and one that was killed `REPORTS` times with only its report left,
-    are run to their end. A failed check is added to `broken` and its study's folder stays; other folders are deleted.
+    complete, the next one begins, which saves its states in the next of the `WAYS`. The last study, and one that was
+    killed `REPORTS` times with only its report left, are run to their end. A failed check is added to `broken` and its
+    study's folder stays; other folders are deleted.
     """
     moments, tally, number, began = random.Random(seed), Tally(), 0, time.monotonic()
     while tally.kills < kills and time.monotonic() - began < seconds:
         number += 1
-        study = InlineStudy(fork_server, folder / f"{number:04d}", seed * 1_000_000 + number, tally)
+        saving = WAYS[number % len(WAYS)]
+        study = InlineStudy(fork_server, folder / f"{number:04d}", seed * 1_000_000 + number, tally, saving)
         try:
             _kill_until_complete(study, kills, lambda: moments.uniform(0, span_s * moments.choice(SPANS)))
             shutil.rmtree(study.audit.folder)

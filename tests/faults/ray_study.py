@@ -10,6 +10,7 @@ from typing import Any
 
 from tests.faults.audit import Audit, Tally
 from tests.faults.driver import Driver
+from tests.faults.studies import EACH, SELDOM
 from tests.sweeps.support import clean
 
 WORKERS = 2
@@ -35,13 +36,14 @@ DIGITS: dict[str, Any] = {
 
 
 class RayStudy:
-    """The study in its own folder, run by `Driver`."""
+    """The study in its own folder, run by `Driver`. It saves each epoch, or with an odd seed at most every 30 s."""
 
     def __init__(self, folder: Path, seed: int, tally: Tally, **settings: Any) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        text = json.dumps({**DIGITS, "seed": seed, **settings}, indent=1)
+        saving = SELDOM if seed % 2 else EACH
+        text = json.dumps({**DIGITS, "seed": seed, **saving.settings, **settings}, indent=1)
         (folder / "digits.yaml").write_text(text, encoding="utf-8")
-        self.audit = Audit(folder, "digits", tally, workers=WORKERS)
+        self.audit = Audit(folder, "digits", tally, workers=WORKERS, repeats=saving.repeats)
 
     def start(self) -> Driver:
         """Start a driver that runs or resumes the study."""

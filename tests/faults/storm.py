@@ -19,7 +19,7 @@ from tests.faults.audit import Audit, Tally
 from tests.faults.driver import Driver
 from tests.faults.loop import SPANS, InlineStudy
 from tests.faults.ray_study import RayStudy
-from tests.faults.studies import study_text
+from tests.faults.studies import STUDY, WAYS, study_text
 
 LONGEST_S = 600.0  # a driver that runs longer hangs
 POLL_S = 0.01
@@ -102,13 +102,16 @@ class StormTally(Tally):
 
 
 class InlineProcessStudy(InlineStudy):
-    """A study that drivers of their own run inline: each starts a new interpreter."""
+    """A study that drivers of their own run inline: each starts a new interpreter. The seed gives its way of saving."""
 
     def __init__(self, folder: Path, seed: int, tally: Tally, **settings: Any) -> None:
         self.name = f"storm-{seed}"
         folder.mkdir(parents=True)
-        (folder / "storm.yaml").write_text(study_text(name=self.name, seed=seed, **settings), encoding="utf-8")
-        self.audit = Audit(folder, self.name, tally)
+        saving = WAYS[seed % len(WAYS)]
+        baseline = {**settings.pop("baseline", STUDY["baseline"]), **saving.baseline}
+        text = study_text(name=self.name, seed=seed, baseline=baseline, **saving.settings, **settings)
+        (folder / "storm.yaml").write_text(text, encoding="utf-8")
+        self.audit = Audit(folder, self.name, tally, repeats=saving.repeats)
 
     def start(self) -> Driver:  # type: ignore[override]
         """Start a driver that runs or resumes the study."""

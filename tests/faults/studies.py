@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
 from typing import Any
 
 STUDY: dict[str, Any] = {
@@ -25,6 +26,28 @@ STUDY: dict[str, Any] = {
     "final": {"seeds": 2},
     "evaluate": ["shifted"],
 }
+
+
+@dataclass(frozen=True)
+class Saving:
+    """A way to save states, and what a kill may repeat with it.
+
+    Attributes:
+        settings: Sections of the study file.
+        baseline: Settings of the toy's recipe.
+        repeats: Epochs of a trial that a kill may repeat; None: all that it has trained.
+    """
+
+    settings: dict[str, Any] = field(default_factory=dict)
+    baseline: dict[str, Any] = field(default_factory=dict)
+    repeats: int | None = 1
+
+
+# The trials of these studies are shorter than the default's 30 s: without the pauses and ends, nothing would be saved.
+FILES = Saving()  # with `Run.checkpoint`, which training waits for
+EACH = Saving({"checkpoint_every": 0}, {"beside": True}, 2)  # an epoch, and the one before if it is being written
+SELDOM = Saving({}, {"beside": True}, None)
+WAYS = (FILES, EACH, SELDOM)
 
 
 def study_text(**settings: Any) -> str:

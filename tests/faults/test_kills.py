@@ -14,6 +14,7 @@ from tests.faults.audit import Tally
 from tests.faults.fork_server import ForkServer
 from tests.faults.kill_points import KillPoint
 from tests.faults.loop import InlineStudy, crash_loop
+from tests.faults.studies import EACH, FILES
 
 pytestmark = pytest.mark.xdist_group("faults")  # one fork server for all
 
@@ -24,6 +25,7 @@ SMALL: dict[str, Any] = {
     "confirm": {"top": 1, "seeds": 2},
     "ablation": {"components": {"handicap": {"handicap": 4.0}}, "seeds": 2},
 }
+WRITTEN_BESIDE = "a state is written beside its training"
 # Each driver of a group is killed at its point; the next one resumes and is killed at the next point.
 KILL_POINTS = {
     "the storage is created": [
@@ -60,6 +62,22 @@ KILL_POINTS = {
         KillPoint("folder before sealed", 2),
         KillPoint("folder after sealed", 2),
     ],
+    WRITTEN_BESIDE: [
+        KillPoint("call after sweeps.artifacts.checkpoint.CheckpointFolder.create", 1),
+        KillPoint("call before sweeps.workload.checkpoints.State.write", 1),
+        KillPoint("call before sweeps.artifacts.checkpoint.HashingFile.write", 1),
+        KillPoint("call after sweeps.artifacts.checkpoint.HashingFile.write", 1),
+        KillPoint("call before sweeps.artifacts.checkpoint.HashingFile.flush_to_disk", 1),
+        KillPoint("call after sweeps.artifacts.checkpoint.HashingFile.flush_to_disk", 1),
+        KillPoint("file before manifest.json", 1),
+        KillPoint("file after manifest.json", 1),
+        KillPoint("folder before sealed", 1),
+        KillPoint("folder after sealed", 1),
+        KillPoint("call before sweeps.artifacts.checkpoint.HashingFile.write", 2),
+        KillPoint("folder before sealed", 2),
+        KillPoint("folder after sealed", 2),
+        KillPoint("call before sweeps.artifacts.checkpoint.CheckpointFolder._prune", 3),
+    ],
     "a trial ends": [
         KillPoint("call before optuna.study.Study.tell", 1),
         KillPoint("call before sweeps.artifacts.record.write_record", 1),
@@ -88,7 +106,8 @@ def test_drivers_killed_at_random_lose_and_repeat_nothing(tmp_path: Path, fork_s
 
 @pytest.mark.parametrize("moment", KILL_POINTS)
 def test_driver_killed_while(moment: str, tmp_path: Path, fork_server: ForkServer) -> None:
-    study = InlineStudy(fork_server, tmp_path / "study", 1, Tally(), **SMALL)
+    saving = EACH if moment == WRITTEN_BESIDE else FILES
+    study = InlineStudy(fork_server, tmp_path / "study", 1, Tally(), saving, **SMALL)
     for kill_point in KILL_POINTS[moment]:
         code = study.start(kill_point=kill_point).wait()
         assert code == -9, f"{kill_point} was not reached: {code}\n{study.audit.output()}"

@@ -64,6 +64,20 @@ def test_checkpoint_is_flushed_before_its_rename_and_its_folder_after(tmp_path: 
     assert after == [("flush", "checkpoint")]
 
 
+def test_state_that_is_hashed_while_written_is_flushed_before_its_rename_and_its_folder_after(
+    tmp_path: Path, disk: DiskCalls
+) -> None:
+    folder = CheckpointFolder(tmp_path / "checkpoint")
+    folder.create()
+    folder.write(3, "state.pt", lambda file: file.write(b"state"))
+    order = [(act, name) for act, name in disk.done if not name.startswith(".manifest.json.")]
+    partial = order[2][1]
+    assert order == [
+        ("flush", "state.pt"), ("rename", "manifest.json"), ("flush", partial),
+        ("rename", "0003"), ("flush", "checkpoint"),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("writer", ["the same", "another"])
 def test_every_line_of_a_curve_is_flushed(tmp_path: Path, disk: DiskCalls, writer: str) -> None:
     curve = CurveFile(tmp_path / "curves.csv")
