@@ -69,6 +69,7 @@ def occupying(device: str, work: Iterator[T], explain: Callable[[], str] | None 
     gc.collect()
     release(device)
     full = OutOfMemory(message if explain is None else _explained(explain, message))
+    release(device)  # what would fit was measured by training
     full.add_note(where)
     raise full
 
