@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ RESNET: Mapping[str, Any] = {
 }
 NARROW: Mapping[str, Any] = {"model": {"name": "resnet", "blocks": [1, 1], "widths": [8, 16], "strides": [1, 2]}}
 NARROW_FAST: Mapping[str, Any] = {"preset": "fast", "model": {"name": "airbench", "widths": [8, 16, 16]}}
-SMALL_COUNT, LARGE_COUNT = 180, 50_000
+SMALL_COUNT, LARGE_COUNT, TEST_COUNT = 180, 50_000, 100
 
 
 def small(setting: Setting, settings: Mapping[str, Any]) -> Recipe:
@@ -50,9 +50,11 @@ def run_of(setting: Setting, kind: type[Run] = Run, **more: Any) -> Run:
 
 def train(recipe: Recipe, run: Run) -> Iterator[Mapping[str, float]]:
     """Yield the metrics of each epoch, counting them as the engine does."""
-    for metrics in workload.train(recipe, run):
-        run.epoch += 1
-        yield metrics
+    with closing(run):
+        for metrics in workload.train(recipe, run):
+            run.epoch += 1
+            yield metrics
+        run.finish()
 
 
 @contextmanager
@@ -89,9 +91,9 @@ def _complete(base: Mapping[str, Any], setting: Setting, count: int, validation:
 
 
 def write_images(file: Path, count: int) -> None:
-    """Write random images whose first channel tells their class, so that a network can learn something."""
+    """Write random images for training, and a few others for testing; their first channel tells their class."""
     generator = np.random.default_rng(0)
-    labels = np.arange(count) % 10
-    pixels = generator.integers(0, 256, (count, 32, 32, 3), np.uint8)
+    labels = np.arange(count + TEST_COUNT) % 10
+    pixels = generator.integers(0, 256, (len(labels), 32, 32, 3), np.uint8)
     pixels[..., 0] = pixels[..., 0] // 4 + (18 * labels)[:, None, None].astype(np.uint8)
-    np.savez(file, x_train=pixels, y_train=labels, x_test=pixels[:100], y_test=labels[:100])
+    np.savez(file, x_train=pixels[:count], y_train=labels[:count], x_test=pixels[count:], y_test=labels[count:])

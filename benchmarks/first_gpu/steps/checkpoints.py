@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from benchmarks.first_gpu.parts import Part
@@ -17,6 +15,7 @@ from cifar_sweep.training.trainer import Trainer
 from sweeps.artifacts.checkpoint import CheckpointFolder
 from sweeps.artifacts.layout import CHECKPOINT
 from sweeps.workload import Run
+from sweeps.workload.checkpoints import EVERY_S
 
 RECIPES: Mapping[str, Mapping[str, Any]] = {
     "resnet 512": {**RESNET, "batch_size": 512},
@@ -29,10 +28,8 @@ EPOCHS = 6
 class Unsaved(Run):
     """A run that keeps no checkpoint."""
 
-    @contextmanager
-    def checkpoint(self) -> Iterator[Path]:
-        """Yield a folder that nobody reads."""
-        yield self.folder
+    def save(self, *state: Any, **how: Any) -> None:
+        """Leave the state alone."""
 
 
 def parts(setting: Setting) -> list[Part]:
@@ -42,32 +39,32 @@ def parts(setting: Setting) -> list[Part]:
 
 
 def _measured(setting: Setting, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Train with the engine's checkpoints and without any, and write one while nothing else happens.
+    """Train with checkpoints of every kind, and without any.
 
     Returns:
-        `epoch_s`, the seconds of an epoch without checkpoints; `added_s`, what the checkpoints add to `epochs` of them,
-        and `added_percent`; `write_s` and `mib` of one checkpoint that is written while nothing else happens.
+        `epoch_s`, the seconds of an epoch without checkpoints, and what each kind adds to it, in percent: `default`, as
+        in a study; `beside`, one after each epoch, written while training goes on; `waiting`, one after each epoch, for
+        which training waits. `write_s` and `mib` of one that is written while nothing else happens.
     """
     epochs = 2 if setting.short else EPOCHS
     recipe = large(setting, merged(settings, {"execution": "eager", "cudnn_benchmark": True, "epochs": epochs}))
-    without_s, with_s = _train(recipe, run_of(setting, kind=Unsaved)), _train(recipe, run_of(setting))
+    without_s = _train(recipe, run_of(setting, kind=Unsaved))
+    every = {"default": EVERY_S, "beside": 0.0, "waiting": None}
+    with_s = {kind: _train(recipe, run_of(setting, checkpoint_every=seconds)) for kind, seconds in every.items()}
     write_s, mib = _write(recipe, run_of(setting))
     return {
         "epoch_s": without_s / (epochs - 1),
         "epochs": epochs - 1,
-        "added_s": with_s - without_s,
-        "added_percent": 100 * (with_s - without_s) / without_s,
+        **{f"{kind}_adds_percent": 100 * (seconds / without_s - 1) for kind, seconds in with_s.items()},
         "write_s": write_s,
         "mib": mib,
     }
 
 
 def _train(recipe: Recipe, run: Run) -> float:
-    """Return the seconds from the end of the first epoch, in which all is set up, to the end of the training."""
-    started = 0.0
-    for _ in train(recipe, run):
-        started = started or time.perf_counter()
-    return time.perf_counter() - started
+    """Return the seconds from the end of the first epoch, in which all is set up, to that of the last one."""
+    ends = [time.perf_counter() for _ in train(recipe, run)]
+    return ends[-1] - ends[0]
 
 
 def _write(recipe: Recipe, run: Run) -> tuple[float, float]:

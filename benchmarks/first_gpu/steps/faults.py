@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -16,16 +17,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from cifar_sweep.tune.batch import largest_batch
+from cifar_sweep.tune.batch import out_of_memory_report
 
 from benchmarks.first_gpu.parts import Part, fit
 from benchmarks.first_gpu.recipes import NARROW, RESNET, large, merged, run_of, site_of, small, train
 from benchmarks.first_gpu.records import Wrong
 from benchmarks.first_gpu.setting import Setting, synchronise
+from cifar_sweep.device.errors import first_line
+from cifar_sweep.device.occupied import occupying
+from cifar_sweep.recipe import Recipe
+from sweeps.workload import DeviceLost
 
 MIB = 2**20
 LEFT_MIB = 4096  # of a GPU's memory, for the process that is to run out of it: the rest is taken by a neighbour
 CPU_LEFT_MIB = 400  # of address space, beyond what the process has when it begins to train
+NEARLY = 0.1  # by how much the sizes of two pieces of advice may differ, as a share of the larger
 HELD_MIB = 1.0  # what a failed training may hold
 RESULT = "result "
 
@@ -42,16 +48,24 @@ def _out_of_memory_beside_neighbour(setting: Setting) -> dict[str, Any]:
     """Let a training run out of memory on a GPU that a neighbour fills: then its advice can be checked by a new one.
 
     Returns:
-        The message; the memory that the process held afterwards, in MiB; and, on CUDA, the largest batch that a new
-        process finds, beside the same neighbour.
+        The message; the memory that the process held afterwards, in MiB; and, on CUDA, the advice that a new process
+        gives beside the same neighbour.
     """
     with _neighbour(setting):
         figures = _in_own_process(setting, "out_of_memory")
         if setting.device == "cuda":  # elsewhere the size is estimated, not tried
-            figures |= _in_own_process(setting, "largest_batch")
+            figures |= _in_own_process(setting, "advice")
     if figures["held_mib"] > HELD_MIB:
         raise Wrong(f"{figures['held_mib']:.0f} MiB are still held after the failure", figures)
+    if "advice" in figures and not _alike(figures["message"], figures["advice"]):
+        raise Wrong("a new process gives other advice", figures)
     return figures
+
+
+def _alike(*texts: str) -> bool:
+    """Return whether messages name nearly the same size of a batch that would fit."""
+    sizes = [int(found[1]) if (found := re.search(r"batch_size (\d+) would fit", text)) else 0 for text in texts]
+    return abs(sizes[0] - sizes[1]) <= NEARLY * max(sizes)
 
 
 @contextmanager
@@ -106,14 +120,13 @@ def _out_of_memory(setting: Setting) -> dict[str, Any]:
     return {"message": message, "held_mib": _held_mib(setting.device)}
 
 
-def _largest_batch(setting: Setting) -> dict[str, Any]:
-    """Find the largest batch that fits, in a process in which nothing has failed."""
+def _advice(setting: Setting) -> dict[str, Any]:
+    """Give the same advice in a process in which nothing has failed."""
     recipe = _too_large(setting)
-    images = recipe.images_per_step - 1
-    return {"largest_batch": largest_batch(recipe, site_of(setting), images, limit=images).largest}
+    return {"advice": out_of_memory_report(recipe, site_of(setting), recipe.images_per_step)}
 
 
-def _too_large(setting: Setting) -> Any:
+def _too_large(setting: Setting) -> Recipe:
     """Return a recipe whose step needs more memory than is left."""
     if setting.device == "cuda" and not setting.short:
         return large(setting, merged(RESNET, {"batch_size": 8192, "execution": "eager"}))
@@ -139,26 +152,26 @@ def _little_address_space(setting: Setting) -> Iterator[None]:
 
 def _device_assert(setting: Setting) -> dict[str, Any]:
     """Read beyond the end of a tensor on the device; return the error, and whether the process can still train."""
-    figures: dict[str, Any] = {}
+    figures: dict[str, Any] = {"error": "none"}
     try:
-        _read_beyond_the_end(setting.device)
-    except (RuntimeError, IndexError) as error:
-        figures["error"] = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
-    else:
-        return {"wrong": "reading beyond the end of a tensor raised nothing"}
+        list(occupying(setting.device, _reading_beyond_the_end(setting.device)))
+    except (DeviceLost, RuntimeError, IndexError) as error:
+        figures["error"] = f"{type(error).__name__}: {first_line(error)}"
+        figures["told_as_lost"] = isinstance(error, DeviceLost)
     figures["device_usable_afterwards"] = fit(setting.device)
+    if figures["device_usable_afterwards"] == figures.get("told_as_lost", True):
+        figures["wrong"] = "a lost device is not told, or one is told that is not lost"
     try:
         rows = list(train(small(setting, merged(NARROW, {"epochs": 1})), run_of(setting)))
         figures["next_training"] = f"loss {rows[-1]['train_loss']:.4f}"
-    except RuntimeError as error:
-        figures["next_training"] = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+    except (DeviceLost, RuntimeError) as error:
+        figures["next_training"] = f"{type(error).__name__}: {first_line(error)}"
     return figures
 
 
-def _read_beyond_the_end(device: str) -> None:
+def _reading_beyond_the_end(device: str) -> Iterator[float]:
     beyond = torch.tensor([7], device=device)
-    torch.zeros(4, device=device)[beyond].sum().item()
-    synchronise(device)
+    yield torch.zeros(4, device=device)[beyond].sum().item()
 
 
 def _held_mib(device: str) -> float:
@@ -167,7 +180,7 @@ def _held_mib(device: str) -> float:
 
 FAULTS: Mapping[str, Callable[[Setting], dict[str, Any]]] = {
     "out_of_memory": _out_of_memory,
-    "largest_batch": _largest_batch,
+    "advice": _advice,
     "device_assert": _device_assert,
 }
 
