@@ -5,7 +5,7 @@
 Both train the same network from the same weights on the same images, with crop, flip, normalisation, SGD with momentum
 and weight decay, loading included: ours with the recipe's precision (bf16 where the processor computes in it, else
 float32), channels last and whole-batch augmentation; the other in float32, contiguous, image by image. Processor time
-of the process, the two in turn. On a GPU, `benchmarks.gpu_check` is the one to run; for comparison, cifar10-airbench
+of the process, the two in turn. On a GPU, `benchmarks/first_gpu.sh` is the one to run; for comparison, cifar10-airbench
 publishes 94.01 % in 3.83 s of an A100 (9.9 epochs of 50,000 images: 129,000 images per second, compiled 160,000).
 """
 

@@ -12,10 +12,9 @@ from benchmarks.first_gpu.recipes import RESNET, large, merged, run_of, train
 from benchmarks.first_gpu.setting import Setting
 from cifar_sweep.recipe import Recipe
 from cifar_sweep.training.trainer import Trainer
-from sweeps.artifacts.checkpoint import CheckpointFolder
+from sweeps.artifacts.checkpoint import EVERY_S, CheckpointFolder
 from sweeps.artifacts.layout import CHECKPOINT
 from sweeps.workload import Run
-from sweeps.workload.checkpoints import EVERY_S
 
 RECIPES: Mapping[str, Mapping[str, Any]] = {
     "resnet 512": {**RESNET, "batch_size": 512},

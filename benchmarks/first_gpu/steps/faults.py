@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from cifar_sweep.tune.batch import out_of_memory_report
 
 from benchmarks.first_gpu.parts import Part, fit
 from benchmarks.first_gpu.recipes import NARROW, RESNET, large, merged, run_of, site_of, small, train
@@ -26,6 +25,7 @@ from benchmarks.first_gpu.setting import Setting, synchronise
 from cifar_sweep.device.errors import first_line
 from cifar_sweep.device.occupied import occupying
 from cifar_sweep.recipe import Recipe
+from cifar_sweep.tune import out_of_memory_report
 from sweeps.workload import DeviceLost
 
 MIB = 2**20
