@@ -1,1 +1,1 @@
-"""The device of a run: what its errors mean, and giving back its memory."""
+"""The device of a run: its memory and errors, and what goes to it and comes back without making the host wait."""
