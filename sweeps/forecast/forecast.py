@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -268,11 +269,22 @@ def _test_cautions(prepared: PreparedStudy) -> Iterator[str]:
 
 
 def _memory(outline: StudyOutline, probed: Probe | None) -> Iterator[str]:
-    """Whether the trials that run at once fit the machine's memory."""
+    """Whether the trials that run at once fit the memory of the machine and of its GPUs."""
     if probed is None or probed.memory_mib is None:
         return
+    yield from _gpu_memory(outline, probed)
     available = psutil.virtual_memory().total / MIB
     needed = probed.memory_mib * outline.at_once
     if needed > available:
         trials = f"{outline.at_once} trials at once need about {needed:,.0f} MiB"
         yield f"{trials}, but the machine has {available:,.0f}: lower --workers (workers=N)"
+
+
+def _gpu_memory(outline: StudyOutline, probed: Probe) -> Iterator[str]:
+    """Whether the trials that share a GPU fit its memory."""
+    memory_mib = min((gpu.memory_mib for gpu in devices().accelerators), default=0)
+    trials = min(outline.at_once, math.floor(1 / outline.study.resources.gpu_share))
+    needed = trials * (probed.gpu_memory_mib or 0)
+    if memory_mib and needed > memory_mib:
+        problem = f"{trials} trials on each GPU need about {needed:,.0f} MiB, but it has {memory_mib:,}"
+        yield f"{problem}: raise resources.gpu"

@@ -12,12 +12,14 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from sweeps.forecast import StudyPlan, plan, render
+from sweeps.forecast import StudyPlan, forecast, plan, render
 from sweeps.forecast.forecast import _require_metric
-from sweeps.forecast.outline import Unplannable
+from sweeps.forecast.outline import Unplannable, outline_study
 from sweeps.forecast.power import deviation_of
 from sweeps.forecast.ranges import Range, epochs_per_trial, relative_work, slots, spread, wall_time
 from sweeps.io.errors import Refused
+from sweeps.prepare.devices.inventory import Accelerator, Devices
+from sweeps.prepare.prepared import settle
 from sweeps.pruners.asha import Asha
 from sweeps.pruners.hyperband import Hyperband
 from sweeps.pruners.median import Median
@@ -218,6 +220,20 @@ def test_memory_on_the_gpu_is_shown_where_the_probe_has_measured_it(tmp_path: Pa
     on_gpu = replace(on_cpu, gpu_memory_mib=1234.4)
     assert "on the GPU" not in rendered(replace(study_plan, probe=on_cpu))
     assert "500 MiB of memory; 1,234 MiB on the GPU" in rendered(replace(study_plan, probe=on_gpu))
+
+
+@pytest.mark.parametrize(("peak_mib", "warned"), [(None, False), (3999.0, False), (4500.0, True)])
+def test_trials_that_share_a_gpu_are_warned_of_where_its_memory_does_not_hold_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, peak_mib: float | None, warned: bool
+) -> None:
+    study = toy_study(resources={"gpu": 0.5})
+    outline = replace(outline_study(settle(toy_study(), load("tests.toy"), tmp_path, {}), None), at_once=4)
+    outline = replace(outline, prepared=replace(outline.prepared, study=study))
+    gpus = Devices(kind="cuda", accelerators=(Accelerator("Two in one", 8000, "9.0", True),) * 2)
+    monkeypatch.setattr(forecast, "devices", lambda: gpus)
+    told = list(forecast._gpu_memory(outline, Probe(2.0, 9.0, 500.0, peak_mib)))
+    warning = "2 trials on each GPU need about 9,000 MiB, but it has 8,000: raise resources.gpu"
+    assert told == ([warning] if warned else [])
 
 
 def test_probe_that_fails_leaves_times_unknown(tmp_path: Path) -> None:
