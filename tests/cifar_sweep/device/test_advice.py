@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from cifar_sweep.tune.resident import Resident
 
 from cifar_sweep.device.errors import OutOfMemory
 from cifar_sweep.recipe import Recipe
 from cifar_sweep.train import train_network
 from cifar_sweep.tune import largest_batch
-from cifar_sweep.tune.resident import Resident
 from sweeps.workload import DeviceLost, Run, Site
 from tests.cuda.pretended import Device, pretended
 
