@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import data_path, plain_loop
-from benchmarks.common import require_quiet, spread
+from benchmarks import checkpoints, data_path, plain_loop
+from benchmarks.common import machine, require_quiet, spread
 from benchmarks.study import TRAINERS, configurations, name_of, problem_of, recipe_of, require_same
 from benchmarks.synthetic_study import NAME, write_study
 from cifar_sweep import workload as cifar
@@ -84,6 +84,35 @@ def test_every_arm_yields_every_image_once() -> None:
         means[name] = torch.cat([images for images, _ in batches]).mean((0, 2, 3))
     for name, mean in means.items():
         assert (mean - means[data_path.REFERENCE]).abs().max() < 0.03, name
+
+
+def test_each_way_of_saving_leaves_the_states_that_it_should(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = {"blocks": [1], "widths": [4], "strides": [1]}
+    monkeypatch.setattr(checkpoints, "UNIT_S", 0.05)
+    measured = checkpoints.measure(0.01, 1, tmp_path, small)
+    rounds = {way: len(seconds) for way, seconds in measured["seconds"]["wall"].items()}
+    assert rounds == dict.fromkeys(checkpoints.WAYS, 1)
+    saved = {
+        way: sorted(path.parent.name for path in tmp_path.glob(f"{way.replace(' ', '-')}/checkpoint/*/state.pt"))
+        for way in checkpoints.WAYS
+    }
+    epochs = measured["epochs_of_a_unit"]
+    last_two = [f"{epoch:04d}" for epoch in (epochs - 1, epochs)]
+    assert [*saved.values()] == [[], last_two, last_two, ["0001"]]
+    result = {"precision": "fp32", "rounds": 1, "lengths": [measured], "command": "", "machine": machine(0.0)}
+    assert checkpoints.table(result).count("\n|") == 4
+
+
+def test_cost_of_the_default_is_that_of_one_state_in_thirty_seconds_of_training() -> None:
+    seconds = {way: [3.0 + place] for place, way in enumerate(checkpoints.WAYS)}
+    assert checkpoints.added(seconds, 10) == {
+        checkpoints.WAITED: [pytest.approx(100 / 3)],
+        checkpoints.EACH: [pytest.approx(200 / 3)],
+        checkpoints.SELDOM: [pytest.approx(10.0)],
+    }
+    assert checkpoints.added({way: [60.0 + 3 * (way == checkpoints.SELDOM)] for way in checkpoints.WAYS}, 1)[
+        checkpoints.SELDOM
+    ] == [pytest.approx(5.0)]
 
 
 def test_engine_opens_a_synthetic_study(tmp_path: Path) -> None:
