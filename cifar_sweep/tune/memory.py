@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,7 +112,8 @@ def gpu_limit(device: torch.device, share: float) -> Iterator[None]:
     try:
         yield
     finally:
-        torch.cuda.set_per_process_memory_fraction(1.0, device)
+        with suppress(RuntimeError):  # a lost device must not cover the error that lost it
+            torch.cuda.set_per_process_memory_fraction(1.0, device)
         release(device.type)
 
 

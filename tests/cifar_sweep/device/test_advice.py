@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from cifar_sweep.tune.resident import Resident
 
 from cifar_sweep.device.errors import OutOfMemory
 from cifar_sweep.recipe import Recipe
 from cifar_sweep.train import train_network
 from cifar_sweep.tune import largest_batch
+from cifar_sweep.tune.batch_size.resident import Resident
+from cifar_sweep.tune.bench import Step
 from sweeps.workload import DeviceLost, Run, Site
 from tests.cuda.pretended import Device, pretended
 
@@ -75,3 +76,16 @@ def test_allocation_that_fails_on_a_poisoned_device_is_a_lost_one(
     monkeypatch.setattr("cifar_sweep.training.trainer.Trainer.validate", poisoned)
     with pytest.raises(DeviceLost, match=r"CUBLAS_STATUS_ALLOC_FAILED .*\(CUDA error: an illegal memory access"):
         list(train_network(make_recipe(), run_in(tmp_path / "run", data_dir)))
+
+
+def test_device_that_is_lost_while_a_batch_is_tried_names_the_first_error(
+    gpu: Device, make_recipe: Callable[..., Recipe], data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(*_: object) -> None:
+        gpu.poison("misaligned address")
+        raise RuntimeError("CUDA error: device-side assert triggered")
+
+    monkeypatch.setattr(Step, "loss", lost)
+    monkeypatch.setattr("torch.nn.Module.zero_grad", lambda *_, **__: None)
+    with pytest.raises(RuntimeError, match="device-side assert triggered"):
+        largest_batch(make_recipe(), Site(data_dir, "cuda"), 16, limit=16)
