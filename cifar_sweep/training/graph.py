@@ -140,7 +140,9 @@ def capture(work: Callable[[], None]) -> Callable[[], None]:
             work()
     torch.cuda.current_stream().wait_stream(side)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+    # A capture forbids some calls to every thread unless told to this one only: the thread that writes a checkpoint may
+    # give back the pinned memory of its copy at any moment.
+    with torch.cuda.graph(graph, capture_error_mode="thread_local"):
         work()
     return graph.replay
 
