@@ -26,16 +26,19 @@ MACHINE = Machine(
 
 
 def run_script(folder: Path, *words: str, blocked: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
-    """Run the script in a Python that cannot import the modules `blocked`."""
+    """Run the script in a Python that does not find the modules `blocked`."""
     hooks = folder / "hooks"
     hooks.mkdir()
     finder = f"""
 import sys
-class Blocked:
+class Hiding:
+    def __init__(self, finder):
+        self.finder = finder
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in {set(blocked)!r}:
-            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
-sys.meta_path.insert(0, Blocked())
+        return None if name.split(".")[0] in {blocked!r} else self.finder.find_spec(name, path, target)
+    def __getattr__(self, name):
+        return getattr(self.finder, name)
+sys.meta_path[:] = map(Hiding, sys.meta_path)
 """
     (hooks / "sitecustomize.py").write_text(finder, encoding="utf-8")
     environment = {**os.environ, "PYTHON": sys.executable, "PYTHONPATH": str(hooks)}

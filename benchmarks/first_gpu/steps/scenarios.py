@@ -25,6 +25,7 @@ CPU_TOLERANCE = 1e-2  # of the losses after two epochs in fp32, as a share of th
 BF16_TOLERANCE = 1e-1  # the same where a part computes in bf16 on a GPU: Muon's orthogonalisation
 NOISES = ("iso_noise", "gaussian_noise")
 RANDOM_LAYERS = ("dropout", "stochastic_depth")
+OPTIONAL = ("sklearn", "wordllama", "torchvision")  # what single scenarios need
 SHORT = ("plain", "augment.rand_augment", "technique.fast")
 
 
@@ -76,7 +77,11 @@ def _losses(setting: Setting, recipe: Recipe) -> list[float]:
     run = run_of(setting)
     try:
         losses = _last_losses(recipe, run)
-    except (ImportError, Unavailable) as error:  # scikit-learn's digits, word embeddings
+    except Unavailable as error:
+        raise NotHere(str(error)) from error
+    except ModuleNotFoundError as error:
+        if error.name not in OPTIONAL:
+            raise
         raise NotHere(str(error)) from error
     log = run.folder / "log.txt"
     if log.exists() and "goes on eagerly" in (text := log.read_text(encoding="utf-8")):
