@@ -28,10 +28,10 @@ import torch
 
 from benchmarks.common import machine, machine_line, options, require_quiet, spread, write_result
 from benchmarks.train_step import FACTS, MODELS
+from cifar_sweep.device.host_copy import host_copy
 from cifar_sweep.inference.precision import resolve_precision
 from cifar_sweep.recipe import Recipe
 from cifar_sweep.train import STATE, Trainer
-from cifar_sweep.training.host_copy import host_copy
 from sweeps.artifacts.checkpoint import EVERY_S
 from sweeps.workload import Run
 

@@ -14,13 +14,13 @@ import torch
 
 from cifar_sweep.data.classes import names_of
 from cifar_sweep.device.errors import OutOfMemory
+from cifar_sweep.device.host_copy import host_copy
 from cifar_sweep.device.memory import peak_memory
 from cifar_sweep.device.occupied import occupying
 from cifar_sweep.inference.trained import STATE
 from cifar_sweep.models.recipes.hierarchical import HierarchicalRecipe
 from cifar_sweep.recipe import Recipe
 from cifar_sweep.training.hierarchical import HierarchyTrainer
-from cifar_sweep.training.host_copy import host_copy
 from cifar_sweep.training.trainer import Trainer
 from cifar_sweep.tune import out_of_memory_report
 from sweeps.workload import Run, Site

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -190,7 +190,7 @@ class HierarchyTrainer:
             "epoch": self.epoch,
             "stopped": self.stopped,
             "patience": self.patience.state_dict(),
-            "scaling": asdict(self.images.source.scaling),
+            "scaling": dict(vars(self.images.source.scaling)),
         }
 
     def save(self, folder: Path) -> None:

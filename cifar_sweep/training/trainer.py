@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -276,7 +276,7 @@ class Trainer:
         optimizer, which is as large as a network: nothing continues from it.
         """
         state = self.progress() if self.finished else self.state_dict()
-        return {**state, "network": self.evaluated.state_dict(), "scaling": asdict(self.images.source.scaling)}
+        return {**state, "network": self.evaluated.state_dict(), "scaling": dict(vars(self.images.source.scaling))}
 
     def save(self, folder: Path) -> None:
         """Write the state into `folder`."""

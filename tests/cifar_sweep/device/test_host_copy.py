@@ -8,7 +8,7 @@ from collections import OrderedDict
 import torch
 from torch import nn
 
-from cifar_sweep.training.host_copy import host_copy
+from cifar_sweep.device.host_copy import host_copy
 
 
 def size(state: object) -> int:
