@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from cifar_sweep.device.float64 import sum_type
+
 ALIGNMENT = 16  # bytes: a tensor in the copy begins at a multiple, which any type of numbers can be read from
 
 
@@ -33,7 +35,7 @@ def read(*numbers: Tensor) -> list[float]:
     """Return numbers () of one device as float64; the host waits for the device once, where there are any."""
     if not numbers:
         return []
-    if numbers[0].device.type == "mps":  # which has no float64
+    if sum_type(numbers[0].device) != torch.float64:
         return [float(number) for number in numbers]
     values: list[float] = torch.stack([number.double() for number in numbers]).tolist()
     return values
