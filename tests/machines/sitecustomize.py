@@ -58,10 +58,14 @@ def show_gpus(count: int, failing: str) -> None:
 
 
 def become_a_mac() -> None:
-    """Take away what macOS does not have. psutil is imported before, since it reads the real system."""
+    """Take away what macOS does not have. What has a part of its own for each system is imported before, as it is."""
+    import sysconfig
+    import urllib.request  # noqa: F401
+
     import psutil  # type: ignore[import-untyped]
 
     psutil.virtual_memory()
+    sysconfig.get_config_vars()
     read_text, exists = pathlib.Path.read_text, pathlib.Path.exists
 
     def without_proc(self: pathlib.Path, *args: Any, **options: Any) -> str:
