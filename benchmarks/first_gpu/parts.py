@@ -21,7 +21,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from benchmarks.first_gpu.records import NotHere, PartRecord, StepRecord, Wrong, load, save
+from benchmarks.first_gpu.records import BAD, NotHere, PartRecord, StepRecord, Wrong, load, save
 from benchmarks.first_gpu.setting import Setting, synchronise
 
 UNFIT = 3
@@ -72,7 +72,7 @@ def run_parts(step: StepRecord, parts: list[Part], file: Path, setting: Setting)
         step = step.with_record(record)
         save(step, file)
         print(line(record), flush=True)
-        if record.status == "failed" and not fit(setting.device):
+        if record.status in BAD and not fit(setting.device):
             return False
     return True
 

@@ -19,9 +19,8 @@ from sweeps.workload import Run
 RECIPES: Mapping[str, Mapping[str, Any]] = {
     "resnet 512": {**RESNET, "batch_size": 512},
     "resnet 512 + ema + lookahead": {**RESNET, "batch_size": 512, "regularization": {"ema": 0.99, "lookahead": {}}},
-    "preset fast 1024": {"preset": "fast", "batch_size": 1024},
 }
-EPOCHS = 6
+EPOCHS = 5
 
 
 class Unsaved(Run):

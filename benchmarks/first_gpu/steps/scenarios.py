@@ -30,12 +30,14 @@ SHORT = ("plain", "augment.rand_augment", "technique.fast")
 
 
 def parts(setting: Setting) -> list[Part]:
-    """Return a part for each kind of training, those as graphs last; in a short setting a few of them."""
+    """Return a part for each scenario; those that time may cut off last. In a short setting a few of them."""
     names, graphs = (SHORT, SHORT[-1:]) if setting.short else (tuple(SCENARIOS), GRAPHS)
+    beside_cpu = [Part(name, partial(_beside_cpu, setting, name)) for name in names]
     return [
-        *(Part(name, partial(_beside_cpu, setting, name)) for name in names),
+        beside_cpu[0],
         *(Part(f"graph: {name}", partial(_graph_beside_eager, setting, name)) for name in graphs),
         Part("resumed", partial(_resumed_beside_whole, setting)),
+        *beside_cpu[1:],
     ]
 
 
