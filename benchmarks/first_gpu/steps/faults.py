@@ -117,6 +117,9 @@ def _out_of_memory(setting: Setting) -> dict[str, Any]:
         return {"wrong": "a batch that cannot fit was trained"}
     synchronise(setting.device)
     gc.collect()
+    if setting.device == "cpu":
+        # C's allocator keeps the address space that was freed, so the advice is one for what is left of it.
+        message = message.partition(";")[0]
     return {"message": message, "held_mib": _held_mib(setting.device)}
 
 
