@@ -78,6 +78,8 @@ def backends(recipe: Recipe, device: str, *, training: bool) -> Iterator[None]:
 
 
 def _fastest_on_gpu() -> Arithmetic:
+    if not torch.cuda.is_available():  # the GPUs are a cluster's, and this machine knows nothing of them
+        return "fp32"
     if torch.cuda.is_bf16_supported(including_emulation=False):
         return "bf16"
     # AMD's capabilities number other things.

@@ -37,9 +37,15 @@ def switches() -> tuple[str, bool, bool, bool]:
     ],
 )
 def test_auto_precision_is_what_the_gpu_computes_fastest(monkeypatch, bf16: bool, capability: Any, resolved: str):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: bf16)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
     assert resolve_precision("auto", "cuda") == resolved
+
+
+def test_auto_precision_for_a_clusters_gpus_is_fp32_where_this_machine_has_none(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert resolve_precision("auto", "cuda") == "fp32"
 
 
 @pytest.mark.parametrize(
