@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
+from sweeps.engine.launch import Folders, Options, launch
 from sweeps.io.errors import Refused
 from sweeps.prepare.devices import choice, signs
 from sweeps.prepare.devices.choice import BadDevice, DeviceChoice, choose_device, device_for_use
 from sweeps.prepare.devices.inventory import Accelerator, Devices, Inquiry
 from sweeps.prepare.prepared import settle
 from sweeps.runners.cluster import cluster_gpus
+from sweeps.storage.runs import open_results
 from sweeps.study.problems import StudyError
 from sweeps.study.study import Study, diff, dump
 from sweeps.workload import load
@@ -270,3 +272,22 @@ def test_reason_names_the_variable_that_hides_the_gpus(
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     content = {"torch": "2.15.0", "build": "CUDA 13.2", "kind": "", "accelerators": [], "reason": "torch sees no GPU"}
     assert Inquiry(answering(json.dumps(content))).devices(asked=True).reason == reason
+
+
+def test_study_that_trained_on_the_cpu_although_it_says_gpu_opens_and_goes_on_when_it_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on(monkeypatch, NONE)
+    monkeypatch.setattr(choice, "begin", lambda asked: None)
+    monkeypatch.setattr("sweeps.engine.launch.write_report", lambda results, reports: reports)  # which takes seconds
+    options = Options(Folders(tmp_path / "runs", tmp_path / "reports", tmp_path / "data"), runner="inline", quiet=True)
+    study = toy_study(run_cap=1, resources={"gpu": 1})
+    monkeypatch.setenv("SWEEP_DEVICE", "cpu")  # as every version before did by itself
+    assert launch(study, load(study.workload), options).complete
+    monkeypatch.delenv("SWEEP_DEVICE")
+    assert launch(study, load(study.workload), options).complete  # nothing is left to train
+    grown = study.edited({"run_cap": 2})
+    with pytest.raises(Refused, match=r"resources.gpu is 1, but no GPU is usable: .*; mend that, or train on the CPU"):
+        launch(grown, load(study.workload), options)
+    assert open_results(tmp_path / "runs", study.name).counted == 1
+    assert launch(grown.edited({"device": "cpu"}), load(study.workload), options).results.counted == 2
