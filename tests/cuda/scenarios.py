@@ -77,7 +77,7 @@ TECHNIQUES: Mapping[str, Settings] = {
     "group_norm": {"model.norm": "group"},
     "no_norm": {"model.norm": "none"},
     "label_noise": {"data.label_noise": 0.2},
-    "subset": {"data.subset": [3, 1, 7], "data.train_limit": 32, "batch_size": 4},
+    "subset": {"data.subset": [3, 1, 7], "data.train_limit": 24, "batch_size": 3},
     "resized": {"data.resize": 40, "data.center_crop": 36},
     "mirror": {"tta": "mirror"},
     "mirror_translate": {"tta": "mirror_translate"},

@@ -8,7 +8,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
+from cifar_sweep.augment import augmentation
 from cifar_sweep.recipe import Recipe
 from cifar_sweep.train import train_network
 from cifar_sweep.training.trainer import Trainer
@@ -18,7 +20,8 @@ from tests.cuda.pretended import Device, Log
 from tests.cuda.scenarios import Scenario
 
 OF_THE_MACHINE = {"seconds", "images_per_s", "gpu_memory_mib"}  # figures that say nothing about the network
-FEW, MORE = 2, 7  # steps of the two epochs whose difference is counted; lookahead moves once in five
+AT_ONCE = 4  # steps that are augmented at once, as they are for 512 images of 32 pixels a step
+FEW, MORE = AT_ONCE, 2 * AT_ONCE  # steps of the two epochs whose difference is counted
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,8 @@ class StepCounts:
 
 def step_counts(scenario: Scenario, site: Site, device: Device, **overrides: Any) -> StepCounts:
     """Count what a step of a scenario asks of the pretended device, once warmed up."""
-    logs = [_second_epoch(scenario, site, device, steps, overrides) for steps in (FEW, MORE)]
+    with mock.patch.object(augmentation, "_batches_at_once", return_value=AT_ONCE, create=True):
+        logs = [_second_epoch(scenario, site, device, steps, overrides) for steps in (FEW, MORE)]
     return StepCounts.of(*logs)
 
 
@@ -103,6 +107,7 @@ def _second_epoch(scenario: Scenario, site: Site, device: Device, steps: int, ov
     recipe = scenario.recipe(site.data_dir, **overrides)
     limited = recipe.data.model_copy(update={"train_limit": steps * recipe.images_per_step})
     trainer = Trainer.start(recipe.model_copy(update={"data": limited}), site.run("cuda"))
+    assert len(trainer.images.train) == steps * recipe.images_per_step, "the scenario has too few images"
     trainer.run_epoch()
     with device.counted() as log:
         trainer.run_epoch()
