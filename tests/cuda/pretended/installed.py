@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -9,7 +10,6 @@ from typing import Any
 from unittest import mock
 
 import torch
-import torch._dynamo  # its first import, which an optimizer's first step causes, must not happen under the modes
 import torch.serialization
 from torch import Tensor
 
@@ -25,17 +25,21 @@ GIB = 2**30
 
 
 @contextmanager
-def pretended(*, total: int = 8 * GIB, count: int = 1, bf16: bool = False) -> Iterator[Device]:
+def pretended(*, total: int = 8 * GIB, count: int = 1, bf16: bool = False, trains: bool = True) -> Iterator[Device]:
     """Pretend that this machine has a GPU. Tensors made on it must not be used afterwards.
 
     Args:
         total: Bytes of its memory.
         count: How many GPUs the machine has; this process uses the first.
         bf16: Whether it computes in bfloat16, so that `precision: auto` takes it.
+        trains: Whether an optimizer may be used. It imports much of torch, which must not happen under the modes, and
+            which is not imported here for a process that only looks at the device.
 
     Yields:
         The device, with its memory and its counts.
     """
+    if trains:
+        importlib.import_module("torch._dynamo")
     device = Device(total, count, bf16)
     copies, driver = Copies(device), Driver(device)
     with ExitStack() as stack:
