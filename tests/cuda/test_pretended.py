@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -21,16 +22,18 @@ def here(*shape: int) -> Tensor:
     return torch.arange(1.0, 1 + torch.Size(shape).numel(), device="cuda").view(shape)
 
 
-def test_torch_is_as_it_was_afterwards(tmp_path: Path):
-    names = ("Generator", "save", "load")
-    before = {name: getattr(torch, name) for name in names} | {"cuda": dict(vars(torch.cuda))}
+def test_torch_is_as_it_was_afterwards():
+    importlib.import_module("torch._dynamo")  # it wraps functions of torch, and `pretended` imports it
+    modules = (torch, torch.cuda, torch.accelerator, torch._C, threading.Thread)
+    before = [dict(vars(module)) for module in modules]
     packages = list(torch.serialization._package_registry)
     with pretended():
         assert torch.cuda.is_available()
         assert torch.ones(2, device="cuda").device == CUDA
         with pytest.raises(RuntimeError, match="inside"):
             raise RuntimeError("inside")
-    assert {name: getattr(torch, name) for name in names} | {"cuda": dict(vars(torch.cuda))} == before
+    for module, names in zip(modules, before, strict=True):
+        assert [name for name, value in names.items() if vars(module)[name] is not value] == []
     assert torch.serialization._package_registry == packages
     assert not torch.overrides._get_current_function_mode_stack()
     assert not torch.utils._python_dispatch._get_current_dispatch_mode_stack()
@@ -254,12 +257,24 @@ def test_networks_and_optimizers_move_and_copy(gpu: Device):
         network(torch.ones(2, 3, 3, 3))
 
 
+class Making(threading.Thread):
+    """A thread with a `run` of its own, as Ray's have."""
+
+    def __init__(self, devices: list[str]) -> None:
+        super().__init__()
+        self._devices = devices
+
+    def run(self) -> None:
+        self._devices.append(str(torch.ones(2, device="cuda").device))
+
+
 def test_threads_take_part(gpu: Device):
     devices: list[str] = []
     thread = threading.Thread(target=lambda: devices.append(str(torch.ones(2, device="cuda").device)))
-    thread.start()
-    thread.join()
-    assert devices == ["cuda:0"]
+    for started in (thread, Making(devices)):
+        started.start()
+        started.join()
+    assert devices == ["cuda:0"] * 2
 
 
 @pytest.mark.parametrize(

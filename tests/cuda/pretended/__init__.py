@@ -13,10 +13,10 @@ same memory; memory in bytes, with a limit, a cache that must be emptied, and ne
 poisoned; launches that fail; checkpoints that remember on which device a tensor was; `CUDA_VISIBLE_DEVICES`.
 
 Not modelled: the numerics of CUDA's kernels; cuDNN and cuBLAS; autocast's lists of operators for CUDA (those of the CPU
-are used, see `dispatch_keys`); alignment and fragmentation of memory; the reuse of memory inside a graph; races between
-streams; speed; two devices in one process; `torch.compile`. Composite operators see in C++ that a tensor lies on the
-CPU, and where they branch on that, they take the CPU's branch. Threads take part if they are started by
-`threading.Thread` with a target. One process has one pretended device at a time.
+are used, see `test_dispatch_keys`); alignment and fragmentation of memory; the reuse of memory inside a graph; races
+between streams; speed; two devices in one process; `torch.compile`. Composite operators see in C++ that a tensor lies
+on the CPU, and where they branch on that, they take the CPU's branch. Threads take part that Python starts. A process
+has one pretended device at a time.
 """
 
 from tests.cuda.pretended.device import Device, DeviceMix

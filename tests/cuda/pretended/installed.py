@@ -49,7 +49,7 @@ def pretended(*, total: int = 8 * GIB, count: int = 1, bf16: bool = False, train
         replace(torch, {"Generator": Generator})
         replace(torch._C, {"_group_tensors_by_device_and_dtype": _grouping(device)})
         replace(torch.amp.autocast_mode.autocast, {"__init__": _autocast_init()})
-        replace(threading.Thread, {"run": _thread_run(device, copies)})
+        replace(threading.Thread, {"start": _thread_start(device, copies)})
         _install_files(stack, replace, Files(device, copies))
         stack.enter_context(Calls(device, copies))
         stack.enter_context(Operators(device, copies))
@@ -98,12 +98,18 @@ def _autocast_init() -> Callable[..., None]:
     return initialise
 
 
-def _thread_run(device: Device, copies: Copies) -> Callable[[threading.Thread], None]:
-    """Return `Thread.run` under the modes, which torch keeps for each thread by itself."""
-    run = threading.Thread.run
+def _thread_start(device: Device, copies: Copies) -> Callable[[threading.Thread], None]:
+    """Return `Thread.start` of threads that run under the modes, which torch keeps for each thread by itself."""
+    start = threading.Thread.start
 
-    def run_under_modes(self: threading.Thread) -> None:
-        with Calls(device, copies), Operators(device, copies):
-            run(self)
+    def start_under_modes(self: threading.Thread) -> None:
+        run = self.run
 
-    return run_under_modes
+        def run_under_modes() -> None:
+            with Calls(device, copies), Operators(device, copies):
+                run()
+
+        self.run = run_under_modes  # type: ignore[method-assign]
+        start(self)
+
+    return start_under_modes
