@@ -163,7 +163,7 @@ def test_shown_times_are_local_with_their_offset_and_files_have_utc(finished: Pa
     table = provenance(Findings.of(replace(results, environment=environment)))
     assert dict(table.grid.rows) == {
         "started": "2026-10-25 02:30:00 +02:00",
-        "commands": '[{"at": "2026-10-25 02:30:00 +01:00"}]',
+        "commands.1.at": "2026-10-25 02:30:00 +01:00",
         "duplicates": "not checked",
     }
     assert "2026-10-25T00:30:00+00:00" in list(table.data["value"])
