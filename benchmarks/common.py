@@ -15,6 +15,8 @@ from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 
+from benchmarks.processor import processor
+
 SAMPLE_S = 3.0
 QUIET_PERCENT = 10.0  # of all cores, by other programs
 
@@ -44,7 +46,7 @@ def machine(busy: float, *libraries: str) -> dict[str, Any]:
     """Return the machine of a measurement: cores, processor, versions, and the percentage that others used."""
     return {
         "cores": len(os.sched_getaffinity(0)),
-        "processor": _processor(),
+        "processor": processor(),
         "python": platform.python_version(),
         "versions": {name: version(name) for name in libraries},
         "busy_percent": busy,
@@ -71,11 +73,3 @@ def write_result(result: Any, text: str, out: Path | None) -> None:
     if out is not None:
         out.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
         out.with_suffix(".md").write_text(text, encoding="utf-8")
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())

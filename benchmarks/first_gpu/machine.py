@@ -12,9 +12,9 @@ import platform
 import subprocess
 import sys
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any, TypedDict
 
+from benchmarks.processor import processor
 from sweeps.io.machine import available_cores
 
 NOT_A_GPU = "made on a CPU: they show that the steps run, and say nothing of a GPU's speed or results"
@@ -49,7 +49,7 @@ class Unusable(Exception):
 def machine(device: str) -> Machine:
     """Return the machine with a device: "cuda", "mps" or "cpu". Raises `Unusable` with the reason."""
     if device == "cpu":
-        return _found("cpu", _processor())
+        return _found("cpu", processor())
     words = [sys.executable, "-m", __name__, device]
     done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode != 0:
@@ -96,14 +96,6 @@ def unusable(device: str) -> str:
     if device == "mps" and not torch.backends.mps.is_available():
         return f"torch {torch.__version__} finds no MPS device"
     return ""
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 if __name__ == "__main__":

@@ -26,8 +26,8 @@ SUFFIX = ".sweep.zip"
 MOST_MANIFEST_BYTES = 64 << 20
 _SAME_TIME = (1980, 1, 1, 0, 0, 0)  # of every entry, so that the time of day is not part of an archive
 _CHUNK = 1 << 20
-# What zipfile raises for a damaged file: a wrong sum, an end too early, a stream that zlib cannot read, an encryption
-# (RuntimeError), and a method of compression that it does not know (NotImplementedError, a RuntimeError too).
+# What zipfile raises for a damaged file: a wrong sum, an end too early, a stream that zlib cannot read, and for
+# an encryption, or a method of compression that it does not know, kinds of RuntimeError.
 UNREADABLE = (zipfile.BadZipFile, EOFError, zlib.error, RuntimeError)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -102,15 +102,7 @@ class StudyScheduler:
 
     def on_epoch(self, job: Job, epoch: Epoch) -> Decision:
         """Record an epoch."""
-        with self._ending_errors():
-            part = self._part_of(job)
-            if part is not None:
-                decision = part.on_epoch(job, epoch)
-                self.failure = self.failure or part.failure
-                if decision is Decision.STOP:
-                    self._forget(job)
-                return decision
-        return Decision.STOP
+        return self._decided(job, lambda part: part.on_epoch(job, epoch))
 
     def on_end(self, job: Job, end: End) -> None:
         """Record how a job ended. One that ran out of memory beside others runs once more, alone."""
@@ -129,15 +121,7 @@ class StudyScheduler:
 
     def on_device_loss(self, job: Job, loss: DeviceLoss) -> Decision:
         """Record that the process of a job has lost its device. A job that starts again is live until then."""
-        with self._ending_errors():
-            part = self._part_of(job)
-            if part is not None:
-                decision = part.on_device_loss(job, loss)
-                self.failure = self.failure or part.failure
-                if decision is Decision.STOP:
-                    self._forget(job)
-                return decision
-        return Decision.STOP
+        return self._decided(job, lambda part: part.on_device_loss(job, loss))
 
     def on_preempted(self, job: Job, preemption: Preemption) -> None:
         """Record that a job left at its checkpoint: it continues when its stage hands it out again."""
@@ -190,6 +174,18 @@ class StudyScheduler:
         if self._current is None or (job.stage, job.number) not in self._live:
             return None
         return self._current[1]
+
+    def _decided(self, job: Job, decide: Callable[[Scheduler], Decision]) -> Decision:
+        """Return what the current part decides on a job, which it forgets where the answer is to stop."""
+        with self._ending_errors():
+            part = self._part_of(job)
+            if part is not None:
+                decision = decide(part)
+                self.failure = self.failure or part.failure
+                if decision is Decision.STOP:
+                    self._forget(job)
+                return decision
+        return Decision.STOP
 
     def _shares_device(self, job: Job) -> bool:
         """Whether other jobs may have used the device of `job`, so that running it alone may end otherwise."""

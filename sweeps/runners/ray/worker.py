@@ -36,7 +36,7 @@ def trainable(config: dict[str, Any]) -> None:
     end_without_head()
     job: Job | Pause = config["job"]
     if isinstance(job, Pause):
-        time.sleep(job.seconds)
+        time.sleep(job.seconds)  # all that a Pause is: Tune would end an idle worker
         tune.report({"event": job})
         return
     watch = Exit(job.folder, job.timeout_s) if job.timeout_s is not None else None

@@ -82,7 +82,7 @@ def _grouping(device: Device) -> Callable[..., Any]:
         if on_device == {True}:
             return {(CUDA, dtype): members for (_, dtype), members in groups.items()}
         if len(on_device) > 1:
-            raise NotImplementedError("tensors of two devices in one group")
+            raise RuntimeError("a group of tensors has members on the device and on the host")
         return groups
 
     return grouped

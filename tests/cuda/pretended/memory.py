@@ -34,7 +34,7 @@ class Memory:
         """Return whether a tensor lies on the device."""
         try:
             return tensor.untyped_storage()._cdata in self._storages
-        except (NotImplementedError, RuntimeError):  # a tensor without a storage
+        except RuntimeError:  # a tensor without a storage, such as a sparse one
             return False
 
     def has_storage(self, storage: torch.UntypedStorage) -> bool:
