@@ -39,6 +39,7 @@ from sweeps.storage import drift
 from sweeps.storage.results import Results
 from sweeps.storage.runs import study_folder
 from sweeps.study.resources import SHARING, with_share
+from sweeps.study.search.settled import settled
 from sweeps.study.sections import AUTO
 from sweeps.study.stages import ABLATION, SEARCH, RunRequest, requested_stages, stages_of
 from sweeps.study.study import Study, diff
@@ -117,13 +118,21 @@ def launch(study: Study, workload: Workload, options: Options, name: str | None 
     begin_choice(study)
     with listening(), explained(folder):
         previous = None if options.fresh or options.smoke else previous_results(folder)
-        changes = drift.of_file(diff(previous.study, study)) if previous is not None else []
+        changes = _changes(previous, study)
         drift.require_accepted([each for each in changes if not each.acceptable], study.name, accepted=False)
         _require_earlier_stages(study, request, previous)
         result = _run(study, workload, folder, previous, changes, request, options)
         report = write_report(result.results, options.folders.reports) if result.signal is None else None
     ended_before = previous.ended if previous else 0
     return replace(result, report=report, ended_before=ended_before, searched=SEARCH in request.stages)
+
+
+def _changes(previous: Results | None, study: Study) -> list[drift.Drift]:
+    """What the study file has changed that the recorded trials depend on. What is settled counts as written."""
+    if previous is None:
+        return []
+    before, now = (settled(each, previous.environment) for each in (previous.study, study))
+    return drift.of_file(diff(before, now))
 
 
 def write_report(results: Results, reports: Path) -> Path:

@@ -15,6 +15,7 @@ from sweeps.io.errors import UserError
 from sweeps.storage.drift import Drift
 from sweeps.storage.results import COMPLETE, ENDED, Results
 from sweeps.storage.study_storage import StudyStorage
+from sweeps.study.search.settled import SEARCH_RULES, as_written_before
 from sweeps.study.stages import RunRequest
 from sweeps.study.study import Study, dump
 
@@ -51,7 +52,8 @@ def fingerprint(study: Study, request: RunRequest) -> str:
 
 def is_complete(previous: Results, study: Study, request: RunRequest) -> bool:
     """Return whether the study's last run has left nothing to do for these stages. Repeats are always to be done."""
-    same = previous.environment.get(COMPLETE) == fingerprint(study, request)
+    written = study if SEARCH_RULES in previous.environment else as_written_before(study)
+    same = previous.environment.get(COMPLETE) == fingerprint(written, request)
     # Version 0.1.0 called a study complete that lacks runs which failed.
     return same and not request.repeat and not shortfalls(previous, [stage.name for stage in request.stages])
 

@@ -19,7 +19,9 @@ from sweeps.prepare.teachers import trained_on_same_data
 from sweeps.recipe.schema import BadRecipe
 from sweeps.samplers.constraint_gate import ConstraintGate, smallest
 from sweeps.storage.results import CHANCE, PERCENTAGES, SAME_DATA
-from sweeps.study.resources import SHARING, with_share
+from sweeps.study.resources import SHARING
+from sweeps.study.search.settled import SEARCH_RULES, search_rules
+from sweeps.study.search.settled import settled as settled_study
 from sweeps.study.study import Study
 from sweeps.trial.seeds import stream
 from sweeps.workload import Site, Workload
@@ -126,6 +128,7 @@ def settle(
         "device": choice.device,
         "data": dict(prepared.provenance),
         "settled": settled,
+        SEARCH_RULES: search_rules(previous),
         **({"settled_notes": notes} if notes else {}),
         **({"data_notes": list(prepared.data_notes)} if prepared.data_notes else {}),
         **({SHARING: sharing} if sharing else {}),
@@ -136,8 +139,9 @@ def settle(
     found = [duplicates.note] if duplicates is not None and duplicates.note else []
     data_notes = list(dict.fromkeys([*prepared.data_notes, *test_notes, *found]))
     lines = (*filter(None, [choice.note]), *notes, *([sharing["note"]] if sharing else []), *data_notes)
-    settled_study = with_share(study, environment)
-    return PreparedStudy(study, settled_study, workload, choice, site, gate, environment, lines, duplicates)
+    return PreparedStudy(
+        study, settled_study(study, environment), workload, choice, site, gate, environment, lines, duplicates
+    )
 
 
 def _percentages(workload: Workload, previous: Mapping[str, Any]) -> dict[str, list[str]]:

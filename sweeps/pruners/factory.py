@@ -8,7 +8,7 @@ from sweeps.pruners.hyperband import Hyperband
 from sweeps.pruners.median import Median
 from sweeps.pruners.one_epoch import OneEpoch
 from sweeps.stats.goal import Goal
-from sweeps.study.sections import EarlyTerminate
+from sweeps.study.search.early_terminate import EarlyTerminate
 from sweeps.study.study import Study
 from sweeps.workload import Workload
 

@@ -193,7 +193,7 @@ class Sampler:
     def _optuna_sampler(self, number: int) -> BaseSampler:
         # Seeded by the trial's number: after a restart a fixed seed would draw the same values again (Optuna #3255).
         seed = stream(self._study.seed, "sampler", number) % 2**32
-        if self._study.method != "bayes":
+        if self._study.method not in ("bayes", "tpe"):
             return RandomSampler(seed=seed)
         # Rejected trials have no metric and would use up the random start. Beyond three times its length they teach the
         # sampler, which learns from violations too, more than further random draws do (docs/measurements.md).

@@ -11,6 +11,7 @@ from sweeps.artifacts.confusion import read_confusion
 from sweeps.artifacts.curves import read_curves
 from sweeps.artifacts.layout import CURVES, SEARCH, VALIDATION, trial_folder
 from sweeps.stats.goal import sign
+from sweeps.study.search.settled import settled
 from sweeps.study.study import Study
 from sweeps.trial.arm import Arm
 from sweeps.trial.trial import Status, Trial
@@ -121,6 +122,11 @@ class Results:
     def name(self) -> str:
         """The name of the study's folder, by which commands find it. `--fresh` may have renamed it."""
         return self.folder.name
+
+    @property
+    def settled_study(self) -> Study:
+        """The study as it runs: with what its file leaves open and was settled at the first start."""
+        return settled(self.study, self.environment)
 
     @property
     def percentages(self) -> tuple[str, ...]:

@@ -83,11 +83,11 @@ def _one_epoch(fields: Fields) -> Iterator[Violation]:
     rule, confirm, run_cap = (fields.get(name) for name in ("early_terminate", "confirm", "run_cap"))
     if rule is None or rule.type != "one_epoch":
         return
-    if fields.get("method") == "bayes":
+    if (method := fields.get("method")) in ("bayes", "tpe"):
         yield (
             ("method",),
-            "bayes learns from trials that have ended, but with early_terminate: {type: one_epoch} none ends before "
-            "all have been sampled: write method: random or grid",
+            f"{method} learns from trials that have ended, but with early_terminate: {{type: one_epoch}} none ends "
+            "before all have been sampled: write method: random or grid",
         )
     if run_cap and rule.top > run_cap:
         yield ("early_terminate", "top"), f"must not be above run_cap = {run_cap} but got {rule.top}"

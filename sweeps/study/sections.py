@@ -122,64 +122,6 @@ class Metric(Section):
         return sign(self.goal) * (value - self.target) >= 0
 
 
-class EarlyTerminate(Section):
-    """Stop unpromising trials early. docs/early-termination.md compares the rules."""
-
-    hints = {"s": "is W&B's number of brackets: write type: hyperband and brackets"}
-    defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "asha": {"min_iter": 1, "max_iter": None, "eta": 3},
-        "hyperband": {"min_iter": 1, "max_iter": None, "eta": 3, "brackets": None},
-        "median": {"min_iter": 1, "min_trials": 5},
-        "one_epoch": {"epochs": 1, "top": 3},
-    }
-
-    type: Literal["asha", "hyperband", "median", "one_epoch"] = "asha"
-    """asha: successive halving; hyperband: successive halving in several brackets; median: stop a trial that is worse
-    than the median of the others; one_epoch: train all trials for a few epochs, then only the best to the end."""
-    min_iter: Annotated[int, Field(ge=1)] | None = None
-    """Stop no trial before this epoch; default 1. For asha, hyperband and median."""
-    max_iter: Annotated[int, Field(ge=2)] | None = None
-    """Epochs of a full trial; default: the recipe's `epochs`. For asha and hyperband."""
-    eta: Annotated[int, Field(ge=2)] | None = None
-    """One trial in `eta` continues after each rung; default 3. For asha and hyperband."""
-    brackets: Annotated[int, Field(ge=1)] | None = None
-    """Number of brackets, each starting `eta` times as late as the one before; default: all that fit. For hyperband."""
-    min_trials: Annotated[int, Field(ge=1)] | None = None
-    """Stop no trial before this many others have reached its epoch; default 5. For median."""
-    epochs: Annotated[int, Field(ge=1)] | None = None
-    """Epochs that all trials train for; default 1. For one_epoch."""
-    top: Annotated[int, Field(ge=1)] | None = None
-    """Number of trials that train to the end; default 3. For one_epoch."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _completed(cls, data: Any) -> Any:
-        """Fill in the defaults of the type."""
-        if not isinstance(data, Mapping):
-            return data
-        settings = {key: value for key, value in data.items() if value is not None}
-        kind = settings.get("type", "asha")
-        return {**(cls.defaults.get(kind, {}) if isinstance(kind, str) else {}), **settings}
-
-    @model_validator(mode="after")
-    def _consistent(self) -> EarlyTerminate:
-        if violations := [*self._of_other_types(), *self._unordered()]:
-            raise RuleError(violations)
-        return self
-
-    def _of_other_types(self) -> Iterator[Violation]:
-        """The settings that belong to other types."""
-        accepted = self.defaults[self.type]
-        for key in type(self).model_fields:
-            if key != "type" and key not in accepted and getattr(self, key) is not None:
-                types = " and ".join(kind for kind, settings in self.defaults.items() if key in settings)
-                yield (key,), f"is a setting of {types}, but type is {self.type}, which takes: {', '.join(accepted)}"
-
-    def _unordered(self) -> Iterator[Violation]:
-        if self.max_iter is not None and self.min_iter is not None and self.min_iter >= self.max_iter:
-            yield ("min_iter",), f"must be below max_iter = {self.max_iter} but got {self.min_iter}"
-
-
 class Confirm(Section):
     """Rerun the best trials of the search with new seeds. The configuration with the best mean is the incumbent.
 

@@ -31,11 +31,11 @@ from sweeps.study.explain import as_written, explain
 from sweeps.study.parameters import Parameter, flatten
 from sweeps.study.problems import RuleError, StudyError
 from sweeps.study.rules import broken_rules, constants, dimensions
+from sweeps.study.search.early_terminate import EarlyTerminate
 from sweeps.study.sections import (
     Ablation,
     Budget,
     Confirm,
-    EarlyTerminate,
     Final,
     Finite,
     Listed,
@@ -112,8 +112,9 @@ class Study(Section):
     """Settings of the recipe from which every trial starts; the others keep the workload's defaults."""
     constraints: Listed[_Limit] = ()
     """Upper limits such as "parameters <= 5_000_000" or "macs <= 250M", checked before training."""
-    method: Literal["bayes", "random", "grid"] = "bayes"
-    """How configurations are chosen: bayes (TPE), random, or grid."""
+    method: Literal["bayes", "tpe", "random", "grid"] = "bayes"
+    """How configurations are chosen: bayes (a Gaussian process over configurations and epochs), tpe (Optuna's
+    sampler), random, or grid."""
     metric: Metric
     parameters: _Parameters = Field(default_factory=dict)
     """The settings to search, by dotted key of the recipe."""

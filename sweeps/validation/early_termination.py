@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sweeps.io.paths import Violation
-from sweeps.study.sections import EarlyTerminate
+from sweeps.study.search.early_terminate import EarlyTerminate
 from sweeps.validation.case import EPOCHS, Case
 
 
@@ -28,8 +28,11 @@ def check_early_termination(case: Case) -> Iterator[Violation]:
         yield ("early_terminate", "max_iter"), f"must not be above epochs = {case.epochs} but got {rule.max_iter}"
     elif last is not None:
         first = "epochs" if rule.type == "one_epoch" else "min_iter"
-        if getattr(rule, first) >= last:
-            yield ("early_terminate", first), f"must be below the trial's {last} epochs but got {getattr(rule, first)}"
+        if (getattr(rule, first) or 1) >= last:
+            yield (
+                ("early_terminate", first),
+                f"must be below the trial's {last} epochs but got {getattr(rule, first) or 1}",
+            )
 
 
 def _unknown_epochs(rule: EarlyTerminate) -> Violation:

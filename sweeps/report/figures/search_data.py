@@ -169,7 +169,7 @@ def rungs(results: Results) -> pd.DataFrame:
         The columns epoch, reached, stopped and rung: whether trials were judged at the epoch. Empty without early
         termination.
     """
-    section = results.study.early_terminate
+    section = results.settled_study.early_terminate
     lengths = sorted(trial.epochs for trial in results.trials if trial.epochs)
     if section is None or not lengths:
         return _frame([], ["epoch", "reached", "stopped", "rung"])

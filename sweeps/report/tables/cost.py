@@ -11,7 +11,7 @@ import pandas as pd
 from sweeps.artifacts.layout import RETUNE
 from sweeps.report.tables.frames import frame_of
 from sweeps.storage.results import Results
-from sweeps.study.resources import device_share, with_share
+from sweeps.study.resources import device_share
 from sweeps.trial.trial import Status, Trial
 
 
@@ -91,7 +91,7 @@ def cost_table(cost: Cost) -> pd.DataFrame:
 
 def _cost(results: Results, trials: Sequence[Trial]) -> Cost:
     device = results.environment.get("device", "cpu")
-    share = device_share(with_share(results.study, results.environment), device)
+    share = device_share(results.settled_study, device)
     present = {trial.status for trial in trials}
     by_status = {status: _sums(trials, status, share) for status in Status if status in present}
     epochs, length = sum(_trained(trial) for trial in trials), _full_length(results)

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from sweeps.space.foreign import REASONS
 from sweeps.space.space import Categorical, Numeric
 from sweeps.study.document import from_text, write
-from sweeps.study.sections import EarlyTerminate, Seeds
+from sweeps.study.search.early_terminate import EarlyTerminate
+from sweeps.study.sections import Seeds
 from sweeps.study.study import Study, StudyError, diff, dump, parse, schema
 from tests.sweeps.recipes import workload
 
@@ -268,7 +269,7 @@ def test_a_space_too_large_to_be_counted_is_refused(count: int, words: str, expe
         ("entity: e", "leave it out"),
         ("description: d", "write question"),
         ("metod: grid", "s.yaml:8: metod: unknown key 'metod'; did you mean 'method'?"),
-        ("method: hyperband", "method: must be 'bayes', 'random' or 'grid' but got 'hyperband'"),
+        ("method: hyperband", "method: must be 'bayes', 'tpe', 'random' or 'grid' but got 'hyperband'"),
         ("seed: -1", "seed: must be at least 0 but got -1"),
         ("seed: true", "seed: must be an integer but got True"),
         ("seed: 1.0", "seed: must be an integer but got 1.0"),
@@ -554,9 +555,9 @@ def test_a_dumped_grid_has_as_many_runs_as_before(grid: str) -> None:
 
 
 def test_a_dump_writes_the_defaults_out() -> None:
-    text = dump(study(HEAD + SEARCH + "constraints: [parameters <= 5M]\nearly_terminate: {min_iter: 2}\n"))
+    text = dump(study(HEAD + SEARCH + "constraints: [parameters <= 5M]\nearly_terminate: {mode: stop, min_iter: 2}\n"))
     assert "constraints: [parameters <= 5_000_000]" in text
-    assert "early_terminate: {type: asha, min_iter: 2, eta: 3}" in text
+    assert "early_terminate: {type: asha, mode: stop, min_iter: 2, eta: 3}" in text
     assert "metric: {name: acc, goal: maximize, at: last}" in text
     assert "  lr: {min: 0.1, max: 1.0}" in text
 

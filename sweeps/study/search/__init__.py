@@ -1,0 +1,1 @@
+"""How a study searches: its early termination, and what is settled when it begins."""
