@@ -118,7 +118,8 @@ def _read(path: Path) -> tuple[Trial, dict[str, str]]:
         files = dict(content.pop("files", {}))
         curve = {int(epoch): value for epoch, value in content["curve"].items()}
         moments = {name: content[name] and datetime.fromisoformat(content[name]) for name in ("started", "finished")}
-        return Trial(**{**content, **moments, "curve": curve, "status": Status(content["status"])}), files
+        read = {"curve": curve, "status": Status(content["status"]), "decisions": tuple(content.get("decisions", ()))}
+        return Trial(**{**content, **moments, **read}), files
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadRecord(f"not a readable record: {error}") from None
 

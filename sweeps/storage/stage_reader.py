@@ -24,7 +24,7 @@ from sweeps.trial.trial import Status, Trial
 # The fields of a trial that are user attributes of the Optuna trial, under the same name.
 ATTRIBUTES = (
     *("status", "variant", "replicate", "recipe", "metrics", "cost", "reason", "source", "key"),
-    *("trained", "deaths", "drift", "seed", "seconds"),
+    *("trained", "deaths", "drift", "seed", "seconds", "decisions"),
 )
 
 
@@ -150,7 +150,7 @@ class StageReader:
             curve=dict(sorted(frozen.intermediate_values.items())),
             started=started,
             finished=finished,
-            **{**attributes, "status": _status(frozen)},
+            **{**attributes, "status": _status(frozen), "decisions": tuple(attributes.get("decisions", ()))},
         )
 
     def _moments(self, frozen: FrozenTrial) -> tuple[datetime | None, datetime | None]:

@@ -102,6 +102,8 @@ class Trial:
         trained: The trained epochs of a run of the stage final, whose curve is empty because nothing is held out.
         deaths: How often the process that trained it died.
         drift: How many accepted changes of code, data, libraries or study file preceded its start.
+        decisions: Why it was handed out, each time that it was, in a search whose trials pause. Each
+            has `until`, the epoch at which the trial pauses next, and `last`, true where it goes on to its end.
     """
 
     number: int
@@ -125,6 +127,7 @@ class Trial:
     trained: int = 0
     deaths: int = 0
     drift: int = 0
+    decisions: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def epochs(self) -> int:
@@ -135,6 +138,12 @@ class Trial:
     def ended(self) -> bool:
         """Whether the trial has a final status."""
         return self.status is not Status.RUNNING
+
+    @property
+    def paused(self) -> bool:
+        """Whether the trial waits at its checkpoint until the search hands it out again."""
+        last = self.decisions[-1] if self.decisions else {"last": True}
+        return not self.ended and not last.get("last", False) and self.epochs >= last["until"]
 
     @property
     def figure(self) -> float | None:
