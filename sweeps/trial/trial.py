@@ -52,6 +52,7 @@ _OPTUNA_STATES = {
 }
 _IN_EPOCH = re.compile(r" in epoch (\d+)$")  # how `diverged_in` ends
 _ON_TEST = " on the test set"  # how `diverged_on_test` ends
+PAUSED = "paused"  # the state of a trial that waits to be handed out again; its status is RUNNING
 _COUNTED = frozenset({Status.COMPLETE, Status.PRUNED, Status.DIVERGED, Status.OUT_OF_MEMORY})
 
 
@@ -144,6 +145,11 @@ class Trial:
         """Whether the trial waits at its checkpoint until the search hands it out again."""
         last = self.decisions[-1] if self.decisions else {"last": True}
         return not self.ended and not last.get("last", False) and self.epochs >= last["until"]
+
+    @property
+    def state(self) -> str:
+        """The status as a word, with `PAUSED` for a running trial that is paused."""
+        return PAUSED if self.paused else self.status.value
 
     @property
     def figure(self) -> float | None:

@@ -1,0 +1,124 @@
+"""Put the course of a search into sentences: what started its trials, which went on, whether predictions held."""
+
+from __future__ import annotations
+
+from sweeps.evidence.search.calibration import Calibration, Coverage
+from sweeps.evidence.search.decisions import COVERAGE, NEW, PROMOTED, TO_THE_END, Decision
+from sweeps.evidence.search.history import RungCount, SearchHistory
+from sweeps.formatting import count, listed
+
+NONE_RECORDED = (
+    "No decision of the search is on record: they are recorded where trials pause and are promoted, or are proposed by "
+    "the surrogate, in studies begun since there is both."
+)
+WIDE = 0.5  # an interval of a share this wide excludes little
+_BY = {
+    "baseline": "the baseline",
+    "enqueued": "enqueued",
+    "start": "from the quasi-random start",
+    "model": "proposed by the surrogate",
+    "tpe": "proposed by TPE",
+    "random": "drawn at random",
+    "grid": "from the grid",
+    "unknown": "of unknown origin",
+}
+_ORDINALS = {1: "st", 2: "nd", 3: "rd"}
+
+
+def history_sentences(history: SearchHistory) -> list[str]:
+    """Return what the decisions add up to: how trials started, how many went on, whether the predictions held."""
+    if not history.steps:
+        return [NONE_RECORDED]
+    sentences = [_started(history), *_promoted(history)]
+    return [*sentences, *calibration_sentences(history.calibration)] if history.predicted else sentences
+
+
+def calibration_sentences(found: Calibration) -> list[str]:
+    """Return whether the surrogate's predictions held, and how far that can be told from the trials that went on."""
+    last, first = found.last, found.first
+    if not last.n:
+        return ["No trial with a prediction has been trained to its end: whether the surrogate is calibrated is open."]
+    noun = "trial" if last.n == 1 else "trials"
+    sentences = [
+        f"Of {last.n:,} {noun} with a prediction before the last step, {last.inside:,} ended within the "
+        f"{100 * COVERAGE:.0f} % interval ({_share(last)}): {_verdict(last)}.{_order(last)}"
+    ]
+    if first.n:
+        sentences.append(
+            f"Of the predictions made when a configuration was proposed, {first.inside:,} of {first.n:,} held "
+            f"({_share(first)}).{_order(first)} Only promoted trials reach their end, so these are the better ones, "
+            "which tend to end above their prediction: their share says less about the surrogate."
+        )
+    if found.first_pause is not None:
+        sentences.append(
+            f"At the first pause, where no trial has been left out yet, the rank correlation of predicted ends with "
+            f"the metric is {_correlation(found.first_pause)} over {count(found.paused, 'trial')}."
+        )
+    return sentences
+
+
+def reason_of(decision: Decision) -> str:
+    """Return why a trial was handed out: "new, proposed by the surrogate", "2nd of 9 at epoch 4, 4 go on"."""
+    if decision.why == NEW:
+        return f"new, {_BY.get(decision.by, decision.by)}" if decision.by else "new"
+    if decision.why == TO_THE_END:
+        return f"best that waited at epoch {decision.start}; no new trial to come"
+    rung = decision.rung
+    if rung is None or rung.place is None or rung.reached is None:
+        return decision.why or "not recorded"
+    more = f", {rung.go_on:,} go on" if rung.go_on is not None else ""
+    return f"{_ordinal(rung.place)} of {rung.reached:,} at epoch {decision.start}{more}"
+
+
+def _started(history: SearchHistory) -> str:
+    total = sum(history.started.values())
+    parts = [f"{number:,} {_BY.get(name, name)}" for name, number in history.started.items()]
+    return f"{count(total, 'trial')} started: {listed(parts)}." if parts else "No new trial is on record."
+
+
+def _promoted(history: SearchHistory) -> list[str]:
+    if not history.rungs:
+        return []
+    text = "; ".join(map(_rung, history.rungs))
+    return [f"{text}. Trained to the end: {history.completed:,}."]
+
+
+def _rung(rung: RungCount) -> str:
+    parts = [f"{rung.promoted:,} {PROMOTED}"]
+    parts += [f"{rung.sent:,} sent to the end"] if rung.sent else []
+    parts += [f"{rung.waiting:,} waiting"] if rung.waiting else []
+    return f"{rung.paused:,} paused at epoch {rung.epoch:,}, {', '.join(parts)}"
+
+
+def _share(found: Coverage) -> str:
+    return f"{_percent(found.inside / found.n)}, exact 95 % interval {_percent(found.low)} to {_percent(found.high)}"
+
+
+def _verdict(found: Coverage) -> str:
+    if found.high < COVERAGE:
+        return "its intervals were too narrow, it was surer than it was right"
+    if found.low > COVERAGE:
+        return "its intervals were wider than they had to be"
+    if found.high - found.low > WIDE:
+        return f"in line with {100 * COVERAGE:.0f} %, but so few cannot show that it is calibrated"
+    return f"in line with {100 * COVERAGE:.0f} %, as a calibrated surrogate's are"
+
+
+def _order(found: Coverage) -> str:
+    if found.correlation is None:
+        return ""
+    return f" Rank correlation of predicted and reached ends: {_correlation(found.correlation)}."
+
+
+def _correlation(value: float) -> str:
+    text = f"{value:.2f}"
+    return "0.00" if text == "-0.00" else text
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def _ordinal(number: int) -> str:
+    suffix = "th" if number % 100 in (11, 12, 13) else _ORDINALS.get(number % 10, "th")
+    return f"{number:,}{suffix}"

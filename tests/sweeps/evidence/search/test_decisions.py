@@ -1,0 +1,115 @@
+"""The decisions of a search in their order, from records that may be damaged."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from sweeps.evidence.search import Candidate, Decision, Prediction, Rung, history_sentences, search_history, steps_of
+from sweeps.evidence.search.sentences import NONE_RECORDED, reason_of
+from sweeps.trial.trial import Status
+
+from .recorded import ladder, new, promoted, sent, trial_of
+
+
+def test_decisions_are_listed_in_the_order_in_which_they_were_made() -> None:
+    steps = steps_of(ladder())
+    assert [step.decision.order for step in steps] == [*range(10)]
+    assert [step.decision.trial for step in steps] == [0, 1, 0, 2, 3, 2, 4, 2, 0, 5]
+
+
+def test_a_step_has_what_the_trial_reached_in_it_and_in_the_end() -> None:
+    first, *_, last = [step for step in steps_of(ladder()) if step.decision.trial == 2]
+    assert (first.reached, first.end, first.to_the_end) == (55.0, 80.0, False)
+    assert (last.reached, last.end, last.to_the_end) == (80.0, 80.0, True)
+
+
+def test_a_decision_holds_the_candidates_that_were_weighed() -> None:
+    weighed = [
+        {"trial": None, "parameters": {"lr": 0.1}, "predicted": [1, 2, 3], "cost": 1, "score": 0.5},
+        {"trial": 7, "predicted": None, "cost": 2.0},
+    ]
+    decision = Decision.of(new(3, 1, candidates=weighed), 4)
+    assert decision.candidates == (
+        Candidate(None, {"lr": 0.1}, Prediction(1.0, 2.0, 3.0), 1.0, 0.5),
+        Candidate(7, {}, None, 2.0, None),
+    )
+
+
+@pytest.mark.parametrize(
+    ("recorded", "expected"),
+    [
+        (None, Decision(None, 0)),
+        ("text", Decision(None, 0)),
+        ({}, Decision(None, 0)),
+        ({"order": "first", "from": None, "until": 1.5, "why": 3, "by": ["x"]}, Decision(None, 0)),
+        ({"order": True, "cost": "dear", "candidates": {"a": 1}, "model": []}, Decision(None, 0)),
+        ({"order": 1, "predicted": [3, 2, 1]}, Decision(1, 0)),
+        ({"order": 1, "predicted": [1, math.nan, 2]}, Decision(1, 0)),
+        ({"order": 1, "predicted": [1, 2], "cost": math.inf}, Decision(1, 0)),
+        ({"order": 1, "rung": {"reached": 4}}, Decision(1, 0, rung=Rung(4, None, None))),
+        ({"order": 1, "candidates": [None, 3]}, Decision(1, 0, candidates=(Candidate(None, {}),) * 2)),
+    ],
+)
+def test_what_is_missing_or_damaged_is_not_known(recorded: Any, expected: Decision) -> None:
+    assert Decision.of(recorded, 0) == expected
+
+
+def test_damaged_records_do_not_hide_the_others() -> None:
+    trials = [trial_of(0, Status.PRUNED, {1: 1.0}, "damaged", new(0, 1)), trial_of(1, Status.FAILED, {}, None)]
+    history = search_history(trials)
+    assert [step.decision.order for step in history.steps] == [0, None, None]
+    assert history_sentences(history)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "reason"),
+    [
+        (new(0, 1, "model"), "new, proposed by the surrogate"),
+        (new(0, 1, "start"), "new, from the quasi-random start"),
+        (new(0, 1, ""), "new"),
+        (promoted(1, 4, 9, 2, 9), "2nd of 9 at epoch 4, 4 go on"),
+        (promoted(1, 4, 9, 11, 23), "11th of 23 at epoch 4, 11 go on"),
+        ({**promoted(1, 4, 9, 1, 2), "rung": None}, "promoted"),
+        (sent(1, 4, 9), "best that waited at epoch 4; no new trial to come"),
+        ({}, "not recorded"),
+    ],
+)
+def test_the_reason_of_a_decision_in_words(recorded: dict[str, Any], reason: str) -> None:
+    assert reason_of(Decision.of(recorded, 0)) == reason
+
+
+def test_a_history_counts_what_started_and_who_went_on() -> None:
+    history = search_history(ladder())
+    assert history.started == {"baseline": 1, "start": 1, "model": 3, "random": 1}
+    counts = [(rung.epoch, rung.paused, rung.promoted, rung.sent, rung.waiting, rung.ended) for rung in history.rungs]
+    assert counts == [(1, 5, 2, 0, 1, 2), (2, 2, 1, 1, 0, 0)]
+    assert history.completed == 2
+    assert history_sentences(history)[:2] == [
+        "6 trials started: 1 the baseline, 1 from the quasi-random start, 3 proposed by the surrogate and "
+        "1 drawn at random.",
+        "5 paused at epoch 1, 2 promoted, 1 waiting; 2 paused at epoch 2, 1 promoted, 1 sent to the end. "
+        "Trained to the end: 2.",
+    ]
+
+
+def test_a_search_without_decisions_says_so() -> None:
+    assert history_sentences(search_history([trial_of(0, Status.COMPLETE, {1: 1.0})])) == [NONE_RECORDED]
+
+
+@pytest.mark.parametrize(
+    ("status", "curve", "decisions", "state"),
+    [
+        (Status.RUNNING, {1: 1.0}, [new(0, 1)], "paused"),
+        (Status.RUNNING, {1: 1.0}, [new(0, 1), promoted(1, 1, 2, 1, 2)], "running"),
+        (Status.RUNNING, {}, [new(0, 1)], "running"),
+        (Status.RUNNING, {1: 1.0}, [], "running"),
+        (Status.PRUNED, {1: 1.0}, [new(0, 1)], "pruned"),
+    ],
+)
+def test_a_trial_that_has_reached_its_rung_is_paused(
+    status: Status, curve: dict[int, float], decisions: list[Any], state: str
+) -> None:
+    assert trial_of(0, status, curve, *decisions).state == state
