@@ -11,7 +11,7 @@ from functools import partial
 
 from sweeps.designs import arms, components_of
 from sweeps.designs.scaling import fitted
-from sweeps.forecast.ranges import Range, relative_work, slots, spread
+from sweeps.forecast.ranges import Range, slots, spread
 from sweeps.io.errors import UserError
 from sweeps.io.machine import available_cores
 from sweeps.prepare.prepared import PreparedStudy
@@ -21,6 +21,7 @@ from sweeps.study.study import Study
 from sweeps.trial.arm import BASELINE, Arm
 from sweeps.trial.feasibility import Feasibility
 from sweeps.trial.seeds import stream
+from sweeps.trial.work import BaselineWork
 
 DRAWS = 400  # random configurations of a space that is too large to try all
 
@@ -83,9 +84,14 @@ class StudyOutline:
         """The arms that can be trained."""
         return [arm for arm in self.arms if arm.applicable]
 
+    @property
+    def unit(self) -> BaselineWork:
+        """A full training of the baseline."""
+        return BaselineWork.of(self.baseline.cost, self.epochs)
+
     def work(self, arm: Arm) -> float:
         """Return the work of a run of `arm`, in runs of the baseline."""
-        return relative_work(arm.settings, arm.cost, self.baseline.cost, self.epochs)
+        return self.unit.training(arm.settings, arm.cost)
 
     @property
     def trial_work(self) -> Range:
@@ -127,7 +133,8 @@ def _fitting(prepared: PreparedStudy, baseline: Feasibility, epochs: int) -> Fit
     generator = random.Random(stream(study.seed, "plan"))
     configurations = list(space.grid()) if exact else [space.draw(generator) for _ in range(DRAWS)]
     accepted = [result for result in map(prepared.gate.assess, configurations) if result.accepted]
-    works = [relative_work(result.settings, result.cost, baseline.cost, epochs) for result in accepted]
+    unit = BaselineWork.of(baseline.cost, epochs)
+    works = [unit.training(result.settings, result.cost) for result in accepted]
     fit, drawn = len(accepted), len(configurations)
     low, high = (fit / drawn, fit / drawn) if exact else share_interval(fit, drawn)
     return Fitting(fit, drawn, fit / drawn, low, high, exact, spread(works, study.most_trials, study.method))

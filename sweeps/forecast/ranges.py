@@ -7,7 +7,6 @@ import random
 from bisect import insort
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -161,22 +160,6 @@ def _median_epochs(rule: Median, values: Sequence[float], epochs: int) -> float:
         trained += rule.min_iter if behind else epochs
         insort(ordered, value)
     return trained
-
-
-def relative_work(
-    settings: Mapping[str, Any], cost: Mapping[str, int], baseline: Mapping[str, int], epochs: int
-) -> float:
-    """Return the work of a run in runs of the baseline: MACs of one example times epochs.
-
-    Args:
-        settings: The recipe of the run.
-        cost: Its cost.
-        baseline: The baseline's cost. If either cost has no `macs`, both are taken to be equal.
-        epochs: The baseline's epochs.
-    """
-    macs = cost["macs"] / baseline["macs"] if cost.get("macs") and baseline.get("macs") else 1.0
-    run_epochs = settings.get("epochs", epochs)
-    return float(macs * (run_epochs / epochs if isinstance(run_epochs, int) else 1.0))
 
 
 def spread(works: Sequence[float], trials: int, method: str) -> Range:

@@ -16,7 +16,7 @@ from sweeps.forecast import StudyPlan, forecast, plan, render
 from sweeps.forecast.forecast import _require_metric
 from sweeps.forecast.outline import Unplannable, outline_study
 from sweeps.forecast.power import deviation_of
-from sweeps.forecast.ranges import Range, epochs_per_trial, relative_work, slots, spread, wall_time
+from sweeps.forecast.ranges import Range, epochs_per_trial, slots, spread, wall_time
 from sweeps.io.errors import Refused
 from sweeps.prepare.devices.inventory import Accelerator, Devices
 from sweeps.prepare.prepared import settle
@@ -324,19 +324,6 @@ def test_forecast_of_hyperband_lies_between_its_first_bracket_and_none() -> None
     forecast = epochs_per_trial(Hyperband(1, 27, 3, "maximize"), 27, 400)
     first = epochs_per_trial(Asha(1, 27, 3, "maximize"), 27, 400)
     assert first.likely < forecast.likely < forecast.high == 27
-
-
-@pytest.mark.parametrize(
-    ("settings", "cost", "work"),
-    [
-        ({"epochs": 4}, {"macs": 300}, 3.0),
-        ({"epochs": 8}, {"macs": 100}, 2.0),
-        ({}, {"macs": 50}, 0.5),
-        ({"epochs": 4}, {}, 1.0),
-    ],
-)
-def test_work_is_macs_times_epochs_of_the_baseline(settings: dict[str, Any], cost: dict[str, int], work: float) -> None:
-    assert relative_work(settings, cost, {"macs": 100}, 4) == work
 
 
 def test_spread_of_a_sampler_that_learns_is_that_of_the_configurations() -> None:
