@@ -1,0 +1,109 @@
+"""The regret of each search policy at the same device-seconds.
+
+    python -m benchmarks.search_quality [--tables FOLDER] [--out benchmarks/results/search_quality] [--part 1/2]
+    python -m benchmarks.search_quality --short
+
+A problem answers what a configuration would train, so that the regret of a search is known. Without --tables it is the
+tables of this repository, else all tables of the folder (their format: benchmarks/search_quality/tables.py) and, where
+`lcbench.onnx` and `lcbench_encoding.json` lie there, LCBench's tasks asked directly. Time is simulated.
+
+Each finished search is a line of OUT.jsonl: started again, the comparison goes on. Two processes share the work with
+--part 1/2 and --part 2/2. --short: one seed and the smallest budget of few policies on digits; nothing is kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.common import write_result
+from benchmarks.search_quality.lcbench import read_lcbench
+from benchmarks.search_quality.policies import FORMER, POLICIES, RANDOM, STOCK
+from benchmarks.search_quality.problems import Problem
+from benchmarks.search_quality.report import summary, text
+from benchmarks.search_quality.searches import BUDGETS, Plan, Records, run_all, searches
+from benchmarks.search_quality.tables import OWN, BadTable, read_csv, read_tables
+
+PLANS = [Plan(name, 1, 30 if name == STOCK else 10) for name in POLICIES] + [Plan(STOCK, 8, 30)]
+SHORT = [Plan(name, 1, 1) for name in (RANDOM, FORMER)]
+OUT = Path("runs") / "search_quality"
+
+
+def read_problems(folders: Sequence[Path], cache: Path) -> list[Problem]:
+    """Return the problems of all folders by name; of two with one name the one asked directly, else the first."""
+    asked = [problem for folder in folders for problem in read_lcbench(folder, cache)]
+    tables = [table for folder in folders for table in read_tables(folder)]
+    named: dict[str, Problem] = {}
+    for problem in [*asked, *tables]:
+        named.setdefault(problem.name, problem)
+    return [named[name] for name in sorted(named)]
+
+
+def parse() -> argparse.Namespace:
+    """Return the options."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--tables", type=Path, action="append", metavar="FOLDER", help="its tables (again for more)")
+    options.add_argument("--out", type=Path, default=OUT, help="where to keep the result: .jsonl, .json and .md")
+    options.add_argument("--problem", action="append", metavar="NAME", help="this problem (again for more), not all")
+    options.add_argument("--only", action="append", choices=POLICIES, help="this policy (again for more), not all")
+    options.add_argument("--seeds", type=int, default=1_000, help="at most so many seeds")
+    options.add_argument("--part", type=_part, default=(1, 1), metavar="I/N", help="share the work with N processes")
+    options.add_argument("--short", action="store_true", help="one seed, the smallest budget, few policies")
+    return options.parse_args()
+
+
+def _part(value: str) -> tuple[int, int]:
+    place, _, parts = value.partition("/")
+    if not (place.isdigit() and parts.isdigit() and 1 <= int(place) <= int(parts)):
+        raise argparse.ArgumentTypeError(f'must be like "1/2", but is "{value}"')
+    return int(place), int(parts)
+
+
+def short() -> int:
+    """Run the short form; return the number of searches that failed."""
+    problem = read_csv(OWN / "digits.csv.gz")
+    with tempfile.TemporaryDirectory(prefix="search-quality-") as folder:
+        records = Records(Path(folder) / "searches.jsonl")
+        planned = searches([problem], SHORT, BUDGETS[:1])
+        failed = run_all([problem], planned, records)
+        result = summary([problem], planned, records.finished(), BUDGETS[:1])
+    write_result(result, text(result), None)
+    return failed
+
+
+def compare(chosen: argparse.Namespace) -> int:
+    """Run what is missing and write the report; return the number of searches that failed."""
+    chosen.out.parent.mkdir(parents=True, exist_ok=True)
+    problems = read_problems(chosen.tables or [OWN], chosen.out.with_name(f"{chosen.out.name}_lcbench.json"))
+    problems = [problem for problem in problems if not chosen.problem or problem.name in chosen.problem]
+    plans = [
+        Plan(plan.policy, plan.workers, min(plan.seeds, chosen.seeds))
+        for plan in PLANS
+        if not chosen.only or plan.policy in chosen.only
+    ]
+    if not problems:
+        raise BadTable(f"no table in {', '.join(map(str, chosen.tables or [OWN]))}")
+    planned = searches(problems, plans)
+    records = Records(chosen.out.with_suffix(".jsonl"))
+    failed = run_all(problems, planned, records, chosen.part)
+    result = summary(problems, planned, records.finished(), BUDGETS)
+    write_result(result, text(result), chosen.out)
+    return failed
+
+
+def main() -> int:
+    """Compare the policies. Returns the exit code: 1 if a search failed, 2 for a table that cannot be read."""
+    chosen = parse()
+    try:
+        failed = short() if chosen.short else compare(chosen)
+    except BadTable as error:
+        print(error, file=sys.stderr)
+        return 2
+    return int(failed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,84 @@
+"""The policies that are compared: a sampler, and who decides how long its trials train."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from benchmarks.search_quality.problems import Parameters
+from benchmarks.search_quality.samplers import Random, Sampler, Tpe
+from benchmarks.search_quality.simulator import Job, Policy, Task
+from benchmarks.search_quality.stock import Stock
+from sweeps.pruners.asha import Asha
+from sweeps.pruners.base import Rule
+from sweeps.pruners.hyperband import Hyperband
+from sweeps.pruners.median import Median
+from sweeps.stats.goal import Goal
+
+GOAL: Goal = "maximize"
+ETA_STOP = 3
+
+
+class Stopping(Policy):
+    """Trains trials one after another, each until the rule stops it; without a rule to the end."""
+
+    def __init__(self, task: Task, sampler: Sampler, rule: Rule | None) -> None:
+        self._task, self._sampler, self._rule = task, sampler, rule
+        self._curves: dict[int, dict[int, float]] = {}
+
+    def next(self, now: float) -> Job | None:
+        """Start a trial."""
+        trial = len(self._curves)
+        parameters = self._sampler.ask(trial)
+        if parameters is None:
+            return None
+        self._curves[trial] = {}
+        return Job(trial, parameters, self._task.epochs)
+
+    def moved(self, trial: int, parameters: Parameters) -> None:
+        """Tell the sampler."""
+        self._sampler.moved(trial, parameters)
+
+    def told(self, trial: int, epoch: int, value: float) -> bool:
+        """Ask the rule."""
+        self._curves[trial][epoch] = value
+        self._sampler.told(trial, epoch, value)
+        if self._rule is None or epoch == self._task.epochs:
+            return True
+        return not self._rule.stops(trial, {number: curve for number, curve in self._curves.items() if curve})
+
+    def left(self, trial: int) -> None:
+        """Tell the sampler."""
+        self._sampler.left(trial, complete=self._task.epochs in self._curves[trial])
+
+
+def _stopping(sampler: Callable[[Task], Sampler], rule: Callable[[int], Rule] | None) -> Callable[[Task], Policy]:
+    return lambda task: Stopping(task, sampler(task), rule(task.epochs) if rule else None)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A policy of the comparison.
+
+    Attributes:
+        make: Returns a policy for one search.
+        anytime: Whether the budget changes nothing before it is spent, so that one search tells of all smaller budgets.
+    """
+
+    make: Callable[[Task], Policy]
+    anytime: bool = True
+
+
+STOCK = "Ray Tune: OptunaSearch, ASHAScheduler"
+FORMER = "sweep before: TPE, asha (stop)"
+RANDOM = "random, asha (stop)"
+
+POLICIES: Mapping[str, Entry] = {
+    STOCK: Entry(Stock),
+    FORMER: Entry(_stopping(Tpe, lambda epochs: Asha(1, epochs, ETA_STOP, GOAL))),
+    RANDOM: Entry(_stopping(Random, lambda epochs: Asha(1, epochs, ETA_STOP, GOAL))),
+    "random, hyperband (stop)": Entry(_stopping(Random, lambda epochs: Hyperband(1, epochs, ETA_STOP, GOAL))),
+    "random, median (stop)": Entry(_stopping(Random, lambda epochs: Median(1, 5, GOAL))),
+    "random, all trained fully": Entry(_stopping(Random, None)),
+    "TPE, all trained fully": Entry(_stopping(Tpe, None)),
+}
