@@ -23,7 +23,7 @@ _NAMES = {"val": "validation", "train": "training"}
 # What each status means, for tables.
 MEANING: dict[Status, str] = {
     Status.COMPLETE: "trained to the end",
-    Status.PRUNED: "stopped by early termination",
+    Status.PRUNED: "not trained to the end: early termination stopped it or did not promote it",
     Status.DIVERGED: "NaN or infinity in the metrics",
     Status.OUT_OF_MEMORY: "did not fit the device",
     Status.REJECTED: "over a constraint or not buildable; never trained",

@@ -171,8 +171,8 @@ class StudyResults:
         return write_report(self.records, Path(reports_dir).expanduser())
 
     def counts(self) -> Mapping[str, int]:
-        """Return how many trials of the search have each status."""
-        return {status.value: number for status, number in self.records.counts().items() if number}
+        """Return how many trials of the search are in each state. Paused trials are not among the running ones."""
+        return {state: number for state, number in self.records.states().items() if number}
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{number} {status}" for status, number in self.counts().items()) or "no trials"

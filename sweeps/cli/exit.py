@@ -36,11 +36,14 @@ def carry_out(study: Study, as_json: bool, **options: Any) -> None:
         typer.Exit: The study is not complete; with the exit code.
     """
     from sweeps.api.run import run
+    from sweeps.formatting import count
 
     for warning in study.warnings():
         typer.echo(f"warning: {warning}", err=True)
     outcome = run(study, **options)
     if outcome.signal:  # which `main` prints
+        if paused := outcome.results.records.paused:
+            typer.echo(f"{count(paused, 'paused trial')} will go on when you run it again", err=True)
         raise typer.Exit(RESUMABLE)
     if as_json:
         content = summary(outcome.results.records)
@@ -80,7 +83,7 @@ def summary(results: Results) -> dict[str, Any]:
         "metric": results.study.metric.name,
         "run_cap": results.study.run_cap,
         "counted": results.counted,
-        "counts": {status.value: n for status, n in results.counts().items()},
+        "counts": results.states(),
         "best": plain(ranked[0]) if ranked else None,
         "stages": {name: len(stage.trials) for name, stage in results.stages.items()},
         "ended": ending.plain() if ending is not None else None,

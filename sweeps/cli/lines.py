@@ -24,8 +24,8 @@ def best_line(results: Results) -> str:
 
 
 def tally(results: Results) -> str:
-    """Return the number of search trials with each status: "3 complete, 2 pruned"."""
-    counts = [f"{n} {_name(status)}" for status, n in results.counts().items() if n]
+    """Return the number of search trials in each state: "2 paused, 3 complete, 2 pruned"."""
+    counts = [f"{n} {_name(state)}" for state, n in results.states().items() if n]
     return ", ".join(counts) or "no trial yet"
 
 
@@ -45,9 +45,9 @@ def stage_lines(results: Results) -> list[str]:
     return lines
 
 
-def _name(status: Status) -> str:
-    """Return the name of a status; whether a driver runs the trial at present is not known here."""
-    return "unfinished" if status is Status.RUNNING else status_name(status)
+def _name(state: str) -> str:
+    """Return the name of a state; whether a driver runs the trial at present is not known here."""
+    return "unfinished" if state == Status.RUNNING else status_name(state)
 
 
 def state(results: Results) -> str:

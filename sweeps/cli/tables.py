@@ -77,7 +77,7 @@ def trial_table(trial: Trial, words: MetricFormat, settings: Mapping[str, Any]) 
     made.show_header = False
     facts = {
         **({"arm": _arm(trial)} if trial.variant else {}),
-        "status": status_name(trial.status) + (f" ({trial.reason})" if trial.reason else ""),
+        "status": status_name(trial.state) + (f" ({trial.reason})" if trial.reason else ""),
         measured.label: measured.show(trial.value),
         "epochs": str(trial.epochs),
         **{name: _integer(number) for name, number in trial.cost.items()},

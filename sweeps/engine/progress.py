@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from sweeps.storage.results import Results
 from sweeps.study.resources import device_share
 from sweeps.study.sections import Seeds
 from sweeps.study.study import Study
-from sweeps.trial.trial import Status, Trial
+from sweeps.trial.trial import PAUSED, STATES, Status, Trial
 
 SHOWN_RUNNING = 8
 STARTING = ""
@@ -80,10 +81,11 @@ class Progress:
         self._ended: dict[tuple[str, int], Trial] = {(trial.stage, trial.number): trial for trial in previous_trials}
         self._lost_before = {(trial.stage, trial.number) for trial in previous_trials if trial.status.lost}
         self._running: dict[tuple[str, int], Running] = {}
-        self._paused: dict[tuple[str, int], int] = {}
+        self._paused = {(trial.stage, trial.number): trial.epochs for trial in previous_trials if trial.paused}
+        self._rungs = {(trial.stage, epoch) for trial in previous_trials for epoch in _pauses(trial)}
         self._preparing = "starting"
         self._began = time.monotonic()
-        self._stage_began, self._counted_before = self._began, 0
+        self._stage_began, self._done_before = self._began, 0
         # Last, since it draws the first view at once, from all of the above.
         self._live = Live(console=self._console, get_renderable=self._view, transient=True, refresh_per_second=4)
         self._notebook = NotebookDisplay(self._view) if self._console.is_jupyter and not quiet else None
@@ -126,7 +128,7 @@ class Progress:
         if begins and self._stage_title(stage) != self._stage_title(self._stage):
             self._line(f"{self._stage_title(stage)}: {count(total, 'run')}{self._growth(stage)}")
         self._stage, self._totals[stage] = stage, total
-        self._stage_began, self._counted_before = time.monotonic(), self._counted(stage)
+        self._stage_began, self._done_before = time.monotonic(), self._done(stage)
 
     def on_start(self, stage: str, number: int, label: str, resumed_at: int) -> None:
         """Show that a trial starts, or continues after epoch `resumed_at` if that is not 0."""
@@ -144,10 +146,12 @@ class Progress:
             self._notebook.update()
 
     def on_pause(self, stage: str, number: int, epoch: int) -> None:
-        """Show that a trial waits for the others after an epoch."""
-        self._running.pop((stage, number), None)
+        """Show that a trial pauses after an epoch: it waits until it has earned to go on."""
+        run = self._running.pop((stage, number), None)
         self._paused[stage, number] = epoch
-        self._line(f"{self._trial_title(stage, number)} waits after epoch {epoch} for the others")
+        self._rungs.add((stage, epoch))
+        value = f": {self._value(run.value)}" if run is not None and run.value is not None else ""
+        self._line(f"{self._trial_title(stage, number)} pauses after epoch {epoch}{value}")
 
     def on_end(self, trial: Trial) -> None:
         """Show the end of a trial; it may have been rejected before it started."""
@@ -185,7 +189,7 @@ class Progress:
     # (`list(...)`), without which iterating could fail.
 
     def _view(self) -> RenderableType:
-        rows = [self._title(), self._bar(), Text(self._tally(), style="dim"), self._best()]
+        rows = [self._title(), self._bar(), Text(self._tally(), style="dim"), *self._ladder(), self._best()]
         return Group(*rows, self._running_table(), Text(self._time(), style="dim"))
 
     def _title(self) -> Text:
@@ -194,11 +198,12 @@ class Progress:
         return Text(self._study.name, style="bold").append(visible(f"  {title} · {self._study.question}"), style="dim")
 
     def _bar(self) -> RenderableType:
-        counted, total = self._counted(self._stage), self._totals.get(self._stage, 0)
+        done, total = self._done(self._stage), self._totals.get(self._stage, 0)
         noun = "trial" if self._stage in (SEARCH, STARTING) else "run"
-        bar = ProgressBar(total=max(1, total), completed=counted, width=40)
+        bar = ProgressBar(total=max(1, total), completed=done, width=40)
         grid = Table.grid(padding=(0, 1))
-        grid.add_row(bar, Text(f"{counted}/{count(total, noun)}{self._growth(self._stage)}"))
+        begun = " begun" if self._pauses(self._stage) else ""
+        grid.add_row(bar, Text(f"{done}/{count(total, noun)}{begun}{self._growth(self._stage)}"))
         return grid
 
     def _growth(self, stage: str) -> str:
@@ -207,12 +212,27 @@ class Progress:
         return f" so far, {rule.min} to {rule.max} seeds for each arm" if isinstance(rule, Seeds) else ""
 
     def _tally(self) -> str:
-        """How many runs of the stage have which status."""
-        statuses = [trial.status for trial in list(self._ended.values()) if trial.stage == self._stage]
-        counts = {status: statuses.count(status) for status in Status}
-        counts[Status.RUNNING] = len(self._running)
-        parts = [f"{n} {status_name(status)}" for status, n in counts.items() if n]
-        return " · ".join([*parts, f"{len(self._paused)} waiting"] if self._paused else parts)
+        """How many runs of the stage are in which state."""
+        ended = Counter(trial.status.value for trial in list(self._ended.values()) if trial.stage == self._stage)
+        paused = sum(stage == self._stage for stage, _ in list(self._paused))
+        counts = {**ended, Status.RUNNING.value: len(self._running), PAUSED: paused}
+        return " · ".join(f"{counts[state]} {status_name(state)}" for state in STATES if counts.get(state))
+
+    def _ladder(self) -> list[Text]:
+        """How many trials have reached each epoch at which trials of the stage pause, and how many the end.
+
+        A line "epoch 1: 12 · 2: 6 · 4: 3 · to the end: 2"; none where no trial pauses.
+        """
+        rungs = self._pauses(self._stage)
+        if not rungs:
+            return []
+        ended = [trial for trial in list(self._ended.values()) if trial.stage == self._stage and trial.ended]
+        epochs = [trial.epochs for trial in ended]
+        epochs += [run.epoch for (stage, _), run in list(self._running.items()) if stage == self._stage]
+        epochs += [epoch for (stage, _), epoch in list(self._paused.items()) if stage == self._stage]
+        reached = [f"{rung}: {sum(epoch >= rung for epoch in epochs)}" for rung in rungs]
+        completed = sum(trial.status is Status.COMPLETE for trial in ended)
+        return [Text(" · ".join([f"epoch {reached[0]}", *reached[1:], f"to the end: {completed}"]), style="dim")]
 
     def _best(self) -> Text:
         complete = [trial for trial in list(self._ended.values()) if trial.stage == SEARCH and trial.value is not None]
@@ -239,12 +259,25 @@ class Progress:
         now = time.monotonic()
         hours = self._share * sum(trial.seconds for trial in list(self._ended.values())) / 3600
         line = f"{duration(now - self._began)} so far · {hours:.3f} device-hours"
-        finished = self._counted(self._stage) - self._counted_before
-        if finished <= 0:
+        done = self._done(self._stage)
+        remaining = max(0, self._totals.get(self._stage, 0) - done)
+        pauses = bool(self._pauses(self._stage))
+        # How long the last promotions take after the last new trial is not known: it depends on who earns them.
+        if done <= self._done_before or (pauses and not remaining):
             return line
-        remaining = max(0, self._totals.get(self._stage, 0) - self._counted(self._stage))
-        estimate = duration((now - self._stage_began) / finished * remaining)
-        return f"{line} · about {estimate} left of this stage"
+        estimate = duration((now - self._stage_began) / (done - self._done_before) * remaining)
+        return f"{line} · about {estimate} {'until its last new trial' if pauses else 'left of this stage'}"
+
+    def _done(self, stage: str) -> int:
+        """The runs of a stage that have ended. Where trials pause, few end before the last one: those that began."""
+        counted = self._counted(stage)
+        if not self._pauses(stage):
+            return counted
+        return counted + sum(name == stage for name, _ in [*list(self._running), *list(self._paused)])
+
+    def _pauses(self, stage: str) -> list[int]:
+        """The epochs at which trials of a stage have paused, in their order."""
+        return sorted(epoch for name, epoch in list(self._rungs) if name == stage)
 
     def _counted(self, stage: str) -> int:
         """The runs of a stage that have ended; of the search those that count towards its `run_cap`.
@@ -259,10 +292,13 @@ class Progress:
 
     def _result(self, trial: Trial) -> str:
         """The metric of a trial with its name."""
+        # Only the stage final evaluates on labelled sets, and its metric is that of the test set.
+        return self._value(trial.value, on_test=bool(trial.metrics))
+
+    def _value(self, value: float | None, *, on_test: bool = False) -> str:
         label = self._metric_format.label
-        if trial.metrics:  # only the stage final evaluates on labelled sets, and its metric is that of the test set
-            label = f"test {label.removeprefix('validation ')}"
-        return f"{label} {self._metric_format.show(trial.value)}"
+        label = f"test {label.removeprefix('validation ')}" if on_test else label
+        return f"{label} {self._metric_format.show(value)}"
 
     def _trial_title(self, stage: str, number: int) -> str:
         return f"trial {number}" if stage == SEARCH else f"{self._stage_title(stage)} {number}"
@@ -270,3 +306,8 @@ class Progress:
     def _stage_title(self, stage: str) -> str:
         """The stage in words: "retune-3f1c…" is "retune", whichever arm is tuned."""
         return stage.partition("-")[0]
+
+
+def _pauses(trial: Trial) -> list[int]:
+    """The epochs at which a trial was to pause that it has reached."""
+    return [each["until"] for each in trial.decisions if not each.get("last") and each["until"] <= trial.epochs]

@@ -76,11 +76,12 @@ def ending_sentences(results: Results) -> list[str]:
     ending = last_ending(results)
     if ending is None or ending.how is How.COMPLETE:
         return []
+    go_on = f"{GO_ON} with {count(results.paused, 'paused trial')}" if results.paused else GO_ON
     ways = {
         How.INCOMPLETE: "Mend the cause, then run the same command again: it runs what failed, with the same seeds.",
-        How.ABORTED: f"Mend the cause, then {GO_ON}.",
-        How.INTERRUPTED: f"{GO_ON.capitalize()}.",
-        How.OUT_OF_BUDGET: f"Raise budget.gpu_hours, then {GO_ON}.",
+        How.ABORTED: f"Mend the cause, then {go_on}.",
+        How.INTERRUPTED: f"{go_on.capitalize()}.",
+        How.OUT_OF_BUDGET: f"Raise budget.gpu_hours, then {go_on}.",
     }
     name = ending.how.value.capitalize()
     where = f" {_place(results, ending.stage)}" if ending.stage and ending.how is not How.INCOMPLETE else ""
@@ -136,7 +137,7 @@ def shortfalls(results: Results, stages: Sequence[str]) -> list[str]:
 
 def _search_shortfall(results: Results, stages: Sequence[str]) -> Iterator[str]:
     if SEARCH in stages and results.trials and not results.ranked():
-        ends = [f"{number:,} {status_name(status)}" for status, number in results.counts().items() if number]
+        ends = [f"{number:,} {status_name(status)}" for status, number in results.states().items() if number]
         yield f"no trial of the search has completed ({listed(ends)})"
 
 
@@ -196,13 +197,21 @@ def _place(results: Results, name: str) -> str:
     """Where a run ended: "in the search after 2 of 40 trials", "before the first run of confirm"."""
     if name == SEARCH:
         trials = count(results.study.most_trials, "trial")
-        return f"in the search after {results.counted:,} of {trials}{_failed(results.counts()[Status.FAILED])}"
+        return f"in the search after {results.counted:,} of {trials}{_beside(results)}"
     runs = [trial for trial in results.everything if trial.stage != SEARCH and stage_of(trial.stage) == name]
     failed = sum(run.status.lost for run in runs)
     ended = sum(run.ended and run.status is not Status.ABANDONED for run in runs) - failed
     if not ended and not failed:
         return f"before the first run of the stage {name}"
     return f"in the stage {name} after {count(ended, 'run')}{_failed(failed)}"
+
+
+def _beside(results: Results) -> str:
+    """The trials of the search that do not count towards `run_cap` yet: " (and 7 paused, 3 that failed)"."""
+    paused, failed = results.paused, results.counts()[Status.FAILED]
+    parts = [f"{paused:,} paused"] if paused else []
+    parts += [f"{failed:,} that failed"] if failed else []
+    return f" (and {', '.join(parts)})" if parts else ""
 
 
 def _failed(number: int) -> str:

@@ -13,9 +13,10 @@ from sweeps.report.duplicates.sentences import duplicate_sentences
 from sweeps.report.sentences import evidence_answer
 from sweeps.report.tables.cost import Cost
 from sweeps.storage.results import Results, StageResults
-from sweeps.trial.trial import Status, Trial
+from sweeps.trial.trial import PAUSED, Status, Trial
 
 TILED = (Status.COMPLETE, Status.PRUNED, Status.DIVERGED, Status.REJECTED, Status.FAILED)
+UNDER_WAY = {Status.RUNNING: "still running", PAUSED: "paused"}
 
 
 @dataclass(frozen=True)
@@ -59,10 +60,10 @@ def tiles(results: Results, cost: Cost) -> tuple[list[Tile], list[Tile]]:
         results: The results of the study.
         cost: The cost of the study.
     """
-    counts = results.counts()
-    others = [status for status in Status if status not in TILED and counts[status]]
+    counts = results.states()
+    others = [state for state in counts if state not in TILED and counts[state]]
     note = "in the search" if results.stages else ""
-    ended = [Tile(status_name(status), f"{counts[status]:,}", note) for status in (*TILED, *others)]
+    ended = [Tile(status_name(state), f"{counts[state]:,}", note) for state in (*TILED, *others)]
     return ended if results.trials or not results.stages else [], _spent(results, cost)
 
 
@@ -73,7 +74,7 @@ def _spent(results: Results, cost: Cost) -> list[Tile]:
     shown.append(Tile(cost.unit, hours(cost.total), per))
     if results.study.early_terminate is not None and results.trials and cost.epochs_saved is not None:
         share = f"{percent(cost.epochs_saved, cost.epochs_full or 0)} of {cost.epochs_full or 0:,}"
-        shown.append(Tile("epochs saved by stopping early", f"{cost.epochs_saved:,}", share))
+        shown.append(Tile("epochs saved by early termination", f"{cost.epochs_saved:,}", share))
     return shown
 
 
@@ -110,8 +111,9 @@ def _cached(cost: Cost) -> list[str]:
 
 def _best(results: Results, best: Trial, words: MetricFormat) -> str:
     among = "the only trial" if results.counted == 1 else count(results.counted, "trial")
-    running = results.counts()[Status.RUNNING]
-    start = f"Best so far ({running} still running) of" if running else "Best of"
+    counts = results.states()
+    going = [f"{counts[state]:,} {words}" for state, words in UNDER_WAY.items() if counts[state]]
+    start = f"Best so far ({', '.join(going)}) of" if going else "Best of"
     if unfinished_search(results):
         among = f"the first {results.counted:,} of {count(results.study.most_trials, 'trial')}"
     extreme = "minimum" if words.goal == "minimize" else "maximum"
@@ -153,8 +155,8 @@ def _against_baseline(best: Trial, baseline: Trial, value: float, words: MetricF
 
 
 def _no_answer(results: Results) -> str:
-    counts = {status: number for status, number in results.counts().items() if number}
+    counts = {state: number for state, number in results.states().items() if number}
     if not counts:
         return "No answer yet: no trial has been started."
-    ends = [f"{number:,} {status_name(status)}" for status, number in counts.items()]
+    ends = [f"{number:,} {status_name(state)}" for state, number in counts.items()]
     return f"No answer yet: none of {count(len(results.trials), 'trial')} has finished ({listed(ends)})."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from sweeps.stats.goal import sign
 from sweeps.study.search.settled import settled
 from sweeps.study.study import Study
 from sweeps.trial.arm import Arm
-from sweeps.trial.trial import Status, Trial
+from sweeps.trial.trial import PAUSED, STATES, Status, Trial
 
 # The key of the provenance with the trials of other studies that were trained on the same data as this study.
 SAME_DATA = "learned_from_same_data"
@@ -181,6 +182,16 @@ class Results:
     def counts(self) -> dict[Status, int]:
         """Return the number of trials of the search for every status, including zeros."""
         return {status: sum(trial.status is status for trial in self.trials) for status in Status}
+
+    def states(self) -> dict[str, int]:
+        """Return the number of trials of the search in every state, including zeros: paused ones are not running."""
+        counts = Counter(trial.state for trial in self.trials)
+        return {state: counts[state] for state in STATES}
+
+    @property
+    def paused(self) -> int:
+        """The number of trials of the search that are paused."""
+        return self.states()[PAUSED]
 
     @property
     def counted(self) -> int:

@@ -58,7 +58,7 @@ def open_results(runs: Path, name: str, *, verified: bool = True) -> Results:
 
 
 def open_snapshot(runs: Path, name: str) -> Results:
-    """Read the results of a study quickly, without the parameters and curves of running trials.
+    """Read the results of a study quickly, without the parameters of running trials.
 
     Raises as `open_results`.
     """

@@ -7,6 +7,7 @@ the state and the value of every trial are read from the database, and compared 
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
@@ -38,7 +39,9 @@ class _Unclear(Exception):
 
 
 def snapshot(folder: Path, study: Study) -> Results | None:
-    """Read the results of the study in `folder`, without the parameters and curves of running trials.
+    """Read the results of the study in `folder`, without the parameters of running trials.
+
+    Of running trials only those have a curve whose decisions are on record, which may be paused.
 
     Returns:
         The results; None if database and records must be read and compared in full.
@@ -92,7 +95,7 @@ def _trial(
         return None
     if state != "RUNNING":  # a driver was killed before it wrote the record, or the record is gone
         raise _Unclear
-    return _running(attributes, number, stage)
+    return _running(database, trial_id, attributes, number, stage)
 
 
 def _marking(database: sqlite3.Connection, study_id: int) -> bool:
@@ -117,10 +120,21 @@ def _ended(record: Path, stage: str, number: int, state: str, value: float | Non
     return trial
 
 
-def _running(attributes: Mapping[str, Any], number: int, stage: str) -> Trial:
-    """Return a running trial with its arm, if it has one."""
+def _running(
+    database: sqlite3.Connection, trial_id: int, attributes: Mapping[str, Any], number: int, stage: str
+) -> Trial:
+    """Return a running trial with its arm, if it has one, or with its decisions and curve, if it has any."""
     arm = {key: attributes[key] for key in ("variant", "replicate", "recipe") if key in attributes}
-    return Trial(number, stage, Status.RUNNING, {}, **arm)
+    decisions = tuple(attributes.get("decisions", ()))
+    curve = _curve(database, trial_id) if decisions else {}
+    return Trial(number, stage, Status.RUNNING, {}, curve=curve, decisions=decisions, **arm)
+
+
+def _curve(database: sqlite3.Connection, trial_id: int) -> dict[int, float]:
+    rows = database.execute(
+        "SELECT step, intermediate_value FROM trial_intermediate_values WHERE trial_id = ? ORDER BY step", (trial_id,)
+    )
+    return {epoch: math.nan if value is None else value for epoch, value in rows}
 
 
 def _decided(database: sqlite3.Connection, folder: Path, stage: str, study_id: int) -> Mapping[str, Any]:

@@ -15,7 +15,7 @@ class Status(StrEnum):
 
     RUNNING = "running"
     COMPLETE = "complete"
-    PRUNED = "pruned"  # stopped by early termination
+    PRUNED = "pruned"  # by early termination: stopped at its rung, or not promoted from it
     DIVERGED = "diverged"  # NaN or infinity in its metrics
     OUT_OF_MEMORY = "out_of_memory"
     REJECTED = "rejected"  # over a constraint or not buildable: never trained
@@ -53,6 +53,8 @@ _OPTUNA_STATES = {
 _IN_EPOCH = re.compile(r" in epoch (\d+)$")  # how `diverged_in` ends
 _ON_TEST = " on the test set"  # how `diverged_on_test` ends
 PAUSED = "paused"  # the state of a trial that waits to be handed out again; its status is RUNNING
+STATES = (Status.RUNNING.value, PAUSED, *(status.value for status in Status if status is not Status.RUNNING))
+"""Every state of a trial (`Trial.state`): the statuses, and `PAUSED` beside running."""
 _COUNTED = frozenset({Status.COMPLETE, Status.PRUNED, Status.DIVERGED, Status.OUT_OF_MEMORY})
 
 

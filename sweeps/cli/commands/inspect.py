@@ -81,7 +81,7 @@ def show(
     # A trial that never started, such as a rejected one, has no recipe file.
     rows, recipe = results.rows(trial, stage), recipe_of(results, trial, stage) or dict(record.parameters)
     if as_json:
-        print_json({**plain(record), "recipe": recipe, "curves": rows})
+        print_json({**plain(record), "state": record.state, "recipe": recipe, "curves": rows})
         return
     out = console()
     out.print(trial_table(record, metric_format(results.study.metric, results.percentages), recipe))

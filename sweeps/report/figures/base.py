@@ -23,7 +23,7 @@ from sweeps.trial.trial import Trial
 Figure: TypeAlias = go.Figure
 
 # The order in which groups of trials are drawn: the last ones lie on top.
-ORDER = ("pruned", "diverged", "out_of_memory", "failed", "running", COMPLETE, UPPER, BASELINE, BEST)
+ORDER = ("pruned", "diverged", "out_of_memory", "failed", "paused", "running", COMPLETE, UPPER, BASELINE, BEST)
 SETTINGS_SHOWN = 12
 
 
@@ -122,7 +122,7 @@ def lines(rows: pd.DataFrame, x: str, y: str, texts: Mapping[int, str]) -> go.Sc
 
 
 def _hover_text(trial: Trial, words: MetricFormat) -> str:
-    parts = [f"trial {trial.number} ({trial.status.value.replace('_', ' ')})"]
+    parts = [f"trial {trial.number} ({status_name(trial.state)})"]
     value = last_value(trial)
     if value is not None:
         parts.append(f"{words.label} {words.show(value)}, epoch {trial.epochs}")

@@ -206,8 +206,8 @@ def timeline(results: Results, groups: Mapping[int, str]) -> pd.DataFrame:
 
 
 def groups(findings: Findings) -> dict[int, str]:
-    """Return the group in which figures show each trial, by number: best, baseline, or its status."""
-    by_number = {trial.number: trial.status.value for trial in findings.results.trials}
+    """Return the group in which figures show each trial, by number: best, baseline, or its state."""
+    by_number = {trial.number: trial.state for trial in findings.results.trials}
     baseline = findings.baseline_trial
     if baseline is not None and baseline.status is Status.COMPLETE:
         by_number[baseline.number] = BASELINE

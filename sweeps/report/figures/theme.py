@@ -50,6 +50,7 @@ MARKS: dict[str, Mark] = {
     "out_of_memory": Mark(ORANGE, "square-open", "dashdot"),
     "failed": Mark(INK, "cross-thin-open", "longdash", 9),
     "running": Mark(SKY, "triangle-right", "solid"),
+    "paused": Mark(SKY, "square-open", "longdashdot"),
     "rejected": Mark(ORANGE, "line-ns-open", "dot", 10),
     BASELINE: Mark(GREEN, "diamond", "dash", 11),
     "best": Mark(VERMILLION, "star", "solid", 14),

@@ -189,10 +189,10 @@ def cost_tables(data: ReportData) -> list[Table]:
         "share": lambda share: percent(share, 100),
         **dict.fromkeys(("trials", "runs", "epochs", "complete"), lambda number: f"{int(number):,}"),
     }
-    by_status = Table("cost", "By how runs ended", cost_table(cost), kinds)
+    by_state = Table("cost", "By how runs ended", cost_table(cost), kinds)
     if not data.results.stages:
-        return [by_status]
-    return [Table("stages", "By stage", stages_table(data.stage_costs, cost), kinds), by_status]
+        return [by_state]
+    return [Table("stages", "By stage", stages_table(data.stage_costs, cost), kinds), by_state]
 
 
 def provenance(findings: Findings) -> Table:

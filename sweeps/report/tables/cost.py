@@ -12,7 +12,7 @@ from sweeps.artifacts.layout import RETUNE
 from sweeps.report.tables.frames import frame_of
 from sweeps.storage.results import Results
 from sweeps.study.resources import device_share
-from sweeps.trial.trial import Status, Trial
+from sweeps.trial.trial import STATES, Status, Trial
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Cost:
     Attributes:
         unit: "GPU-hours" if the trials trained on a GPU, else "CPU-hours".
         total: The hours of all trials.
-        by_status: The trials, epochs and hours of each status that occurs.
+        by_state: The trials, epochs and hours of each state that occurs: a status, or paused.
         epochs: The epochs trained.
         epochs_full: The epochs without early termination; None if the length of a full trial is not known.
         never_trained: The configurations that the constraints rejected.
@@ -34,7 +34,7 @@ class Cost:
 
     unit: str
     total: float
-    by_status: dict[Status, tuple[int, int, float]]
+    by_state: dict[str, tuple[int, int, float]]
     epochs: int
     epochs_full: int | None
     never_trained: int
@@ -50,7 +50,7 @@ class Cost:
     @property
     def per_finished(self) -> float | None:
         """The hours of all trials per completed run; None without one."""
-        finished = self.by_status.get(Status.COMPLETE, (0, 0, 0.0))[0]
+        finished = self.by_state.get(Status.COMPLETE, (0, 0, 0.0))[0]
         return self.total / finished if finished else None
 
 
@@ -75,14 +75,18 @@ def stages_table(by_stage: Mapping[str, Cost], whole: Cost) -> pd.DataFrame:
         whole: The cost of the study.
     """
     rows = [_stage_row(name, cost, whole) for name, cost in (*by_stage.items(), ("all", whole))]
-    saved = ["epochs saved by stopping early", "rejected by the constraints before training", "from the result cache"]
+    saved = [
+        "epochs saved by early termination",
+        "rejected by the constraints before training",
+        "from the result cache",
+    ]
     columns = ["stage", "runs", "complete", "epochs", whole.unit, "share", "per completed run", *saved]
     return frame_of(rows, columns)
 
 
 def cost_table(cost: Cost) -> pd.DataFrame:
-    """Return one row per status that occurs and one for all: trials, epochs, hours and their share in percent."""
-    rows = [(status.value, *sums) for status, sums in cost.by_status.items()]
+    """Return one row per state that occurs and one for all: trials, epochs, hours and their share in percent."""
+    rows = [(state, *sums) for state, sums in cost.by_state.items()]
     rows.append(("all", sum(row[1] for row in rows), cost.epochs, cost.total))
     frame = pd.DataFrame(rows, columns=["status", "trials", "epochs", cost.unit])
     frame["share"] = frame[cost.unit] / cost.total * 100 if cost.total else None
@@ -92,13 +96,13 @@ def cost_table(cost: Cost) -> pd.DataFrame:
 def _cost(results: Results, trials: Sequence[Trial]) -> Cost:
     device = results.environment.get("device", "cpu")
     share = device_share(results.settled_study, device)
-    present = {trial.status for trial in trials}
-    by_status = {status: _sums(trials, status, share) for status in Status if status in present}
+    present = {trial.state for trial in trials}
+    by_state = {state: _sums(trials, state, share) for state in STATES if state in present}
     epochs, length = sum(_trained(trial) for trial in trials), _full_length(results)
     return Cost(
         unit="CPU-hours" if device == "cpu" else "GPU-hours",
-        total=sum(hours for _, _, hours in by_status.values()),
-        by_status=by_status,
+        total=sum(hours for _, _, hours in by_state.values()),
+        by_state=by_state,
         epochs=epochs,
         epochs_full=_epochs_full(trials, epochs, length),
         never_trained=sum(trial.status is Status.REJECTED for trial in trials),
@@ -136,16 +140,16 @@ def _stage(trial: Trial) -> str:
 
 
 def _stage_row(name: str, cost: Cost, whole: Cost) -> tuple[Any, ...]:
-    runs = sum(trials for trials, _, _ in cost.by_status.values())
-    complete = cost.by_status.get(Status.COMPLETE, (0, 0, 0.0))[0]
+    runs = sum(trials for trials, _, _ in cost.by_state.values())
+    complete = cost.by_state.get(Status.COMPLETE, (0, 0, 0.0))[0]
     share = cost.total / whole.total * 100 if whole.total else None
     saved = (cost.epochs_saved or None, cost.never_trained or None, cost.cached or None)
     return (name, runs, complete, cost.epochs, cost.total, share, cost.per_finished, *saved)
 
 
-def _sums(trials: Sequence[Trial], status: Status, share: float) -> tuple[int, int, float]:
-    """The trials of one status, their epochs and their hours."""
-    ended = [trial for trial in trials if trial.status is status]
+def _sums(trials: Sequence[Trial], state: str, share: float) -> tuple[int, int, float]:
+    """The trials in one state, their epochs and their hours."""
+    ended = [trial for trial in trials if trial.state == state]
     # The seconds of a run from the cache were spent in another study.
     hours = sum(trial.seconds for trial in ended if not trial.source) * share / 3600
     return len(ended), sum(_trained(trial) for trial in ended), hours

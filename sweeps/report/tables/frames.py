@@ -194,7 +194,7 @@ def provenance_table(environment: Mapping[str, Any]) -> pd.DataFrame:
 def _row(trial: Trial, keys: list[str], role: str | None) -> list[Any]:
     times = [moment.isoformat(timespec="seconds") if moment else None for moment in (trial.started, trial.finished)]
     return [
-        *(trial.number, trial.status.value, role, last_value(trial)),
+        *(trial.number, trial.state, role, last_value(trial)),
         *(*(trial.cost.get(name) for name in COSTS), trial.epochs, trial.seconds),
         *(setting_cell(trial.parameters.get(key)) for key in keys),
         *(trial.seed, *times, trial.reason or None),

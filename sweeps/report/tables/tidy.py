@@ -65,7 +65,7 @@ def trials_frame(findings: Findings) -> pd.DataFrame:
         The columns are, in this order:
 
         - stage, trial: Together they name the trial, as in the other frames.
-        - status, reason: How it ended, and why if it did not complete.
+        - status, reason: How it ended, and why if it did not complete; "paused" or "running" if it has not.
         - arm, replicate, seed: The arm and its replicate (from 0); empty in the search.
         - value: The metric of a completed trial; empty otherwise. In the stage final it is that of the test set.
         - last_value: The same, or the last metric that another trial recorded, which is after fewer epochs.
@@ -167,7 +167,7 @@ def _typed(
 
 def _facts(trial: Trial) -> tuple[Any, ...]:
     return (
-        *(trial.stage, trial.number, trial.status.value, trial.variant or None, trial.replicate, trial.seed),
+        *(trial.stage, trial.number, trial.state, trial.variant or None, trial.replicate, trial.seed),
         *(trial.value, last_value(trial), trial.epochs, trial.seconds, trial.started, trial.finished),
         *(trial.reason or None, trial.source or None),
     )

@@ -100,3 +100,57 @@ def shown(progress: Progress) -> str:
     with console.capture() as capture:
         console.print(progress._bar())
     return capture.get()
+
+
+def paused(number: int, epoch: int) -> Trial:
+    """A trial that an earlier start left paused after an epoch."""
+    decision = {"order": number, "from": 0, "until": epoch, "why": "new"}
+    return Trial(number, "search", Status.RUNNING, {}, curve={epoch: 50.0}, decisions=(decision,))
+
+
+def test_paused_trials_are_counted_by_themselves_and_once(capfd: pytest.CaptureFixture[str]) -> None:
+    with Progress(toy_study(), None, 4, percentages=["accuracy"]) as progress:
+        progress.on_stage("search", 6)
+        for number in range(3):
+            progress.on_start("search", number, f"lr=0.{number}", 0)
+        for number in range(2):
+            progress.on_epoch("search", number, 1, {"val_accuracy": 50.0})
+            progress.on_pause("search", number, 1)
+        assert progress._tally() == "1 running · 2 paused"
+        progress.on_start("search", 0, "lr=0.0", 1)
+        assert progress._tally() == "2 running · 1 paused"
+        progress.on_end(Trial(1, "search", Status.PRUNED, {}, curve={1: 50.0}))
+        assert progress._tally() == "2 running · 1 pruned"
+    lines = capfd.readouterr().err.splitlines()
+    assert lines[4] == "trial 0 pauses after epoch 1: validation accuracy 50.00 %"
+    assert lines[6] == "trial 0 goes on after epoch 1: lr=0.0"
+
+
+def test_view_shows_how_many_trials_have_reached_each_rung() -> None:
+    previous = Results(toy_study(), (paused(0, 1), paused(1, 2)), {}, Path())
+    progress = Progress(toy_study(), previous, 4, quiet=True)
+    progress.on_stage("search", 6)
+    progress.on_start("search", 2, "", 0)
+    progress.on_end(Trial(3, "search", Status.COMPLETE, {}, 60.0, {4: 60.0}))
+    progress.on_end(Trial(4, "search", Status.REJECTED, {}))
+    assert progress._tally() == "1 running · 2 paused · 1 complete · 1 rejected"
+    assert [line.plain for line in progress._ladder()] == ["epoch 1: 3 · 2: 2 · to the end: 1"]
+    assert "4/6 trials begun" in shown(progress)
+
+
+def test_time_left_is_that_until_the_last_new_trial_where_trials_pause() -> None:
+    progress = Progress(toy_study(), None, 4, quiet=True)
+    progress.on_stage("search", 2)
+    progress.on_start("search", 0, "", 0)
+    progress.on_pause("search", 0, 1)
+    assert progress._time().endswith("until its last new trial")
+    progress.on_start("search", 1, "", 0)
+    assert "about" not in progress._time()
+
+
+def test_without_pauses_there_is_no_ladder() -> None:
+    progress = Progress(toy_study(), None, 4, quiet=True)
+    progress.on_stage("search", 2)
+    progress.on_start("search", 0, "", 0)
+    assert progress._ladder() == []
+    assert "0/2 trials" in shown(progress)

@@ -87,7 +87,7 @@ def test_cost_counts_hours_and_what_pruning_saved(make_results: Make) -> None:
         1,
     )
     assert cost.total == pytest.approx(11 / 60)
-    assert cost.by_status[Status.PRUNED] == (1, 2, pytest.approx(2 / 60))
+    assert cost.by_state[Status.PRUNED] == (1, 2, pytest.approx(2 / 60))
 
 
 def test_a_share_of_a_gpu_costs_that_share(make_results: Make) -> None:
