@@ -7,6 +7,7 @@ from sweeps.pruners.base import Rule
 from sweeps.pruners.hyperband import Hyperband
 from sweeps.pruners.median import Median
 from sweeps.pruners.one_epoch import OneEpoch
+from sweeps.pruners.promotion import Promotion
 from sweeps.stats.goal import Goal
 from sweeps.study.search.early_terminate import EarlyTerminate
 from sweeps.study.study import Study
@@ -21,6 +22,17 @@ def stopping_rule(study: Study, workload: Workload) -> Rule | None:
     epochs = section.max_iter or epochs_of(study, workload)
     assert epochs is not None, "sweeps.validation.checks refuses a study without either"
     return rule_of(section, epochs, study.metric.goal)
+
+
+def promotion_rule(study: Study, workload: Workload) -> Promotion | None:
+    """Return the rule by which paused trials of a study go on; None if its trials do not pause at rungs."""
+    section = study.early_terminate
+    if section is None or not section.promotes:
+        return None
+    last = section.max_iter or epochs_of(study, workload)
+    assert last is not None, "sweeps.validation.checks refuses a study without either"
+    brackets = section.brackets if section.type == "hyperband" else 1
+    return Promotion(_required(section.min_iter), last, _required(section.eta), study.metric.goal, brackets)
 
 
 def epochs_of(study: Study, workload: Workload) -> int | None:

@@ -7,6 +7,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from sweeps.artifacts.checkpoint import EVERY_S
 from sweeps.io.errors import UserError
@@ -85,6 +86,10 @@ class StageScheduler(ABC):
     def _affordable(self) -> bool:
         """Whether the budget admits another run; one that a killed driver left needs only the rest of its time."""
         return self._context.budget.admits(self.stage, self._storage.stage, self._used_by_next())
+
+    def _noted_at_start(self, job: Job) -> dict[str, Any]:
+        """The attributes of a trial that are recorded as it starts, or continues."""
+        return {"drift": self._context.drift} if self._context.drift else {}
 
     def _until(self, job: Job) -> int | None:
         """The epoch after which a run pauses; None if it goes on to its end."""
@@ -235,9 +240,7 @@ class StageScheduler(ABC):
         """Record that a trial starts, or continues; the job with the place where it runs."""
         number = job.number
         self._running[number] = job
-        self._storage.begin(number, job.settings, job.cost, job.seed, job.key)
-        if self._context.drift:
-            self._storage.annotate(number, drift=self._context.drift)
+        self._storage.begin(number, job.settings, job.cost, job.seed, job.key, **self._noted_at_start(job))
         self._curves.setdefault(number, {})
         rows = self._storage.rows(number)
         used = sum(row["device_seconds"] for row in rows)

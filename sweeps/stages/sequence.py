@@ -7,7 +7,7 @@ from typing import Any
 
 from sweeps.artifacts.layout import SEARCH as SEARCH_TRIALS
 from sweeps.designs import Design
-from sweeps.pruners.factory import stopping_rule
+from sweeps.pruners.factory import promotion_rule, stopping_rule
 from sweeps.pruners.one_epoch import OneEpoch
 from sweeps.runners.protocol import Scheduler
 from sweeps.samplers.sampler import Sampler
@@ -20,6 +20,7 @@ from sweeps.stages.context import Context, declare
 from sweeps.stages.final import Final
 from sweeps.stages.incumbent import NotYet, parameters_of
 from sweeps.stages.one_epoch_search import OneEpochSearch
+from sweeps.stages.pausing.promoting import STOPS, PromotingSearch
 from sweeps.stages.repeats import Repeats
 from sweeps.stages.search import Search
 from sweeps.study.stages import ABLATION, CONFIRM, FINAL, SEARCH, RunRequest, Stage
@@ -33,7 +34,10 @@ def parts(context: Context, request: RunRequest, environment: Mapping[str, Any])
         UserError: A part cannot begin.
     """
     if SEARCH in request.stages:
-        yield SEARCH, search(context)
+        searching = search(context)
+        yield SEARCH, searching
+        if isinstance(searching, PromotingSearch) and searching.saves_nothing:
+            yield SEARCH, search(context)  # which stops trials from now on
     if CONFIRM in request.stages:
         yield CONFIRM, Confirm(context)
         if (fresh := fresh_runs_of(context)) is not None:
@@ -59,6 +63,9 @@ def search(context: Context) -> Search:
     untouched = all(trial.status is Status.ABANDONED for trial in storage.trials()) and not storage.waiting()
     if untouched and study.method != "grid" and baseline and study.space.contains(baseline):
         sampler.enqueue(baseline)
+    promotion = promotion_rule(study, context.workload)
+    if promotion is not None and STOPS not in storage.decided()["facts"]:
+        return PromotingSearch(context, SEARCH, storage, sampler, SEARCH_TRIALS, promotion)
     pruner = stopping_rule(study, context.workload)
     if isinstance(pruner, OneEpoch):
         return OneEpochSearch(context, SEARCH, storage, sampler, SEARCH_TRIALS, pruner)

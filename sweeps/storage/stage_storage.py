@@ -125,7 +125,15 @@ class StageStorage(StageReader):
         template = create_trial(state=TrialState.RUNNING, user_attrs=attributes)
         return self._storage.get_trial_number_from_id(self._storage.create_new_trial(self._id, template))
 
-    def begin(self, number: int, settings: Mapping[str, Any], cost: Mapping[str, int], seed: int, key: str) -> None:
+    def begin(
+        self,
+        number: int,
+        settings: Mapping[str, Any],
+        cost: Mapping[str, int],
+        seed: int,
+        key: str,
+        **attributes: Any,
+    ) -> None:
         """Write the recipe of a trial that is about to train.
 
         Args:
@@ -134,13 +142,14 @@ class StageStorage(StageReader):
             cost: The workload's counts.
             seed: The seed of its training.
             key: Its key in the result cache.
+            **attributes: Further user attributes, recorded in the same transaction.
         """
         folder = self.trial_folder(number)
         folder.mkdir(parents=True, exist_ok=True)
         recipe = io.StringIO()
         YAML(typ="safe", pure=True).dump(dict(settings), recipe)
         write_atomic(folder / RECIPE, recipe.getvalue())
-        self.annotate(number, cost=dict(cost), seed=seed, key=key)
+        self.annotate(number, cost=dict(cost), seed=seed, key=key, **attributes)
 
     def record_epoch(self, number: int, epoch: int, metrics: Mapping[str, float], seconds: float) -> None:
         """Record an epoch of a trial. An epoch that has been recorded already is skipped.
@@ -222,6 +231,14 @@ class StageStorage(StageReader):
         else:
             CheckpointFolder(checkpoints).delete()
         return trial
+
+    def keep_newest_checkpoint(self, number: int) -> None:
+        """Delete the checkpoints of a trial except the newest, from which it goes on."""
+        CheckpointFolder(self.trial_folder(number) / CHECKPOINT).keep_newest()
+
+    def delete_checkpoints(self, number: int) -> None:
+        """Delete the checkpoints of a trial that will not go on."""
+        CheckpointFolder(self.trial_folder(number) / CHECKPOINT).delete()
 
     def take_over(self, number: int, source: int) -> None:
         """Give a running trial the training of a failed one: its epochs, at no device time, and its checkpoint.

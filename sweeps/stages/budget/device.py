@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from sweeps.storage.results import Results
@@ -48,7 +49,13 @@ class DeviceBudget:
         return bool(self._limits)
 
     def admits(
-        self, stage: Stage, name: str, used: float = 0.0, needed: float | None = None, reserved: float = 0.0
+        self,
+        stage: Stage,
+        name: str,
+        used: float = 0.0,
+        needed: float | None = None,
+        reserved: float = 0.0,
+        promised: float | None = None,
     ) -> bool:
         """Return whether another run should end within the limit of its stage and within the whole budget.
 
@@ -61,21 +68,29 @@ class DeviceBudget:
             needed: Device-seconds that the run, and each running one of the same name, takes until it makes room; by
                 default those of the longest complete run.
             reserved: Device-seconds that are held back for others.
+            promised: Device-seconds that the running ones of the same name still take; by default until each has taken
+                as long as this one is expected to.
         """
         if not self._limits:
             return True
         per_run = self._expected(name) if needed is None else needed
         expected = max(0.0, per_run - used) + reserved
-        promised = sum(
-            max(0.0, (per_run if key[0] == name else self._expected(key[0])) - spent)
+        ahead = {
+            key: max(0.0, (per_run if key[0] == name else self._expected(key[0])) - spent)
             for key, spent in self._running.items()
-        )
+            if promised is None or key[0] != name
+        }
         names = [each.name for each in STAGES]
         spent_until_here = sum(self._spent.get(earlier, 0.0) for earlier in names[: names.index(stage.name) + 1])
         limit, whole = self._limits.get(stage.name, 0.0), max(self._limits.values())
-        ahead = (promised + expected) * self._share
-        within_stage = spent_until_here * self._share + ahead <= limit
-        return within_stage and sum(self._spent.values()) * self._share + ahead <= whole
+        total = (sum(ahead.values()) + (promised or 0.0) + expected) * self._share
+        within_stage = spent_until_here * self._share + total <= limit
+        return within_stage and sum(self._spent.values()) * self._share + total <= whole
+
+    def holds(self, stage: Stage, seconds: float) -> float:
+        """Return how many runs of so many device-seconds the limit of a stage holds in all; infinity without one."""
+        limit = self._limits.get(stage.name, math.inf)
+        return limit / (seconds * self._share) if seconds * self._share > 0 else math.inf
 
     def is_last(self, stage: str) -> bool:
         """Whether no stage would have anything left once this one has reached its limit."""

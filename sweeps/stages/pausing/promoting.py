@@ -1,0 +1,255 @@
+"""A search whose trials pause at every rung, and go on once they have earned it.
+
+A free worker continues the best paused trial that `Promotion` finds due, else it starts a new one. When no new one will
+come, the trials closest to the end go on until as many have trained to their end as the study needs; the others end.
+
+Each time that a trial is handed out, the decision is recorded with its inputs before anything trains. A running trial
+that has been trained as far as its last decision says waits; any other is trained that far first. So a restarted search
+goes on as an unbroken one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sweeps.artifacts.layout import CHECKPOINT
+from sweeps.pruners.base import Curve
+from sweeps.pruners.factory import epochs_of
+from sweeps.pruners.promotion import Due, Promotion
+from sweeps.runners.protocol import Job, Preemption
+from sweeps.samplers.sampler import Sampler
+from sweeps.stages.context import Context
+from sweeps.stages.pausing.load_price import LoadPrice
+from sweeps.stages.pausing.search import PausingSearch
+from sweeps.storage.stage_storage import StageStorage
+from sweeps.study.stages import Stage
+from sweeps.trial.trial import Status, Trial
+from sweeps.trial.work import BaselineWork
+
+STOPS = "stops_instead_of_pausing"
+"""The fact of a search whose workload saves no checkpoints."""
+NO_CHECKPOINTS = "the workload saves no checkpoints: trials stop instead of pausing"
+
+
+class PromotingSearch(PausingSearch):
+    """The scheduler of a search with `early_terminate: {mode: promote}`.
+
+    Attributes:
+        saves_nothing: Whether a trial has come to its rung without a checkpoint. Then this scheduler ends, and the same
+            search goes on as one whose trials stop.
+    """
+
+    def __init__(
+        self, context: Context, stage: Stage, storage: StageStorage, sampler: Sampler, purpose: str, rule: Promotion
+    ) -> None:
+        super().__init__(context, stage, storage, sampler, purpose)
+        self.saves_nothing = False
+        self._rule = rule
+        self._wanted = max(1, context.study.confirm.top if context.study.confirm is not None else 1)
+        self._unit = BaselineWork.of(context.gate.baseline().cost, epochs_of(context.study, context.workload) or 1)
+        self._chosen: dict[int, dict[str, Any]] = {}  # decisions that are recorded when their trials start
+        self._broken: dict[int, Curve] = {}  # what trials measured that diverged or ran out of memory
+        self._lost: set[int] = set()  # trials that take no place at a rung: a machine lost them, or they were given up
+        self._without_checkpoint: set[int] = set()
+        self._price = LoadPrice()
+        self._made = self._complete = 0
+        for trial in storage.trials():
+            self._made += len(trial.decisions)
+            self._take_in(trial)
+        self._readopt_paused()
+        for number in self._paused:  # a killed driver may have left more than one
+            storage.keep_newest_checkpoint(number)
+        self._delete_checkpoints()
+
+    def pending(self) -> bool:
+        """Whether a run could be started now, or once the running ones have left."""
+        return not self.saves_nothing and super().pending()
+
+    def on_preempted(self, job: Job, preemption: Preemption) -> None:
+        """Pause a run that has reached its rung, or note that it has saved nothing to go on from."""
+        reached = job.number in self._running and self._at_pause(job.number)
+        if reached and not (job.folder / CHECKPOINT).exists():
+            self._stop_instead(job.number)
+        else:
+            super().on_preempted(job, preemption)
+
+    def _at_pause(self, number: int) -> bool:
+        return self._storage.trial(number).paused
+
+    def _until(self, job: Job) -> int | None:
+        last = self._storage.trial(job.number).decisions[-1]
+        return None if last.get("last") else int(last["until"])
+
+    # -- who is next ------------------------------------------------------------------------------------------------
+
+    def _next(self) -> Job | None:
+        """What a killed driver left, who is due, a new trial, or one that is needed at the end, in this order."""
+        self._short_of_budget = False
+        if self.saves_nothing:
+            return None
+        job = self._continued() or self._promoted() or self._newcomer() or self._sent_to_the_end()
+        if job is None and not self._running:
+            self._end_waiting()
+        return job
+
+    def _continued(self) -> Job | None:
+        """A trial that an earlier start left on its way to a rung."""
+        if not self._unfinished:
+            return None
+        number = self._unfinished[0][0]
+        decisions = self._storage.trial(number).decisions
+        until = int(decisions[-1]["until"]) if decisions else self._rule.until(number, 0)
+        if not self._affords(number, until, reserving=False):
+            return None
+        job = self._readopted()
+        return None if job is None else self._seeded(job)
+
+    def _promoted(self) -> Job | None:
+        if self._target_reached:
+            return None
+        due = self._rule.due(self._ranked(), self._paused, self._broken)
+        if due is None:
+            return None
+        until = self._rule.until(due.number, due.rung, self._price.shortest(due.number))
+        return self._handed_out(due, until, "promoted") if self._affords(due.number, until) else None
+
+    def _newcomer(self) -> Job | None:
+        number = self._storage.next_number()
+        if self._full() or not self._affords(number, self._rule.until(number, 0)):
+            return None
+        job = self._proposed()
+        return None if job is None else self._seeded(job)
+
+    def _sent_to_the_end(self) -> Job | None:
+        """The trial closest to the end, if fewer train than are still to reach it. No new one will come any more."""
+        if self._complete + len(self._running) >= self._wanted:
+            return None
+        closest = self._rule.closest(self._ranked(), self._paused, self._broken)
+        if closest is None or not self._affords(closest.number, self._rule.max_iter, reserving=False):
+            return None
+        return self._handed_out(closest, self._rule.max_iter, "to the end")
+
+    def _handed_out(self, due: Due, until: int, why: str) -> Job:
+        job = self._paused.pop(due.number)
+        price = self._price.seconds
+        self._chosen[due.number] = {
+            **self._decision(due.rung, until, why, job.settings, job.cost),
+            "rung": due.facts,
+            **({} if price is None else {"load_s": round(price, 3)}),
+        }
+        return job
+
+    def _end_waiting(self) -> None:
+        """End the trials that wait, for nobody is left to be measured against."""
+        for number in sorted(self._paused):
+            self._end_paused(number, f"paused at epoch {max(self._curves[number])}, not promoted")
+        self.cut = self._short_of_budget
+        self._give_up_when_exhausted()
+
+    # -- the record of decisions --------------------------------------------------------------------------------------
+
+    def _decided_new(self, number: int, chosen: Mapping[str, Any]) -> dict[str, Any]:
+        """The decision to start a new trial, whose configuration was `chosen` so."""
+        feasibility = self._context.gate.assess(self._storage.trial(number).parameters)
+        until = self._rule.until(number, 0)
+        return {**chosen, **self._decision(0, until, "new", feasibility.settings, feasibility.cost)}
+
+    def _decision(
+        self, start: int, until: int, why: str, settings: Mapping[str, Any], cost: Mapping[str, int]
+    ) -> dict[str, Any]:
+        last = until >= self._rule.max_iter
+        epochs = max(0, (self._unit.epochs_of(settings) if last else until) - start)
+        decision = {"order": self._made, "from": start, "until": until, "why": why}
+        self._made += 1
+        return {**decision, **({"last": True} if last else {}), "cost": epochs * self._unit.per_epoch(cost)}
+
+    def _noted_at_start(self, job: Job) -> dict[str, Any]:
+        noted, made = super()._noted_at_start(job), self._storage.trial(job.number).decisions
+        chosen = self._chosen.pop(job.number, None)
+        if chosen is None and not made:
+            chosen = self._decided_new(job.number, {})
+        return noted if chosen is None else {**noted, "decisions": [*made, chosen]}
+
+    # -- what is known ------------------------------------------------------------------------------------------------
+
+    def _ranked(self) -> dict[int, Curve]:
+        """The curves of the trials that take a place at the rungs."""
+        return {n: self._broken.get(n, curve) for n, curve in self._curves.items() if n not in self._lost}
+
+    def _take_in(self, trial: Trial) -> None:
+        self._complete += trial.status is Status.COMPLETE
+        if trial.status in (Status.DIVERGED, Status.OUT_OF_MEMORY):
+            self._broken[trial.number] = trial.measured
+        elif trial.status not in (Status.RUNNING, Status.COMPLETE, Status.PRUNED):
+            self._lost.add(trial.number)
+        if trial.decisions and trial.curve:
+            starts = [int(decision["from"]) for decision in trial.decisions if "from" in decision]
+            self._price.learn(trial.number, self._storage.rows(trial.number), starts)
+
+    def _ended(self, job: Job, trial: Trial) -> None:
+        super()._ended(job, trial)
+        self._take_in(trial)
+        self._delete_checkpoints()
+
+    def _pause(self, number: int) -> None:
+        self._storage.keep_newest_checkpoint(number)
+        super()._pause(number)
+        self._take_in(self._storage.trial(number))
+        self._delete_checkpoints()
+
+    def _delete_checkpoints(self) -> None:
+        """Delete the checkpoints of the paused trials that can never go on.
+
+        While trials are still needed at the end, any may be: those ahead of it could all break.
+        """
+        if self._complete < self._wanted:
+            return
+        newcomers = 0 if self._target_reached or self._exhausted else self._study.most_trials - self._taken()
+        waiting = self._paused.keys() - self._without_checkpoint
+        hopeless = self._rule.hopeless(self._ranked(), waiting, self._broken, self._running, max(0, newcomers))
+        for number in hopeless:
+            self._storage.delete_checkpoints(number)
+        self._without_checkpoint |= hopeless
+
+    def _stop_instead(self, number: int) -> None:
+        """Note that the workload saves no checkpoints; its trials are trained again, and stop at their rungs."""
+        self._released(number)
+        if not self.saves_nothing:
+            self.saves_nothing = True
+            self._storage.set_facts({**self._storage.decided()["facts"], STOPS: NO_CHECKPOINTS})
+            self._context.observer.on_note(f"{self._storage.stage}: {NO_CHECKPOINTS}")
+
+    # -- the budget ---------------------------------------------------------------------------------------------------
+
+    def _affords(self, number: int, until: int, *, reserving: bool = True) -> bool:
+        """Whether the budget admits a trial up to an epoch, beside those that train and, after it, those at the end."""
+        if not self._context.budget.limited:
+            return True
+        pace = self._pace()
+        step = max(0, until - self._epoch(number)) * pace
+        training = sum(max(0, self._goal_of(other) - self._epoch(other)) for other in self._running) * pace
+        return self._admits(0.0, step, self._reserve(number, until, pace) if reserving else 0.0, training)
+
+    def _reserve(self, number: int, until: int, pace: float) -> float:
+        """The device-seconds that trials at the end will still need, once one has been trained up to `until`.
+
+        A budget that holds few full trainings holds back for half as many as it holds, and at least for one.
+        """
+        last = self._rule.max_iter
+        most = max(1, int(self._context.budget.holds(self.stage, last * pace) / 2)) if pace else self._wanted
+        bound = sum(self._goal_of(other) >= last for other in self._running) + (until >= last)
+        missing = max(0, min(self._wanted, most) - self._complete - bound)
+        ahead = {other: self._epoch(other) for other in self._paused}
+        ahead |= {other: self._goal_of(other) for other in self._running}
+        standings = sorted((epoch for epoch in {**ahead, number: until}.values() if epoch < last), reverse=True)
+        standings += [0] * missing
+        return sum(last - epoch for epoch in standings[:missing]) * pace
+
+    def _epoch(self, number: int) -> int:
+        return max(self._curves.get(number, {}), default=0)
+
+    def _goal_of(self, number: int) -> int:
+        """The epoch up to which a running trial was handed out."""
+        decisions = self._storage.trial(number).decisions
+        return int(decisions[-1]["until"]) if decisions else self._rule.max_iter
