@@ -69,7 +69,8 @@ class SurrogateSettings:
         near: The variations of the best trials that a proposal weighs.
         cells: A finite space with at most so many configurations is listed, so that all of it can be tried.
         observations: The largest number of values that the process is fitted to.
-        chain_steps: The Metropolis steps over the hyperparameters of a proposal.
+        chain_steps: The Metropolis steps over the hyperparameters of a proposal; fewer with many observations.
+        samples: How many hyperparameters on the way the predictions are averaged over.
         cost_exponent: The power of a candidate's cost by which its expected improvement is divided.
     """
 
@@ -79,5 +80,6 @@ class SurrogateSettings:
     near: int = 100
     cells: int = 10_000
     observations: int = 300
-    chain_steps: int = 6
+    chain_steps: int = 40
+    samples: int = 4
     cost_exponent: float = 0.0

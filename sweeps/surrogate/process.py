@@ -1,4 +1,4 @@
-"""A Gaussian process over (configuration, progress of training), and the chain over its hyperparameters.
+"""A Gaussian process over (configuration, progress of training).
 
 With M the Matérn-5/2 covariance of two configurations, d the distance of their progress and s = 1 within one trial:
 `a·M + b·M·exp(-d / l) + c·s·exp(-d / l')`, a constant and a trend in progress. So trials of like configurations have
@@ -13,15 +13,13 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import LinAlgError, cholesky, solve_triangular
+from scipy.linalg import cholesky, solve_triangular
 
 from sweeps.surrogate.axes import Floats
 
 LEVEL, TREND = 1.0, 2.0  # the prior variances of the constant and of the slope of the trend
 JITTER = 1e-6
 USUAL_DIMENSIONS = 8  # beyond, length scales are longer, so that no configuration is far from all others
-FIRST_STEP, SMALLEST_STEP, LARGEST_STEP = 0.3, 0.05, 1.0  # of the chain, in standard deviations of the prior
-CHANGED = 0.4  # the share of the hyperparameters that a step of the chain changes
 
 Integers = NDArray[np.int64]
 
@@ -124,13 +122,18 @@ class Posterior:
     def __init__(self, prior: Hyperparameters, values: Floats, data: Data) -> None:
         self._prior, self._data = prior, data
         self.values = values
+        self.noise = prior.noise(values)
         covariance = self._covariance()
-        covariance[np.diag_indices_from(covariance)] += prior.noise(values) + JITTER
+        covariance[np.diag_indices_from(covariance)] += self.noise + JITTER
         self._factor = cholesky(covariance, lower=True, overwrite_a=True, check_finite=False)
         self._residual = solve_triangular(self._factor, data.scores, lower=True, check_finite=False)
         likelihood = -0.5 * self._residual @ self._residual - np.log(np.diag(self._factor)).sum()
         self.log_density = float(likelihood) + prior.log_density(values)
         """The logarithm of the posterior density of the hyperparameters, up to a constant."""
+
+    def given(self, data: Data) -> Posterior:
+        """Return the process with the same hyperparameters conditioned on other data."""
+        return Posterior(self._prior, self.values, data)
 
     def predict(self, columns: Floats, progress: float, trial: Integers | None = None) -> tuple[Floats, Floats]:
         """Return mean and standard deviation of the process, without noise, (m,) each.
@@ -166,43 +169,3 @@ class Posterior:
         covariance += of_trial
         covariance += added
         return covariance
-
-
-@dataclass(frozen=True, eq=False)
-class Chain:
-    """Where a Metropolis chain over the hyperparameters is.
-
-    Attributes:
-        values: The hyperparameters.
-        step: The size of a step, in standard deviations of the prior; it adapts.
-    """
-
-    values: Floats
-    step: float = FIRST_STEP
-
-    def advanced(
-        self, prior: Hyperparameters, data: Data, steps: int, rng: np.random.Generator
-    ) -> tuple[Chain, Posterior]:
-        """Return the chain after some steps, and the posterior with its hyperparameters."""
-        values, step = self.values, self.step
-        current = _posterior(prior, values, data)
-        if current is None:
-            values = prior.centre
-            current = Posterior(prior, values, data)
-        for _ in range(steps):
-            changed = rng.random(len(values)) < CHANGED
-            proposed = values + step * prior.deviation * rng.standard_normal(len(values)) * changed
-            candidate = _posterior(prior, proposed, data)
-            chance = math.log(max(rng.random(), 1e-300))
-            if candidate is not None and chance < candidate.log_density - current.log_density:
-                values, current, step = proposed, candidate, min(LARGEST_STEP, step * 1.1)
-            else:
-                step = max(SMALLEST_STEP, step * 0.97)
-        return Chain(values, step), current
-
-
-def _posterior(prior: Hyperparameters, values: Floats, data: Data) -> Posterior | None:
-    try:
-        return Posterior(prior, values, data)
-    except LinAlgError:
-        return None

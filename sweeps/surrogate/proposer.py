@@ -12,12 +12,13 @@ from sweeps.space.encoding import identity
 from sweeps.space.space import Space
 from sweeps.stats.goal import Goal, sign
 from sweeps.surrogate.axes import Floats
+from sweeps.surrogate.chain import Chain, Mixture
 from sweeps.surrogate.curves import observations, progress_of
 from sweeps.surrogate.features import Features
 from sweeps.surrogate.improvement import log_expected_improvement
 from sweeps.surrogate.observed import By, End, Observed, Proposal, Quantiles, SurrogateSettings
 from sweeps.surrogate.pool import Accepts, Pool
-from sweeps.surrogate.process import Chain, Data, Hyperparameters, Integers, Posterior
+from sweeps.surrogate.process import Data, Hyperparameters, Integers
 from sweeps.surrogate.scores import NormalScores
 from sweeps.trial.seeds import stream
 
@@ -28,8 +29,8 @@ FEWEST_VALUES = 3  # trials with a value before the model is asked
 BEST = 5  # the trials around which candidates are made
 SHOWN = 5  # the candidates that a proposal records
 WEIGHED_BY_COST = 20  # the best candidates of which the cost is asked
-PERIOD_OF_CHAIN = 100  # observations from which on the chain takes fewer steps: it has taken many by then
-STEPS_ALONE = 60  # of a chain without a state
+FULL_CHAIN = 100  # observations beyond which the chain takes fewer steps: it has taken many by then
+STEPS_ALONE = 300  # of a chain without a state
 NORMAL_90 = 1.2815515655446004  # the 90 % quantile of a standard normal
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(9)  # for the mean of a function of a normal value
 
@@ -38,12 +39,11 @@ _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(9)  # for the mean of a fu
 class _Fit:
     """The process fitted to the trials, with the map between its scores and the metric."""
 
-    posterior: Posterior
+    posterior: Mixture
     scores: NormalScores
     data: Data
     rows: Integers  # the trial of each of the data's trials
     chain: Chain
-    noise: float
     better: float
 
     def local(self, trials: int) -> Integers:
@@ -54,13 +54,13 @@ class _Fit:
 
     def quantiles(self, mean: float, deviation: float) -> Quantiles:
         """The quantiles of a value in the metric's units."""
-        spread = NORMAL_90 * float(np.hypot(deviation, np.sqrt(self.noise)))
+        spread = NORMAL_90 * float(np.hypot(deviation, np.sqrt(self.posterior.noise)))
         low, middle, high = sorted(self.better * self.scores.value(np.array([mean - spread, mean, mean + spread])))
         return float(low), float(middle), float(high)
 
     def mean(self, mean: float, deviation: float) -> float:
         """The mean of a value in the metric's units."""
-        values = self.scores.value(mean + float(np.hypot(deviation, np.sqrt(self.noise))) * _NODES)
+        values = self.scores.value(mean + float(np.hypot(deviation, np.sqrt(self.posterior.noise))) * _NODES)
         return float(self.better * (values @ _WEIGHTS) / _WEIGHTS.sum())
 
 
@@ -111,8 +111,8 @@ class Proposer:
         rng = np.random.default_rng(stream(self._seed, "proposal", number))
         tried = {identity(trial.parameters) for trial in trials}
         by = self._turn(trials, number)
-        if by == "model" and (fit := self._fit(trials, self._chain(state), rng)) is not None:
-            state = _plain(fit.chain)
+        if by == "model" and (fit := self._fit(trials, Chain.of(state, self._prior), rng)) is not None:
+            state = fit.chain.state
             proposal = self._weighed(fit, trials, tried, accepts, cost, rng)
             if proposal is not None:
                 return proposal
@@ -128,7 +128,7 @@ class Proposer:
         """
         rng = np.random.default_rng(stream(self._seed, "posterior"))
         steps = None if state is not None else STEPS_ALONE
-        fit = self._fit(trials, self._chain(state), rng, steps)
+        fit = self._fit(trials, Chain.of(state, self._prior), rng, steps)
         if fit is None:
             return []
         columns = self._features.columns(self._features.coordinates([trial.parameters for trial in trials]))
@@ -150,11 +150,6 @@ class Proposer:
         every = self._settings.random_every
         return "random" if every and number % every == every - 1 else "model"
 
-    def _chain(self, state: Mapping[str, Any] | None) -> Chain:
-        if state is None or len(state["values"]) != len(self._prior.centre):
-            return Chain(self._prior.centre)
-        return Chain(np.array(state["values"], dtype=float), float(state["step"]))
-
     def _fit(
         self, trials: Sequence[Observed], chain: Chain, rng: np.random.Generator, steps: int | None = None
     ) -> _Fit | None:
@@ -169,17 +164,16 @@ class Proposer:
         columns = self._features.columns(self._features.coordinates([trials[row].parameters for row in rows]))
         progress = np.array([progress_of(int(one), self._epochs) for one in epoch])
         data = Data(columns, np.searchsorted(rows, trial), progress, scores.scores)
-        if steps is None:
-            steps = max(2, round(self._settings.chain_steps * min(1.0, PERIOD_OF_CHAIN / len(values))))
-        chain, posterior = chain.advanced(self._prior, data, steps, rng)
+        samples = self._settings.samples
+        steps = max(samples, steps or round(self._settings.chain_steps * min(1.0, (FULL_CHAIN / len(values)) ** 1.5)))
+        chain, posterior = chain.advanced(self._prior, data, steps, samples, rng)
         if waiting:
             data = self._believed(trials, waiting, rows, data, posterior)
-            posterior = Posterior(self._prior, chain.values, data)
-        noise = self._prior.noise(chain.values)
-        return _Fit(posterior, scores, data, rows, chain, noise, self._better)
+            posterior = posterior.given(data)
+        return _Fit(posterior, scores, data, rows, chain, self._better)
 
     def _believed(
-        self, trials: Sequence[Observed], waiting: Sequence[int], rows: Integers, data: Data, posterior: Posterior
+        self, trials: Sequence[Observed], waiting: Sequence[int], rows: Integers, data: Data, posterior: Mixture
     ) -> Data:
         """The data with the expected values of the trials in training at the epoch that they train to."""
         for until in sorted({trials[index].until or 0 for index in waiting}):
@@ -221,7 +215,7 @@ class Proposer:
         weighed.sort(key=lambda one: -float(one["score"]))
         best = weighed[0]
         shown = tuple({**one, "predicted": list(one["predicted"])} for one in weighed[:SHOWN])
-        return Proposal(best["parameters"], "model", best["predicted"], best["cost"], shown, _plain(fit.chain))
+        return Proposal(best["parameters"], "model", best["predicted"], best["cost"], shown, fit.chain.state)
 
     def _drawn(
         self, by: By, number: int, tried: Collection[str], accepts: Accepts, rng: np.random.Generator
@@ -249,8 +243,3 @@ def _threshold(data: Data, ends: Floats, deviations: Floats) -> float:
     reached = data.progress >= 1.0
     ended = np.isin(np.arange(len(ends)), data.trial[reached])
     return float(max([*data.scores[reached], *(ends - deviations)[~ended]]))
-
-
-def _plain(chain: Chain) -> dict[str, Any]:
-    """The chain as plain JSON, short enough to be recorded with each decision."""
-    return {"values": [round(float(value), 4) for value in chain.values], "step": round(chain.step, 4)}
