@@ -39,6 +39,7 @@ WORKLOAD_FLOORS = (
 DOORS = {
     "optuna": {
         *("sweeps.evidence.importance_estimators", "sweeps.samplers.sampler", "sweeps.samplers.tpe"),
+        "sweeps.samplers.bayes",
         *("sweeps.space.distributions", "sweeps.storage.database", "sweeps.storage.stage_reader"),
         *("sweeps.storage.stage_storage", "sweeps.storage.study_reader"),
     },

@@ -38,6 +38,11 @@ class ConstraintGate:
         self._toggles = workload.toggles()
         self._feasibility: dict[str, Feasibility] = {}
 
+    @property
+    def workload(self) -> Workload:
+        """The workload that counts the cost."""
+        return self._workload
+
     def assess(self, parameters: Mapping[str, Any]) -> Feasibility:
         """Check the baseline with `parameters`, searched values by dotted key.
 

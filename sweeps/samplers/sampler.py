@@ -1,4 +1,4 @@
-"""Propose configurations: Optuna's samplers behind the constraint gate, without duplicates, restartable.
+"""Propose configurations: a sampler behind the constraint gate, without duplicates, restartable.
 
 The sampler keeps no state of its own between starts: everything it knows is read from the stage's storage. A restarted
 study therefore continues with the proposals that an uninterrupted one would have made.
@@ -10,7 +10,7 @@ import math
 import random
 import warnings
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
@@ -24,10 +24,14 @@ from sweeps.samplers.tpe import Tpe
 from sweeps.space.distributions import distribution
 from sweeps.space.encoding import decode, decode_value, encode, identity
 from sweeps.space.space import Space
+from sweeps.storage.database.ownership import ENQUEUED
 from sweeps.storage.stage_storage import StageStorage
 from sweeps.study.study import Study
 from sweeps.trial.seeds import stream
 from sweeps.trial.trial import Outcome, Status, Trial
+
+if TYPE_CHECKING:
+    from sweeps.samplers.bayes import Bayes
 
 MAX_REFUSED_IN_A_ROW = 1_000
 MAX_GRID_CELLS = 10_000  # up to this size the untried cells of a finite space are listed instead of drawn
@@ -47,7 +51,13 @@ class Sampler:
         storage: The stage's trials, the only source of what has been tried.
         gate: Checks each configuration against the study's constraints.
         on_refused: Called with each trial that was refused before it started.
+
+    Attributes:
+        decide: Returns the decision to start a trial, given its number and how its configuration was chosen: plain data
+            that is recorded in the same transaction as the trial. None: nothing is recorded.
     """
+
+    decide: Callable[[int, Mapping[str, Any]], Mapping[str, Any] | None]
 
     def __init__(
         self, study: Study, storage: StageStorage, gate: ConstraintGate, on_refused: Callable[[Trial], None]
@@ -62,6 +72,9 @@ class Sampler:
         self._tried: set[str] = set()
         self._failures: dict[str, int] = {}
         self._rejections = 0
+        self._blind = False  # whether the surrogate has found nothing that fits, so that draws are random
+        self.decide = self._decision
+        self._bayes = self._surrogate() if study.method == "bayes" else None
         for trial in storage.trials():
             self._remember(trial.parameters, trial.status)
 
@@ -70,9 +83,9 @@ class Sampler:
         """Whether every configuration of a finite space has been proposed."""
         return self._size is not None and len(self._tried) >= self._size
 
-    def enqueue(self, parameters: Mapping[str, Any]) -> None:
-        """Have `parameters` proposed before anything is sampled."""
-        self._storage.enqueue(encode(self._space, parameters))
+    def enqueue(self, parameters: Mapping[str, Any], by: str = ENQUEUED) -> None:
+        """Have `parameters` proposed before anything is sampled; `by` says in the record who has chosen them."""
+        self._storage.enqueue(encode(self._space, parameters), by)
 
     def propose(self) -> Job | None:
         """Return the next configuration that satisfies the constraints and was not tried before; None if none is left.
@@ -83,11 +96,11 @@ class Sampler:
         Raises:
             NothingFits: `MAX_REFUSED_IN_A_ROW` configurations in a row were refused or tried before.
         """
-        repeats = 0
+        repeats, self._blind = 0, False
         for _ in range(MAX_REFUSED_IN_A_ROW):
             if self.exhausted:
                 return None
-            trial = self._ask(stuck=repeats >= REPEATS_ALLOWED)
+            trial = self._ask(stuck=self._blind or repeats >= REPEATS_ALLOWED)
             parameters = decode(self._space, trial.params)
             repeats += identity(parameters) in self._tried
             job = self._checked(trial.number, parameters)
@@ -157,13 +170,30 @@ class Sampler:
         listed = stuck and (self._size or math.inf) <= MAX_GRID_CELLS
         # A driver may have been killed between enqueueing and asking: then a cell is waiting already.
         if (listed or self._study.method == "grid") and not self._storage.waiting():
-            self.enqueue(self._untried_cell())
+            self.enqueue(self._untried_cell(), "grid" if self._study.method == "grid" else "random")
         study.sampler = self._optuna_sampler(self._storage.next_number())
-        # One transaction: a kill leaves either no trial or one with all its parameters.
+        # One transaction: a kill leaves either no trial or one with all its parameters and the decision to start it.
         with self._storage.together():
             trial = self._storage.ask()
             self._suggest(trial)
+            decision = self.decide(trial.number, self._chosen(trial.number))
+            if decision is not None:
+                self._storage.annotate(trial.number, decisions=[dict(decision)])
         return trial
+
+    def _chosen(self, number: int) -> dict[str, Any]:
+        """How the configuration of a trial was chosen, as plain data: `by`, and what the surrogate says of it."""
+        if (by := self._storage.enqueued_by(number)) is not None:
+            return {"by": by}
+        return {"by": self._study.method} if self._bayes is None else self._bayes.chosen()
+
+    def _decision(self, number: int, chosen: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The decision to train a trial to its end. It is recorded where the next proposal depends on it."""
+        if self._bayes is None:
+            return None
+        made = sum(len(trial.decisions) for trial in self._storage.trials())
+        until = self._bayes.epochs_of(self._storage.trial(number).parameters)
+        return {"order": made, "from": 0, "until": until, "last": True, "why": "new", **chosen}
 
     def _refuse_foreign_values(self) -> None:
         """End the trials that another program has enqueued with values outside the space."""
@@ -191,9 +221,14 @@ class Sampler:
         return generator.choice(self._grid.untried(self._tried))
 
     def _optuna_sampler(self, number: int) -> BaseSampler:
+        trials = self._storage.trials()
+        if self._bayes is not None:
+            if not (self._blind or self._storage.anything_waiting()):
+                self._blind = not self._bayes.prepare(trials, number)
+            return self._bayes
         # Seeded by the trial's number: after a restart a fixed seed would draw the same values again (Optuna #3255).
         seed = stream(self._study.seed, "sampler", number) % 2**32
-        if self._study.method not in ("bayes", "tpe"):
+        if self._study.method != "tpe":
             return RandomSampler(seed=seed)
         # Rejected trials have no metric and would use up the random start. Beyond three times its length they teach the
         # sampler, which learns from violations too, more than further random draws do (docs/measurements.md).
@@ -204,12 +239,23 @@ class Sampler:
             warnings.simplefilter("ignore", ExperimentalWarning)
             return Tpe(
                 self._storage.optuna_study.sampler,
+                paused=frozenset(trial.number for trial in trials if trial.paused),
                 seed=seed,
                 n_startup_trials=startup,
                 multivariate=True,
                 constant_liar=True,
                 group=any(dimension.when for dimension in self._space.dimensions),
             )
+
+    def _surrogate(self) -> Bayes:
+        from sweeps.samplers.bayes import Bayes  # here, because it loads scipy, which other methods do without
+
+        return Bayes(self._study, self._gate, self._is_untried)
+
+    def _is_untried(self, parameters: Mapping[str, Any]) -> bool:
+        """Whether a configuration is new. One that has failed comes back last, when no other is left."""
+        cell = identity(parameters)
+        return cell not in self._tried and cell not in self._failures
 
 
 def _outside(space: Space, params: Mapping[str, Any]) -> str:

@@ -24,6 +24,7 @@ from sweeps.stages.pausing.promoting import STOPS, PromotingSearch
 from sweeps.stages.repeats import Repeats
 from sweeps.stages.search import Search
 from sweeps.study.stages import ABLATION, CONFIRM, FINAL, SEARCH, RunRequest, Stage
+from sweeps.trial.arm import BASELINE
 from sweeps.trial.trial import Status
 
 
@@ -62,7 +63,7 @@ def search(context: Context) -> Search:
     baseline = parameters_of(study.space, context.workload, context.gate.baseline().settings)
     untouched = all(trial.status is Status.ABANDONED for trial in storage.trials()) and not storage.waiting()
     if untouched and study.method != "grid" and baseline and study.space.contains(baseline):
-        sampler.enqueue(baseline)
+        sampler.enqueue(baseline, BASELINE)
     promotion = promotion_rule(study, context.workload)
     if promotion is not None and STOPS not in storage.decided()["facts"]:
         return PromotingSearch(context, SEARCH, storage, sampler, SEARCH_TRIALS, promotion)

@@ -92,6 +92,18 @@ class StageReader:
         """Whether there are trials that this engine has enqueued and the sampler has not taken yet."""
         return any(frozen.user_attrs.get(ENQUEUED) for frozen in self._waiting())
 
+    def anything_waiting(self) -> bool:
+        """Whether there are trials that this engine or another program has enqueued."""
+        return bool(self._waiting())
+
+    def enqueued_by(self, number: int) -> str | None:
+        """Return who has chosen the configuration of a trial that was enqueued; None if it was sampled."""
+        frozen = self._frozen(number)
+        if "fixed_params" not in frozen.system_attrs:
+            return None
+        by = frozen.user_attrs.get(ENQUEUED)
+        return by if isinstance(by, str) else ENQUEUED  # earlier versions noted True
+
     def next_number(self) -> int:
         """Return the number of the next trial: how many there are, in any state."""
         return self._storage.count(self._id)

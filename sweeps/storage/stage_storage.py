@@ -93,12 +93,12 @@ class StageStorage(StageReader):
             self.annotate(trial.number, **{STARTED: _now()})
             for frozen in enqueued:
                 if self._storage.is_foreign(self._id, frozen.number):  # another program has just taken it
-                    self.enqueue(frozen.system_attrs["fixed_params"])
+                    self.enqueue(frozen.system_attrs["fixed_params"], frozen.user_attrs[ENQUEUED])
         return trial
 
-    def enqueue(self, params: Mapping[str, Any]) -> None:
-        """Have the next trial start with `params`, as Optuna stores them."""
-        self.optuna_study.enqueue_trial(dict(params), user_attrs={ENQUEUED: True})
+    def enqueue(self, params: Mapping[str, Any], by: str = ENQUEUED) -> None:
+        """Have the next trial start with `params`, as Optuna stores them; `by` says who has chosen them."""
+        self.optuna_study.enqueue_trial(dict(params), user_attrs={ENQUEUED: by})
 
     def enqueued_elsewhere(self) -> list[tuple[int, dict[str, Any]]]:
         """Return the numbers and the parameters of the waiting trials that another program has enqueued."""
@@ -193,7 +193,7 @@ class StageStorage(StageReader):
         enqueued = frozen.system_attrs.get("fixed_params") or (frozen.params if again else None)
         trial = self.finish(number, Outcome(Status.ABANDONED, reason), seconds=round(self.device_seconds(number), 4))
         if enqueued:
-            self.enqueue(enqueued)
+            self.enqueue(enqueued, self.enqueued_by(number) or ENQUEUED)
         return trial
 
     def annotate(self, number: int, **attributes: Any) -> None:

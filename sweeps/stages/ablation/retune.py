@@ -17,9 +17,10 @@ from sweeps.stages.incumbent import parameters_of
 from sweeps.stages.search import Search
 from sweeps.storage.results import Results
 from sweeps.study.parameters import Parameter
+from sweeps.study.search.settled import search_rules
 from sweeps.study.stages import ABLATION
 from sweeps.study.study import Study
-from sweeps.trial.arm import RETUNED, Arm, digest
+from sweeps.trial.arm import BASELINE, RETUNED, Arm, digest
 from sweeps.trial.trial import Status
 
 
@@ -146,7 +147,7 @@ def tuning_study(context: Context, arm: Arm) -> Study | None:
         "baseline": dict(arm.settings),
         "parameters": parameters,
         "toggles": (),
-        "method": "bayes",
+        "method": search_rules(context.storage.environment())["bayes"],
         "metric": study.metric.model_copy(update={"target": None}),  # every arm is tuned for as long
         "run_cap": section.trials,
         "early_terminate": None,
@@ -175,7 +176,7 @@ def _search(context: Context, study: Study) -> Search:
     current = parameters_of(study.space, context.workload, gate.baseline().settings)
     untouched = not storage.trials() and not storage.waiting()
     if current and untouched and study.space.contains(current):
-        sampler.enqueue(current)  # an arm is never tuned to something worse than what it had
+        sampler.enqueue(current, BASELINE)  # an arm is never tuned to something worse than what it had
     return Search(replace(context, study=study, gate=gate), ABLATION, storage, sampler, purpose="retune")
 
 

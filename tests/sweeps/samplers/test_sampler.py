@@ -45,9 +45,7 @@ class Bench:
 
 
 def test_over_budget_is_rejected_with_its_violation_before_it_is_proposed(tmp_path: Path) -> None:
-    study = toy_study(
-        method="bayes", constraints=["parameters <= 500"], parameters={"net.width": {"min": 2, "max": 64}}
-    )
+    study = toy_study(method="tpe", constraints=["parameters <= 500"], parameters={"net.width": {"min": 2, "max": 64}})
     bench = Bench(tmp_path, study)
     proposals = list(bench.proposals(12))
     assert all(proposal.cost["parameters"] <= 500 for proposal in proposals)
@@ -63,7 +61,7 @@ def test_over_budget_is_rejected_with_its_violation_before_it_is_proposed(tmp_pa
 
 def test_rejections_become_fewer_because_the_sampler_learns(tmp_path: Path) -> None:
     study = toy_study(
-        method="bayes", run_cap=40, constraints=["parameters <= 500"], parameters={"net.width": {"min": 2, "max": 512},
+        method="tpe", run_cap=40, constraints=["parameters <= 500"], parameters={"net.width": {"min": 2, "max": 512},
         "lr": {"min": 0.01, "max": 1.0}},
     )  # fmt: skip
     bench = Bench(tmp_path, study)
@@ -79,7 +77,7 @@ def test_unbuildable_configuration_is_rejected_with_the_reason(tmp_path: Path) -
     assert bench.refused[0].reason == "cannot be built: a layer of 2048 units does not fit"
 
 
-@pytest.mark.parametrize("method", ["grid", "random", "bayes"])
+@pytest.mark.parametrize("method", ["grid", "random", "tpe", "bayes"])
 def test_finite_space_is_tried_whole_and_nothing_twice(tmp_path: Path, method: str) -> None:
     study = toy_study(
         method=method,
