@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from benchmarks.search_quality.problems import Parameters
+from benchmarks.search_quality.promoting import Promoting, Surrogate
 from benchmarks.search_quality.samplers import Random, Sampler, Tpe
 from benchmarks.search_quality.simulator import Job, Policy, Task
 from benchmarks.search_quality.stock import Stock
@@ -13,10 +14,11 @@ from sweeps.pruners.asha import Asha
 from sweeps.pruners.base import Rule
 from sweeps.pruners.hyperband import Hyperband
 from sweeps.pruners.median import Median
+from sweeps.pruners.promotion import Promotion
 from sweeps.stats.goal import Goal
 
 GOAL: Goal = "maximize"
-ETA_STOP = 3
+ETA_STOP, ETA_PROMOTE = 3, 2
 
 
 class Stopping(Policy):
@@ -56,6 +58,10 @@ def _stopping(sampler: Callable[[Task], Sampler], rule: Callable[[int], Rule] | 
     return lambda task: Stopping(task, sampler(task), rule(task.epochs) if rule else None)
 
 
+def _promoting(sampler: Callable[[Task], Sampler], eta: int = ETA_PROMOTE) -> Callable[[Task], Policy]:
+    return lambda task: Promoting(task, sampler(task), Promotion(1, task.epochs, eta, GOAL))
+
+
 @dataclass(frozen=True)
 class Entry:
     """A policy of the comparison.
@@ -69,13 +75,17 @@ class Entry:
     anytime: bool = True
 
 
+OURS = "sweep: bayes, asha (promote)"
 STOCK = "Ray Tune: OptunaSearch, ASHAScheduler"
 FORMER = "sweep before: TPE, asha (stop)"
 RANDOM = "random, asha (stop)"
 
 POLICIES: Mapping[str, Entry] = {
+    OURS: Entry(_promoting(Surrogate)),
     STOCK: Entry(Stock),
     FORMER: Entry(_stopping(Tpe, lambda epochs: Asha(1, epochs, ETA_STOP, GOAL))),
+    "TPE, asha (promote)": Entry(_promoting(Tpe)),
+    "random, asha (promote)": Entry(_promoting(Random)),
     RANDOM: Entry(_stopping(Random, lambda epochs: Asha(1, epochs, ETA_STOP, GOAL))),
     "random, hyperband (stop)": Entry(_stopping(Random, lambda epochs: Hyperband(1, epochs, ETA_STOP, GOAL))),
     "random, median (stop)": Entry(_stopping(Random, lambda epochs: Median(1, 5, GOAL))),

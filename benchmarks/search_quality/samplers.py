@@ -23,6 +23,9 @@ class Sampler(Protocol):
     def ask(self, trial: int) -> Parameters | None:
         """Return the configuration of a new trial; None if every one was proposed."""
 
+    def sent(self, trial: int, until: int) -> None:
+        """Take note that a trial trains up to an epoch. Called only by policies whose trials come back."""
+
     def moved(self, trial: int, parameters: Parameters) -> None:
         """Take note that a new trial trains this configuration instead."""
 
@@ -70,6 +73,9 @@ class Random:
         """Draw a configuration."""
         return None if self._untried.exhausted else self._untried.draw()
 
+    def sent(self, trial: int, until: int) -> None:
+        """Ignore the start."""
+
     def moved(self, trial: int, parameters: Parameters) -> None:
         """Ignore the move."""
 
@@ -115,6 +121,9 @@ class Tpe:
     def _take(self, trial: int, asked: optuna.Trial) -> Parameters:
         self._trials[trial], self._curves[trial] = asked, {}
         return asked.params
+
+    def sent(self, trial: int, until: int) -> None:
+        """Ignore the start: Optuna believes that the trial has ended."""
 
     def moved(self, trial: int, parameters: Parameters) -> None:
         """Have Optuna believe that it proposed this."""
