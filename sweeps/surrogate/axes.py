@@ -82,19 +82,19 @@ class Axis:
             return self._nearest(places[:, None])
         return np.floor(places * len(self.levels))
 
-    def vary(self, coordinates: Floats, deviation: Floats, rng: np.random.Generator) -> Floats:
+    def vary(self, coordinates: Floats, deviation: float, rng: np.random.Generator) -> Floats:
         """Return the coordinates of values near others; a NaN becomes a random value.
 
         Args:
             coordinates: The n coordinates.
-            deviation: The standard deviation of the change in the columns, of each coordinate.
+            deviation: The standard deviation of the change in the columns.
             rng: The source of the changes.
         """
         fresh = self.spread(rng.random(len(coordinates)))
         noise = rng.standard_normal((len(coordinates), self.width))
         if not self.ordered:
             return np.where((np.abs(noise[:, 0]) < _REDRAWN_BELOW) | np.isnan(coordinates), fresh, coordinates)
-        moved = _reflected(self.columns(coordinates) + deviation[:, None] * noise)
+        moved = _reflected(self.columns(coordinates) + deviation * noise)
         return np.where(np.isnan(coordinates), fresh, self._nearest(moved) if self.levels else moved[:, 0])
 
     @cached_property

@@ -13,8 +13,7 @@ from sweeps.space.encoding import identity
 from sweeps.space.space import Space
 from sweeps.surrogate.axes import Axis, Floats, axis_of
 
-STEPS = (0.02, 0.3)
-"""The smallest and the largest standard deviation of a variation, in columns; log-uniform between."""
+NEAR = 0.1  # the standard deviation of a variation, in columns
 
 
 class Features:
@@ -68,9 +67,7 @@ class Features:
 
     def vary(self, coordinates: Floats, rng: np.random.Generator) -> Floats:
         """Return the coordinates of a configuration near each of the given ones."""
-        low, high = (math.log(step) for step in STEPS)
-        deviation = np.exp(rng.uniform(low, high, len(coordinates)))
-        rows = [axis.vary(coordinates[:, place], deviation, rng) for place, axis in enumerate(self.axes)]
+        rows = [axis.vary(coordinates[:, place], NEAR, rng) for place, axis in enumerate(self.axes)]
         return self._existing(np.stack(rows, axis=1) if rows else coordinates)
 
     def configuration(self, coordinates: Floats) -> dict[str, Any]:
