@@ -20,15 +20,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.common import write_result
+from benchmarks.search_quality.comparison import Comparison, summary
 from benchmarks.search_quality.lcbench import read_lcbench
-from benchmarks.search_quality.policies import FORMER, POLICIES, RANDOM, STOCK
+from benchmarks.search_quality.policies import FORMER, OURS, POLICIES, RANDOM, STOCK
 from benchmarks.search_quality.problems import Problem
-from benchmarks.search_quality.report import summary, text
+from benchmarks.search_quality.report import text
 from benchmarks.search_quality.searches import BUDGETS, Plan, Records, run_all, searches
 from benchmarks.search_quality.tables import OWN, BadTable, read_csv, read_tables
 
-PLANS = [Plan(name, 1, 30 if name == STOCK else 10) for name in POLICIES] + [Plan(STOCK, 8, 30)]
-SHORT = [Plan(name, 1, 1) for name in (RANDOM, FORMER)]
+PLANS = [
+    *(Plan(name, workers, 30) for name in (OURS, STOCK) for workers in (1, 8)),
+    *(Plan(name, 1, 10) for name in POLICIES if name not in (OURS, STOCK)),
+]
+SHORT = [Plan(name, 1, 1) for name in (OURS, RANDOM, FORMER)]
 OUT = Path("runs") / "search_quality"
 
 
@@ -69,8 +73,8 @@ def short() -> int:
         records = Records(Path(folder) / "searches.jsonl")
         planned = searches([problem], SHORT, BUDGETS[:1])
         failed = run_all([problem], planned, records)
-        result = summary([problem], planned, records.finished(), BUDGETS[:1])
-    write_result(result, text(result), None)
+        comparison = Comparison([problem], planned, records.finished(), BUDGETS[:1])
+    print(text(comparison, summary(comparison)))
     return failed
 
 
@@ -89,8 +93,9 @@ def compare(chosen: argparse.Namespace) -> int:
     planned = searches(problems, plans)
     records = Records(chosen.out.with_suffix(".jsonl"))
     failed = run_all(problems, planned, records, chosen.part)
-    result = summary(problems, planned, records.finished(), BUDGETS)
-    write_result(result, text(result), chosen.out)
+    comparison = Comparison(problems, planned, records.finished(), BUDGETS)
+    result = summary(comparison)
+    write_result(result, text(comparison, result), chosen.out)
     return failed
 
 

@@ -9,7 +9,6 @@ import pytest
 
 from benchmarks.search_quality.policies import FORMER, POLICIES, RANDOM, STOCK
 from benchmarks.search_quality.searches import MOMENTS, Plan, Records, run, run_all, searches
-from benchmarks.search_quality.statistics import interval
 from benchmarks.search_quality.tables import OWN, read_csv
 
 DIGITS = read_csv(OWN / "digits.csv.gz")
@@ -76,8 +75,3 @@ def test_failed_search_is_named_and_costs_no_other(
     assert run_all([DIGITS], planned, records) == 1
     assert set(records.finished()) == {planned[1]}
     assert "RuntimeError: no such rival" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(("n", "places"), [(20, (5, 14)), (6, (0, 5)), (2, (0, 1))])
-def test_interval_of_the_median_is_between_order_statistics(n: int, places: tuple[int, int]) -> None:
-    assert interval([float(n - place) for place in range(n)]) == (1.0 + places[0], 1.0 + places[1])
