@@ -70,6 +70,14 @@ class Figures:
         """Return when each trial ran."""
         return self.draw("timeline")
 
+    def ladder(self) -> Figure:
+        """Return the epochs that each trial trained, decision by decision: where it paused and when it went on."""
+        return self.draw("ladder")
+
+    def predictions(self) -> Figure:
+        """Return the ends that the surrogate predicted against those that were reached."""
+        return self.draw("predictions")
+
     def mean_learning_curves(self) -> Figure:
         """Return the learning curves of the arms, averaged over their seeds."""
         return self.draw("mean_learning_curves")

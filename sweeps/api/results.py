@@ -89,6 +89,19 @@ class StudyResults:
         return curves_frame(self.findings)
 
     @cached_property
+    def decisions(self) -> pd.DataFrame:
+        """One row per decision of the search, in their order. `decisions.frames.decisions_frame` lists the columns."""
+        from sweeps.report.decisions.frames import decisions_frame
+
+        return decisions_frame(self.findings)
+
+    def explain(self) -> list[str]:
+        """Return how the search decided: what started its trials, which went on, and whether predictions held."""
+        from sweeps.evidence.search import history_sentences, none_recorded
+
+        return history_sentences(self.findings.search_history) or [none_recorded(self.records.settled_study)]
+
+    @cached_property
     def ablation(self) -> pd.DataFrame:
         """One row per arm or effect: estimate, 95 % interval, p, Holm-adjusted p, verdict. Empty before the stage."""
         from sweeps.report.tables.tidy import ablation_frame

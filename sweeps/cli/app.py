@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from sweeps.cli.commands import archive, author, inspect, machine, models, run, tune
+from sweeps.cli.commands import archive, author, explain, inspect, machine, models, run, tune
 
 app = typer.Typer(
     help="Hyperparameter sweeps and ablation studies from one YAML file: budgeted, pruned, resumable.",
@@ -13,5 +13,5 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for module in (run, author, inspect, models, tune, archive, machine):
+for module in (run, author, inspect, explain, models, tune, archive, machine):
     app.add_typer(module.app)

@@ -19,6 +19,7 @@ from rich.text import Text
 
 from sweeps.artifacts.layout import ABLATION, SEARCH
 from sweeps.engine.notebook import NotebookDisplay
+from sweeps.evidence.search import steps_of
 from sweeps.formatting import count, duration, metric_format, status_name
 from sweeps.io.errors import visible
 from sweeps.stats.goal import sign
@@ -310,4 +311,5 @@ class Progress:
 
 def _pauses(trial: Trial) -> list[int]:
     """The epochs at which a trial was to pause that it has reached."""
-    return [each["until"] for each in trial.decisions if not each.get("last") and each["until"] <= trial.epochs]
+    decisions = [step.decision for step in steps_of([trial])]
+    return [each.until for each in decisions if not each.last and each.until is not None and each.until <= trial.epochs]

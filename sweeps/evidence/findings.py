@@ -15,6 +15,7 @@ from sweeps.evidence.confirm.confirmation import Confirmation
 from sweeps.evidence.crossed import CrossedSet, crossed_sets
 from sweeps.evidence.images import ImageEvidence, image_evidence
 from sweeps.evidence.importance import Importance
+from sweeps.evidence.search import SearchHistory, search_history
 from sweeps.evidence.selection import ModelSelection, baseline_trial, selections_after
 from sweeps.evidence.summary import Ablation, FinalEvidence
 from sweeps.formatting import MetricFormat, metric_format
@@ -66,6 +67,11 @@ class Findings:
     def baseline_trial(self) -> Trial | None:
         """The trial of the search that has the settings of the baseline; None if there is none."""
         return baseline_trial(self.results)
+
+    @cached_property
+    def search_history(self) -> SearchHistory:
+        """The decisions of the search in their order; without steps where none is on record."""
+        return search_history(self.results.trials)
 
     @cached_property
     def confirmation(self) -> Confirmation | None:

@@ -42,7 +42,8 @@ def summary(report: Report, pictures: Mapping[str, Picture]) -> str:
 def _paragraphs(report: Report) -> list[str]:
     """The answer: one paragraph for a search alone, a list for several stages."""
     sentences = [markdown_text(sentence) for sentence in report.answer]
-    return ["\n".join(f"- {sentence}" for sentence in sentences)] if report.sections else [" ".join(sentences)]
+    staged = bool(report.data.results.stages)
+    return ["\n".join(f"- {sentence}" for sentence in sentences)] if staged else [" ".join(sentences)]
 
 
 def _section(section: Section, pictures: Mapping[str, Picture]) -> list[str]:

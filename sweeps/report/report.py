@@ -25,7 +25,7 @@ class Report:
     Attributes:
         data: The data of the report.
         answer: The answer, a sentence per paragraph.
-        sections: The sections of the stages after the search.
+        sections: The sections of the stages after the search, and of the decisions of the search.
         best: The best trials of the search.
         outcomes: The trials that did not complete.
         cost: The cost, in sentences.

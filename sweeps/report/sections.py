@@ -1,4 +1,4 @@
-"""Build the sections of the page about the stages after the search: sentences, tables and figures."""
+"""Build the sections of the page between the answer and the best trials: sentences, tables and figures."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from dataclasses import dataclass, replace
 from sweeps.artifacts.layout import ABLATION
 from sweeps.evidence import Ablation
 from sweeps.evidence.findings import Findings
+from sweeps.evidence.search import history_sentences
 from sweeps.formatting import MISSING, count
 from sweeps.report.data import ReportData
+from sweeps.report.decisions.tables import decision_tables
 from sweeps.report.figures.class_panels import CLASS_PANELS
+from sweeps.report.figures.decisions.panels import DECISION_PANELS
 from sweeps.report.figures.evidence_panels import ABLATION_PANELS, FINAL_PANELS, MEAN_LEARNING_CURVES
 from sweeps.report.figures.images.panels import IMAGE_PANELS
 from sweeps.report.figures.panel import Panel, Plot, plots
@@ -49,7 +52,7 @@ class Section:
 
 
 def evidence_sections(data: ReportData, openings: Sequence[Table]) -> Iterator[Section]:
-    """Yield the sections of the stages that have begun, then those of classes and images, if a run has recorded them.
+    """Yield the sections of the stages that have begun, then those of classes, images and decisions that are on record.
 
     Args:
         data: The data of the report.
@@ -68,6 +71,11 @@ def evidence_sections(data: ReportData, openings: Sequence[Table]) -> Iterator[S
         yield Section("classes", "Classes", "Classes", (), tuple(tables), tuple(drawn), data.classes.broken)
     if images.sets:
         yield _image_section(data)
+    if data.findings.search_history.steps:
+        drawn, absent = plots(DECISION_PANELS, data)
+        sentences, tables = history_sentences(data.findings.search_history), decision_tables(data.findings)
+        title = "How the search decided"
+        yield Section("decisions", "Decisions", title, tuple(sentences), tuple(tables), tuple(drawn), tuple(absent))
 
 
 def _stage_sections(data: ReportData, openings: Sequence[Table]) -> Iterator[Section]:

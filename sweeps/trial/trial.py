@@ -145,8 +145,11 @@ class Trial:
     @property
     def paused(self) -> bool:
         """Whether the trial waits at its checkpoint until the search hands it out again."""
-        last = self.decisions[-1] if self.decisions else {"last": True}
-        return not self.ended and not last.get("last", False) and self.epochs >= last["until"]
+        last = self.decisions[-1] if self.decisions else None
+        if self.ended or not isinstance(last, Mapping) or last.get("last", False):
+            return False
+        until = last.get("until")
+        return isinstance(until, int) and self.epochs >= until
 
     @property
     def state(self) -> str:

@@ -8,7 +8,13 @@ from __future__ import annotations
 from sweeps.evidence.search.calibration import Calibration, Coverage, calibration
 from sweeps.evidence.search.decisions import Candidate, Decision, Prediction, Rung, Step, steps_of
 from sweeps.evidence.search.history import RungCount, SearchHistory, search_history
-from sweeps.evidence.search.sentences import history_sentences, reason_of
+from sweeps.evidence.search.sentences import (
+    changed_text,
+    history_sentences,
+    none_recorded,
+    prediction_text,
+    reason_of,
+)
 
 __all__ = [
     "Calibration",
@@ -21,7 +27,10 @@ __all__ = [
     "SearchHistory",
     "Step",
     "calibration",
+    "changed_text",
     "history_sentences",
+    "none_recorded",
+    "prediction_text",
     "reason_of",
     "search_history",
     "steps_of",

@@ -5,7 +5,7 @@ predictions are told apart, each with at most one of every trial:
 
 - `last`: made when a trial was sent on its last step. Nothing selects among these any more: they are a fair check.
 - `first`: made when a configuration was proposed, of trials that reached their end. These were selected as the better
-  ones, so their ends tend to lie above what was predicted.
+  ones, so they tend to end better than predicted.
 - at the first pause nothing has been selected yet. No end is known there, but the order is: `first_pause` compares the
   predicted ends with the metric at that epoch.
 """
@@ -20,7 +20,7 @@ import numpy as np
 from sweeps.evidence.search.decisions import NEW, Prediction, Step
 from sweeps.stats import share_interval
 
-FEWEST_RANKED = 3  # pairs from which a rank correlation says anything
+FEWEST_RANKED = 5  # pairs from which a rank correlation says anything
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Coverage:
         inside: How many of the ends lay within the interval.
         low: The lower end of the exact 95 % interval of their share, from 0 to 1; 0 where n is 0.
         high: The upper end; 1 where n is 0.
-        correlation: The rank correlation (Spearman) of predicted with reached ends; None below 3, or if all are equal.
+        correlation: The rank correlation (Spearman) of predicted with reached ends; None below 5, or if all are equal.
     """
 
     n: int
@@ -81,7 +81,7 @@ def calibration(steps: Sequence[Step]) -> Calibration:
 
 
 def rank_correlation(one: Sequence[float], other: Sequence[float]) -> float | None:
-    """Return Spearman's rank correlation, with mean ranks for ties; None below 3 pairs, or if one side is constant."""
+    """Return Spearman's rank correlation, with mean ranks for ties; None below 5 pairs, or if one side is constant."""
     if len(one) < FEWEST_RANKED or len(set(one)) == 1 or len(set(other)) == 1:
         return None
     return float(np.corrcoef(_ranks(one), _ranks(other))[0, 1])

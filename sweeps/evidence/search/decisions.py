@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from sweeps.trial.trial import Status, Trial
@@ -69,6 +69,7 @@ class Decision:
         trial: The number of the trial.
         start: The epoch after which it went on; 0 for a new one.
         until: The epoch up to which it was to be trained.
+        last: Whether the trial was to go on to its end.
         why: `NEW`, `PROMOTED` or `TO_THE_END`; empty where it is not known.
         by: What chose the configuration of a new trial: baseline, start, model, random, enqueued, tpe or grid.
         rung: The rung from which it was promoted.
@@ -83,6 +84,7 @@ class Decision:
     trial: int
     start: int | None = None
     until: int | None = None
+    last: bool = False
     why: str = ""
     by: str = ""
     rung: Rung | None = None
@@ -103,6 +105,7 @@ class Decision:
             trial=trial,
             start=_whole(content.get("from")),
             until=_whole(content.get("until")),
+            last=content.get("last") is True,
             why=_word(content.get("why")),
             by=_word(content.get("by")),
             rung=Rung(*(_whole(rung.get(name)) for name in ("reached", "go_on", "place"))) if rung else None,
@@ -138,6 +141,12 @@ class Step:
         if self.trial.status is not Status.COMPLETE or not self.trial.curve:
             return None
         return _number(self.trial.curve[max(self.trial.curve)])
+
+    def plain(self) -> dict[str, Any]:
+        """Return the decision and what came of it as plain data for JSON."""
+        content = asdict(self.decision)
+        content["from"] = content.pop("start")
+        return {**content, "reached": self.reached, "state": self.trial.state, "end": self.end}
 
     @property
     def to_the_end(self) -> bool:

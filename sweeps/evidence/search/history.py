@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
+from typing import Any
 
 from sweeps.evidence.search.calibration import Calibration, calibration
 from sweeps.evidence.search.decisions import NEW, TO_THE_END, Step, steps_of
@@ -72,6 +73,15 @@ class SearchHistory:
     def predicted(self) -> bool:
         """Whether any decision has a prediction."""
         return any(step.decision.predicted is not None for step in self.steps)
+
+    def plain(self) -> dict[str, Any]:
+        """Return what the decisions add up to as plain data for JSON."""
+        return {
+            "started": self.started,
+            "rungs": [asdict(rung) for rung in self.rungs],
+            "completed": self.completed,
+            "calibration": asdict(self.calibration) if self.predicted else None,
+        }
 
     def of_trial(self, number: int) -> tuple[Step, ...]:
         """Return the decisions on one trial."""

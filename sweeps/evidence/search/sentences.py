@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from sweeps.evidence.search.calibration import Calibration, Coverage
-from sweeps.evidence.search.decisions import COVERAGE, NEW, PROMOTED, TO_THE_END, Decision
-from sweeps.evidence.search.history import RungCount, SearchHistory
-from sweeps.formatting import count, listed
+from collections.abc import Mapping
+from typing import Any
 
-NONE_RECORDED = (
-    "No decision of the search is on record: they are recorded where trials pause and are promoted, or are proposed by "
-    "the surrogate, in studies begun since there is both."
-)
+from sweeps.evidence.search.calibration import Calibration, Coverage
+from sweeps.evidence.search.decisions import COVERAGE, NEW, PROMOTED, TO_THE_END, Decision, Prediction
+from sweeps.evidence.search.history import RungCount, SearchHistory
+from sweeps.formatting import MISSING, MetricFormat, count, listed, same_places, setting
+from sweeps.recipe.keys import value_at
+from sweeps.study.study import Study
+
 WIDE = 0.5  # an interval of a share this wide excludes little
 _BY = {
-    "baseline": "the baseline",
+    "baseline": "as the baseline",
     "enqueued": "enqueued",
     "start": "from the quasi-random start",
     "model": "proposed by the surrogate",
@@ -26,11 +27,31 @@ _ORDINALS = {1: "st", 2: "nd", 3: "rd"}
 
 
 def history_sentences(history: SearchHistory) -> list[str]:
-    """Return what the decisions add up to: how trials started, how many went on, whether the predictions held."""
+    """Return what the decisions add up to: how trials started, how many went on, whether the predictions held.
+
+    Empty where no decision is on record, which `none_recorded` explains.
+    """
     if not history.steps:
-        return [NONE_RECORDED]
+        return []
     sentences = [_started(history), *_promoted(history)]
     return [*sentences, *calibration_sentences(history.calibration)] if history.predicted else sentences
+
+
+def none_recorded(study: Study) -> str:
+    """Return why no decision of a search is on record.
+
+    Args:
+        study: The study as it runs, with what was settled at its first start.
+    """
+    section = study.early_terminate
+    if study.method == "bayes" or (section is not None and section.promotes):
+        return "No decision of this search is on record yet."
+    mode = f", mode: {section.mode}" if section is not None and section.mode else ""
+    rule = f"early_terminate: {{type: {section.type}{mode}}}" if section is not None else "no early termination"
+    return (
+        f"No decision of this search is on record: with method: {study.method} and {rule}, no trial is promoted and "
+        "none is proposed by the surrogate."
+    )
 
 
 def calibration_sentences(found: Calibration) -> list[str]:
@@ -47,7 +68,7 @@ def calibration_sentences(found: Calibration) -> list[str]:
         sentences.append(
             f"Of the predictions made when a configuration was proposed, {first.inside:,} of {first.n:,} held "
             f"({_share(first)}).{_order(first)} Only promoted trials reach their end, so these are the better ones, "
-            "which tend to end above their prediction: their share says less about the surrogate."
+            "which tend to end better than predicted: their share says less about the surrogate."
         )
     if found.first_pause is not None:
         sentences.append(
@@ -66,8 +87,28 @@ def reason_of(decision: Decision) -> str:
     rung = decision.rung
     if rung is None or rung.place is None or rung.reached is None:
         return decision.why or "not recorded"
-    more = f", {rung.go_on:,} go on" if rung.go_on is not None else ""
+    more = f", {rung.go_on:,} {'goes' if rung.go_on == 1 else 'go'} on" if rung.go_on is not None else ""
     return f"{_ordinal(rung.place)} of {rung.reached:,} at epoch {decision.start}{more}"
+
+
+def prediction_text(predicted: Prediction | None, words: MetricFormat) -> str:
+    """Return a predicted end with its 80 % interval: "70.12 % [66.00, 72.31]"."""
+    if predicted is None:
+        return MISSING
+    median, low, high = same_places(words.show, [predicted.median, predicted.low, predicted.high])
+    return f"{median} [{low.removesuffix(' %')}, {high.removesuffix(' %')}]"
+
+
+def changed_text(parameters: Mapping[str, Any], baseline: Mapping[str, Any]) -> str:
+    """Return the settings that differ from the baseline's: "lr 0.01, model.blocks [2, 1]"; "as the baseline" for none.
+
+    Args:
+        parameters: The settings by dotted key.
+        baseline: The nested settings of the baseline, as in the study file.
+    """
+    missing = object()
+    changed = {key: value for key, value in parameters.items() if value_at(baseline, key, missing) != value}
+    return ", ".join(f"{key} {setting(value)}" for key, value in changed.items()) or "as the baseline"
 
 
 def _started(history: SearchHistory) -> str:

@@ -13,13 +13,19 @@ from sweeps.evidence.findings import Findings
 from sweeps.io.errors import UserError, unknown
 from sweeps.report.figures.base import Figure
 from sweeps.report.figures.class_panels import CLASS_PANELS
+from sweeps.report.figures.decisions.panels import DECISION_PANELS
 from sweeps.report.figures.evidence_panels import ABLATION_PANELS, FINAL_PANELS
 from sweeps.report.figures.images.panels import IMAGE_PANELS
 from sweeps.report.figures.panel import Panel
 from sweeps.report.figures.search_panels import SEARCH_PANELS
 
 FIGURES: Mapping[str, Panel] = {
-    panel.key: panel for panel in (*SEARCH_PANELS, *ABLATION_PANELS, *FINAL_PANELS, *CLASS_PANELS, *IMAGE_PANELS)
+    panel.key: panel
+    for panel in (
+        *(*SEARCH_PANELS, *DECISION_PANELS),
+        *(*ABLATION_PANELS, *FINAL_PANELS),
+        *(*CLASS_PANELS, *IMAGE_PANELS),
+    )
 }
 """Every figure, in the order of the search, the stages after it, the classes and images. Call one with the findings."""
 

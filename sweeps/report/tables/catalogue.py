@@ -15,6 +15,7 @@ from sweeps.evidence.procedure.tuning import unequal_tuning
 from sweeps.formatting import MetricFormat, count, hours, in_local_time, percent
 from sweeps.report.crossed import tables as crossed
 from sweeps.report.data import ReportData
+from sweeps.report.decisions.tables import NAME as DECISIONS
 from sweeps.report.declarations import declared_provenance
 from sweeps.report.duplicates.tables import NAMES as DUPLICATES
 from sweeps.report.images.tables import NAMES as IMAGE_NAMES
@@ -61,6 +62,7 @@ NAMES = (
     *("trials", "replicates", "not_completed", "curves", "pairs"),
     *IMAGE_NAMES,
     *crossed.NAMES,
+    DECISIONS,
 )
 ACCURACY, NUMBER = MetricFormat("accuracy", "%", "maximize"), MetricFormat("number", "", "maximize")
 CLASSES_SHOWN = 30  # a table of more is folded

@@ -25,6 +25,7 @@ class Table:
         note: A sentence on how to read it.
         folded: Whether the page shows it only on request.
         unshown: The columns that only the CSV file has.
+        most: The most rows that are shown; the CSV file has all.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Table:
     note: str = ""
     folded: bool = False
     unshown: Sequence[str] = ()
+    most: int | None = None
 
     @property
     def data(self) -> pd.DataFrame:
@@ -44,4 +46,4 @@ class Table:
     @cached_property
     def grid(self) -> Grid:
         """The cells as text."""
-        return Grid.of(self.frame.drop(columns=list(self.unshown)), self.formats, self.titles)
+        return Grid.of(self.frame.drop(columns=list(self.unshown)), self.formats, self.titles, self.most)

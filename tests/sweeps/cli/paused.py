@@ -23,9 +23,22 @@ def interrupted(folder: Path, pauses: int = 3) -> None:
     record(folder, {number: [{**NEW, "order": number}] for number in range(pauses + 1)})
 
 
-def record(folder: Path, decisions: Mapping[int, Any]) -> None:
-    """Record decisions, as a search with promotion does when it hands a trial out."""
+def record(folder: Path, decisions: Mapping[int, Any], *, replace: bool = False) -> None:
+    """Record decisions by trial, as a search with promotion does when it hands a trial out.
+
+    Args:
+        folder: The runs folder.
+        decisions: The decisions on each trial.
+        replace: Whether the trials have some already, in whose place they come.
+    """
     with closing(sqlite3.connect(folder / "toy" / "study.db")) as database, database:
+        if replace:
+            which = ", ".join(map(str, decisions))
+            database.execute(
+                "DELETE FROM trial_user_attributes WHERE key = 'decisions' AND trial_id IN "
+                f"(SELECT trial_id FROM trials JOIN studies USING (study_id) WHERE number IN ({which}) "
+                "AND study_name = 'search')"
+            )
         for number, listed in decisions.items():
             database.execute(
                 "INSERT INTO trial_user_attributes (trial_id, key, value_json) "

@@ -24,6 +24,7 @@ from sweeps.trial.arm import BASELINE, Arm
 from sweeps.trial.trial import Status
 
 from .conftest import trial_of
+from .promoted import RULE, promoted_search
 from .reading import Element, read_page
 from .staged import OPENING, Outcome, arm_of, draws, factorial, findings_of, stage_of, staged, stepped
 from .test_classes import leave
@@ -111,6 +112,12 @@ def _drawn(page: Element) -> list[Element]:
 def test_the_policy_lets_every_figure_be_drawn(results: Results, importance: Importance, tmp_path: Path) -> None:
     page = _rendered(save_report(results, (importance,), tmp_path / "report"), tmp_path)
     assert len(_drawn(page)) == len(page.find("figure")) == 7
+
+
+def test_the_figures_of_the_decisions_are_drawn(make_results: Callable[..., Results], tmp_path: Path) -> None:
+    results = make_results(*promoted_search(), early_terminate=RULE)
+    section = _rendered(save_report(results, (), tmp_path / "report"), tmp_path).find("section", id="decisions")[0]
+    assert len(_drawn(section)) == len(section.find("figure")) == 2
 
 
 @pytest.mark.parametrize(("scheme", "colour"), [("1", theme.VERMILLION), ("0", theme.DARK[theme.VERMILLION])])

@@ -20,6 +20,7 @@ from .staged import confirm_stage, factorial, findings_of, staged, stepped
 from .test_classes import FIRST, leave
 
 SEARCH = ["pareto_front", "learning_curves", "history", "parallel_coordinates", "rungs", "timeline"]
+DECISIONS = ["ladder", "predictions"]
 ABLATION = ["forest", "path", "interactions", "paired_seeds", "mean_learning_curves"]
 CLASSES = ["per_class", "confusion"]
 
@@ -33,6 +34,7 @@ def test_the_registry_lists_every_figure_once() -> None:
         *SEARCH[:4],
         "importance",
         *SEARCH[4:],
+        *DECISIONS,
         *ABLATION,
         "labelled_sets",
         *CLASSES,

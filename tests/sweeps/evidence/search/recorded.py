@@ -31,7 +31,7 @@ def trial_of(number: int, status: Status, curve: Mapping[int, float], *decisions
 
 
 def ladder() -> tuple[Trial, ...]:
-    """Six trials on the rungs 1 and 2 of 4 epochs: two are trained to the end, one waits, one runs, two were left."""
+    """Seven trials on the rungs 1 and 2 of 4 epochs: two trained to the end, one waits, one runs, three were left."""
     return (
         trial_of(
             0, Status.COMPLETE, {1: 50.0, 2: 60.0, 3: 65.0, 4: 70.0},
@@ -46,5 +46,6 @@ def ladder() -> tuple[Trial, ...]:
         ),
         trial_of(3, Status.PRUNED, {1: 41.0}, new(4, 1, predicted=[45.0, 55.0, 65.0])),
         trial_of(4, Status.RUNNING, {1: 57.0}, new(6, 1, "random", predicted=[50.0, 60.0, 70.0])),
-        trial_of(5, Status.RUNNING, {}, new(9, 1, predicted=[50.0, 61.0, 71.0])),
+        trial_of(5, Status.PRUNED, {1: 42.0}, new(9, 1, predicted=[46.0, 58.0, 66.0])),
+        trial_of(6, Status.RUNNING, {}, new(10, 1, predicted=[50.0, 61.0, 71.0])),
     )  # fmt: skip

@@ -28,8 +28,8 @@ def test_predictions_at_the_start_count_for_those_that_reached_the_end() -> None
 
 def test_the_order_at_the_first_pause_is_that_of_all_proposed_trials() -> None:
     found = search_history(ladder()).calibration
-    assert found.paused == 4  # trials 1, 2, 3 and 4; 5 still runs
-    assert found.first_pause == pytest.approx(0.8)
+    assert found.paused == 5  # trials 1 to 5; 6 still runs
+    assert found.first_pause == pytest.approx(0.9)
 
 
 def test_an_open_question_stays_open() -> None:
@@ -77,11 +77,11 @@ def test_a_calibrated_model_is_called_so() -> None:
 @pytest.mark.parametrize(
     ("one", "other", "expected"),
     [
-        ([1, 2, 3], [10, 20, 30], 1.0),
-        ([1, 2, 3], [30, 20, 10], -1.0),
-        ([1, 2, 2, 3], [1, 3, 2, 4], 0.948683),
-        ([1, 2], [1, 2], None),
-        ([1, 1, 1], [1, 2, 3], None),
+        ([1, 2, 3, 4, 5], [10, 20, 30, 40, 90], 1.0),
+        ([1, 2, 3, 4, 5], [50, 40, 30, 20, 10], -1.0),
+        ([1, 2, 2, 3, 4], [1, 3, 2, 4, 5], 0.974679),
+        ([1, 2, 3, 4], [1, 2, 3, 4], None),
+        ([1, 1, 1, 1, 1], [1, 2, 3, 4, 5], None),
     ],
 )
 def test_rank_correlation_has_mean_ranks_for_ties(one: list[float], other: list[float], expected: float | None) -> None:

@@ -7,17 +7,32 @@ from typing import Any
 
 import pytest
 
-from sweeps.evidence.search import Candidate, Decision, Prediction, Rung, history_sentences, search_history, steps_of
-from sweeps.evidence.search.sentences import NONE_RECORDED, reason_of
+from sweeps.evidence.search import (
+    Candidate,
+    Decision,
+    Prediction,
+    Rung,
+    changed_text,
+    history_sentences,
+    none_recorded,
+    prediction_text,
+    reason_of,
+    search_history,
+    steps_of,
+)
+from sweeps.formatting import MetricFormat
 from sweeps.trial.trial import Status
+from tests.sweeps.support import toy_study
 
 from .recorded import ladder, new, promoted, sent, trial_of
+
+GRID = {"parameters": {"lr": {"values": [0.1, 0.2]}}}
 
 
 def test_decisions_are_listed_in_the_order_in_which_they_were_made() -> None:
     steps = steps_of(ladder())
-    assert [step.decision.order for step in steps] == [*range(10)]
-    assert [step.decision.trial for step in steps] == [0, 1, 0, 2, 3, 2, 4, 2, 0, 5]
+    assert [step.decision.order for step in steps] == [*range(11)]
+    assert [step.decision.trial for step in steps] == [0, 1, 0, 2, 3, 2, 4, 2, 0, 5, 6]
 
 
 def test_a_step_has_what_the_trial_reached_in_it_and_in_the_end() -> None:
@@ -83,20 +98,45 @@ def test_the_reason_of_a_decision_in_words(recorded: dict[str, Any], reason: str
 
 def test_a_history_counts_what_started_and_who_went_on() -> None:
     history = search_history(ladder())
-    assert history.started == {"baseline": 1, "start": 1, "model": 3, "random": 1}
+    assert history.started == {"baseline": 1, "start": 1, "model": 4, "random": 1}
     counts = [(rung.epoch, rung.paused, rung.promoted, rung.sent, rung.waiting, rung.ended) for rung in history.rungs]
-    assert counts == [(1, 5, 2, 0, 1, 2), (2, 2, 1, 1, 0, 0)]
+    assert counts == [(1, 6, 2, 0, 1, 3), (2, 2, 1, 1, 0, 0)]
     assert history.completed == 2
     assert history_sentences(history)[:2] == [
-        "6 trials started: 1 the baseline, 1 from the quasi-random start, 3 proposed by the surrogate and "
+        "7 trials started: 1 as the baseline, 1 from the quasi-random start, 4 proposed by the surrogate and "
         "1 drawn at random.",
-        "5 paused at epoch 1, 2 promoted, 1 waiting; 2 paused at epoch 2, 1 promoted, 1 sent to the end. "
+        "6 paused at epoch 1, 2 promoted, 1 waiting; 2 paused at epoch 2, 1 promoted, 1 sent to the end. "
         "Trained to the end: 2.",
     ]
 
 
-def test_a_search_without_decisions_says_so() -> None:
-    assert history_sentences(search_history([trial_of(0, Status.COMPLETE, {1: 1.0})])) == [NONE_RECORDED]
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"method": "random"}, ": with method: random and no early termination, no trial is promoted and none is "),
+        ({"method": "tpe", "early_terminate": {"type": "asha", "mode": "stop"}}, "{type: asha, mode: stop}, no trial"),
+        ({"method": "grid", "early_terminate": {"type": "median"}}, "{type: median}, no trial"),
+        ({"method": "random", "early_terminate": {"type": "asha", "mode": "promote"}}, "is on record yet."),
+    ],
+)
+def test_a_search_without_decisions_says_why(settings: dict[str, Any], reason: str) -> None:
+    assert history_sentences(search_history([trial_of(0, Status.COMPLETE, {1: 1.0})])) == []
+    assert reason in none_recorded(toy_study(**settings, **GRID if settings["method"] == "grid" else {}))
+
+
+def test_a_prediction_is_shown_with_the_decimals_of_its_interval() -> None:
+    accuracy, loss = MetricFormat("accuracy", "%", "maximize"), MetricFormat("loss", "", "minimize")
+    assert prediction_text(Prediction(66.0, 70.123, 72.31), accuracy) == "70.12 % [66.00, 72.31]"
+    assert prediction_text(Prediction(0.1, 0.25, 0.5), loss) == "0.25 [0.10, 0.50]"
+    assert prediction_text(None, loss) == "–"
+
+
+def test_a_candidate_is_told_by_its_differences_from_the_baseline() -> None:
+    baseline = {"lr": 0.05, "net": {"width": 8, "blocks": [1, 1]}}
+    assert changed_text({"lr": 0.05, "net.blocks": [2, 1], "momentum": 0.9}, baseline) == (
+        "net.blocks [2, 1], momentum 0.9"
+    )
+    assert changed_text({"lr": 0.05}, baseline) == "as the baseline"
 
 
 @pytest.mark.parametrize(
