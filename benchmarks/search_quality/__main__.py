@@ -1,6 +1,8 @@
 """The regret of each search policy at the same device-seconds.
 
     python -m benchmarks.search_quality [--tables FOLDER] [--out benchmarks/results/search_quality] [--part 1/2]
+    python -m benchmarks.search_quality --rivals [smac] [syne-tune]
+    python -m benchmarks.search_quality --check-stock --out benchmarks/results/search_quality_stock
     python -m benchmarks.search_quality --short
 
 A problem answers what a configuration would train, so that the regret of a search is known. Without --tables it is the
@@ -9,6 +11,10 @@ tables of this repository, else all tables of the folder (their format: benchmar
 
 Each finished search is a line of OUT.jsonl: started again, the comparison goes on. Two processes share the work with
 --part 1/2 and --part 2/2. --short: one seed and the smallest budget of few policies on digits; nothing is kept.
+
+--rivals: also tools that are not installed with this project, named or all, one worker, up to 20 trainings. They run
+under the Python in the environment variable RIVALS_PYTHON. --check-stock: compare the simulated stock search with ten
+runs of Ray Tune itself.
 """
 
 from __future__ import annotations
@@ -17,14 +23,17 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from benchmarks.common import write_result
+from benchmarks.search_quality import check_stock
 from benchmarks.search_quality.comparison import Comparison, summary
 from benchmarks.search_quality.lcbench import read_lcbench
 from benchmarks.search_quality.policies import FORMER, OURS, POLICIES, RANDOM, STOCK
 from benchmarks.search_quality.problems import Problem
 from benchmarks.search_quality.report import text
+from benchmarks.search_quality.rivals.remote import RIVALS, MissingRival, end_servers, require
 from benchmarks.search_quality.searches import BUDGETS, Plan, Records, run_all, searches
 from benchmarks.search_quality.tables import OWN, BadTable, read_csv, read_tables
 
@@ -55,6 +64,8 @@ def parse() -> argparse.Namespace:
     options.add_argument("--only", action="append", choices=POLICIES, help="this policy (again for more), not all")
     options.add_argument("--seeds", type=int, default=1_000, help="at most so many seeds")
     options.add_argument("--part", type=_part, default=(1, 1), metavar="I/N", help="share the work with N processes")
+    options.add_argument("--rivals", nargs="*", choices=RIVALS, help="these tools too, or all")
+    options.add_argument("--check-stock", action="store_true", help="against Ray Tune itself")
     options.add_argument("--short", action="store_true", help="one seed, the smallest budget, few policies")
     return options.parse_args()
 
@@ -83,11 +94,14 @@ def compare(chosen: argparse.Namespace) -> int:
     chosen.out.parent.mkdir(parents=True, exist_ok=True)
     problems = read_problems(chosen.tables or [OWN], chosen.out.with_name(f"{chosen.out.name}_lcbench.json"))
     problems = [problem for problem in problems if not chosen.problem or problem.name in chosen.problem]
+    rivals = set() if chosen.rivals is None else set(chosen.rivals or RIVALS)
     plans = [
         Plan(plan.policy, plan.workers, min(plan.seeds, chosen.seeds))
         for plan in PLANS
-        if not chosen.only or plan.policy in chosen.only
+        if (plan.policy in chosen.only if chosen.only else POLICIES[plan.policy].rival in {None, *rivals})
     ]
+    for name in sorted({POLICIES[plan.policy].rival or "" for plan in plans} - {""}):
+        require(name)
     if not problems:
         raise BadTable(f"no table in {', '.join(map(str, chosen.tables or [OWN]))}")
     planned = searches(problems, plans)
@@ -99,14 +113,26 @@ def compare(chosen: argparse.Namespace) -> int:
     return failed
 
 
+def compare_with_ray(chosen: argparse.Namespace) -> int:
+    """Compare the simulated stock search with Ray Tune; return the number of searches that differ."""
+    tables = [table for folder in [OWN, *(chosen.tables or [])] for table in read_tables(folder)]
+    problems = {table.name: table for table in reversed(tables) if table.name in check_stock.PROBLEMS}
+    result = check_stock.check(list(problems.values()), min(check_stock.SEEDS, chosen.seeds))
+    write_result(result, check_stock.text(result), chosen.out if chosen.out != OUT else None)
+    return sum(not run["equal"] for run in result["runs"])
+
+
 def main() -> int:
-    """Compare the policies. Returns the exit code: 1 if a search failed, 2 for a table that cannot be read."""
+    """Compare the policies. Returns 1 if a search failed, 2 if a table or a rival is bad or missing."""
     chosen = parse()
+    act = short if chosen.short else partial(compare_with_ray if chosen.check_stock else compare, chosen)
     try:
-        failed = short() if chosen.short else compare(chosen)
-    except BadTable as error:
+        failed = act()
+    except (BadTable, MissingRival) as error:
         print(error, file=sys.stderr)
         return 2
+    finally:
+        end_servers()
     return int(failed > 0)
 
 

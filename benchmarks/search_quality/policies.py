@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from benchmarks.search_quality.problems import Parameters
 from benchmarks.search_quality.promoting import Promoting, Surrogate
+from benchmarks.search_quality.rivals.optuna_hyperband import OptunaHyperband
+from benchmarks.search_quality.rivals.remote import Remote
 from benchmarks.search_quality.samplers import Random, Sampler, Tpe
 from benchmarks.search_quality.simulator import Job, Policy, Task
 from benchmarks.search_quality.stock import Stock
@@ -69,20 +72,35 @@ class Entry:
     Attributes:
         make: Returns a policy for one search.
         anytime: Whether the budget changes nothing before it is spent, so that one search tells of all smaller budgets.
+        rival: The name of a rival that need not be installed.
+        longest: The largest budget that it searches with, in full trainings.
     """
 
     make: Callable[[Task], Policy]
     anytime: bool = True
+    rival: str | None = None
+    longest: float = math.inf
+
+
+def _remote(name: str) -> Entry:
+    """Return a rival in a Python of its own. Its proposals take seconds, so it is not given the largest budget."""
+    return Entry(lambda task: Remote(task, name), rival=name, longest=20)
 
 
 OURS = "sweep: bayes, asha (promote)"
 STOCK = "Ray Tune: OptunaSearch, ASHAScheduler"
 FORMER = "sweep before: TPE, asha (stop)"
 RANDOM = "random, asha (stop)"
+OPTUNA = "Optuna: TPE, HyperbandPruner"
+SMAC = "SMAC3: random forest, Hyperband"
+SYNE_TUNE = "Syne Tune: MOBSTER (promote)"
 
 POLICIES: Mapping[str, Entry] = {
     OURS: Entry(_promoting(Surrogate)),
     STOCK: Entry(Stock),
+    OPTUNA: Entry(OptunaHyperband),
+    SMAC: _remote("smac"),
+    SYNE_TUNE: _remote("syne-tune"),
     FORMER: Entry(_stopping(Tpe, lambda epochs: Asha(1, epochs, ETA_STOP, GOAL))),
     "TPE, asha (promote)": Entry(_promoting(Tpe)),
     "random, asha (promote)": Entry(_promoting(Random)),

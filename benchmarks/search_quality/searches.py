@@ -57,7 +57,9 @@ def searches(problems: Sequence[Problem], plans: Sequence[Plan], budgets: Sequen
         for problem in problems:
             for plan in plans:
                 if seed < plan.seeds:
-                    lengths = budgets[-1:] if POLICIES[plan.policy].anytime else budgets
+                    entry = POLICIES[plan.policy]
+                    lengths = [budget for budget in budgets if budget <= entry.longest]
+                    lengths = lengths[-1:] if entry.anytime else lengths
                     planned += [
                         Search(problem.name, problem.version, plan.policy, plan.workers, seed, trainings)
                         for trainings in lengths

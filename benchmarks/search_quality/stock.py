@@ -33,7 +33,7 @@ class Stock(Policy):
         from ray.tune.search.optuna import OptunaSearch
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        domains = {dimension.key: _domain(dimension) for dimension in task.space.dimensions}
+        domains = {dimension.key: domain_of(dimension) for dimension in task.space.dimensions}
         space = OptunaSearch.convert_search_space(domains)  # as the controller does
         self._searcher = OptunaSearch(space, metric=METRIC, mode="max", seed=task.seed)
         self._scheduler = ASHAScheduler(
@@ -75,7 +75,7 @@ class Stock(Policy):
         return best_last_value(trace)
 
 
-def _domain(dimension: Dimension) -> Any:
+def domain_of(dimension: Dimension) -> Any:
     """Return a dimension as Tune describes it."""
     from ray import tune
 
