@@ -3,15 +3,18 @@
     python -m benchmarks.crash_loop [--kills 1000] [--jobs 2] [--out benchmarks/results/crash_loop_inline]
     python -m benchmarks.crash_loop --runner ray [--kills 50] [--out benchmarks/results/crash_loop_ray]
 
-Inline: a study of the toy workload with every stage (a search by TPE with ASHA and a limit of parameters, confirm,
-ablation, final) is run by `sweep run --runner inline` in a process group of its own, which is killed by SIGKILL at a
-random moment; then the same command is given again. Studies save their states in three ways by turns: waited for, and
-beside the training with `checkpoint_every: 0` or the default. Ray: real training of small nets on handwritten digits by
-two workers; seven of ten kills are the driver's, the others take a worker, the raylet or Ray's server away from it.
+Inline: a study of the toy workload with every stage (a search with a limit of parameters, confirm, ablation, final) is
+run by `sweep run --runner inline` in a process group of its own, which is killed by SIGKILL at a random moment; then
+the same command is given again. Studies save their states in three ways by turns: waited for, and beside the training
+with `checkpoint_every: 0` or the default. They search in four ways by turns: three pause and promote (the surrogate
+with ASHA, TPE with Hyperband, at random with ASHA), one stops its trials (TPE with ASHA). Ray: real training of small
+nets on handwritten digits by two workers, whose trials pause; seven of ten kills are the driver's, the others take a
+worker, the raylet or Ray's server away from it.
 
 After every kill and at the end, the workload's progress log and the drivers' output are compared with the storage and
 with every file beside it. Every trial of a complete study is trained again without interruption, and must give equal
-figures, bit for bit. tests/faults/audit.py has the checks.
+figures, bit for bit; its search, inline, must be that of a driver that nobody kills. tests/faults/audit.py and
+tests/faults/paused.py have the checks.
 """
 
 from __future__ import annotations
@@ -46,7 +49,8 @@ BROKEN = (
     "Broken would be: a finished trial lost, changed or run again; more epochs of a running trial made again after a "
     "kill than its way of saving allows; a repetition with other figures; `run_cap` not met exactly; a curve, a record "
     "or a line on screen that does not agree with the storage; the test set opened twice; a trial whose figures differ "
-    "from an unbroken training of it"
+    "from an unbroken training of it; a decision on record that changed; a paused trial without the checkpoint that a "
+    "promotion may want; an inline search that decided otherwise than an unbroken one"
 )
 WAYS = (
     "One study of three saves each epoch before the next begins (a kill repeats an epoch at most), one each epoch "

@@ -31,6 +31,7 @@ CURVES = "curves.csv"
 TRIALS = "trials"  # the folder of the search's trials; every other stage has a folder of its own name
 RECIPE = "recipe.yaml"
 RECORD = "record.json"
+PAUSED = "paused.json"  # what is known of a trial that waits, should the database be lost
 CHECKPOINT = "checkpoint"  # the folder of a trial's checkpoints
 PREDICTIONS = "predictions"  # the folder of a trial's predictions, one file per labelled set
 LOG = "log.txt"

@@ -8,17 +8,20 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from sweeps.artifacts.curves import EPOCH, read_curves
 from sweeps.artifacts.layout import (
     ABLATION,
     CONFIRM,
+    CURVES,
     DATABASE,
     ENVIRONMENT,
     FINAL,
     INCUMBENT_RUNS,
+    PAUSED,
     RACE,
     RECORD,
     REPEATS,
@@ -28,7 +31,7 @@ from sweeps.artifacts.layout import (
     stages_kept,
     trial_folder,
 )
-from sweeps.artifacts.record import BadRecord, read_sealed, read_whole
+from sweeps.artifacts.record import BadRecord, read_record, read_sealed, read_whole
 from sweeps.formatting import count
 from sweeps.io.errors import UserError
 from sweeps.io.files import write_atomic
@@ -68,8 +71,8 @@ class Repair:
 def repair(runs: Path, name: str) -> Repair | None:
     """Rebuild the storage of a study.
 
-    Damaged files are kept under another name. Trials without an intact record are marked as abandoned, and the next run
-    makes them again.
+    Damaged files are kept under another name. Paused trials wait as before. Others without an intact record are marked
+    as abandoned, and the next run makes them again.
 
     Args:
         runs: The runs folder.
@@ -92,7 +95,8 @@ def repair(runs: Path, name: str) -> Repair | None:
         number = next(n for n in range(1, 10_000) if not _aside(database, n).exists())
         _check_environment(folder, number, done)
         # Everything is read before the database is put aside, so that an error up to here changes nothing in it.
-        records = {stage: list(_read_records(folder, stage, number, done)) for stage in _stages(folder)}
+        metric = study.metric.name
+        records = {stage: list(_read_records(folder, stage, metric, number, done)) for stage in _stages(folder)}
         decisions = {stage: _read_decisions(folder, stage, number, done) for stage in records}
         for suffix in ("", "-wal", "-shm", "-journal"):  # SQLite could apply a journal left behind to the new one
             _put_aside(database.with_name(f"{database.name}{suffix}"), number, done)
@@ -137,20 +141,30 @@ def _stages(folder: Path) -> list[str]:
     return [SEARCH, *sorted(later, key=lambda name: (ORDER.index(name.partition("-")[0]), name))]
 
 
-def _read_records(folder: Path, stage: str, number: int, done: Repair) -> Iterator[Trial | str]:
+def _read_records(folder: Path, stage: str, metric: str, number: int, done: Repair) -> Iterator[Trial | str]:
     """Yield, by number, each trial as its record has it, or the reason why it cannot be restored."""
     for path in _record_files(folder, stage):
         if not path.parent.exists():
             yield "it left no files: it had not begun, or another program had added it"
             continue
         if not path.exists():
-            yield "it had not ended, or its record is gone"
+            yield _paused(path.with_name(PAUSED), metric) or "it had not ended, or its record is gone"
             continue
         try:
             yield read_whole(path)
         except BadRecord as error:
             _put_aside(path, number, done)
             yield str(error)
+
+
+def _paused(path: Path, metric: str) -> Trial | None:
+    """A trial as it was when it last paused, with the epochs that it has trained since; None if that is not known."""
+    try:
+        trial = read_record(path)
+    except BadRecord:
+        return None
+    rows = read_curves(path.with_name(CURVES))
+    return replace(trial, curve={int(row[EPOCH]): row[metric] for row in rows if metric in row})
 
 
 def _record_files(folder: Path, stage: str) -> list[Path]:

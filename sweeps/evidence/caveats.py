@@ -15,7 +15,7 @@ from sweeps.evidence.procedure.same_seed import same_seed_sentences
 from sweeps.evidence.procedure.tuning import unequal_tuning
 from sweeps.formatting import count
 from sweeps.storage.drift import Drift
-from sweeps.storage.results import SAME_DATA, Results
+from sweeps.storage.results import SAME_DATA, STOPS, Results
 
 
 def caveats(results: Results) -> list[str]:
@@ -25,6 +25,7 @@ def caveats(results: Results) -> list[str]:
         *_accepted_changes(results),
         *unequal_tuning(results),
         *_shared_data(results),
+        *_stopped_instead(results),
         *_worker_deaths(results),
         *_repeated(results),
         *same_seed_sentences(results),
@@ -63,6 +64,12 @@ def _shared_data(results: Results) -> list[str]:
         f"Runs of this study learn from {', '.join(teachers)}, trained on the same data and so perhaps on images "
         f"that they are validated on: their {VALIDATION} figures may be optimistic, those of the test set are not."
     ]
+
+
+def _stopped_instead(results: Results) -> list[str]:
+    """Say that trials could not pause: the first ones at each rung went on whatever they were worth."""
+    why = results.facts.get(STOPS)
+    return [f"{why[0].upper()}{why[1:]}."] if why else []
 
 
 def _worker_deaths(results: Results) -> list[str]:

@@ -20,9 +20,10 @@ from sweeps.stages.context import Context, declare
 from sweeps.stages.final import Final
 from sweeps.stages.incumbent import NotYet, parameters_of
 from sweeps.stages.one_epoch_search import OneEpochSearch
-from sweeps.stages.pausing.promoting import STOPS, PromotingSearch
+from sweeps.stages.pausing.promoting import PromotingSearch
 from sweeps.stages.repeats import Repeats
 from sweeps.stages.search import Search
+from sweeps.storage.results import STOPS
 from sweeps.study.stages import ABLATION, CONFIRM, FINAL, SEARCH, RunRequest, Stage
 from sweeps.trial.arm import BASELINE
 from sweeps.trial.trial import Status

@@ -25,6 +25,8 @@ ENDED = "ended"
 COMPLETE = "complete"
 # The fact of a stage with what it was to do, and every later change (`sweeps.evidence.declaration`).
 DECLARED = "declared"
+# The fact of a search whose trials were to pause, but stop: why.
+STOPS = "stops"
 # The key of the facts of confirm: fresh runs of the incumbent are made once it has been chosen.
 FRESH = "fresh"
 # The key of the workload's provenance with the names of the metrics in percent.
@@ -110,6 +112,7 @@ class Results:
         stages: The later stages that have begun, by name: confirm, incumbent (its fresh runs), race, ablation,
             final, and one "retune-DIGEST" for each arm that was tuned again.
         foreign_trials: The number of trials that another program has added to the search. They are not among `trials`.
+        facts: What else the search has decided: `stops`, why its trials stop although they were to pause.
     """
 
     study: Study
@@ -118,6 +121,7 @@ class Results:
     folder: Path
     stages: Mapping[str, StageResults] = field(default_factory=dict)
     foreign_trials: int = 0
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

@@ -60,7 +60,8 @@ def snapshot(folder: Path, study: Study) -> Results | None:
         return None
     stages = {name: _stage(name, *found[name], decided[name]) for name in names if name != SEARCH}
     trials, foreign = found.get(SEARCH, ((), 0))
-    return Results(study, trials, environment, folder, stages, foreign)
+    facts = decided[SEARCH]["facts"] if SEARCH in decided else {}
+    return Results(study, trials, environment, folder, stages, foreign, facts)
 
 
 def _trials(database: sqlite3.Connection, folder: Path, stage: str, study_id: int) -> tuple[tuple[Trial, ...], int]:

@@ -16,8 +16,9 @@ from ruamel.yaml import YAML
 
 from sweeps.artifacts.checkpoint import CheckpointFolder
 from sweeps.artifacts.curves import EPOCH, SECONDS, CurveFile
-from sweeps.artifacts.layout import CHECKPOINT, CURVES, RECIPE, RECORD, append_log, stage_file
+from sweeps.artifacts.layout import CHECKPOINT, CURVES, PAUSED, RECIPE, RECORD, append_log, stage_file
 from sweeps.artifacts.record import digest, write_record, write_sealed
+from sweeps.artifacts.record import plain as plain_trial
 from sweeps.io.files import write_atomic
 from sweeps.space.distributions import distribution
 from sweeps.space.encoding import encode
@@ -224,6 +225,7 @@ class StageStorage(StageReader):
             self._log(number, outcome.details)
         trial = self.trial(number)
         self.save_record(trial)
+        (self.trial_folder(number) / PAUSED).unlink(missing_ok=True)
         self._curve_files.pop(number, None)
         checkpoints = self.trial_folder(number) / CHECKPOINT
         if keep or outcome.status is Status.COMPLETE:
@@ -232,9 +234,11 @@ class StageStorage(StageReader):
             CheckpointFolder(checkpoints).delete()
         return trial
 
-    def keep_newest_checkpoint(self, number: int) -> None:
-        """Delete the checkpoints of a trial except the newest, from which it goes on."""
-        CheckpointFolder(self.trial_folder(number) / CHECKPOINT).keep_newest()
+    def pause(self, number: int) -> None:
+        """Keep what a trial goes on from: its newest checkpoint, and in a file what the database knows of it."""
+        folder = self.trial_folder(number)
+        write_sealed(folder / PAUSED, plain_trial(self.trial(number)))
+        CheckpointFolder(folder / CHECKPOINT).keep_newest()
 
     def delete_checkpoints(self, number: int) -> None:
         """Delete the checkpoints of a trial that will not go on."""
@@ -280,7 +284,7 @@ class StageStorage(StageReader):
         write_sealed(file, {"decided": dict(decided), "before": digest(before), "decisions": decisions})
 
     def restore(self, trials: Iterable[tuple[Trial, Mapping[str, float]]]) -> None:
-        """Add finished trials to the database under the next numbers.
+        """Add finished trials, and paused ones, to the database under the next numbers.
 
         Args:
             trials: Each trial, as its record has it, and its constraint violations.
@@ -288,7 +292,7 @@ class StageStorage(StageReader):
         self._storage.create_new_trials(self._id, [self._frozen_of(*item) for item in trials])
 
     def _frozen_of(self, trial: Trial, violations: Mapping[str, float]) -> FrozenTrial:
-        """Convert a finished trial to an Optuna trial."""
+        """Convert a finished or paused trial to an Optuna trial."""
         attributes = {name: getattr(trial, name) for name in ATTRIBUTES}
         moments = {STARTED: trial.started, FINISHED: trial.finished}
         attributes |= {name: moment and moment.isoformat() for name, moment in moments.items()}
@@ -303,7 +307,8 @@ class StageStorage(StageReader):
             constraints=dict(violations) or None,
         )
         # Only Optuna's own tools read these.
-        frozen.datetime_start, frozen.datetime_complete = _local(trial.started), _local(trial.finished)
+        frozen.datetime_start = _local(trial.started)
+        frozen.datetime_complete = _local(trial.finished) if trial.ended else None
         return frozen
 
     def _curve_file(self, number: int) -> CurveFile:

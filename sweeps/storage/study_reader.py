@@ -63,8 +63,10 @@ class StudyReader:
         with self._readable():
             stages = {name: self.stage(name).results() for name in self._stages_begun()}
             search = stages.pop(SEARCH, None)
-            trials, foreign = (search.trials, search.foreign) if search is not None else ((), 0)
-            return Results(self.study, trials, self.environment(), self.folder, stages, foreign)
+            if search is None:
+                return Results(self.study, (), self.environment(), self.folder, stages)
+            environment, foreign = self.environment(), search.foreign
+            return Results(self.study, search.trials, environment, self.folder, stages, foreign, search.facts)
 
     def reconcile(self) -> None:
         """Compare the database with the records of trials and stages.

@@ -15,12 +15,14 @@ from sweeps.storage.runs import open_results
 from tests.faults.audit import Audit, Tally
 from tests.faults.fork_server import ForkedDriver, ForkServer
 from tests.faults.kill_points import KillPoint
+from tests.faults.paused import differences_from
 from tests.faults.retraining import differences
-from tests.faults.studies import FILES, STUDY, WAYS, Saving, study_text
+from tests.faults.studies import FILES, SEARCHES, STUDY, WAYS, Saving, study_text
 
 SPANS = (1 / 3, 1 / 3, 1 / 3, 1)  # fractions of an uninterrupted driver's time; a kill is uniform within one of them
 REPORTS = 2  # kills of a driver that only has the report left, after which the study is finished without a kill
 MOST_DRIVERS = 400  # per study; more mean that it makes no progress
+_WORDS = ("run", "crash.yaml", "--runner", "inline", "--data-dir", "data")
 
 
 class InlineStudy:
@@ -39,8 +41,7 @@ class InlineStudy:
 
     def start(self, kill_point: KillPoint | None = None) -> ForkedDriver:
         """Start a driver that runs or resumes the study."""
-        words = ("run", "crash.yaml", "--runner", "inline", "--data-dir", "data")
-        return self._fork_server.start(self.audit.folder, *words, kill_point=kill_point)
+        return self._fork_server.start(self.audit.folder, *_WORDS, kill_point=kill_point)
 
     def finish(self) -> None:
         """Run the study to its end and check it."""
@@ -55,6 +56,17 @@ class InlineStudy:
             results = open_results(self.audit.folder / "runs", self.name)
             mismatches = [*differences(results, "tests.toy", Path(data))]
             assert not mismatches, mismatches
+
+    def check_unbroken(self) -> None:
+        """Compare the search with that of a driver that nobody kills."""
+        folder = self.audit.folder / "unbroken"
+        folder.mkdir()
+        shutil.copy(self.audit.folder / "crash.yaml", folder)
+        driver = self._fork_server.start(folder, *_WORDS, "--stage", "search")
+        assert driver.wait() == 0, (folder / "output.txt").read_text(encoding="utf-8")
+        unbroken, results = (open_results(place / "runs", self.name) for place in (folder, self.audit.folder))
+        others = differences_from(unbroken, results)
+        assert not others, f"the search went another way than an unbroken one: {others}"
 
 
 def uninterrupted_s(fork_server: ForkServer, folder: Path) -> float:
@@ -80,17 +92,20 @@ def crash_loop(
     """Kill drivers until `kills` or `seconds` is reached.
 
     Each driver is killed within `span_s` seconds of its start, most of them within a third of that. When a study is
-    complete, the next one begins, which saves its states in the next of the `WAYS`. The last study, and one that was
-    killed `REPORTS` times with only its report left, are run to their end. A failed check is added to `broken` and its
-    study's folder stays; other folders are deleted.
+    complete, the next one begins, which saves its states in the next of the `WAYS` and decides as the next of the
+    `SEARCHES`. The last study, and one that was killed `REPORTS` times with only its report left, are run to their end.
+    Each must have searched as an unbroken driver does. A failed check is added to `broken` and its study's folder
+    stays; other folders are deleted.
     """
     moments, tally, number, began = random.Random(seed), Tally(), 0, time.monotonic()
     while tally.kills < kills and time.monotonic() - began < seconds:
         number += 1
         saving = WAYS[number % len(WAYS)]
-        study = InlineStudy(fork_server, folder / f"{number:04d}", seed * 1_000_000 + number, tally, saving)
+        place, settings = folder / f"{number:04d}", SEARCHES[number % len(SEARCHES)]
+        study = InlineStudy(fork_server, place, seed * 1_000_000 + number, tally, saving, **settings)
         try:
             _kill_until_complete(study, kills, lambda: moments.uniform(0, span_s * moments.choice(SPANS)))
+            study.check_unbroken()
             shutil.rmtree(study.audit.folder)
         except AssertionError as error:
             tally.broken.append(f"{study.audit.folder}: {error}")

@@ -12,7 +12,7 @@ STUDY: dict[str, Any] = {
     "workload": "tests.faults.logged_workloads.toy",
     "baseline": {"epochs": 3, "spread": 1.0},
     "constraints": ["parameters <= 500"],
-    "method": "bayes",
+    "method": "tpe",
     "metric": {"name": "val_accuracy", "goal": "maximize"},
     "run_cap": 5,
     "parameters": {
@@ -20,7 +20,7 @@ STUDY: dict[str, Any] = {
         "net.width": {"values": [8, 12, 64]},
         "momentum": {"min": 0.0, "max": 0.9},
     },
-    "early_terminate": {"type": "asha", "min_iter": 1, "eta": 2},
+    "early_terminate": {"type": "asha", "mode": "stop", "min_iter": 1, "eta": 2},
     "confirm": {"top": 2, "seeds": 2},
     "ablation": {"components": {"handicap": {"handicap": 4.0}}, "seeds": 2},
     "final": {"seeds": 2},
@@ -48,6 +48,21 @@ FILES = Saving()  # with `Run.checkpoint`, which training waits for
 EACH = Saving({"checkpoint_every": 0}, {"beside": True}, 2)  # an epoch, and the one before if it is being written
 SELDOM = Saving({}, {"beside": True}, None)
 WAYS = (FILES, EACH, SELDOM)
+
+# How a search may decide. Those with `mode: promote` pause at the rungs 1, 2 and 4.
+_PAUSING: dict[str, Any] = {"run_cap": 7, "baseline": {**STUDY["baseline"], "epochs": 5}}
+PROMOTING: dict[str, Any] = {
+    **_PAUSING,
+    "method": "bayes",
+    "early_terminate": {"type": "asha", "mode": "promote", "eta": 2},
+}
+IN_BRACKETS: dict[str, Any] = {
+    **_PAUSING,
+    "method": "tpe",
+    "early_terminate": {"type": "hyperband", "mode": "promote", "eta": 2},
+}
+AT_RANDOM: dict[str, Any] = {**PROMOTING, "method": "random"}
+SEARCHES: tuple[dict[str, Any], ...] = (PROMOTING, {}, IN_BRACKETS, AT_RANDOM)
 
 
 def study_text(**settings: Any) -> str:

@@ -10,6 +10,8 @@ from sweeps.artifacts.curves import EPOCH, SECONDS
 
 LEAST_S = 0.1
 """A shorter time to load counts as nothing."""
+LEAST_MEASURED = 3
+"""Fewer measurements count as none: a machine that was busy for a moment would decide."""
 
 
 class LoadPrice:
@@ -48,10 +50,10 @@ class LoadPrice:
     def shortest(self, number: int) -> int:
         """Return the fewest epochs that are worth loading a trial for: those that take over twice as long as loading.
 
-        0 where the price is not known, or too small to count.
+        0 where the price is not known well enough, or too small to count.
         """
         price = self.seconds
-        if price is None or price < LEAST_S:
+        if price is None or price < LEAST_S or len(self._measured) < LEAST_MEASURED:
             return 0
         epoch_s = self._epoch_s.get(number) or statistics.median(self._epoch_s.values())
         return math.floor(2 * price / epoch_s) + 1

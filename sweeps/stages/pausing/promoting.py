@@ -22,13 +22,12 @@ from sweeps.samplers.sampler import Sampler
 from sweeps.stages.context import Context
 from sweeps.stages.pausing.load_price import LoadPrice
 from sweeps.stages.pausing.search import PausingSearch
+from sweeps.storage.results import STOPS
 from sweeps.storage.stage_storage import StageStorage
 from sweeps.study.stages import Stage
 from sweeps.trial.trial import Status, Trial
 from sweeps.trial.work import BaselineWork
 
-STOPS = "stops_instead_of_pausing"
-"""The fact of a search whose workload saves no checkpoints."""
 NO_CHECKPOINTS = "the workload saves no checkpoints: trials stop instead of pausing"
 
 
@@ -55,11 +54,12 @@ class PromotingSearch(PausingSearch):
         self._price = LoadPrice()
         self._made = self._complete = 0
         for trial in storage.trials():
-            self._made += len(trial.decisions)
+            self._made = max([self._made, *(1 + int(decision["order"]) for decision in trial.decisions)])
             self._take_in(trial)
+        sampler.decide = self._decided_new
         self._readopt_paused()
-        for number in self._paused:  # a killed driver may have left more than one
-            storage.keep_newest_checkpoint(number)
+        for number in self._paused:  # which a killed driver may not have come to
+            storage.pause(number)
         self._delete_checkpoints()
 
     def pending(self) -> bool:
@@ -193,7 +193,7 @@ class PromotingSearch(PausingSearch):
         self._delete_checkpoints()
 
     def _pause(self, number: int) -> None:
-        self._storage.keep_newest_checkpoint(number)
+        self._storage.pause(number)
         super()._pause(number)
         self._take_in(self._storage.trial(number))
         self._delete_checkpoints()

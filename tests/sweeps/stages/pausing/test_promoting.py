@@ -22,6 +22,7 @@ from sweeps.trial.trial import Status, Trial
 from tests.sweeps.support import Events, Interrupting, acknowledged, run_inline, toy_study
 
 RULE: dict[str, Any] = {"type": "asha", "mode": "promote", "eta": 2}
+WIDTHS = {"lr": {"distribution": "log_uniform_values", "min": 1e-3, "max": 3.0}, "net.width": {"values": [8, 12, 16]}}
 
 
 def promoting(**settings: Any) -> Study:
@@ -30,10 +31,15 @@ def promoting(**settings: Any) -> Study:
 
 
 def outcomes(results: Results) -> list[Any]:
+    """What has become of each trial, and why; without times."""
     return [
-        (trial.number, trial.status, trial.value, dict(trial.curve), trial.reason, trial.parameters, trial.decisions)
+        (trial.number, trial.status, trial.value, dict(trial.curve), trial.reason, trial.parameters, timeless(trial))
         for trial in results.trials
     ]
+
+
+def timeless(trial: Trial) -> list[dict[str, Any]]:
+    return [{key: value for key, value in each.items() if key != "load_s"} for each in trial.decisions]
 
 
 def decided(results: Results) -> list[tuple[int, dict[str, Any]]]:
@@ -119,11 +125,12 @@ def run_in_parts(study: Study, runs: Path) -> tuple[Results, int]:
     "settings",
     [
         {"method": "random"},
-        {"method": "tpe"},
+        {"method": "bayes"},
+        {"method": "tpe", "parameters": WIDTHS, "constraints": ["parameters <= 300"]},
         {"early_terminate": {**RULE, "type": "hyperband"}},
         {"baseline": {"epochs": 8, "fault": "nan", "fault_epoch": 3}},
     ],
-    ids=["random", "tpe", "hyperband", "diverging"],
+    ids=["random", "bayes", "tpe with a limit", "hyperband", "diverging"],
 )
 def test_broken_off_between_any_two_writes_it_ends_as_an_unbroken_one(tmp_path: Path, settings: dict[str, Any]) -> None:
     whole = run_inline(promoting(run_cap=5, **settings), tmp_path / "whole").results
