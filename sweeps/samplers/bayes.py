@@ -17,7 +17,7 @@ from sweeps.samplers.observations import Observations, full_epochs, tells
 from sweeps.space.distributions import distribution
 from sweeps.space.encoding import encode
 from sweeps.study.study import Study
-from sweeps.surrogate.observed import End, Proposal
+from sweeps.surrogate.observed import End, Observed, Proposal
 from sweeps.surrogate.proposer import Proposer
 from sweeps.trial.seeds import stream
 from sweeps.trial.trial import Trial
@@ -111,10 +111,9 @@ class Bayes(BaseSampler):
 
 
 def expected_ends(study: Study, workload: Workload, trials: Sequence[Trial]) -> dict[int, End]:
-    """Return how the trials of a search are expected to end, by number; empty where none has a value.
+    """Return how new runs of the trials of a search are expected to end, by number; empty where no trial has a value.
 
-    The value of a trial that was trained to its end is shrunk towards what its neighbours and its own curve say: the
-    best of many single runs is partly luck.
+    The value of a trial that was trained to its end counts as one of many: the best of single runs is partly luck.
 
     Args:
         study: The study.
@@ -123,7 +122,8 @@ def expected_ends(study: Study, workload: Workload, trials: Sequence[Trial]) -> 
     """
     proposer, observations = _surrogate(study, workload)
     told = [trial for trial in trials if tells(trial)]
-    ends = proposer.posterior(observations.of(told), last_state(trials))
+    again = [Observed(trial.parameters, {}) for trial in told]  # of which nothing is known but the configuration
+    ends = proposer.posterior([*observations.of(told), *again], last_state(trials))[len(told) :]
     return {trial.number: end for trial, end in zip(told, ends, strict=True)} if ends else {}
 
 

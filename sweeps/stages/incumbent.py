@@ -10,7 +10,7 @@ from sweeps.evidence import confirmation
 from sweeps.io.errors import UserError
 from sweeps.samplers.constraint_gate import ConstraintGate
 from sweeps.space.space import TOGGLE, Space
-from sweeps.stages.confirm.stage import NoCandidate, candidates
+from sweeps.stages.confirm.candidates import NoCandidate, best_trials, candidates
 from sweeps.storage.results import Results
 from sweeps.study.stages import CONFIRM, SEARCH, stages_of
 from sweeps.trial.arm import BASELINE, Arm
@@ -46,11 +46,11 @@ def incumbent(results: Results, gate: ConstraintGate) -> Incumbent:
         baseline = gate.baseline()
         return Incumbent(Arm(BASELINE, baseline.settings, cost=baseline.cost), BASELINE)
     if CONFIRM not in stages:
-        leader = candidates(results, gate, top=1)[0]
+        leader = best_trials(results, gate, top=1)[0]
         return Incumbent(leader, f"{leader.name}, one run")
     evidence = confirmation(results)
     section = results.study.confirm
-    best = candidates(results, gate, top=section.top if section else 1)
+    best = candidates(results, gate, top=section.top if section else 1).arms
     confirmed = {level.arm.recipe for level in evidence.levels} if evidence else set()
     if evidence is None or not evidence.complete or confirmed != {arm.recipe for arm in best}:
         raise NotYet(f"{results.name}: the stage confirm has not ended, so there is no incumbent yet; run it first")

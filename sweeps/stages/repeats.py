@@ -8,7 +8,7 @@ from dataclasses import replace
 from sweeps.artifacts.layout import FINAL, REPEATS, SEARCH
 from sweeps.evidence.selection import selections
 from sweeps.runners.protocol import Job
-from sweeps.stages.confirm.stage import NoCandidate
+from sweeps.stages.confirm.candidates import NoCandidate
 from sweeps.stages.context import Context
 from sweeps.stages.replicates import ReplicateStage
 from sweeps.storage.results import Results

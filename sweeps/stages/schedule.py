@@ -13,7 +13,7 @@ from sweeps.io.errors import UserError
 from sweeps.runners.protocol import Decision, DeviceLoss, End, Epoch, Job, Note, Preemption, Scheduler
 from sweeps.stages.ablation.retune import Retuning
 from sweeps.stages.base import UnknownMetric
-from sweeps.stages.confirm.stage import NoCandidate
+from sweeps.stages.confirm.candidates import NoCandidate
 from sweeps.stages.context import Context
 from sweeps.stages.incumbent import NotYet
 from sweeps.stages.sequence import parts

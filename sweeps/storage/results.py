@@ -29,6 +29,8 @@ DECLARED = "declared"
 STOPS = "stops"
 # The key of the facts of confirm: fresh runs of the incumbent are made once it has been chosen.
 FRESH = "fresh"
+# The key of the facts of confirm: how its candidates were chosen, where a surrogate did (`sweeps.stages.confirm`).
+CANDIDATES = "candidates"
 # The key of the workload's provenance with the names of the metrics in percent.
 PERCENTAGES = "percentages"
 # The key of the workload's provenance with the metrics of a model that guesses (`Workload.chance`).
@@ -44,14 +46,14 @@ class StageResults:
         arms: The arms that the stage compares now.
         trials: The runs in the order of numbers, also those of earlier arms.
         facts: What else the stage has decided. Of confirm: `fresh`, true where fresh runs of the incumbent follow the
-            choice, as in every study begun since they are made. Of the ablation: `design`; `wanted`, the number of
-            replicates by arm; `first`, the size of Stein's first stage, or `anytime`, the pairs at the first and the
-            last look, unless the number is fixed; `generators` and `aliases` of a fractional design; `tuned`, the
-            settings that were tuned again, by arm. Of the final: `sets`, the labels of the labelled sets with "test"
-            first; `openings`, those of the test set by this study; `earlier_openings`, the number of openings by other
-            studies; `openings_of_parts`, those of other test sets that share images with this one; `unheld`, by arm,
-            the settings that replace early stopping. Of each stage: `declared`, what it was to do before its first
-            run, and every later change.
+            choice, as in every study begun since they are made; `candidates`, how a surrogate has chosen them. Of the
+            ablation: `design`; `wanted`, the number of replicates by arm; `first`, the size of Stein's first stage, or
+            `anytime`, the pairs at the first and the last look, unless the number is fixed; `generators` and `aliases`
+            of a fractional design; `tuned`, the settings that were tuned again, by arm. Of the final: `sets`, the
+            labels of the labelled sets with "test" first; `openings`, those of the test set by this study;
+            `earlier_openings`, the number of openings by other studies; `openings_of_parts`, those of other test sets
+            that share images with this one; `unheld`, by arm, the settings that replace early stopping. Of each stage:
+            `declared`, what it was to do before its first run, and every later change.
         foreign: The number of trials that another program has added to the database. They are not among `trials`.
     """
 

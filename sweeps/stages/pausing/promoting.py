@@ -53,6 +53,7 @@ class PromotingSearch(PausingSearch):
         self._without_checkpoint: set[int] = set()
         self._price = LoadPrice()
         self._made = self._complete = 0
+        sampler.decide = self._decided_new
         for trial in storage.trials():
             self._made = max([self._made, *(1 + int(decision["order"]) for decision in trial.decisions)])
             self._take_in(trial)

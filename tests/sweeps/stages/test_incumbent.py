@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sweeps import evidence
-from sweeps.stages.confirm.stage import NoCandidate
+from sweeps.stages.confirm.candidates import NoCandidate
 from sweeps.stages.incumbent import Incumbent, NotYet, incumbent, parameters_of
 from sweeps.storage.results import Results
 from sweeps.study.study import Study
