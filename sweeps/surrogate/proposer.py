@@ -16,6 +16,7 @@ from sweeps.surrogate.fit import Fit, Surrogate
 from sweeps.surrogate.improvement import log_expected_improvement
 from sweeps.surrogate.observed import By, End, Observed, Proposal, SurrogateSettings
 from sweeps.surrogate.pool import Accepts, Pool
+from sweeps.surrogate.threads import on_one_core
 from sweeps.trial.seeds import stream
 
 Cost = Callable[[Mapping[str, Any]], float]
@@ -54,6 +55,7 @@ class Proposer:
         """The number of trials before the model is asked."""
         return self._settings.start or min(self._features.dimensions + 2, MOST_START)
 
+    @on_one_core
     def propose(
         self,
         trials: Sequence[Observed],
@@ -86,6 +88,7 @@ class Proposer:
         parameters = self._drawn(by, number, tried, accepts, rng)
         return Proposal(parameters, "start" if by == "start" else "random", None, cost(parameters), (), state)
 
+    @on_one_core
     def posterior(self, trials: Sequence[Observed], state: Mapping[str, Any] | None = None) -> list[End]:
         """Return how each trial is expected to end; nothing if no trial has a value.
 
