@@ -100,12 +100,13 @@ def compare(chosen: argparse.Namespace) -> int:
         for plan in PLANS
         if (plan.policy in chosen.only if chosen.only else POLICIES[plan.policy].rival in {None, *rivals})
     ]
-    for name in sorted({POLICIES[plan.policy].rival or "" for plan in plans} - {""}):
-        require(name)
     if not problems:
         raise BadTable(f"no table in {', '.join(map(str, chosen.tables or [OWN]))}")
     planned = searches(problems, plans)
     records = Records(chosen.out.with_suffix(".jsonl"))
+    missing = [search for search in planned if search not in records.finished()]
+    for rival in sorted({POLICIES[search.policy].rival or "" for search in missing} - {""}):
+        require(rival)
     failed = run_all(problems, planned, records, chosen.part)
     comparison = Comparison(problems, planned, records.finished(), BUDGETS)
     result = summary(comparison)
@@ -117,7 +118,7 @@ def compare_with_ray(chosen: argparse.Namespace) -> int:
     """Compare the simulated stock search with Ray Tune; return the number of searches that differ."""
     tables = [table for folder in [OWN, *(chosen.tables or [])] for table in read_tables(folder)]
     problems = {table.name: table for table in reversed(tables) if table.name in check_stock.PROBLEMS}
-    result = check_stock.check(list(problems.values()), min(check_stock.SEEDS, chosen.seeds))
+    result = check_stock.check([problems[name] for name in sorted(problems)], min(check_stock.SEEDS, chosen.seeds))
     write_result(result, check_stock.text(result), chosen.out if chosen.out != OUT else None)
     return sum(not run["equal"] for run in result["runs"])
 

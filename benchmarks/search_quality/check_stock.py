@@ -99,7 +99,9 @@ def text(result: Mapping[str, Any]) -> str:
 def _pair(problem: Problem, seed: int) -> Pair:
     trainings = max(TRAININGS)
     task = Task(problem.space, problem.epochs, 1, trainings, seed)
-    return Pair(problem, seed, tuned(problem, seed, trainings), simulate(problem, Stock(task), trainings))
+    # Without `until` it would also name a trial whose first epoch ends after the budget.
+    simulated = simulate(problem, Stock(task), trainings).until(trainings * problem.full_seconds)
+    return Pair(problem, seed, tuned(problem, seed, trainings), simulated)
 
 
 def tuned(problem: Problem, seed: int, trainings: float) -> Trace:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import optuna
 import pytest
@@ -14,7 +15,7 @@ from benchmarks.search_quality.policies import OPTUNA, POLICIES, SMAC, SYNE_TUNE
 from benchmarks.search_quality.rivals import remote
 from benchmarks.search_quality.rivals.optuna_hyperband import OptunaHyperband
 from benchmarks.search_quality.rivals.remote import PYTHON, RIVALS, MissingRival, Remote, Rival, end_servers, require
-from benchmarks.search_quality.searches import MOMENTS, Plan, run, searches
+from benchmarks.search_quality.searches import BUDGETS, MOMENTS, Plan, Records, run, searches
 from benchmarks.search_quality.simulator import Task, Trace, simulate
 from benchmarks.search_quality.tables import OWN, read_csv
 from sweeps.space.space import Numeric, Space
@@ -122,3 +123,16 @@ def test_optuna_is_told_how_each_trial_ended() -> None:
         assert trial.intermediate_values[last[trial.number].epoch] == last[trial.number].value
     assert len(last) - len(ended) <= 1  # the one whose next epoch the budget did not reach
     assert {trial.state.name for trial in ended} == {"COMPLETE", "PRUNED"}
+
+
+def test_rival_need_not_be_there_for_searches_that_are_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(PYTHON, "/no/such/python")
+    (search,) = searches([DIGITS], [Plan(SMAC, 1, 1)], BUDGETS)
+    outcome = {"regret": [0.25] * (MOMENTS.index(20) + 1), "trials": 1, "trained_fully": 1}
+    Records(tmp_path / "kept.jsonl").append(search, {**outcome, "policy_cpu_s": 1, "simulator_cpu_s": 1, "cpu_s": 1})
+    arguments = ["--rivals", "smac", "--only", SMAC, "--problem", "digits", "--seeds", "1"]
+    monkeypatch.setattr(sys, "argv", ["search_quality", *arguments, "--out", str(tmp_path / "kept")])
+    assert main() == 0
+    assert "0.250" in capsys.readouterr().out
