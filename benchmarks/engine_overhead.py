@@ -39,7 +39,7 @@ class Clock:
     def __init__(self) -> None:
         self.ends: list[float] = []
 
-    def on_stage(self, stage: str, wanted: int) -> None:
+    def on_stage(self, stage: str, wanted: int | None) -> None:
         """Ignore the event."""
 
     def on_note(self, text: str) -> None:
@@ -52,6 +52,9 @@ class Clock:
         """Ignore the event."""
 
     def on_pause(self, stage: str, number: int, epoch: int) -> None:
+        """Ignore the event."""
+
+    def on_trainings(self, spent: float, budget: float) -> None:
         """Ignore the event."""
 
     def on_end(self, trial: object) -> None:

@@ -82,6 +82,7 @@ def summary(results: Results) -> dict[str, Any]:
         "question": results.study.question,
         "metric": results.study.metric.name,
         "run_cap": results.study.run_cap,
+        "trainings": {"spent": results.trainings, "budget": results.study.budget.trainings},
         "counted": results.counted,
         "counts": results.states(),
         "best": plain(ranked[0]) if ranked else None,
@@ -119,6 +120,9 @@ def _exit_unless_complete(outcome: StudyOutcome) -> None:
 
 
 def _print_results(outcome: StudyOutcome) -> None:
+    from sweeps.evidence.search.size import trainings_so_far
+    from sweeps.formatting import count
+
     results = outcome.results.records
     if outcome.complete and not outcome.new_runs:
         typer.echo(f"{results.name}: nothing was left to run.")
@@ -129,6 +133,8 @@ def _print_results(outcome: StudyOutcome) -> None:
     metric = results.study.metric
     if (best := next(iter(results.ranked()), None)) is not None and metric.reached_by(best.value):
         typer.echo(f"The search ended at metric.target = {metric.target:g}, which trial {best.number} has reached.")
+    elif search_ended and (used := trainings_so_far(results)):
+        typer.echo(f"The search has used {used}: {count(results.counted, 'trial')}.")
     elif search_ended and 0 < results.counted < results.study.run_cap:
         typer.echo(f"No configuration is left to try after {results.counted} of {results.study.run_cap} trials.")
     typer.echo(f"Report: {outcome.report}")

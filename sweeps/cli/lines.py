@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sweeps.evidence.ending import How, last_ending, unfinished_search
+from sweeps.evidence.search.size import search_so_far
 from sweeps.formatting import count, metric_format, status_name
 from sweeps.storage.results import Results
 from sweeps.trial.trial import Status
@@ -18,7 +19,7 @@ def best_line(results: Results) -> str:
     size = f", {best.cost['parameters']:,} parameters" if "parameters" in best.cost else ""
     trials = count(results.counted, "trial")
     if unfinished_search(results):
-        trials = f"the first {results.counted:,} of {count(results.study.most_trials, 'trial')}"
+        trials = f"the first {search_so_far(results)}"
     moment = "at the best of" if results.study.metric.at == "best" else "after"
     return f"Best of {trials}: trial {best.number}, {value} {moment} {count(best.epochs, 'epoch')}{size} (one run)."
 

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from sweeps.artifacts.layout import FINAL, TEST
 from sweeps.cli.lines import stage_lines, state, tally
+from sweeps.evidence.search.size import trainings_so_far, trials_so_far
 from sweeps.formatting import (
     MISSING,
     MetricFormat,
@@ -57,8 +58,8 @@ def studies_table(studies: Iterable[Results]) -> Table:
         ranked, metric = results.ranked(), metric_format(results.study.metric, results.percentages)
         best = metric.show(ranked[0].value) if ranked else MISSING
         has_search = bool(results.study.space.dimensions)
-        progress = f"{results.counted}/{results.study.most_trials}" if has_search else MISSING
-        parts = [state(results), tally(results) if has_search else "", *stage_lines(results)]
+        progress = trials_so_far(results) if has_search else MISSING
+        parts = [state(results), trainings_so_far(results), tally(results) if has_search else "", *stage_lines(results)]
         statuses = "; ".join(part for part in parts if part)
         cells = (results.name, progress, best, statuses, results.study.question)
         made.add_row(*map(text, cells))

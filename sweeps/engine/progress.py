@@ -20,6 +20,7 @@ from rich.text import Text
 from sweeps.artifacts.layout import ABLATION, SEARCH
 from sweeps.engine.notebook import NotebookDisplay
 from sweeps.evidence.search import steps_of
+from sweeps.evidence.search.size import size_of_search, used
 from sweeps.formatting import count, duration, metric_format, status_name
 from sweeps.io.errors import visible
 from sweeps.stats.goal import sign
@@ -77,7 +78,9 @@ class Progress:
         self._epochs = epochs
         self._console = Console(stderr=True, quiet=quiet)
         self._stage = STARTING  # until the first stage begins, data and runner are prepared
-        self._totals: dict[str, int] = {}
+        self._totals: dict[str, int | None] = {}
+        self._trainings: tuple[float, float] | None = None  # used by the search, and its budget
+        self._trainings_before = 0.0
         previous_trials = previous.everything if previous else ()
         self._ended: dict[tuple[str, int], Trial] = {(trial.stage, trial.number): trial for trial in previous_trials}
         self._lost_before = {(trial.stage, trial.number) for trial in previous_trials if trial.status.lost}
@@ -123,13 +126,20 @@ class Progress:
         for note in notes:
             self.on_note(note)
 
-    def on_stage(self, stage: str, total: int) -> None:
-        """Show that a stage begins, continues, or has grown to `total` runs."""
-        begins = stage != self._stage and self._counted(stage) < total
+    def on_stage(self, stage: str, total: int | None) -> None:
+        """Show that a stage begins, continues, or has grown to `total` runs; None where only its budget limits it."""
+        begins = stage != self._stage and (total is None or self._counted(stage) < total)
         if begins and self._stage_title(stage) != self._stage_title(self._stage):
-            self._line(f"{self._stage_title(stage)}: {count(total, 'run')}{self._growth(stage)}")
+            size = size_of_search(self._study) if total is None else count(total, "run")
+            self._line(f"{self._stage_title(stage)}: {size}{self._growth(stage)}")
         self._stage, self._totals[stage] = stage, total
         self._stage_began, self._done_before = time.monotonic(), self._done(stage)
+
+    def on_trainings(self, spent: float, budget: float) -> None:
+        """Show how much of its budget the search has used, in full trainings of the baseline."""
+        if self._trainings is None:
+            self._trainings_before = spent
+        self._trainings = spent, budget
 
     def on_start(self, stage: str, number: int, label: str, resumed_at: int) -> None:
         """Show that a trial starts, or continues after epoch `resumed_at` if that is not 0."""
@@ -201,11 +211,25 @@ class Progress:
     def _bar(self) -> RenderableType:
         done, total = self._done(self._stage), self._totals.get(self._stage, 0)
         noun = "trial" if self._stage in (SEARCH, STARTING) else "run"
-        bar = ProgressBar(total=max(1, total), completed=done, width=40)
-        grid = Table.grid(padding=(0, 1))
+        runs = count(done, noun) if total is None else f"{done}/{count(total, noun)}"
         begun = " begun" if self._pauses(self._stage) else ""
-        grid.add_row(bar, Text(f"{done}/{count(total, noun)}{begun}{self._growth(self._stage)}"))
+        part, whole = self._share_done()
+        bar = ProgressBar(total=whole or 1, completed=part, width=40)
+        grid = Table.grid(padding=(0, 1))
+        grid.add_row(bar, Text(f"{runs}{begun}{self._budget_used()}{self._growth(self._stage)}"))
         return grid
+
+    def _budget_used(self) -> str:
+        """The used part of the search's budget: ", 7.4 of 20 trainings"; empty in other stages and without a budget."""
+        return f", {used(*self._trainings)}" if self._trainings and self._stage == SEARCH else ""
+
+    def _share_done(self) -> tuple[float, float]:
+        """How much of the stage is done, and the whole: of the trials or of the trainings, whichever ends first."""
+        total = self._totals.get(self._stage, 0)
+        shares = [] if total is None else [(float(self._done(self._stage)), float(total))]
+        if self._trainings and self._stage == SEARCH:
+            shares.append(self._trainings)
+        return max(shares, key=lambda share: share[0] / (share[1] or 1), default=(0.0, 0.0))
 
     def _growth(self, stage: str) -> str:
         """How far the runs of a stage may grow; empty if their number is fixed."""
@@ -260,8 +284,12 @@ class Progress:
         now = time.monotonic()
         hours = self._share * sum(trial.seconds for trial in list(self._ended.values())) / 3600
         line = f"{duration(now - self._began)} so far · {hours:.3f} device-hours"
+        part, whole = self._share_done()
+        if self._trainings and self._trainings[0] == part > self._trainings_before:  # the trainings will end it
+            estimate = duration((now - self._stage_began) / (part - self._trainings_before) * max(0.0, whole - part))
+            return f"{line} · about {estimate} left of this stage"
         done = self._done(self._stage)
-        remaining = max(0, self._totals.get(self._stage, 0) - done)
+        remaining = max(0, (self._totals.get(self._stage, 0) or 0) - done)
         pauses = bool(self._pauses(self._stage))
         # How long the last promotions take after the last new trial is not known: it depends on who earns them.
         if done <= self._done_before or (pauses and not remaining):

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from sweeps.artifacts.layout import ABLATION, CONFIRM, FINAL, INCUMBENT_RUNS, RACE, REPEATS, SEARCH
+from sweeps.evidence.search.size import search_so_far
 from sweeps.formatting import count, listed, status_name
 from sweeps.io.errors import GO_ON
 from sweeps.io.lock import holder
@@ -105,9 +106,10 @@ def after_a_search_in_vain(results: Results) -> str:
 
     The same command runs nothing then: a trial that diverged is a result, and the search has had its `run_cap`.
     """
-    if not results.trials or results.ranked() or results.counted < results.study.most_trials:
+    if not results.trials or results.ranked() or not search_has_ended(results):
         return ""
-    more = "" if results.study.method == "grid" else "raise run_cap for more trials, or "
+    larger = "run_cap" if results.study.budget.trainings is None else "budget.trainings"
+    more = "" if results.study.method == "grid" else f"raise {larger} for more trials, or "
     return f"no trial of the search runs again: mend the cause, then {more}start over with --fresh"
 
 
@@ -116,7 +118,23 @@ def unfinished_search(results: Results) -> bool:
     ending = last_ending(results)
     if ending is None or ending.how in (How.COMPLETE, How.INCOMPLETE) or ending.stage not in ("", SEARCH):
         return False
-    return results.counted < results.study.most_trials
+    return not search_has_ended(results)
+
+
+def search_has_ended(results: Results) -> bool:
+    """Return whether a search starts no more trials: it has had as many as it may have, or its budget is used.
+
+    A search ends some way below `budget.trainings`, where one more trial would go over it. That it has is known from
+    what came after it.
+    """
+    most = results.study.most_trials
+    if most is not None and results.counted >= most:
+        return True
+    ending = last_ending(results)
+    if results.study.budget.trainings is None or ending is None:
+        return False
+    ended_later = bool(results.stages) or ending.stage not in ("", SEARCH)
+    return ended_later or ending.how in (How.COMPLETE, How.INCOMPLETE)
 
 
 def stages_without_runs(results: Results) -> list[str]:
@@ -196,8 +214,7 @@ def _why(run: Trial) -> str:
 def _place(results: Results, name: str) -> str:
     """Where a run ended: "in the search after 2 of 40 trials", "before the first run of confirm"."""
     if name == SEARCH:
-        trials = count(results.study.most_trials, "trial")
-        return f"in the search after {results.counted:,} of {trials}{_beside(results)}"
+        return f"in the search after {search_so_far(results)}{_beside(results)}"
     runs = [trial for trial in results.everything if trial.stage != SEARCH and stage_of(trial.stage) == name]
     failed = sum(run.status.lost for run in runs)
     ended = sum(run.ended and run.status is not Status.ABANDONED for run in runs) - failed

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 
+from sweeps.forecast.disk import DiskForecast, forecast_disk
 from sweeps.forecast.outline import Fitting, StudyOutline, outline_study
 from sweeps.forecast.power import PowerForecast, forecast_power
 from sweeps.forecast.ranges import Range, total, wall_time
+from sweeps.forecast.search import Ladder
 from sweeps.forecast.stage_work import StageWork, work_by_stage
 from sweeps.formatting import duration, hours
 from sweeps.io.errors import Refused, UserError, unknown
 from sweeps.prepare.devices.choice import choose_device
 from sweeps.prepare.devices.inventory import devices
 from sweeps.prepare.prepared import PreparedStudy, checked_test_data, settle
-from sweeps.runners.probe import Probe, probe
+from sweeps.runners.probe import EPOCHS, Probe, probe
 from sweeps.runners.protocol import Job
 from sweeps.storage.results import Results
 from sweeps.study.resources import device_share
@@ -76,6 +78,10 @@ class StudyPlan:
         wall_s: Seconds until the study has ended; None unless a probe worked.
         probe: The probe of the baseline; None if none was asked for.
         foresight: The power of the ablation; None if there is none.
+        ladder: Where the trials of the search pause; None if they do not.
+        trainings: The work of the search, in full trainings of the baseline; None without a search.
+        budget_trainings: The size of the search in full trainings; None where the file gives none.
+        disk: The peak of the checkpoints of a search whose trials pause; None if they do not.
         notes: What the forecast assumes.
         cautions: What the study as written cannot show or finish.
     """
@@ -95,6 +101,10 @@ class StudyPlan:
     wall_s: Range | None
     probe: Probe | None
     foresight: PowerForecast | None
+    ladder: Ladder | None
+    trainings: Range | None
+    budget_trainings: float | None
+    disk: DiskForecast | None
     notes: tuple[str, ...]
     cautions: tuple[str, ...]
 
@@ -136,10 +146,14 @@ def plan(
     environment = previous.environment if previous else {}
     prepared = settle(study, workload, data_dir, environment, choice=choice, measuring=probing)
     outline = outline_study(prepared, workers)
-    probed = probe(_probe_job(prepared), threads=max(1, int(study.resources.cpu))) if probing else None
+    work = work_by_stage(outline)
+    search = work.get(SEARCH.name)
+    ladder = search.ladder if search is not None else None
+    job = replace(_probe_job(prepared), until=EPOCHS if ladder is not None else None)
+    probed = probe(job, threads=max(1, int(study.resources.cpu))) if probing else None
     if probed is not None:
         _require_metric(study, probed)
-    stages = tuple(_stage(outline, name, work, probed) for name, work in work_by_stage(outline).items())
+    stages = tuple(_stage(outline, name, each, probed) for name, each in work.items())
     hours_of_stages = [stage.device_hours for stage in stages if stage.device_hours is not None]
     device_hours = total(hours_of_stages) if hours_of_stages else None
     return StudyPlan(
@@ -158,6 +172,10 @@ def plan(
         wall_s=total([stage.wall_s for stage in stages if stage.wall_s is not None]) if hours_of_stages else None,
         probe=probed,
         foresight=forecast_power(study, previous),
+        ladder=ladder,
+        trainings=search.work.scaled(1 / outline.epochs) if search is not None else None,
+        budget_trainings=study.budget.trainings,
+        disk=forecast_disk(ladder, outline.at_once, outline.baseline.cost, probed) if ladder is not None else None,
         notes=tuple(_notes(outline, probed)),
         cautions=(*warnings(study), *_cautions(outline, device_hours, probed), *_test_cautions(prepared)),
     )
@@ -225,12 +243,14 @@ def _notes(outline: StudyOutline, probed: Probe | None) -> Iterator[str]:
     if outline.best_unknown and (study.ablation is not None or study.final is not None):
         yield "the best recipe is not known yet: the given baseline stands in for it"
     if outline.fitting is not None:
-        sampled = "10th to 90th percentile" if study.method == "bayes" else "95 % interval of the mean"
+        sampled = "10th to 90th percentile" if study.method in ("bayes", "tpe") else "95 % interval of the mean"
         yield f"a full trial takes {_times(outline.trial_work)} times as long as the baseline ({sampled} of what fits)"
     if study.metric.target is not None and outline.fitting is not None:
         yield f"the search may end earlier: at metric.target = {study.metric.target:g}"
     if study.early_terminate is not None and study.early_terminate.type == "one_epoch":
         yield "early termination: early_terminate.top trials continue after the first round, unless some break before"
+    elif study.early_terminate is not None and study.early_terminate.promotes:
+        yield "early termination: simulated with trials whose order never changes"
     elif study.early_terminate is not None:
         yield "early termination: from as many stops as the rule aims at, to none"
     if outline.prepared.site.device != "cpu" and study.resources.gpu_share < 1:

@@ -5,6 +5,7 @@ Work is device time in multiples of one run of the baseline.
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import dataclass
 from functools import partial
@@ -137,7 +138,8 @@ def _fitting(prepared: PreparedStudy, baseline: Feasibility, epochs: int) -> Fit
     works = [unit.training(result.settings, result.cost) for result in accepted]
     fit, drawn = len(accepted), len(configurations)
     low, high = (fit / drawn, fit / drawn) if exact else share_interval(fit, drawn)
-    return Fitting(fit, drawn, fit / drawn, low, high, exact, spread(works, study.most_trials, study.method))
+    trials = math.ceil(study.budget.trainings or 1) if study.most_trials is None else study.most_trials
+    return Fitting(fit, drawn, fit / drawn, low, high, exact, spread(works, trials, study.method))
 
 
 def _arms(prepared: PreparedStudy, baseline: Feasibility) -> tuple[Arm, ...]:

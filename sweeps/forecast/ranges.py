@@ -168,8 +168,8 @@ def spread(works: Sequence[float], trials: int, method: str) -> Range:
     Args:
         works: The work of configurations drawn uniformly from the space.
         trials: The number of trials.
-        method: The search method. "bayes" may settle anywhere in the space: the 10th to the 90th percentile of `works`.
-            Random draws and grids: the mean ± 1.96 standard errors.
+        method: The search method. "bayes" and "tpe" may settle anywhere in the space: the 10th to the 90th percentile
+            of `works`. Random draws and grids: the mean ± 1.96 standard errors.
 
     Returns:
         The range; exactly 1 without any `works`.
@@ -177,7 +177,7 @@ def spread(works: Sequence[float], trials: int, method: str) -> Range:
     if not works:
         return Range.of(1.0)
     mean = float(np.mean(works))
-    if method == "bayes" or len(works) < 2:
+    if method in ("bayes", "tpe") or len(works) < 2:
         low, high = (float(bound) for bound in np.percentile(works, MIDDLE))
         return Range(min(low, mean), mean, max(high, mean))
     error = 1.96 * float(np.std(works, ddof=1)) / math.sqrt(max(1, trials))

@@ -9,10 +9,12 @@ from rich.table import Table
 from rich.text import Text
 
 from sweeps.artifacts.layout import SEARCH
+from sweeps.evidence.search.size import used
 from sweeps.forecast.forecast import StagePlan, StudyPlan
 from sweeps.forecast.outline import Fitting
 from sweeps.forecast.power import PowerForecast
 from sweeps.forecast.ranges import Range, total
+from sweeps.forecast.search_lines import disk_lines, ladder_line
 from sweeps.formatting import MISSING, count, duration, hours
 from sweeps.io.terminal import table, text
 from sweeps.runners.probe import Probe
@@ -40,7 +42,8 @@ def headline(plan: StudyPlan) -> str:
 
 def _runs(stage: StagePlan) -> str:
     if stage.name == SEARCH:
-        return count(round(stage.runs.likely), "trial")
+        trials = _range(stage.runs, lambda runs: f"{runs:,.0f}")
+        return f"{trials} trial{'' if stage.runs.high == 1 else 's'}"
     return f"{_range(stage.runs, lambda runs: f'{runs:,.0f}')} {stage.name} run{'' if stage.runs.high == 1 else 's'}"
 
 
@@ -97,6 +100,13 @@ def _facts(plan: StudyPlan) -> Iterator[str]:
         yield f"device: {plan.hardware}"
     if plan.fitting is not None:
         yield f"space: {_fitting_line(plan.fitting)}"
+    if plan.ladder is not None and plan.trainings is not None:
+        trials = next(stage.runs.likely for stage in plan.stages if stage.name == SEARCH)
+        yield f"search: {ladder_line(plan.ladder, trials, plan.trainings.likely)}"
+    if plan.budget_trainings is not None and plan.trainings is not None:
+        yield f"size: {used(plan.trainings.likely, plan.budget_trainings)} of the baseline are expected to be used"
+    if plan.disk is not None:
+        yield from (f"disk: {line}" for line in disk_lines(plan.disk))
     if plan.probe is not None:
         yield f"probe: {_probe_line(plan.probe)}"
     if plan.foresight is not None:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from sweeps.artifacts.layout import ABLATION, CONFIRM, FINAL, SEARCH
 from sweeps.designs.path import FIRST
+from sweeps.evidence.search.size import size_of_search
 from sweeps.forecast.outline import StudyOutline
-from sweeps.forecast.ranges import Range, epochs_per_trial
+from sweeps.forecast.ranges import Range
+from sweeps.forecast.search import Ladder, forecast_search
 from sweeps.formatting import count
-from sweeps.pruners.factory import stopping_rule
 from sweeps.stats import expected_n
 from sweeps.study.sections import Ablation, Seeds
 from sweeps.study.stages import fresh_runs, stages_of
@@ -25,12 +26,14 @@ class StageWork:
         runs: The number of runs.
         work: The work of all runs, in epochs of the baseline.
         longest: The work of the longest run, in epochs of the baseline.
+        ladder: Where the trials of the search pause; None in other stages, and where they do not.
     """
 
     description: str
     runs: Range
     work: Range
     longest: float
+    ladder: Ladder | None = None
 
 
 def work_by_stage(outline: StudyOutline) -> Mapping[str, StageWork]:
@@ -40,12 +43,11 @@ def work_by_stage(outline: StudyOutline) -> Mapping[str, StageWork]:
 
 
 def _search(outline: StudyOutline) -> StageWork:
-    study, trials = outline.study, outline.study.most_trials
-    epochs = epochs_per_trial(stopping_rule(study, outline.prepared.workload), outline.epochs, trials)
-    trial = epochs * outline.trial_work
-    words = study.method + (f", early termination ({study.early_terminate.type})" if study.early_terminate else "")
+    study, search, section = outline.study, forecast_search(outline), outline.study.early_terminate
+    rule = "" if section is None else f", early termination ({', '.join(filter(None, [section.type, section.mode]))})"
+    size = "" if study.budget.trainings is None else f", {size_of_search(study)}"
     longest = outline.trial_work.scaled(outline.epochs).likely
-    return StageWork(words, Range.of(trials), trial.scaled(trials), longest)
+    return StageWork(f"{study.method}{rule}{size}", search.trials, search.work, longest, search.ladder)
 
 
 def _confirm(outline: StudyOutline) -> StageWork:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,16 @@ from sweeps.prepare.duplicates import Duplicates, find_duplicates, provenance
 from sweeps.prepare.environment import describe
 from sweeps.prepare.gpu_share import settle_share
 from sweeps.prepare.teachers import trained_on_same_data
+from sweeps.pruners.factory import epochs_of
 from sweeps.recipe.schema import BadRecipe
 from sweeps.samplers.constraint_gate import ConstraintGate, smallest
-from sweeps.storage.results import CHANCE, PERCENTAGES, SAME_DATA
+from sweeps.storage.results import CHANCE, PERCENTAGES, SAME_DATA, TRAINING
 from sweeps.study.resources import SHARING
 from sweeps.study.search.settled import SEARCH_RULES, search_rules
 from sweeps.study.search.settled import settled as settled_study
 from sweeps.study.study import Study
 from sweeps.trial.seeds import stream
+from sweeps.trial.work import BaselineWork
 from sweeps.workload import Site, Workload
 from sweeps.workload.references import References
 
@@ -129,6 +131,7 @@ def settle(
         "data": dict(prepared.provenance),
         "settled": settled,
         SEARCH_RULES: search_rules(previous),
+        TRAINING: asdict(BaselineWork.of(gate.baseline().cost, epochs_of(study, workload) or 1)),
         **({"settled_notes": notes} if notes else {}),
         **({"data_notes": list(prepared.data_notes)} if prepared.data_notes else {}),
         **({SHARING: sharing} if sharing else {}),

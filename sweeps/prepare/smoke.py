@@ -72,7 +72,7 @@ def shrink(study: Study, workload: Workload) -> Study:
             "baseline": schema.merge(study.baseline, fixed),
             "parameters": searched,
             "method": "random" if study.method == "grid" else study.method,
-            "run_cap": min(TRIALS, study.run_cap) if has_search else 0,
+            "run_cap": min(TRIALS, study.run_cap or TRIALS) if has_search else 0,
             "early_terminate": None,  # nothing can be stopped early within one epoch
             "confirm": _small_confirm(study.confirm) if study.confirm is not None and has_search else None,
             "ablation": _small_ablation(ablation, study, workload, shrunk, has_search) if ablation else None,

@@ -8,6 +8,7 @@ from sweeps.artifacts.layout import CONFIRM, INCUMBENT_RUNS
 from sweeps.evidence.ending import ending_sentences, unfinished_search
 from sweeps.evidence.findings import Findings
 from sweeps.evidence.procedure.tuning import GIVEN, tuned_by
+from sweeps.evidence.search.size import search_so_far, trainings_so_far
 from sweeps.formatting import MetricFormat, count, hours, listed, percent, status_name
 from sweeps.report.duplicates.sentences import duplicate_sentences
 from sweeps.report.sentences import evidence_answer
@@ -71,6 +72,8 @@ def _spent(results: Results, cost: Cost) -> list[Tile]:
     shown = [Tile(f"limit on {limit.quantity}", f"{limit.limit:,}") for limit in results.study.constraints]
     per = f"{hours(cost.per_finished)} per completed trial" if cost.per_finished is not None else ""
     shown += [_stage_tile(stage) for stage in results.stages.values() if stage.arms]
+    if used := trainings_so_far(results):
+        shown.append(Tile("size of the search", used, "in full trainings of the baseline"))
     shown.append(Tile(cost.unit, hours(cost.total), per))
     if results.study.early_terminate is not None and results.trials and cost.epochs_saved is not None:
         share = f"{percent(cost.epochs_saved, cost.epochs_full or 0)} of {cost.epochs_full or 0:,}"
@@ -115,7 +118,7 @@ def _best(results: Results, best: Trial, words: MetricFormat) -> str:
     going = [f"{counts[state]:,} {words}" for state, words in UNDER_WAY.items() if counts[state]]
     start = f"Best so far ({', '.join(going)}) of" if going else "Best of"
     if unfinished_search(results):
-        among = f"the first {results.counted:,} of {count(results.study.most_trials, 'trial')}"
+        among = f"the first {search_so_far(results)}"
     extreme = "minimum" if words.goal == "minimize" else "maximum"
     trust = "a single run" if results.counted == 1 else f"a single run selected as a {extreme}, so optimistic"
     trust += ": its figure over fresh seeds is above" if _confirmed(results) else ": confirm it over seeds"

@@ -13,10 +13,12 @@ import resource
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from sweeps.artifacts.layout import CHECKPOINT
+from sweeps.io.disk import size_of
 from sweeps.io.files import write_atomic
 from sweeps.runners.protocol import DeviceLoss, End, Epoch, Event, Job, Preemption
 from sweeps.runners.worker import execute
@@ -36,6 +38,7 @@ class Probe:
         first_s: Seconds to the end of the first epoch, imports and data loading included.
         memory_mib: Peak resident memory of the process.
         gpu_memory_mib: Peak GPU memory; None unless the workload reports it.
+        checkpoint_bytes: The size of a checkpoint; None unless the job pauses after the probe's epochs and saves one.
         metrics: The names of the metrics that the workload yielded.
         error: Why the probe failed; empty where it worked.
     """
@@ -44,6 +47,7 @@ class Probe:
     first_s: float | None = None
     memory_mib: float | None = None
     gpu_memory_mib: float | None = None
+    checkpoint_bytes: int | None = None
     metrics: Sequence[str] = ()
     error: str = ""
 
@@ -93,14 +97,24 @@ def measure(job: Job) -> Probe:
     for attempt in range(EPOCHS):
         folder = job.folder / str(attempt)  # a second attempt must not resume from the first one's checkpoint
         folder.mkdir()
-        for event in execute(replace(job, folder=folder)):
+        events = execute(replace(job, folder=folder))
+        for event in events:
             if isinstance(event, Epoch):
                 epochs.append(event)
             elif reason := _failure_reason(event):
                 return Probe(error=reason)
             if len(epochs) == EPOCHS:
-                return summarize(epochs)
+                return replace(summarize(epochs), checkpoint_bytes=_saved(job, folder, events))
     return Probe(error="the workload yielded no epoch")
+
+
+def _saved(job: Job, folder: Path, events: Iterator[Event]) -> int | None:
+    """The size of the checkpoint that a job saves where it pauses now; None if it does not."""
+    if job.until != EPOCHS:
+        return None
+    for _ in events:  # at most an epoch more, of a workload that saves nothing
+        pass
+    return size_of(folder / CHECKPOINT) or None
 
 
 def _failure_reason(event: Event) -> str:

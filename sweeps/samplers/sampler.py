@@ -232,7 +232,8 @@ class Sampler:
             return RandomSampler(seed=seed)
         # Rejected trials have no metric and would use up the random start. Beyond three times its length they teach the
         # sampler, which learns from violations too, more than further random draws do (docs/measurements.md).
-        startup = min(10, max(3, self._study.run_cap // 3))
+        size = self._study.run_cap or int(self._study.budget.trainings or 0)
+        startup = min(10, max(3, size // 3))
         startup += min(self._rejections, 2 * startup)
         with warnings.catch_warnings():
             # `group` and `constant_liar` are experimental in Optuna; the pinned version is tested.

@@ -22,8 +22,11 @@ from sweeps.workload.references import References
 class Observer(Protocol):
     """Follows a study as it runs, such as the progress view. All calls come from the driver's thread."""
 
-    def on_stage(self, stage: str, total: int) -> None:
-        """A stage begins, continues, or has grown to `total` runs."""
+    def on_stage(self, stage: str, total: int | None) -> None:
+        """A stage begins, continues, or has grown to `total` runs; None for a search that only its budget limits."""
+
+    def on_trainings(self, spent: float, budget: float) -> None:
+        """The search has used `spent` of its budget, in full trainings of the baseline."""
 
     def on_start(self, stage: str, number: int, label: str, resumed_at: int) -> None:
         """A trial starts, or continues after epoch `resumed_at` (0: from the beginning). `label` is for people."""

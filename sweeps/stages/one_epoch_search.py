@@ -86,6 +86,12 @@ class OneEpochSearch(PausingSearch):
     def _until(self, job: Job) -> int | None:
         return None if self._rule.has(self._curves.get(job.number, {})) else self._rule.epochs
 
+    def _ahead(self) -> float:
+        """The trainings that the first round, one more trial in it, and the whole second round still take."""
+        first, newcomer = self._rule.epochs, self._size.newcomer(self._rule.epochs)
+        begun = sum(self._size.rest(number, self._epoch(number), first) for number in self._begun())
+        return begun + newcomer + self._rule.top * (self._size.newcomer() - newcomer)
+
     def _ended(self, job: Job, trial: Trial) -> None:
         super()._ended(job, trial)
         if self._is_unranked(trial):

@@ -6,16 +6,19 @@ from collections import deque
 from dataclasses import replace
 
 from sweeps.formatting import setting
-from sweeps.pruners.factory import stopping_rule
-from sweeps.runners.protocol import Job
+from sweeps.pruners.factory import epochs_of, stopping_rule
+from sweeps.runners.protocol import Decision, Epoch, Job
 from sweeps.samplers.sampler import NothingFits, Sampler
 from sweeps.stages.base import StageScheduler
+from sweeps.stages.budget import SearchBudget
 from sweeps.stages.context import Context
 from sweeps.stats.goal import sign
+from sweeps.storage.result_cache import CachedRun
 from sweeps.storage.stage_storage import StageStorage
 from sweeps.study.stages import Stage
 from sweeps.trial.seeds import stream
 from sweeps.trial.trial import Outcome, Status, Trial
+from sweeps.trial.work import BaselineWork
 
 
 class Search(StageScheduler):
@@ -36,19 +39,48 @@ class Search(StageScheduler):
         self._sampler = sampler
         self._pruner = stopping_rule(context.study, context.workload)
         trials = storage.trials()
+        baseline = BaselineWork.of(context.gate.baseline().cost, epochs_of(context.study, context.workload) or 1)
+        self._size = SearchBudget(context.study.budget.trainings, baseline, trials)
         self._counted = sum(trial.status.counted for trial in trials)
         self._target_reached = any(map(self._reaches_target, trials))
         self._unfinished = deque(storage.unfinished())  # (number, stored parameters) of an earlier start
         self._exhausted = ""  # why the sampler has nothing more to propose; empty while it has
         context.observer.on_stage(storage.stage, context.study.most_trials)
+        self._tell_trainings()
 
     def pending(self) -> bool:
         """Whether a run could be started now, or once the running ones have ended."""
         return bool(self._unfinished) or not (self._full() or self._exhausted or self._sampler.exhausted)
 
+    def on_epoch(self, job: Job, epoch: Epoch) -> Decision:
+        """Record an epoch, and what it has cost."""
+        decision = super().on_epoch(job, epoch)
+        self._tell_trainings()
+        return decision
+
+    def _tell_trainings(self) -> None:
+        budget = self._size.trainings
+        if budget is not None:
+            self._context.observer.on_trainings(self._size.spent(self._curves), budget)
+
     def _full(self) -> bool:
-        """Whether no further trial is wanted: `run_cap` of them exist, or one has reached the metric's target."""
-        return self._target_reached or self._taken() >= self._study.run_cap
+        """Whether no further trial is wanted: enough exist, the trainings are used, or the target is reached."""
+        capped = 0 < self._study.run_cap <= self._taken()
+        return self._target_reached or capped or (self._size.limited and not self._fits(self._ahead()))
+
+    def _fits(self, trainings: float) -> bool:
+        return self._size.admits(self._curves, trainings)
+
+    def _ahead(self) -> float:
+        """The trainings that the trials under way, and one more, still take."""
+        return sum(self._size.rest(number, self._epoch(number)) for number in self._begun()) + self._size.newcomer()
+
+    def _begun(self) -> set[int]:
+        """The trials that run, or that an earlier start has left on their way."""
+        return {*self._running, *(number for number, _ in self._unfinished)}
+
+    def _epoch(self, number: int) -> int:
+        return max(self._curves.get(number, {}), default=0)
 
     def _taken(self) -> int:
         """How many of the `run_cap` trials exist."""
@@ -89,6 +121,14 @@ class Search(StageScheduler):
     def _give_up_when_exhausted(self) -> None:
         if self._exhausted and not self._running:  # running trials are trained to their end first
             self.failure = self._exhausted
+
+    def _start(self, job: Job) -> Job:
+        self._size.add(job)
+        return super()._start(job)
+
+    def _replay(self, job: Job, cached: CachedRun) -> None:
+        super()._replay(job, cached)
+        self._size.free(job.number)
 
     def _judged(self, number: int) -> Outcome | None:
         if self._pruner is not None and self._pruner.stops(number, self._curves):

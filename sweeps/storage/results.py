@@ -16,6 +16,7 @@ from sweeps.study.search.settled import settled
 from sweeps.study.study import Study
 from sweeps.trial.arm import Arm
 from sweeps.trial.trial import PAUSED, STATES, Status, Trial
+from sweeps.trial.work import BaselineWork
 
 # The key of the provenance with the trials of other studies that were trained on the same data as this study.
 SAME_DATA = "learned_from_same_data"
@@ -31,6 +32,8 @@ STOPS = "stops"
 FRESH = "fresh"
 # The key of the facts of confirm: how its candidates were chosen, where a surrogate did (`sweeps.stages.confirm`).
 CANDIDATES = "candidates"
+# The key of the provenance with a full training of the baseline, the unit of the search's size: its epochs and MACs.
+TRAINING = "training"
 # The key of the workload's provenance with the names of the metrics in percent.
 PERCENTAGES = "percentages"
 # The key of the workload's provenance with the metrics of a model that guesses (`Workload.chance`).
@@ -203,6 +206,15 @@ class Results:
     def counted(self) -> int:
         """The number of trials of the search that count towards `run_cap`."""
         return sum(trial.status.counted for trial in self.trials)
+
+    @property
+    def trainings(self) -> float | None:
+        """What the search has cost so far, in full trainings of the baseline.
+
+        None where the study has recorded no training of its baseline, as those of before this was counted.
+        """
+        unit = self.environment.get(TRAINING)
+        return None if unit is None else BaselineWork(**unit).spent(self.trials)
 
     @property
     def everything(self) -> tuple[Trial, ...]:

@@ -45,6 +45,7 @@ def broken_rules(fields: Fields) -> list[Violation]:
         *_repeated_toggles(fields),
         *_evaluated_without_final(fields),
         *_one_epoch(fields),
+        *_trainings(fields),
         *_device_without_gpu(fields),
     ]
     if "parameters" not in fields or "toggles" not in fields:
@@ -184,6 +185,8 @@ def _needs_search(fields: Fields, searched: bool) -> Iterator[Violation]:
         return
     if fields.get("run_cap"):
         yield ("run_cap",), "there are no parameters or toggles to search: leave run_cap out"
+    if (budget := fields.get("budget")) is not None and budget.trainings is not None:
+        yield ("budget", "trainings"), "there are no parameters or toggles to search: leave it out"
     for section in ("early_terminate", "confirm"):
         if fields.get(section) is not None:
             yield (section,), "needs a search: give parameters or toggles"
@@ -216,6 +219,23 @@ def _names(fields: Fields, searched: Sequence[Dimension]) -> Iterator[Violation]
         yield ("confirm", "top"), f"must not be above run_cap = {fields['run_cap']} but got {confirm.top}"
 
 
+def _trainings(fields: Fields) -> Iterator[Violation]:
+    """The trials that train to their end in any case, against the trainings that the search has."""
+    budget, rule, confirm = (fields.get(name) for name in ("budget", "early_terminate", "confirm"))
+    if budget is None or budget.trainings is None:
+        return
+    needed = {"confirm.top": confirm.top} if confirm is not None else {}
+    if rule is not None and rule.top is not None:
+        needed["early_terminate.top"] = rule.top
+    for key, trials in needed.items():
+        if trials > budget.trainings:
+            yield (
+                ("budget", "trainings"),
+                f"must be at least {key} = {trials}, the trials that are trained to the end, but got "
+                f"{budget.trainings:g}: raise it, or lower {key}",
+            )
+
+
 def _run_cap(fields: Fields, space: Space) -> Iterator[Violation]:
     method, run_cap = fields.get("method"), fields.get("run_cap")
     if method == "grid" and space.size is None:
@@ -231,8 +251,12 @@ def _run_cap(fields: Fields, space: Space) -> Iterator[Violation]:
         return
     if run_cap is None or method is None:
         return
-    if not run_cap and method != "grid":
-        yield ("run_cap",), f"is required with method: {method}: the number of trials to run, 1 or more"
+    if not run_cap and method != "grid" and "budget" in fields and fields["budget"].trainings is None:
+        yield (
+            ("run_cap",),
+            f"is required with method: {method}: the number of trials to run, 1 or more; or give the search a size in "
+            f"full trainings of the baseline, budget: {{trainings: 20}}",
+        )
     elif method == "grid" and 0 < run_cap < (space.size or 0):
         yield (
             ("run_cap",),

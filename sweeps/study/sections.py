@@ -294,11 +294,23 @@ class Resources(Section):
         return 1.0 if self.gpu is None or isinstance(self.gpu, str) else self.gpu
 
 
+def _one_training_or_more(value: Any) -> Any:
+    if value is not None and _finite(value) < 1:
+        raise ValueError(
+            f"must be at least 1 but got {shown(value)}: a configuration that trains to its end costs about one "
+            f"training of the baseline; for a smaller search write run_cap, or fewer epochs"
+        )
+    return value
+
+
 class Budget(Section):
-    """Limits for the study as a whole."""
+    """Limits for the study as a whole, and the size of its search."""
 
     gpu_hours: Annotated[float, Field(gt=0)] | None = None
     """Device-hours over all stages: the share of the devices that the trials hold × wall time."""
+    trainings: Annotated[float, Field(ge=1), BeforeValidator(_one_training_or_more)] | None = None
+    """Size of the search in full trainings of the baseline: MACs × epochs of its trials, so it is the same on every
+    machine. Without run_cap it alone limits the number of trials; with both, whichever ends first."""
     shares: Annotated[dict[str, Annotated[float, Field(gt=0, le=1)]], Field(min_length=1)] | None = None
     """Each stage's fraction of gpu_hours; they sum to 1. A stage may also use what earlier stages did not."""
 

@@ -121,7 +121,8 @@ class Study(Section):
     toggles: Listed[str] = ()
     """Parts of the workload, by name, that the search may switch off."""
     run_cap: Annotated[int, Field(ge=0, validate_default=True)] = 0
-    """Number of trials in the search; default with method grid: the whole grid."""
+    """Number of trials in the search; default with method grid: the whole grid, and with budget.trainings: as many as
+    that pays for."""
     early_terminate: EarlyTerminate | None = None
     confirm: Confirm | None = None
     ablation: Ablation | None = None
@@ -157,10 +158,15 @@ class Study(Section):
         return Space.of(dimensions(self.parameters, self.toggles), constants(self.parameters))
 
     @property
-    def most_trials(self) -> int:
-        """The most trials that the search can have: `run_cap`, or every configuration of a smaller space."""
-        size = self.space.size
-        return self.run_cap if size is None else min(self.run_cap, size)
+    def most_trials(self) -> int | None:
+        """The most trials that the search can have: `run_cap`, or every configuration of a smaller space.
+
+        None where neither limits it, only `budget.trainings`.
+        """
+        space = self.space
+        if not space.dimensions:
+            return 0
+        return min((limit for limit in (self.run_cap or None, space.size) if limit is not None), default=None)
 
     def written(self) -> dict[str, Any]:
         """Return the study as the plain data of a study file: defaults written out, nothing that is empty."""

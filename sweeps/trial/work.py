@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from sweeps.trial.trial import Trial
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,14 @@ class BaselineWork:
             cost: Its counts.
         """
         return self.per_epoch(cost) * self.epochs_of(settings) / self.epochs
+
+    def spent(self, trials: Iterable[Trial]) -> float:
+        """Return what trials have cost so far, in full trainings of the baseline.
+
+        The epochs of stopped, broken and paused trials count. Those of the result cache cost nothing.
+        """
+        epochs = (trial.epochs * self.per_epoch(trial.cost) for trial in trials if not trial.source)
+        return math.fsum(epochs) / self.epochs
 
     def epochs_of(self, settings: Mapping[str, Any]) -> int:
         """Return the epochs of a run that trains to its end; those of the baseline where the recipe has none."""

@@ -41,7 +41,7 @@ _EXPLAINED = {
     "workload": "what to train",
     "baseline": "the recipe that every trial starts from; other settings keep their defaults",
     "constraints": "checked before training; also trainable_parameters, macs",
-    "method": "bayes, random or grid",
+    "method": "bayes, tpe, random or grid",
     "metric": "as the workload yields it, once per epoch",
     "run_cap": "trials; those refused by a constraint do not count",
     "parameters": "the settings to search: values, or min and max; with when: {other.key: value} under a condition",

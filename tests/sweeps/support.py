@@ -60,7 +60,8 @@ class Events:
     """An observer that records all events."""
 
     def __init__(self) -> None:
-        self.stages: list[tuple[str, int]] = []
+        self.stages: list[tuple[str, int | None]] = []
+        self.trainings: list[tuple[float, float]] = []
         self.started: list[tuple[int, int]] = []
         self.epochs: list[tuple[int, int]] = []
         self.paused: list[tuple[int, int]] = []
@@ -68,8 +69,11 @@ class Events:
         self.notes: list[str] = []
         self.interrupted = ""
 
-    def on_stage(self, stage: str, wanted: int) -> None:
+    def on_stage(self, stage: str, wanted: int | None) -> None:
         self.stages.append((stage, wanted))
+
+    def on_trainings(self, spent: float, budget: float) -> None:
+        self.trainings.append((spent, budget))
 
     def on_start(self, stage: str, number: int, label: str, resumed_at: int) -> None:
         self.started.append((number, resumed_at))

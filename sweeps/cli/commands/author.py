@@ -80,6 +80,7 @@ def new(
 
 def _stage_summaries(study: Study) -> list[str]:
     """Each stage of a study in a few words, in the order in which they run."""
+    from sweeps.evidence.search.size import size_of_search
     from sweeps.formatting import count
     from sweeps.study.stages import fresh_runs
 
@@ -87,7 +88,7 @@ def _stage_summaries(study: Study) -> list[str]:
     configurations = "infinitely many configurations" if size is None else count(size, "configuration")
     stages = []
     if study.space.dimensions:
-        stages.append(f"{study.method} over {configurations}, {count(study.most_trials, 'trial')}")
+        stages.append(f"{study.method} over {configurations}, {size_of_search(study)}")
     if confirm is not None:
         fresh = fresh_runs(study, confirm.top)
         again = f", the chosen one on {fresh} more" if fresh else ""

@@ -23,6 +23,7 @@ def status(name: Name, runs_dir: RunsDir = RUNS, as_json: Json = False) -> None:
     """Show a study's progress and its best trials."""
     from sweeps.cli.lines import stage_lines, tally
     from sweeps.cli.tables import console
+    from sweeps.evidence.search.size import trainings_so_far, trials_so_far
     from sweeps.io.errors import visible
     from sweeps.storage.runs import open_snapshot
 
@@ -34,8 +35,8 @@ def status(name: Name, runs_dir: RunsDir = RUNS, as_json: Json = False) -> None:
     out = console()
     state = _running(driver) if driver else "not running"
     has_search = bool(results.study.space.dimensions)
-    trials = f"{results.counted}/{results.study.most_trials} trials, " if has_search else ""
-    out.print(f"{results.name}: {trials}{visible(state)}", markup=False, highlight=False)
+    parts = [f"{trials_so_far(results)} trials", trainings_so_far(results)] if has_search else []
+    out.print(f"{results.name}: {', '.join(filter(None, [*parts, visible(state)]))}", markup=False, highlight=False)
     if has_search:
         out.print(tally(results), highlight=False)
     for line in stage_lines(results):

@@ -42,6 +42,11 @@ class SearchBudget:
             if trial.source:
                 self.free(trial.number)
 
+    @property
+    def limited(self) -> bool:
+        """Whether the search has a size in trainings."""
+        return self.trainings is not None
+
     def add(self, job: Job) -> None:
         """Take in a trial that starts or continues."""
         self._add(job.number, job.settings, job.cost)

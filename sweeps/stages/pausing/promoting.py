@@ -10,6 +10,7 @@ goes on as an unbroken one.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ from sweeps.artifacts.layout import CHECKPOINT
 from sweeps.pruners.base import Curve
 from sweeps.pruners.factory import epochs_of
 from sweeps.pruners.promotion import Due, Promotion
+from sweeps.pruners.reserve import Standing, to_the_end
 from sweeps.runners.protocol import Job, Preemption
 from sweeps.samplers.sampler import Sampler
 from sweeps.stages.context import Context
@@ -113,6 +115,8 @@ class PromotingSearch(PausingSearch):
         if due is None:
             return None
         until = self._rule.until(due.number, due.rung, self._price.shortest(due.number))
+        if not self._fits(self._trainings_for(due.number, until)):
+            return None
         return self._handed_out(due, until, "promoted") if self._affords(due.number, until) else None
 
     def _newcomer(self) -> Job | None:
@@ -129,6 +133,9 @@ class PromotingSearch(PausingSearch):
         closest = self._rule.closest(self._ranked(), self._paused, self._broken)
         if closest is None or not self._affords(closest.number, self._rule.max_iter, reserving=False):
             return None
+        last = self._size.rest(closest.number, closest.rung)
+        if self._complete + len(self._running) and not self._fits(self._under_way() + last):
+            return None  # one trains to its end in any case
         return self._handed_out(closest, self._rule.max_iter, "to the end")
 
     def _handed_out(self, due: Due, until: int, why: str) -> Job:
@@ -206,7 +213,11 @@ class PromotingSearch(PausingSearch):
         """
         if self._complete < self._wanted:
             return
-        newcomers = 0 if self._target_reached or self._exhausted else self._study.most_trials - self._taken()
+        most = self._study.most_trials
+        over = self._target_reached or self._exhausted
+        if most is None and not over:
+            return  # nobody knows how many will come: with enough of them each of the waiting may be promoted
+        newcomers = 0 if over or most is None else most - self._taken()
         waiting = self._paused.keys() - self._without_checkpoint
         hopeless = self._rule.hopeless(self._ranked(), waiting, self._broken, self._running, max(0, newcomers))
         for number in hopeless:
@@ -221,6 +232,44 @@ class PromotingSearch(PausingSearch):
             self._storage.set_facts({**self._storage.decided()["facts"], STOPS: NO_CHECKPOINTS})
             self._context.observer.on_note(f"{self._storage.stage}: {NO_CHECKPOINTS}")
 
+    # -- the size in trainings ----------------------------------------------------------------------------------------
+
+    def _ahead(self) -> float:
+        number = self._storage.next_number()
+        return self._trainings_for(number, self._rule.until(number, 0))
+
+    def _trainings_for(self, number: int, until: int) -> float:
+        """The trainings up to an epoch of a trial, of those under way, and of those that the end needs after it."""
+        if not self._size.limited:
+            return 0.0
+        goal = None if until >= self._rule.max_iter else until
+        known = number in self._curves
+        step = self._size.rest(number, self._epoch(number), goal) if known else self._size.newcomer(goal)
+        goals = {other: self._epoch(other) for other in self._paused}
+        goals |= {other: self._goal_of(other) for other in self._begun()}
+        standings = [Standing(epoch, self._size.rest(n, epoch)) for n, epoch in goals.items() if n != number]
+        whole = self._size.newcomer()
+        standings.append(Standing(until, self._size.rest(number, until) if known else whole - step))
+        before_the_end = [standing for standing in standings if standing.epoch < self._rule.max_iter]
+        missing = self._missing(self._size.trainings or 0.0, number, until)
+        return self._under_way() + step + to_the_end(before_the_end, missing, whole)
+
+    def _under_way(self) -> float:
+        """The trainings that the trials under way still take, each as far as it was handed out for."""
+        goals = {number: self._goal_of(number) for number in self._begun()}
+        ends = {number: None if goal >= self._rule.max_iter else goal for number, goal in goals.items()}
+        return sum(self._size.rest(number, self._epoch(number), end) for number, end in ends.items())
+
+    def _missing(self, holds: float, number: int, until: int) -> int:
+        """How many trials must still be sent to their end, once a trial has been handed out up to an epoch.
+
+        A budget that holds few full trainings holds back for half as many as it holds, and at least for one.
+        """
+        last = self._rule.max_iter
+        bound = sum(self._goal_of(other) >= last for other in self._begun() - {number}) + (until >= last)
+        most = self._wanted if math.isinf(holds) else max(1, int(holds / 2))
+        return max(0, min(self._wanted, most) - self._complete - bound)
+
     # -- the budget ---------------------------------------------------------------------------------------------------
 
     def _affords(self, number: int, until: int, *, reserving: bool = True) -> bool:
@@ -233,22 +282,13 @@ class PromotingSearch(PausingSearch):
         return self._admits(0.0, step, self._reserve(number, until, pace) if reserving else 0.0, training)
 
     def _reserve(self, number: int, until: int, pace: float) -> float:
-        """The device-seconds that trials at the end will still need, once one has been trained up to `until`.
-
-        A budget that holds few full trainings holds back for half as many as it holds, and at least for one.
-        """
+        """The device-seconds that trials at the end will still need, once one has been trained up to `until`."""
         last = self._rule.max_iter
-        most = max(1, int(self._context.budget.holds(self.stage, last * pace) / 2)) if pace else self._wanted
-        bound = sum(self._goal_of(other) >= last for other in self._running) + (until >= last)
-        missing = max(0, min(self._wanted, most) - self._complete - bound)
+        missing = self._missing(self._context.budget.holds(self.stage, last * pace), number, until)
         ahead = {other: self._epoch(other) for other in self._paused}
         ahead |= {other: self._goal_of(other) for other in self._running}
-        standings = sorted((epoch for epoch in {**ahead, number: until}.values() if epoch < last), reverse=True)
-        standings += [0] * missing
-        return sum(last - epoch for epoch in standings[:missing]) * pace
-
-    def _epoch(self, number: int) -> int:
-        return max(self._curves.get(number, {}), default=0)
+        epochs = [epoch for epoch in {**ahead, number: until}.values() if epoch < last]
+        return to_the_end([Standing(epoch, last - epoch) for epoch in epochs], missing, last) * pace
 
     def _goal_of(self, number: int) -> int:
         """The epoch up to which a running trial was handed out."""

@@ -154,3 +154,28 @@ def test_without_pauses_there_is_no_ladder() -> None:
     progress.on_start("search", 0, "", 0)
     assert progress._ladder() == []
     assert "0/2 trials" in shown(progress)
+
+
+def test_search_that_only_trainings_limit_shows_how_many_are_used(capfd: pytest.CaptureFixture[str]) -> None:
+    study = toy_study(run_cap=0, budget={"trainings": 20})
+    with Progress(study, None, 4) as progress:
+        progress.on_stage("search", None)
+        progress.on_trainings(0.0, 20.0)
+        progress.on_end(Trial(0, "search", Status.COMPLETE, {}, 50.0, {4: 50.0}))
+        progress.on_trainings(1.25, 20.0)
+        assert "1 trial, 1.2 of 20 trainings" in shown(progress)
+        assert re.search(r"about .* left of this stage", progress._time())
+        progress.on_stage("confirm", 4)
+        assert "0/4 runs" in shown(progress)
+    assert capfd.readouterr().err.splitlines()[0] == "search: 20 trainings"
+
+
+def test_bar_follows_whichever_limit_ends_the_search_first() -> None:
+    progress = Progress(toy_study(run_cap=10, budget={"trainings": 20}), None, 4, quiet=True)
+    progress.on_stage("search", 10)
+    progress.on_trainings(15.0, 20.0)
+    assert progress._share_done() == (15.0, 20.0)
+    assert "0/10 trials, 15 of 20 trainings" in shown(progress)
+    progress.on_trainings(0.0, 20.0)
+    progress.on_end(Trial(0, "search", Status.COMPLETE, {}, 50.0, {4: 50.0}))
+    assert progress._share_done() == (1.0, 10.0)

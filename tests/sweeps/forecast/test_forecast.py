@@ -378,3 +378,66 @@ def test_cost_of_anytime_in_width_and_pairs_is_forecast(tmp_path: Path) -> None:
     assert "24 where there is none" in text
     assert "with 80 % power after Holm over 3 comparisons" in text
     assert "sign-flip" not in text
+
+
+PROMOTE = {"type": "asha", "mode": "promote", "min_iter": 1, "eta": 2}
+EIGHT = {"epochs": 8}
+
+
+def test_plan_of_promotion_shows_its_rungs_and_what_they_cost(tmp_path: Path) -> None:
+    study_plan = planned(tmp_path, run_cap=40, baseline=EIGHT, early_terminate=PROMOTE)
+    assert study_plan.ladder is not None
+    assert study_plan.trainings is not None
+    assert [epoch for epoch, _ in study_plan.ladder.rungs] == [1, 2, 4]
+    assert study_plan.ladder.rungs[0][1] == 40
+    assert stage(study_plan, "search").runs == Range.of(40)
+    assert 8 < study_plan.trainings.likely < 16
+    text = rendered(study_plan)
+    assert (
+        "search: trials pause at each rung (min_iter 1, eta 2) and the best go on; expected of 40: epoch 1: 40" in text
+    )
+    assert "asha, promote" in text
+    content = json.loads(json.dumps(study_plan.plain()))
+    assert content["ladder"]["rungs"][0] == [1, 40.0]
+
+
+def test_plan_of_trainings_says_how_many_trials_they_buy(tmp_path: Path) -> None:
+    size = {"run_cap": 0, "budget": {"trainings": 6}}
+    promoted = planned(tmp_path, **size, baseline=EIGHT, early_terminate=PROMOTE)
+    stopped = planned(tmp_path, **size, baseline=EIGHT, early_terminate={**PROMOTE, "mode": "stop"})
+    whole = planned(tmp_path, **size, baseline=EIGHT)
+    assert stage(whole, "search").runs == Range.of(6)
+    assert stage(whole, "search").work == Range.of(48)
+    assert stage(stopped, "search").runs.low == 6 < stage(stopped, "search").runs.likely
+    assert stage(promoted, "search").runs.likely > 12
+    assert stage(promoted, "search").work.high <= 48
+    assert "of 6 trainings of the baseline are expected to be used" in rendered(promoted)
+    assert "bayes" not in rendered(whole)
+    assert "random, 6 trainings" in rendered(whole)
+
+
+def test_configurations_that_cost_more_make_fewer_trials(tmp_path: Path) -> None:
+    plain = planned(tmp_path, run_cap=0, budget={"trainings": 20}, baseline=EIGHT)
+    wide = planned(tmp_path, run_cap=0, budget={"trainings": 20}, baseline=EIGHT, parameters=WIDTHS)
+    assert stage(wide, "search").runs.likely < stage(plain, "search").runs.likely == 20
+    assert stage(wide, "search").work.likely <= 160
+
+
+def test_peak_of_the_disk_is_one_checkpoint_of_each_that_waits_and_two_of_each_that_trains(tmp_path: Path) -> None:
+    study_plan = planned(tmp_path, workers=1, run_cap=10, baseline=EIGHT, early_terminate=PROMOTE)
+    assert study_plan.ladder is not None
+    assert study_plan.disk is not None
+    assert study_plan.disk.checkpoints == study_plan.ladder.paused + 2
+    parameters = 8 * 8 * 2
+    assert (study_plan.disk.checkpoint_bytes, study_plan.disk.measured) == (12 * parameters, False)
+    assert "estimated from the baseline's parameters" in rendered(study_plan)
+    assert planned(tmp_path, run_cap=10, baseline=EIGHT).disk is None
+
+
+def test_probe_measures_the_checkpoint_of_a_trial_that_pauses(tmp_path: Path) -> None:
+    baseline = {**EIGHT, "ballast": 100_000}
+    study_plan = planned(tmp_path, probing=True, run_cap=10, baseline=baseline, early_terminate=PROMOTE)
+    assert study_plan.disk is not None
+    assert study_plan.disk.measured
+    assert 100_000 < (study_plan.disk.checkpoint_bytes or 0) < 110_000
+    assert "as the probe saved it" in rendered(study_plan)

@@ -342,6 +342,21 @@ def test_a_space_too_large_to_be_counted_is_refused(count: int, words: str, expe
         ("resources: {gpu: 1.5}", "resources.gpu: must be a share of one GPU (0 to 1) but got 1.5"),
         ("resources: {cpu: 0}", "resources.cpu: must be above 0"),
         ("budget: {gpu_hours: 0}", "budget.gpu_hours: must be above 0"),
+        (
+            "budget: {trainings: 0.5}",
+            "budget.trainings: must be at least 1 but got 0.5: a configuration that trains to its end costs about one "
+            "training of the baseline; for a smaller search write run_cap, or fewer epochs",
+        ),
+        ("budget: {trainings: many}", "budget.trainings: must be a number but got 'many'"),
+        (
+            "budget: {trainings: 4}\nconfirm: {top: 5, seeds: 3}",
+            "budget.trainings: must be at least confirm.top = 5, the trials that are trained to the end, but got 4: "
+            "raise it, or lower confirm.top",
+        ),
+        (
+            "budget: {trainings: 2}\nearly_terminate: {type: one_epoch, top: 3}\nmethod: random",
+            "budget.trainings: must be at least early_terminate.top = 3",
+        ),
         ("budget: {gpu_hours: 2, shares: {search: 0.5}}", "budget.shares: must sum to 1 but sum to 0.5"),
         ("budget: {shares: {search: 1.0}}", "are parts of gpu_hours, which is missing"),
         (
@@ -380,8 +395,10 @@ def test_the_four_keys_that_every_study_needs(missing: str) -> None:
         ("parameters: {lr: {values: [1, 2]}}", "run_cap: is required with method: bayes"),
         (
             "run_cap: 0\nparameters: {lr: {values: [1, 2]}}",
-            "s.yaml:5: run_cap: is required with method: bayes: the number",
+            "s.yaml:5: run_cap: is required with method: bayes: the number of trials to run, 1 or more; or give the "
+            "search a size in full trainings of the baseline, budget: {trainings: 20}",
         ),
+        (GIVEN + "budget: {trainings: 20}", "budget.trainings: there are no parameters or toggles to search"),
     ],
 )
 def test_a_study_without_a_search_is_only_an_ablation_of_the_given_baseline(text: str, expected: str) -> None:
