@@ -7,8 +7,9 @@ from typing import Any
 
 from rich.table import Table
 
+from sweeps.cli.lines import state_name
 from sweeps.evidence.search import Candidate, Decision, Step, changed_text, prediction_text, reason_of
-from sweeps.formatting import MISSING, MetricFormat, duration, significant, status_name
+from sweeps.formatting import MISSING, MetricFormat, duration, significant
 from sweeps.io.terminal import table, text
 from sweeps.trial.trial import Trial
 
@@ -65,9 +66,9 @@ def decision_lines(step: Step, words: MetricFormat, baseline: Mapping[str, Any])
     ]
     if decision.predicted is not None:
         lines.append(f"Predicted end [80 % interval]: {prediction_text(decision.predicted, words)}.")
-    price = f"Cost: {_cost(decision.cost)} epochs of the baseline" if decision.cost is not None else ""
+    price = f"Cost: {_cost(decision.cost)} epoch{'' if decision.cost == 1 else 's'} of the baseline"
     loading = f"; loading a paused state took {duration(decision.load_s)}" if decision.load_s else ""
-    lines += [f"{price}{loading}."] if price else []
+    lines += [f"{price}{loading}."] if decision.cost is not None else []
     reached = f"{words.show(step.reached)} after epoch {decision.until}; " if step.reached is not None else ""
     return [*lines, f"What came of it: {reached}the trial is {outcome_text(step.trial, words)}."]
 
@@ -80,7 +81,7 @@ def epochs_of(decision: Decision) -> str:
 def outcome_text(trial: Trial, words: MetricFormat) -> str:
     """Return the state of a trial, with its value if it is complete."""
     value = f" {words.show(trial.value)}" if trial.value is not None else ""
-    return f"{status_name(trial.state)}{value}"
+    return f"{state_name(trial.state)}{value}"
 
 
 def _is_chosen(candidate: Candidate, step: Step) -> bool:

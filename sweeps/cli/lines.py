@@ -17,7 +17,7 @@ def best_line(results: Results) -> str:
     best = ranked[0]
     value = f"{metric.label} {metric.show(best.value)}"
     size = f", {best.cost['parameters']:,} parameters" if "parameters" in best.cost else ""
-    trials = count(results.counted, "trial")
+    trials = count(results.begun, "trial")
     if unfinished_search(results):
         trials = f"the first {search_so_far(results)}"
     moment = "at the best of" if results.study.metric.at == "best" else "after"
@@ -26,7 +26,7 @@ def best_line(results: Results) -> str:
 
 def tally(results: Results) -> str:
     """Return the number of search trials in each state: "2 paused, 3 complete, 2 pruned"."""
-    counts = [f"{n} {_name(state)}" for state, n in results.states().items() if n]
+    counts = [f"{n} {state_name(state)}" for state, n in results.states().items() if n]
     return ", ".join(counts) or "no trial yet"
 
 
@@ -39,14 +39,14 @@ def stage_lines(results: Results) -> list[str]:
         repeated = {trial.number for trial in stage.repeated}
         statuses = [trial.status for trial in stage.trials if trial.number not in repeated]
         again = f", {count(len(repeated), 'failed attempt')} run again" if repeated else ""
-        counts = ", ".join(f"{n} {_name(status)}" for status in Status if (n := statuses.count(status)))
+        counts = ", ".join(f"{n} {state_name(status)}" for status in Status if (n := statuses.count(status)))
         lines.append(
             f"{name}: {count(sum(arm.applicable for arm in stage.arms), 'arm')}, {counts or 'no run yet'}{again}"
         )
     return lines
 
 
-def _name(state: str) -> str:
+def state_name(state: str) -> str:
     """Return the name of a state; whether a driver runs the trial at present is not known here."""
     return "unfinished" if state == Status.RUNNING else status_name(state)
 

@@ -138,8 +138,9 @@ def search_has_ended(results: Results) -> bool:
 
 
 def stages_without_runs(results: Results) -> list[str]:
-    """Return the stages of a study in which no run has ended."""
-    begun = {stage_of(trial.stage) if trial.stage != SEARCH else SEARCH for trial in results.everything if trial.ended}
+    """Return the stages of a study in which no run has ended or paused."""
+    runs = [trial for trial in results.everything if trial.ended or trial.paused]
+    begun = {stage_of(trial.stage) if trial.stage != SEARCH else SEARCH for trial in runs}
     return [stage.name for stage in stages_of(results.study) if stage.name not in begun]
 
 
@@ -214,7 +215,7 @@ def _why(run: Trial) -> str:
 def _place(results: Results, name: str) -> str:
     """Where a run ended: "in the search after 2 of 40 trials", "before the first run of confirm"."""
     if name == SEARCH:
-        return f"in the search after {search_so_far(results)}{_beside(results)}"
+        return f"in the search after {search_so_far(results)}{_of_these(results)}"
     runs = [trial for trial in results.everything if trial.stage != SEARCH and stage_of(trial.stage) == name]
     failed = sum(run.status.lost for run in runs)
     ended = sum(run.ended and run.status is not Status.ABANDONED for run in runs) - failed
@@ -223,12 +224,10 @@ def _place(results: Results, name: str) -> str:
     return f"in the stage {name} after {count(ended, 'run')}{_failed(failed)}"
 
 
-def _beside(results: Results) -> str:
-    """The trials of the search that do not count towards `run_cap` yet: " (and 7 paused, 3 that failed)"."""
-    paused, failed = results.paused, results.counts()[Status.FAILED]
-    parts = [f"{paused:,} paused"] if paused else []
-    parts += [f"{failed:,} that failed"] if failed else []
-    return f" (and {', '.join(parts)})" if parts else ""
+def _of_these(results: Results) -> str:
+    """How many trials of the search are paused, and how many failed: " (7 of them paused) (and 3 that failed)"."""
+    paused = f" ({results.paused:,} of them paused)" if results.paused else ""
+    return f"{paused}{_failed(results.counts()[Status.FAILED])}"
 
 
 def _failed(number: int) -> str:

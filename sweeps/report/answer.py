@@ -113,14 +113,14 @@ def _cached(cost: Cost) -> list[str]:
 
 
 def _best(results: Results, best: Trial, words: MetricFormat) -> str:
-    among = "the only trial" if results.counted == 1 else count(results.counted, "trial")
+    among = "the only trial" if results.begun == 1 else count(results.begun, "trial")
     counts = results.states()
     going = [f"{counts[state]:,} {words}" for state, words in UNDER_WAY.items() if counts[state]]
     start = f"Best so far ({', '.join(going)}) of" if going else "Best of"
     if unfinished_search(results):
         among = f"the first {search_so_far(results)}"
     extreme = "minimum" if words.goal == "minimize" else "maximum"
-    trust = "a single run" if results.counted == 1 else f"a single run selected as a {extreme}, so optimistic"
+    trust = "a single run" if results.begun == 1 else f"a single run selected as a {extreme}, so optimistic"
     trust += ": its figure over fresh seeds is above" if _confirmed(results) else ": confirm it over seeds"
     when = f"after {count(best.epochs, 'epoch')}"
     if results.study.metric.at == "best":

@@ -203,6 +203,11 @@ class Results:
         return self.states()[PAUSED]
 
     @property
+    def begun(self) -> int:
+        """The number of trials of the search with a place in `run_cap`: those that count, and paused ones."""
+        return self.counted + self.paused
+
+    @property
     def counted(self) -> int:
         """The number of trials of the search that count towards `run_cap`."""
         return sum(trial.status.counted for trial in self.trials)

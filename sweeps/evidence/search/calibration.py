@@ -4,8 +4,8 @@ Only trials that were promoted reach their end, so the predictions of the others
 predictions are told apart, each with at most one of every trial:
 
 - `last`: made when a trial was sent on its last step. Nothing selects among these any more: they are a fair check.
-- `first`: made when a configuration was proposed, of trials that reached their end. These were selected as the better
-  ones, so they tend to end better than predicted.
+- `first`: made when a configuration was proposed, of trials that paused and yet reached their end. These were selected
+  as the better ones, so they tend to end better than predicted.
 - at the first pause nothing has been selected yet. No end is known there, but the order is: `first_pause` compares the
   predicted ends with the metric at that epoch.
 """
@@ -70,11 +70,13 @@ class Calibration:
 def calibration(steps: Sequence[Step]) -> Calibration:
     """Return how the predictions on record compare with what was reached."""
     proposed = [step for step in steps if step.decision.why == NEW and step.decision.predicted is not None]
-    early = [(step.decision.predicted.median, step.reached) for step in proposed if step.decision.predicted]
+    # Of a trial that was trained to its end at once, the prediction is that before its last step.
+    paused = [step for step in proposed if not step.to_the_end]
+    early = [(step.decision.predicted.median, step.reached) for step in paused if step.decision.predicted]
     known = [(predicted, reached) for predicted, reached in early if reached is not None]
     return Calibration(
         Coverage.of(_pairs([step for step in steps if step.to_the_end])),
-        Coverage.of(_pairs(proposed)),
+        Coverage.of(_pairs(paused)),
         len(known),
         rank_correlation([predicted for predicted, _ in known], [reached for _, reached in known]),
     )

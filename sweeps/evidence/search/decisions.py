@@ -132,6 +132,8 @@ class Step:
     @property
     def reached(self) -> float | None:
         """The metric at the epoch up to which the trial was handed out; None if it did not come as far."""
+        if self.to_the_end:
+            return self.end
         until = self.decision.until
         return None if until is None else _number(self.trial.measured.get(until))
 
@@ -150,8 +152,8 @@ class Step:
 
     @property
     def to_the_end(self) -> bool:
-        """Whether the trial was trained to its end in this step."""
-        return self.end is not None and self.decision.until == self.trial.epochs
+        """Whether the trial was trained to its end in this step; its end may come before the epoch in the decision."""
+        return self.end is not None and (self.decision.last or self.decision.until == self.trial.epochs)
 
 
 def steps_of(trials: Iterable[Trial]) -> tuple[Step, ...]:

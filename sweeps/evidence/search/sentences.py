@@ -56,19 +56,22 @@ def none_recorded(study: Study) -> str:
 
 def calibration_sentences(found: Calibration) -> list[str]:
     """Return whether the surrogate's predictions held, and how far that can be told from the trials that went on."""
-    last, first = found.last, found.first
-    if not last.n:
-        return ["No trial with a prediction has been trained to its end: whether the surrogate is calibrated is open."]
-    noun = "trial" if last.n == 1 else "trials"
-    sentences = [
-        f"Of {last.n:,} {noun} with a prediction before the last step, {last.inside:,} ended within the "
-        f"{100 * COVERAGE:.0f} % interval ({_share(last)}): {_verdict(last)}.{_order(last)}"
-    ]
+    last, first, sentences = found.last, found.first, []
+    if not last.n and not first.n:
+        sentences.append(
+            "No trial with a prediction has been trained to its end: whether the surrogate is calibrated is open."
+        )
+    if last.n:
+        sentences.append(
+            f"Of {count(last.n, 'trial')} with a prediction before the last step, {last.inside:,} ended within the "
+            f"{100 * COVERAGE:.0f} % interval ({_share(last)}): {_verdict(last)}.{_order(last)}"
+        )
     if first.n:
         sentences.append(
-            f"Of the predictions made when a configuration was proposed, {first.inside:,} of {first.n:,} held "
-            f"({_share(first)}).{_order(first)} Only promoted trials reach their end, so these are the better ones, "
-            "which tend to end better than predicted: their share says less about the surrogate."
+            f"Of {count(first.n, 'trial')} with a prediction when the configuration was proposed, {first.inside:,} "
+            f"ended within the {100 * COVERAGE:.0f} % interval ({_share(first)}): {_verdict(first)}.{_order(first)} "
+            "Only promoted trials reach their end, so these are the better ones, which tend to end better than "
+            "predicted: their share says less about the surrogate."
         )
     if found.first_pause is not None:
         sentences.append(

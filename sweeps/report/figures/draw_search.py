@@ -149,7 +149,7 @@ def draw_rungs(rows: pd.DataFrame, data: ReportData) -> go.Figure:
         text=[f"{reached:,}" for reached in rungs["reached"]],
         textposition="top center",
         cliponaxis=False,
-        hovertext=[f"rung at epoch {row[0]}<br>reached by {row[1]}, stopped here {row[2]}" for row in rungs.to_numpy()],
+        hovertext=[f"rung at epoch {row[0]}<br>reached by {row[1]}, pruned here {row[2]}" for row in rungs.to_numpy()],
         hoverinfo="text",
     )
     return figure.update_layout(

@@ -163,23 +163,23 @@ def importance(estimates: Sequence[Importance]) -> pd.DataFrame:
 
 
 def rungs(results: Results) -> pd.DataFrame:
-    """Return how many trials reached each epoch, and how many early termination stopped there.
+    """Return how many trials reached each epoch, and how many were pruned there.
 
     Returns:
-        The columns epoch, reached, stopped and rung: whether trials were judged at the epoch. Empty without early
+        The columns epoch, reached, pruned and rung: whether trials were judged at the epoch. Empty without early
         termination.
     """
     section = results.settled_study.early_terminate
     lengths = sorted(trial.epochs for trial in results.trials if trial.epochs)
     if section is None or not lengths:
-        return _frame([], ["epoch", "reached", "stopped", "rung"])
+        return _frame([], ["epoch", "reached", "pruned", "rung"])
     rule = rule_of(section, lengths[-1], results.study.metric.goal)
     judged = {*rule.judged(section.max_iter or lengths[-1])}
     pruned = Counter(trial.epochs for trial in results.trials if trial.status is Status.PRUNED)
     epochs = thinned(range(1, lengths[-1] + 1), keep=judged)
     reached = [len(lengths) - bisect_right(lengths, epoch - 1) for epoch in epochs]
     rows = [(epoch, number, pruned[epoch], epoch in judged) for epoch, number in zip(epochs, reached, strict=True)]
-    return _frame(rows, ["epoch", "reached", "stopped", "rung"])
+    return _frame(rows, ["epoch", "reached", "pruned", "rung"])
 
 
 def timeline(results: Results, groups: Mapping[int, str]) -> pd.DataFrame:

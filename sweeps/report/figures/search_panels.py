@@ -44,8 +44,8 @@ def _learning_curves(rows: pd.DataFrame, data: ReportData) -> str:
 
 def _history(rows: pd.DataFrame, data: ReportData) -> str:
     return (
-        f"{_evidence(len(rows))} Filled: completed trials. Open: stopped trials, at their last value, which is from "
-        "fewer epochs. Line: the best completed trial so far."
+        f"{_evidence(len(rows))} Filled: completed trials. Open: trials that were not trained to the end, at their "
+        "last value, which is from fewer epochs. Line: the best completed trial so far."
     )
 
 
@@ -67,17 +67,19 @@ def _importance(rows: pd.DataFrame, data: ReportData) -> str:
 
 
 def _rungs(rows: pd.DataFrame, data: ReportData) -> str:
-    section = data.results.study.early_terminate
+    section = data.results.settled_study.early_terminate
+    assert section is not None, "a study without early termination has no rungs"
+    at_rungs = "trials paused, and the better ones were promoted" if section.promotes else "the better ones were kept"
     return (
         f"{_evidence(int(rows['reached'].max()))} Line: the trials that reached each epoch. Diamonds: the rungs, where "
-        f"early termination ({section.type if section else ''}) kept the better trials by their validation metric."
+        f"{at_rungs}, by their validation metric ({section.type})."
     )
 
 
 def _timeline(rows: pd.DataFrame, data: ReportData) -> str:
     return (
         f"n = {count(len(rows), 'trial')} of the search, measured on validation data. One bar per trial, by the "
-        "machine's clock; that of a resumed trial includes the interruption."
+        "machine's clock; that of a trial that was paused or resumed includes the time between."
     )
 
 

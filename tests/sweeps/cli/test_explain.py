@@ -67,7 +67,7 @@ def test_every_decision_is_a_row_and_the_sum_a_sentence(folder: Path) -> None:
     rows = [line.split() for line in lines if line.strip()[:1].isdigit()]
     assert [row[:2] for row in rows[:4]] == [["0", "0"], ["1", "1"], ["2", "2"], ["3", "3"]]
     assert "paused" in rows[0]
-    assert "running" in rows[3]
+    assert "unfinished" in rows[3]
     assert lines[-2:] == [
         "4 trials started: 4 drawn at random.",
         "3 paused at epoch 2, 0 promoted, 3 waiting. Trained to the end: 0.",

@@ -45,6 +45,7 @@ def in_json(folder: Path, *words: str) -> Any:
 
 def test_status_counts_paused_trials_beside_unfinished_ones(folder: Path) -> None:
     lines = sweep(folder, "status", "toy").splitlines()
+    assert lines[0].startswith("toy: 3/6 trials, ")
     assert lines[1] == "1 unfinished, 3 paused"
     counts = in_json(folder, "status", "toy")["counts"]
     assert (counts["running"], counts["paused"]) == (1, 3)

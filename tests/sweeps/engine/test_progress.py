@@ -65,10 +65,11 @@ def test_on_a_terminal_a_live_view_shows_progress_best_and_time(tmp_path: Path) 
     (tmp_path / "toy.yaml").write_text(toy_text(run_cap=30, early_terminate=ASHA, constraints=["parameters <= 500"]))
     seen = on_a_terminal(command("run", "toy.yaml", "--runner", "inline", "--data-dir", "data"), tmp_path)
     assert "search · random · Does the toy learn?" in seen
-    assert re.search(r"\d+/30 trials", seen)
-    assert re.search(r"\d+ complete · \d+ pruned", seen)
+    assert re.search(r"\d+/30 trials begun", seen)
+    assert re.search(r"\d+ running · \d+ paused", seen)
+    assert re.search(r"epoch 1: \d+ · 2: \d+ · to the end: [1-9]", seen)
     assert re.search(r"best of the search: validation accuracy \d+\.\d\d %\s+trial \d+, one run", seen)
-    assert re.search(r"so far · 0\.\d+ device-hours · about \d+(\.\d)? s left of this stage", seen)
+    assert re.search(r"so far · 0\.\d+ device-hours · about \d+(\.\d)? s until its last new trial", seen)
     assert "trial 0 starts" not in seen
 
 

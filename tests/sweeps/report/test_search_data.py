@@ -114,7 +114,7 @@ def test_survivors_are_counted_at_every_epoch_and_judged_at_the_rungs(make_resul
     trials = [trial_of(0, curve=whole), trial_of(1, Status.PRUNED, curve={1: 5.0}), trial_of(2, Status.PRUNED)]
     data = series.rungs(make_results(*trials))
     assert list(data["reached"]) == [3, 2, 1, 1, 1, 1, 1, 1, 1]
-    assert list(data["stopped"])[:3] == [1, 1, 0]
+    assert list(data["pruned"])[:3] == [1, 1, 0]
     assert list(data[data["rung"].astype(bool)]["epoch"]) == [1, 3]
 
 

@@ -11,6 +11,7 @@ from sweeps.report.data import ReportData
 from sweeps.report.figures import theme
 from sweeps.report.figures.base import by_group, column, lines, whiskers
 from sweeps.report.figures.decisions.data import END, FIRST, LAST, NOT_PROMOTED, PAUSED
+from sweeps.report.figures.search_data import BEST
 from sweeps.report.figures.theme import MARKS, Mark, axis, layout
 
 # The ends and beginnings of steps that are marked: they differ in symbol as well.
@@ -32,7 +33,8 @@ def draw_ladder(rows: pd.DataFrame, data: ReportData) -> go.Figure:
         mark = MARKS[group]
         trace = lines(trials, "decision", "epoch", data.hover_texts)
         figure.add_trace(trace.update(name=status_name(group), mode="lines", opacity=0.75))
-        figure.data[-1].update(line={"color": mark.colour, "width": 1.5, "dash": mark.dash}, showlegend=False)
+        line = {"color": mark.colour, "width": 3.5 if group == BEST else 1.5, "dash": mark.dash}
+        figure.data[-1].update(line=line, showlegend=False)
     for event, mark in EVENTS.items():
         marked = rows[rows["event"] == event]
         if len(marked):

@@ -15,19 +15,20 @@ def _ladder(rows: pd.DataFrame, data: ReportData) -> str:
     return (
         f"n = {count(rows['decision'].nunique(), 'decision')} on {count(rows['trial'].nunique(), 'trial')}, in the "
         "order in which they were made. Upwards: a trial is trained. Level: it is paused, while others are trained. "
-        "A line that ends at a rung is a trial that was not promoted from it, or waits there."
+        "A line that ends at a rung is a trial that was not promoted from it, or waits there. Thick: the best trial."
     )
 
 
 def _predictions(rows: pd.DataFrame, data: ReportData) -> str:
-    last = rows[rows["prediction"] == decisions.LAST]
-    within = int(last["within"].astype(bool).sum())
-    return (
-        f"n = {count(rows['trial'].nunique(), 'trial')} trained to the end, one run each, on validation data. "
-        f"Whiskers: the predicted 80 % interval, which held {within:,} of {len(last):,} times before the last step. "
-        "The predictions made when a configuration was proposed are of the trials that were promoted to the end, which "
-        "tend to end better than predicted."
-    )
+    number = count(rows["trial"].nunique(), "trial")
+    text = f"n = {number} trained to the end, one run each, on validation data. Whiskers: the predicted 80 % interval."
+    for made in (decisions.LAST, decisions.FIRST):
+        some = rows[rows["prediction"] == made]
+        if len(some):
+            text += f" Predicted {made}: {int(some['within'].astype(bool).sum()):,} of {len(some):,} within it."
+    if (rows["prediction"] == decisions.FIRST).any():
+        text += " Promoted trials are the better ones, which tend to end better than predicted when proposed."
+    return text
 
 
 DECISION_PANELS = (

@@ -24,6 +24,15 @@ def test_each_trial_counts_once_with_the_prediction_before_its_last_step() -> No
 def test_predictions_at_the_start_count_for_those_that_reached_the_end() -> None:
     found = search_history(ladder()).calibration
     assert (found.first.n, found.first.inside) == (1, 0)  # 80 not in 55 to 70; the baseline had no prediction
+    said = calibration_sentences(found)[1]
+    assert said.startswith("Of 1 trial with a prediction when the configuration was proposed, 0 ended within the 80 %")
+    assert "Only promoted trials reach their end, so these are the better ones" in said
+
+
+def test_a_trial_that_was_trained_to_its_end_at_once_counts_once() -> None:
+    whole = new(0, 2, last=True, predicted=[1, 2, 3])
+    found = search_history([trial_of(0, Status.COMPLETE, {1: 1.0, 2: 2.5}, whole)]).calibration
+    assert (found.last.n, found.first.n, found.paused) == (1, 0, 0)
 
 
 def test_the_order_at_the_first_pause_is_that_of_all_proposed_trials() -> None:
