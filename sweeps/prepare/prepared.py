@@ -17,6 +17,8 @@ from sweeps.prepare.environment import describe
 from sweeps.prepare.gpu_share import settle_share
 from sweeps.prepare.teachers import trained_on_same_data
 from sweeps.pruners.factory import epochs_of
+from sweeps.pruners.ladder import ETA, ladder
+from sweeps.pruners.size import trainings
 from sweeps.recipe.schema import BadRecipe
 from sweeps.samplers.constraint_gate import ConstraintGate, smallest
 from sweeps.storage.results import CHANCE, PERCENTAGES, SAME_DATA, TRAINING
@@ -130,7 +132,7 @@ def settle(
         "device": choice.device,
         "data": dict(prepared.provenance),
         "settled": settled,
-        SEARCH_RULES: search_rules(previous),
+        SEARCH_RULES: search_rules(previous, _rungs(study, workload)),
         TRAINING: asdict(BaselineWork.of(gate.baseline().cost, epochs_of(study, workload) or 1)),
         **({"settled_notes": notes} if notes else {}),
         **({"data_notes": list(prepared.data_notes)} if prepared.data_notes else {}),
@@ -145,6 +147,14 @@ def settle(
     return PreparedStudy(
         study, settled_study(study, environment), workload, choice, site, gate, environment, lines, duplicates
     )
+
+
+def _rungs(study: Study, workload: Workload) -> tuple[int, int]:
+    """The first rung in epochs and the ratio of successive rungs that fit the size of a search."""
+    section = study.early_terminate
+    epochs = section.max_iter if section is not None and section.max_iter else epochs_of(study, workload)
+    size = None if epochs is None else trainings(study, epochs)
+    return (1, ETA) if epochs is None or size is None else ladder(epochs, size)
 
 
 def _percentages(workload: Workload, previous: Mapping[str, Any]) -> dict[str, list[str]]:
