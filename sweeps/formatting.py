@@ -13,6 +13,7 @@ from typing import Any
 from sweeps.stats import ALPHA
 from sweeps.stats.goal import Goal
 from sweeps.study.sections import Metric
+from sweeps.study.study import Study
 from sweeps.trial.trial import Status
 
 MISSING = "–"
@@ -202,3 +203,20 @@ def in_local_time(text: str) -> str:
 def percent(part: float, whole: float) -> str:
     """Format a share in percent without decimals; a dash if `whole` is 0."""
     return f"{100 * part / whole:.0f} %" if whole else MISSING
+
+
+def size_of_search(study: Study) -> str:
+    """Return how large a search is: "40 trials", "20 trainings", "at most 40 trials in 20 trainings"."""
+    most, budget = study.most_trials, study.budget.trainings
+    if budget is None:
+        return count(most or 0, "trial")
+    return _trainings(budget) if most is None else f"at most {count(most, 'trial')} in {_trainings(budget)}"
+
+
+def used_trainings(spent: float, budget: float) -> str:
+    """Return a number of trainings beside the budget: "7.4 of 20 trainings"."""
+    return f"{round(spent, 1):g} of {_trainings(budget)}"
+
+
+def _trainings(number: float) -> str:
+    return f"{number:g} training{'' if number == 1 else 's'}"

@@ -20,8 +20,7 @@ from rich.text import Text
 from sweeps.artifacts.layout import ABLATION, SEARCH
 from sweeps.engine.notebook import NotebookDisplay
 from sweeps.evidence.search import steps_of
-from sweeps.evidence.search.size import size_of_search, used
-from sweeps.formatting import count, duration, metric_format, status_name
+from sweeps.formatting import count, duration, metric_format, size_of_search, status_name, used_trainings
 from sweeps.io.errors import visible
 from sweeps.stats.goal import sign
 from sweeps.storage.results import Results
@@ -221,7 +220,7 @@ class Progress:
 
     def _budget_used(self) -> str:
         """The used part of the search's budget: ", 7.4 of 20 trainings"; empty in other stages and without a budget."""
-        return f", {used(*self._trainings)}" if self._trainings and self._stage == SEARCH else ""
+        return f", {used_trainings(*self._trainings)}" if self._trainings and self._stage == SEARCH else ""
 
     def _share_done(self) -> tuple[float, float]:
         """How much of the stage is done, and the whole: of the trials or of the trainings, whichever ends first."""

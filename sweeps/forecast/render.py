@@ -9,13 +9,12 @@ from rich.table import Table
 from rich.text import Text
 
 from sweeps.artifacts.layout import SEARCH
-from sweeps.evidence.search.size import used
 from sweeps.forecast.forecast import StagePlan, StudyPlan
 from sweeps.forecast.outline import Fitting
 from sweeps.forecast.power import PowerForecast
 from sweeps.forecast.ranges import Range, total
 from sweeps.forecast.search_lines import disk_lines, ladder_line
-from sweeps.formatting import MISSING, count, duration, hours
+from sweeps.formatting import MISSING, count, duration, hours, used_trainings
 from sweeps.io.terminal import table, text
 from sweeps.runners.probe import Probe
 from sweeps.stats import ALPHA
@@ -104,7 +103,8 @@ def _facts(plan: StudyPlan) -> Iterator[str]:
         trials = next(stage.runs.likely for stage in plan.stages if stage.name == SEARCH)
         yield f"search: {ladder_line(plan.ladder, trials, plan.trainings.likely)}"
     if plan.budget_trainings is not None and plan.trainings is not None:
-        yield f"size: {used(plan.trainings.likely, plan.budget_trainings)} of the baseline are expected to be used"
+        expected = used_trainings(plan.trainings.likely, plan.budget_trainings)
+        yield f"size: {expected} of the baseline are expected to be used"
     if plan.disk is not None:
         yield from (f"disk: {line}" for line in disk_lines(plan.disk))
     if plan.probe is not None:

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 from sweeps.artifacts.layout import ABLATION, CONFIRM, FINAL, SEARCH
 from sweeps.designs.path import FIRST
-from sweeps.evidence.search.size import size_of_search
 from sweeps.forecast.outline import StudyOutline
 from sweeps.forecast.ranges import Range
 from sweeps.forecast.search import Ladder, forecast_search
-from sweeps.formatting import count
+from sweeps.formatting import count, size_of_search
 from sweeps.stats import expected_n
 from sweeps.study.sections import Ablation, Seeds
 from sweeps.study.stages import fresh_runs, stages_of

@@ -80,8 +80,7 @@ def new(
 
 def _stage_summaries(study: Study) -> list[str]:
     """Each stage of a study in a few words, in the order in which they run."""
-    from sweeps.evidence.search.size import size_of_search
-    from sweeps.formatting import count
+    from sweeps.formatting import count, size_of_search
     from sweeps.study.stages import fresh_runs
 
     size, confirm, ablation, final = study.space.size, study.confirm, study.ablation, study.final

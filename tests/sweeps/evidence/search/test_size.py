@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from sweeps.evidence.ending import Ending, How, after_a_search_in_vain, ending_sentences, unfinished_search
-from sweeps.evidence.search.size import search_so_far, size_of_search, trials_so_far
+from sweeps.evidence.search.size import search_so_far, trials_so_far
+from sweeps.formatting import size_of_search
 from sweeps.storage.results import ENDED, TRAINING, Results, StageResults
 from sweeps.trial.trial import Status, Trial
 from tests.sweeps.support import toy_study
