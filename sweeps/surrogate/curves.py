@@ -36,34 +36,34 @@ def observations(
         For each value, the index of its trial, its epoch, and the value, larger is better; values that are not finite
         are as bad as the worst. Ascending by trial and epoch.
     """
-    curves = {index: _signed(trial.curve, better) for index, trial in enumerate(trials) if trial.curve}
-    finite = [value for curve in curves.values() for value in curve.values() if math.isfinite(value)]
-    if not finite:
+    told = [index for index, trial in enumerate(trials) if trial.curve]
+    rows = sorted(_chosen(trials, told, better, most, rng))
+    trial, epoch, value = np.array(rows, dtype=float).reshape(-1, 3).T
+    finite = np.isfinite(value)
+    if not finite.any():
         return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), np.zeros(0)
-    worst = min(finite)
-    curves = {index: {e: v if math.isfinite(v) else worst for e, v in curve.items()} for index, curve in curves.items()}
-    rows = sorted(_in_order(curves, most, rng))
-    trial, epoch, value = zip(*rows, strict=True)
-    return np.array(trial, dtype=np.int64), np.array(epoch, dtype=np.int64), np.array(value, dtype=float)
+    return trial.astype(np.int64), epoch.astype(np.int64), np.where(finite, value, value[finite].min())
 
 
-def _in_order(
-    curves: Mapping[int, Mapping[int, float]], most: int, rng: np.random.Generator
+def _chosen(
+    trials: Sequence[Observed], told: Sequence[int], better: float, most: int, rng: np.random.Generator
 ) -> list[tuple[int, int, float]]:
-    chance = rng.random(max(curves) + 1)
-    leading = sorted(curves, key=lambda index: (-max(curves[index]), -curves[index][max(curves[index])], index))
-    leading = leading[: most // 2]
-    others = sorted(curves.keys() - set(leading), key=lambda index: (chance[index], index))
-    rows = [(index, epoch, curves[index][epoch]) for index in (*leading, *others) for epoch in [max(curves[index])]]
-    for index in (*leading, *others):
+    """The trial, epoch and value of each observation, -inf for a value that is not finite."""
+
+    def row(index: int, epoch: int) -> tuple[int, int, float]:
+        value = better * trials[index].curve[epoch]
+        return index, epoch, value if math.isfinite(value) else -math.inf
+
+    chance = rng.random(len(trials))
+    last = {index: row(index, max(trials[index].curve)) for index in told}
+    leading = sorted(told, key=lambda index: (-last[index][1], -last[index][2], index))
+    order = leading[: most // 2] + sorted(leading[most // 2 :], key=lambda index: chance[index])
+    rows = [last[index] for index in order]
+    for index in order:
         if len(rows) >= most:
             break
-        rows += [(index, epoch, curves[index][epoch]) for epoch in _earlier(curves[index])]
+        rows += [row(index, epoch) for epoch in _earlier(trials[index].curve)]
     return rows[:most]
-
-
-def _signed(curve: Mapping[int, float], better: float) -> dict[int, float]:
-    return {epoch: better * value for epoch, value in curve.items()}
 
 
 def _earlier(curve: Mapping[int, float]) -> Iterator[int]:

@@ -22,7 +22,9 @@ from sweeps.trial.seeds import stream
 END = 1.0  # the progress at the end of training
 FULL_CHAIN = 100  # observations beyond which the chain takes fewer steps: it has taken many by then
 STEPS_ALONE = 300  # of a chain that does not go on from an earlier one
-NORMAL_90 = 1.2815515655446004  # the 90 % quantile of a standard normal
+REACH = 1.533
+"""The outer quantiles are so many deviations from the mean, as the 90 % quantile of a Student t with 4 degrees of
+freedom: ends depart further from the mean than normal values do, as what is proposed is where least is known."""
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(9)  # for the mean of a function of a normal value
 
 
@@ -70,7 +72,7 @@ class Fit:
 
     def quantiles(self, mean: float, deviation: float) -> Quantiles:
         """Return the quantiles of a value in the metric's units, from mean and deviation of its score."""
-        reach = NORMAL_90 * self._spread(deviation)
+        reach = REACH * self._spread(deviation)
         low, middle, high = sorted(self.better * self.scores.value(np.array([mean - reach, mean, mean + reach])))
         return float(low), float(middle), float(high)
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
+
+from sweeps.space.encoding import identity
 
 By = Literal["start", "model", "random"]
 """Where a proposal comes from: the design at the beginning, the surrogate, or a random draw."""
@@ -26,6 +29,11 @@ class Observed:
     parameters: Mapping[str, Any]
     curve: Mapping[int, float]
     until: int | None = None
+
+    @cached_property
+    def identity(self) -> str:
+        """The same text for equal configurations. Computed once: a search asks it of every trial, again and again."""
+        return identity(self.parameters)
 
 
 @dataclass(frozen=True)
@@ -71,7 +79,8 @@ class SurrogateSettings:
         observations: The largest number of values that the process is fitted to.
         chain_steps: The Metropolis steps over the hyperparameters of a proposal; fewer with many observations.
         samples: How many hyperparameters on the way the predictions are averaged over.
-        cost_exponent: The power of a candidate's cost by which its expected improvement is divided.
+        cost_exponent: The power of a candidate's cost by which its expected improvement is divided. With 1, the search
+            stays among cheap configurations.
     """
 
     start: int | None = None
@@ -82,4 +91,4 @@ class SurrogateSettings:
     observations: int = 300
     chain_steps: int = 40
     samples: int = 4
-    cost_exponent: float = 0.0
+    cost_exponent: float = 0.5

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -25,11 +27,11 @@ MOST_START = 12  # trials before the model is asked, however many dimensions the
 FEWEST_VALUES = 3  # trials with a value before the model is asked
 BEST = 5  # the trials around which candidates are made
 SHOWN = 5  # the candidates that a proposal records
-WEIGHED_BY_COST = 20  # the best candidates of which the cost is asked
+WEIGHED = 20  # the candidates that promise most, of which the cost is asked
 
 
 class Proposer:
-    """Propose configurations by expected improvement at the end of training.
+    """Propose configurations by expected improvement at the end of training per expected cost.
 
     It keeps no state that a proposal depends on: the same arguments give the same proposal, in a new object too.
 
@@ -69,7 +71,8 @@ class Proposer:
         Args:
             trials: All trials so far, in the order of their numbers, refused ones included: none is proposed again.
             number: The number of the proposal. It seeds what is random and says whose turn it is.
-            accepts: Whether a configuration may be trained. Asked from the best candidate on, until one is accepted.
+            accepts: Whether a configuration may be trained. Asked from the most promising candidate on, until `WEIGHED`
+                are accepted; without a model, until one is.
             cost: What an epoch of a configuration costs, in any unit; above 0.
             state: The state of the last proposal that had one.
 
@@ -77,7 +80,7 @@ class Proposer:
             LookupError: Every configuration was tried or is refused, as far as many draws can tell.
         """
         rng = np.random.default_rng(stream(self._seed, "proposal", number))
-        tried = {identity(trial.parameters) for trial in trials}
+        tried = {trial.identity for trial in trials}
         by = self._turn(trials, number)
         if by == "model" and (fit := self._surrogate.fit(trials, state, rng)) is not None:
             state = fit.chain.state
@@ -126,15 +129,13 @@ class Proposer:
         candidates = self._pool.weighed(best, tried, rng)
         means, deviations = fit.ends(self._features.columns(candidates))
         improvement = log_expected_improvement(means, deviations, threshold)
-        exponent = self._settings.cost_exponent
         weighed: list[dict[str, Any]] = []
-        for parameters, place in self._acceptable(candidates, improvement, tried, accepts):
+        promising = self._acceptable(candidates, improvement, tried, accepts)
+        for parameters, place in itertools.islice(promising, WEIGHED):
             price = cost(parameters)
             predicted = fit.quantiles(means[place], deviations[place])
-            score = float(improvement[place] - exponent * np.log(price))
+            score = float(improvement[place]) - self._settings.cost_exponent * math.log(price)
             weighed.append({"parameters": parameters, "predicted": predicted, "cost": price, "score": score})
-            if len(weighed) >= (WEIGHED_BY_COST if exponent else 1):
-                break
         return sorted(weighed, key=lambda one: -float(one["score"]))
 
     def _acceptable(

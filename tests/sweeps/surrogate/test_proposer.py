@@ -141,6 +141,21 @@ def test_space_of_which_all_is_refused_is_an_error() -> None:
         Proposer(SPACE, EPOCHS, "maximize", 0).propose(trials, 10, lambda _: False, one)
 
 
+def test_cheaper_one_of_two_equally_good_configurations_is_proposed() -> None:
+    points = [{"x": float(x), "y": float(y)} for x, y in np.random.default_rng(0).random((25, 2))]
+    trials = [Observed(point, {EPOCHS: -((point["x"] - 0.7) ** 2)}) for point in points]  # y changes nothing
+    proposer = Proposer(SQUARE, EPOCHS, "maximize", 0)
+    asked = (28, 29, 30, 32, 33, 34)
+    equal = [proposer.propose(trials, number, accept, one) for number in asked]
+    costly = [proposer.propose(trials, number, accept, lambda p: math.exp(10 * p["y"])) for number in asked]
+    assert np.mean([proposal.parameters["y"] for proposal in costly]) < 0.3
+    assert np.mean([proposal.parameters["y"] for proposal in equal]) > 0.4
+    assert all(abs(proposal.parameters["x"] - 0.7) < 0.3 for proposal in costly)
+    scores = [candidate["score"] for candidate in costly[0].candidates]
+    assert len(scores) == 5
+    assert scores == sorted(scores, reverse=True)
+
+
 def test_small_space_is_tried_to_its_last_configuration() -> None:
     space = Space.of([Numeric(key="a", low=1, high=5, integer=True), Categorical(key="b", values=("x", "y"))], {})
     trials, _ = searched(10, space=space, value=lambda p, epoch: p["a"] - 1 / epoch)
