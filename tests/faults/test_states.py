@@ -39,7 +39,7 @@ FORBIDDEN = [
     {"metric": {"name": "val_accuracy", "goal": "minimize"}},
     {"method": "random"},
     {"parameters": {"lr": {"min": 0.001, "max": 2.0}}},
-    {"early_terminate": {"type": "asha", "min_iter": 1, "eta": 3}},
+    {"early_terminate": {"type": "asha", "mode": "stop", "min_iter": 1, "eta": 3}},
 ]
 
 

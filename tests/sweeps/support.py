@@ -35,7 +35,7 @@ TOY: dict[str, Any] = {
     "parameters": {"lr": {"distribution": "log_uniform_values", "min": 1e-4, "max": 10.0}},
 }
 CHANGING = ("SWEEP_DATA", "SWEEP_DEVICE", "RAY_ADDRESS")  # variables that change a study
-ASHA = {"type": "asha", "min_iter": 1, "eta": 2}
+ASHA = {"type": "asha", "mode": "stop", "min_iter": 1, "eta": 2}
 
 
 def toy_text(**settings: Any) -> str:

@@ -28,7 +28,7 @@ STAGES = {
 
 
 def seen(results: Results) -> Results:
-    """Return `results` as a snapshot has them: without the parameters and curves of running trials."""
+    """Return `results` as a snapshot has them: of running trials only what shows whether they are paused."""
     return replace(
         results,
         trials=tuple(map(_seen, results.trials)),
@@ -40,7 +40,8 @@ def _seen(trial: Trial) -> Trial:
     if trial.status is not Status.RUNNING:
         return trial
     named = {"variant": trial.variant, "replicate": trial.replicate, "recipe": trial.recipe}
-    return Trial(trial.number, trial.stage, Status.RUNNING, {}, **named)
+    curve = trial.curve if trial.decisions else {}
+    return Trial(trial.number, trial.stage, Status.RUNNING, {}, curve=curve, decisions=trial.decisions, **named)
 
 
 @pytest.mark.parametrize("after", [0, 3, 11, 17, 40, 60, 1000])
