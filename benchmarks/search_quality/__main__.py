@@ -30,7 +30,7 @@ from benchmarks.common import write_result
 from benchmarks.search_quality import check_stock
 from benchmarks.search_quality.comparison import Comparison, summary
 from benchmarks.search_quality.lcbench import read_lcbench
-from benchmarks.search_quality.policies import FORMER, OURS, POLICIES, RANDOM, STOCK
+from benchmarks.search_quality.policies import FORMER, ON_DIGITS, OURS, POLICIES, RANDOM, STOCK
 from benchmarks.search_quality.problems import Problem
 from benchmarks.search_quality.report import text
 from benchmarks.search_quality.rivals.remote import RIVALS, MissingRival, end_servers, require
@@ -38,8 +38,9 @@ from benchmarks.search_quality.searches import BUDGETS, Plan, Records, run_all, 
 from benchmarks.search_quality.tables import OWN, BadTable, read_csv, read_tables
 
 PLANS = [
-    *(Plan(name, workers, 30) for name in (OURS, STOCK) for workers in (1, 8)),
-    *(Plan(name, 1, 10) for name in POLICIES if name not in (OURS, STOCK)),
+    *(Plan(name, workers, 30, longest=10) for name in (OURS, STOCK) for workers in (1, 8)),
+    *(Plan(name, 1, 10) for name in POLICIES if name not in (OURS, STOCK, *ON_DIGITS)),
+    *(Plan(name, 1, 10, problem="digits") for name in ON_DIGITS),
 ]
 SHORT = [Plan(name, 1, 1) for name in (OURS, RANDOM, FORMER)]
 OUT = Path("runs") / "search_quality"
@@ -96,13 +97,13 @@ def compare(chosen: argparse.Namespace) -> int:
     problems = [problem for problem in problems if not chosen.problem or problem.name in chosen.problem]
     rivals = set() if chosen.rivals is None else set(chosen.rivals or RIVALS)
     plans = [
-        Plan(plan.policy, plan.workers, min(plan.seeds, chosen.seeds))
+        plan._replace(seeds=min(plan.seeds, chosen.seeds))
         for plan in PLANS
         if (plan.policy in chosen.only if chosen.only else POLICIES[plan.policy].rival in {None, *rivals})
     ]
     if not problems:
         raise BadTable(f"no table in {', '.join(map(str, chosen.tables or [OWN]))}")
-    planned = searches(problems, plans)
+    planned = searches(problems, plans, BUDGETS)
     records = Records(chosen.out.with_suffix(".jsonl"))
     missing = [search for search in planned if search not in records.finished()]
     for rival in sorted({POLICIES[search.policy].rival or "" for search in missing} - {""}):

@@ -16,12 +16,13 @@ from benchmarks.search_quality.stock import Stock
 from sweeps.pruners.asha import Asha
 from sweeps.pruners.base import Rule
 from sweeps.pruners.hyperband import Hyperband
+from sweeps.pruners.ladder import ladder
 from sweeps.pruners.median import Median
 from sweeps.pruners.promotion import Promotion
 from sweeps.stats.goal import Goal
 
 GOAL: Goal = "maximize"
-ETA_STOP, ETA_PROMOTE = 3, 2
+ETA_STOP = 3
 
 
 class Stopping(Policy):
@@ -61,8 +62,14 @@ def _stopping(sampler: Callable[[Task], Sampler], rule: Callable[[int], Rule] | 
     return lambda task: Stopping(task, sampler(task), rule(task.epochs) if rule else None)
 
 
-def _promoting(sampler: Callable[[Task], Sampler], eta: int = ETA_PROMOTE) -> Callable[[Task], Policy]:
-    return lambda task: Promoting(task, sampler(task), Promotion(1, task.epochs, eta, GOAL))
+def _promoting(sampler: Callable[[Task], Sampler]) -> Callable[[Task], Policy]:
+    """Return the engine's promotion, on the rungs that the engine would settle."""
+
+    def make(task: Task) -> Policy:
+        min_iter, eta = ladder(task.epochs, task.trainings)
+        return Promoting(task, sampler(task), Promotion(min_iter, task.epochs, eta, GOAL))
+
+    return make
 
 
 @dataclass(frozen=True)
@@ -95,6 +102,15 @@ OPTUNA = "Optuna: TPE, HyperbandPruner"
 SMAC = "SMAC3: random forest, Hyperband"
 SYNE_TUNE = "Syne Tune: MOBSTER (promote)"
 
+_OTHER_RULES: Mapping[str, Entry] = {
+    "random, hyperband (stop)": Entry(_stopping(Random, lambda epochs: Hyperband(1, epochs, ETA_STOP, GOAL))),
+    "random, median (stop)": Entry(_stopping(Random, lambda epochs: Median(1, 5, GOAL))),
+    "random, all trained fully": Entry(_stopping(Random, None)),
+    "TPE, all trained fully": Entry(_stopping(Tpe, None)),
+}
+ON_DIGITS = tuple(_OTHER_RULES)
+"""The policies that are compared on digits only."""
+
 POLICIES: Mapping[str, Entry] = {
     OURS: Entry(_promoting(Surrogate)),
     STOCK: Entry(Stock),
@@ -105,8 +121,5 @@ POLICIES: Mapping[str, Entry] = {
     "TPE, asha (promote)": Entry(_promoting(Tpe)),
     "random, asha (promote)": Entry(_promoting(Random)),
     RANDOM: Entry(_stopping(Random, lambda epochs: Asha(1, epochs, ETA_STOP, GOAL))),
-    "random, hyperband (stop)": Entry(_stopping(Random, lambda epochs: Hyperband(1, epochs, ETA_STOP, GOAL))),
-    "random, median (stop)": Entry(_stopping(Random, lambda epochs: Median(1, 5, GOAL))),
-    "random, all trained fully": Entry(_stopping(Random, None)),
-    "TPE, all trained fully": Entry(_stopping(Tpe, None)),
+    **_OTHER_RULES,
 }

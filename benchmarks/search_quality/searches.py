@@ -22,11 +22,22 @@ MOMENTS = (*(place / 2 for place in range(1, 41)), 25.0, 30.0, 35.0, 40.0)
 
 
 class Plan(NamedTuple):
-    """How often a policy searches each problem."""
+    """How often a policy searches each problem.
+
+    Attributes:
+        policy: A key of `POLICIES`.
+        workers: The trials that train at once.
+        seeds: The number of searches.
+        longest: The seeds of which so many, the first, are searched with the largest budget too; None: all. A search
+            with the surrogate takes six times as long with 40 trainings as with 20.
+        problem: The only problem; None: all.
+    """
 
     policy: str
     workers: int
     seeds: int
+    longest: int | None = None
+    problem: str | None = None
 
 
 @dataclass(frozen=True)
@@ -52,19 +63,23 @@ class Search:
 
 def searches(problems: Sequence[Problem], plans: Sequence[Plan], budgets: Sequence[float] = BUDGETS) -> list[Search]:
     """Return all searches of a plan, those of the first seeds first."""
-    planned = []
-    for seed in range(max(plan.seeds for plan in plans)):
-        for problem in problems:
-            for plan in plans:
-                if seed < plan.seeds:
-                    entry = POLICIES[plan.policy]
-                    lengths = [budget for budget in budgets if budget <= entry.longest]
-                    lengths = lengths[-1:] if entry.anytime else lengths
-                    planned += [
-                        Search(problem.name, problem.version, plan.policy, plan.workers, seed, trainings)
-                        for trainings in lengths
-                    ]
-    return planned
+    return [
+        Search(problem.name, problem.version, plan.policy, plan.workers, seed, trainings)
+        for seed in range(max(plan.seeds for plan in plans))
+        for problem in problems
+        for plan in plans
+        if seed < plan.seeds and plan.problem in (None, problem.name)
+        for trainings in _lengths(plan, seed, budgets)
+    ]
+
+
+def _lengths(plan: Plan, seed: int, budgets: Sequence[float]) -> Sequence[float]:
+    """Return the budgets of the searches with a seed: the largest alone where it tells of the smaller ones."""
+    entry = POLICIES[plan.policy]
+    if plan.longest is not None and seed >= plan.longest and len(budgets) > 1:
+        budgets = budgets[:-1]
+    lengths = [budget for budget in budgets if budget <= entry.longest]
+    return lengths[-1:] if entry.anytime else lengths
 
 
 class Records:

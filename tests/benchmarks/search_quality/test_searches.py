@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from benchmarks.search_quality.policies import FORMER, POLICIES, RANDOM, STOCK
-from benchmarks.search_quality.searches import MOMENTS, Plan, Records, run, run_all, searches
-from benchmarks.search_quality.tables import OWN, read_csv
+from benchmarks.search_quality.policies import FORMER, OURS, POLICIES, RANDOM, STOCK
+from benchmarks.search_quality.searches import BUDGETS, MOMENTS, Plan, Records, run, run_all, searches
+from benchmarks.search_quality.tables import LONGEST, OWN, read_csv
+from sweeps.pruners.ladder import ladder
 
 DIGITS = read_csv(OWN / "digits.csv.gz")
 
 
-@pytest.mark.parametrize("name", [STOCK, FORMER, RANDOM])
+@pytest.mark.parametrize("name", [OURS, STOCK, FORMER, RANDOM, "TPE, asha (promote)"])
 def test_search_is_the_same_again_and_gets_better(name: str) -> None:
     (search,) = searches([DIGITS], [Plan(name, 2, 1)], [5])
     first, again = run(DIGITS, search), run(DIGITS, search)
@@ -31,6 +33,22 @@ def test_rules_only_shorten_trials() -> None:
         for search in searches([DIGITS], [Plan(name, 1, 1)], [5])
     }
     assert outcomes["random, all trained fully"]["trials"] < 10 < outcomes[RANDOM]["trials"]
+
+
+def test_largest_budget_is_searched_with_the_first_seeds_and_tells_of_the_smaller_ones() -> None:
+    planned = searches([DIGITS], [Plan(OURS, 8, 3, longest=2)])
+    assert [(search.seed, search.trainings) for search in planned] == [(0, 40), (1, 40), (2, 20)]
+
+
+def test_policy_that_plans_for_its_budget_is_searched_with_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(POLICIES, RANDOM, replace(POLICIES[RANDOM], anytime=False))  # type: ignore[arg-type]
+    planned = searches([DIGITS], [Plan(RANDOM, 1, 1)], [5, 10])
+    assert [search.trainings for search in planned] == [5, 10]
+
+
+@pytest.mark.parametrize("epochs", range(2, LONGEST + 1))
+def test_rungs_are_those_of_every_budget(epochs: int) -> None:
+    assert len({ladder(epochs, trainings) for trainings in BUDGETS}) == 1, "promotion is no longer anytime"
 
 
 def test_finished_searches_are_not_run_again(tmp_path: Path) -> None:
