@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from sweeps.artifacts.checkpoint import CheckpointFolder
 from sweeps.artifacts.layout import CHECKPOINT
 from sweeps.io.disk import size_of
 from sweeps.io.files import write_atomic
@@ -114,7 +115,8 @@ def _saved(job: Job, folder: Path, events: Iterator[Event]) -> int | None:
         return None
     for _ in events:  # at most an epoch more, of a workload that saves nothing
         pass
-    return size_of(folder / CHECKPOINT) or None
+    newest = CheckpointFolder(folder / CHECKPOINT).newest()
+    return None if newest is None else size_of(newest)
 
 
 def _failure_reason(event: Event) -> str:
