@@ -13,6 +13,7 @@ from sweeps.pruners.reserve import Standing, to_the_end
 
 TRIALS = 2_000  # simulated in all, over several searches
 SEARCHES = 30  # at most
+CHEAP = 5  # configurations that a full training buys, roughly
 
 
 @dataclass(frozen=True)
@@ -41,9 +42,23 @@ class SimulatedSearch:
     least_epochs: float
     most_epochs: float
 
+    def scaled(self, factor: float) -> SimulatedSearch:
+        """Return a search of `factor` times as many trials."""
+        return SimulatedSearch(
+            self.trials * factor,
+            self.epochs * factor,
+            {rung: number * factor for rung, number in self.reached.items()},
+            self.completed * factor,
+            *(round(number * factor) for number in (self.paused, self.fewest, self.most)),
+            self.least_epochs * factor,
+            self.most_epochs * factor,
+        )
+
 
 def simulate(rule: Promotion, trials: int | None, epochs: float | None, finalists: int) -> SimulatedSearch:
     """Simulate searches with one worker, in which all trials need the same time for an epoch.
+
+    A search of more than `TRIALS` configurations is simulated with so many, and scaled up.
 
     Args:
         rule: The rule of promotion.
@@ -51,8 +66,12 @@ def simulate(rule: Promotion, trials: int | None, epochs: float | None, finalist
         epochs: The epochs of all trials together; None if `trials` alone limits the search.
         finalists: How many trials are to train to their end.
     """
-    about = trials or math.ceil((epochs or 0) / rule.max_iter) * 5
-    repeats = max(3, min(SEARCHES, TRIALS // max(1, about)))
+    about = min(trials or math.inf, math.inf if epochs is None else CHEAP * epochs / rule.max_iter)
+    if about > TRIALS:
+        part = TRIALS / about
+        few = simulate(rule, trials and round(trials * part), epochs and epochs * part, finalists)
+        return few.scaled(1 / part)
+    repeats = max(3, min(SEARCHES, round(TRIALS / max(1, about))))
     searches = [_Search(rule, trials, epochs, finalists, random.Random(seed)) for seed in range(repeats)]
     for search in searches:
         search.run()
@@ -145,5 +164,6 @@ class _Search:
         missing = min(self._finalists, most) - self.completed - (until >= last)
         counts = {rung: len(waiting) - (rung == start) for rung, waiting in self._waiting.items()}
         counts |= {until: counts.get(until, 0) + 1} if until < last else {}
-        standings = (Standing(rung, last - rung) for rung, number in counts.items() for _ in range(number))
+        nearest = ((rung, min(number, missing)) for rung, number in counts.items())
+        standings = (Standing(rung, last - rung) for rung, number in nearest for _ in range(number))
         return self.spent + until - start + to_the_end(standings, missing, last) <= self._epochs + 1e-9

@@ -77,3 +77,11 @@ def test_no_more_wait_at_once_than_were_begun() -> None:
     simulated = simulate(RULE, 40, None, 2)
     assert 0 < simulated.paused <= 40
     assert simulated.reached[1] == 40
+
+
+def test_search_of_very_many_trials_is_scaled_up_from_fewer() -> None:
+    many, few = simulate(RULE, 200_000, None, 1), simulate(RULE, 2_000, None, 1)
+    assert many.trials == many.reached[1] == 200_000
+    assert many.epochs == pytest.approx(100 * few.epochs)
+    by_epochs = simulate(RULE, None, 27 * 10_000, 1)
+    assert by_epochs.epochs == pytest.approx(27 * 10_000, rel=0.01)
