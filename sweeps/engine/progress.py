@@ -85,6 +85,8 @@ class Progress:
         self._lost_before = {(trial.stage, trial.number) for trial in previous_trials if trial.status.lost}
         self._running: dict[tuple[str, int], Running] = {}
         self._paused = {(trial.stage, trial.number): trial.epochs for trial in previous_trials if trial.paused}
+        self._held: dict[tuple[str, int], float] = {}  # seconds of this start's trials before they paused
+        self._started: dict[tuple[str, int], float] = {}
         self._rungs = {(trial.stage, epoch) for trial in previous_trials for epoch in _pauses(trial)}
         self._preparing = "starting"
         self._began = time.monotonic()
@@ -144,6 +146,7 @@ class Progress:
         """Show that a trial starts, or continues after epoch `resumed_at` if that is not 0."""
         self._stage = stage
         self._running[stage, number] = Running(label, resumed_at)
+        self._started[stage, number] = time.monotonic()
         self._paused.pop((stage, number), None)
         verb = f"goes on after epoch {resumed_at}" if resumed_at else "starts"
         self._line(f"{self._trial_title(stage, number)} {verb}: {label}")
@@ -159,6 +162,8 @@ class Progress:
         """Show that a trial pauses after an epoch: it waits until it has earned to go on."""
         run = self._running.pop((stage, number), None)
         self._paused[stage, number] = epoch
+        now = time.monotonic()
+        self._held[stage, number] = self._held.get((stage, number), 0.0) + now - self._started.get((stage, number), now)
         self._rungs.add((stage, epoch))
         value = f": {self._value(run.value)}" if run is not None and run.value is not None else ""
         self._line(f"{self._trial_title(stage, number)} pauses after epoch {epoch}{value}")
@@ -167,6 +172,7 @@ class Progress:
         """Show the end of a trial; it may have been rejected before it started."""
         self._running.pop((trial.stage, trial.number), None)
         self._paused.pop((trial.stage, trial.number), None)
+        self._held.pop((trial.stage, trial.number), None)  # in the trial's own seconds
         self._ended[trial.stage, trial.number] = trial
         result = self._result(trial) if trial.status is Status.COMPLETE else trial.reason
         after = f" after epoch {trial.epochs}" if trial.epochs else ""
@@ -281,7 +287,8 @@ class Progress:
     def _time(self) -> str:
         """The time so far, and how long the stage will still take if its runs go on at the rate of this start."""
         now = time.monotonic()
-        hours = self._share * sum(trial.seconds for trial in list(self._ended.values())) / 3600
+        ended = sum(trial.seconds for trial in list(self._ended.values()))
+        hours = self._share * (ended + sum(list(self._held.values()))) / 3600
         line = f"{duration(now - self._began)} so far · {hours:.3f} device-hours"
         part, whole = self._share_done()
         if self._trainings and self._trainings[0] == part > self._trainings_before:  # the trainings will end it

@@ -18,7 +18,9 @@ from sweeps.cli.explanation import decisions_table
 from sweeps.evidence.search import steps_of
 from sweeps.formatting import MetricFormat
 from sweeps.storage.runs import NotFound
+from sweeps.trial.trial import Status
 from tests.sweeps.evidence.search.recorded import ladder
+from tests.sweeps.support import ASHA, run_inline, toy_study
 
 from .paused import NEW, interrupted, record
 
@@ -60,6 +62,23 @@ def printed(folder: Path, *words: str) -> str:
     done = explain(folder, *words)
     assert done.exit_code == 0, done.output
     return done.stdout
+
+
+def test_a_real_search_is_explained_from_its_records(tmp_path: Path) -> None:
+    results = run_inline(toy_study(method="bayes", run_cap=9, early_terminate=ASHA), tmp_path).results
+    content = json.loads(printed(tmp_path, "--json"))
+    decisions = content["decisions"]
+    assert [decision["order"] for decision in decisions] == [*range(len(decisions))]
+    assert sum(content["started"].values()) == len({decision["trial"] for decision in decisions}) == 9
+    assert content["started"]["baseline"] == 1
+    promoted = [decision for decision in decisions if decision["why"] == "promoted"]
+    assert all(each["rung"]["place"] <= each["rung"]["go_on"] < each["rung"]["reached"] for each in promoted)
+    assert [rung["epoch"] for rung in content["rungs"]] == [1, 2]
+    assert all(rung["paused"] == rung["promoted"] + rung["sent"] + rung["ended"] for rung in content["rungs"])
+    assert content["completed"] == results.counts()[Status.COMPLETE] >= 1
+    proposed = next(each for each in decisions if each["by"] == "model")
+    assert "chosen" in printed(tmp_path, "--decision", str(proposed["order"]))
+    assert load("toy", tmp_path).figures.ladder()
 
 
 def test_every_decision_is_a_row_and_the_sum_a_sentence(folder: Path) -> None:
