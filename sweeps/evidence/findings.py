@@ -16,9 +16,10 @@ from sweeps.evidence.crossed import CrossedSet, crossed_sets
 from sweeps.evidence.images import ImageEvidence, image_evidence
 from sweeps.evidence.importance import Importance
 from sweeps.evidence.search import SearchHistory, search_history
+from sweeps.evidence.search.decisions import UNBOUNDED
 from sweeps.evidence.selection import ModelSelection, baseline_trial, selections_after
 from sweeps.evidence.summary import Ablation, FinalEvidence
-from sweeps.formatting import MetricFormat, metric_format
+from sweeps.formatting import MetricFormat, metric_format, unit_of
 from sweeps.storage.results import Results
 from sweeps.trial.trial import Trial
 
@@ -71,7 +72,8 @@ class Findings:
     @cached_property
     def search_history(self) -> SearchHistory:
         """The decisions of the search in their order; without steps where none is on record."""
-        return search_history(self.results.trials)
+        percent = bool(unit_of(self.results.study.metric.name, self.results.percentages))
+        return search_history(self.results.trials, (0.0, 100.0) if percent else UNBOUNDED)
 
     @cached_property
     def confirmation(self) -> Confirmation | None:

@@ -10,6 +10,8 @@ from typing import Any
 from sweeps.trial.trial import Status, Trial
 
 NEW, PROMOTED, TO_THE_END = "new", "promoted", "to the end"  # why a trial is handed out
+Bounds = tuple[float, float]
+UNBOUNDED: Bounds = (-math.inf, math.inf)
 COVERAGE = 0.8  # the share of ends that a prediction's interval is to contain
 
 
@@ -24,6 +26,10 @@ class Prediction:
     def contains(self, value: float) -> bool:
         """Whether a value lies within the interval."""
         return self.low <= value <= self.high
+
+    def within(self, bounds: Bounds) -> Prediction:
+        """Return the prediction without what lies beyond the bounds of the metric."""
+        return Prediction(*(min(max(value, bounds[0]), bounds[1]) for value in (self.low, self.median, self.high)))
 
 
 @dataclass(frozen=True)
@@ -95,11 +101,16 @@ class Decision:
     model: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, recorded: Any, trial: int) -> Decision:
-        """Return the decision that a trial's record holds as plain data."""
+    def of(cls, recorded: Any, trial: int, bounds: Bounds = UNBOUNDED) -> Decision:
+        """Return the decision that a trial's record holds as plain data.
+
+        Args:
+            recorded: The plain data.
+            trial: The number of the trial.
+            bounds: Those of the metric. The surrogate knows of none, so its predictions may lie beyond.
+        """
         content = _mapping(recorded)
         rung = _mapping(content.get("rung"))
-        candidates = content.get("candidates")
         return cls(
             order=_whole(content.get("order")),
             trial=trial,
@@ -109,10 +120,10 @@ class Decision:
             why=_word(content.get("why")),
             by=_word(content.get("by")),
             rung=Rung(*(_whole(rung.get(name)) for name in ("reached", "go_on", "place"))) if rung else None,
-            predicted=_prediction(content.get("predicted")),
+            predicted=_prediction(content.get("predicted"), bounds),
             cost=_number(content.get("cost")),
             load_s=_number(content.get("load_s")),
-            candidates=tuple(map(_candidate, candidates)) if isinstance(candidates, list | tuple) else (),
+            candidates=tuple(_candidate(each, bounds) for each in _entries(content.get("candidates"))),
             model=_mapping(content.get("model")),
         )
 
@@ -156,34 +167,35 @@ class Step:
         return self.end is not None and (self.decision.last or self.decision.until == self.trial.epochs)
 
 
-def steps_of(trials: Iterable[Trial]) -> tuple[Step, ...]:
+def steps_of(trials: Iterable[Trial], bounds: Bounds = UNBOUNDED) -> tuple[Step, ...]:
     """Return the decisions on record in their order; those without one follow in the order of trials."""
-    steps = [Step(Decision.of(recorded, trial.number), trial) for trial in trials for recorded in _listed(trial)]
+    recorded = ((trial, plain) for trial in trials for plain in _entries(trial.decisions))
+    steps = [Step(Decision.of(plain, trial.number, bounds), trial) for trial, plain in recorded]
     return tuple(sorted(steps, key=lambda step: math.inf if step.decision.order is None else step.decision.order))
 
 
-def _listed(trial: Trial) -> Iterable[Any]:
-    return trial.decisions if isinstance(trial.decisions, list | tuple) else ()
+def _entries(recorded: Any) -> Iterable[Any]:
+    return recorded if isinstance(recorded, list | tuple) else ()
 
 
-def _candidate(recorded: Any) -> Candidate:
+def _candidate(recorded: Any, bounds: Bounds) -> Candidate:
     content = _mapping(recorded)
     return Candidate(
         _whole(content.get("trial")),
         _mapping(content.get("parameters")),
-        _prediction(content.get("predicted")),
+        _prediction(content.get("predicted"), bounds),
         _number(content.get("cost")),
         _number(content.get("score")),
     )
 
 
-def _prediction(recorded: Any) -> Prediction | None:
+def _prediction(recorded: Any, bounds: Bounds) -> Prediction | None:
     if not isinstance(recorded, list | tuple) or len(recorded) != 3:
         return None
     low, median, high = map(_number, recorded)
     if low is None or median is None or high is None or not low <= median <= high:
         return None
-    return Prediction(low, median, high)
+    return Prediction(low, median, high).within(bounds)
 
 
 def _mapping(recorded: Any) -> Mapping[str, Any]:

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from sweeps.evidence.search.calibration import Calibration, calibration
-from sweeps.evidence.search.decisions import NEW, TO_THE_END, Step, steps_of
+from sweeps.evidence.search.decisions import NEW, TO_THE_END, UNBOUNDED, Bounds, Step, steps_of
 from sweeps.trial.trial import Status, Trial
 
 ORIGINS = ("baseline", "enqueued", "start", "model", "tpe", "random", "grid")
@@ -88,9 +88,14 @@ class SearchHistory:
         return tuple(step for step in self.steps if step.decision.trial == number)
 
 
-def search_history(trials: Sequence[Trial]) -> SearchHistory:
-    """Return the history of a search; it has no steps where no decision is on record."""
-    return SearchHistory(steps_of(trials))
+def search_history(trials: Sequence[Trial], bounds: Bounds = UNBOUNDED) -> SearchHistory:
+    """Return the history of a search; it has no steps where no decision is on record.
+
+    Args:
+        trials: The trials of the search.
+        bounds: Those of the metric, which predictions are cut to.
+    """
+    return SearchHistory(steps_of(trials, bounds))
 
 
 def _rung(epoch: int, steps: Sequence[Step], departures: Mapping[tuple[int, int | None], str]) -> RungCount:

@@ -153,3 +153,11 @@ def test_a_trial_that_has_reached_its_rung_is_paused(
     status: Status, curve: dict[int, float], decisions: list[Any], state: str
 ) -> None:
     assert trial_of(0, status, curve, *decisions).state == state
+
+
+def test_predictions_are_cut_to_what_the_metric_can_be() -> None:
+    decision = Decision.of(
+        {"predicted": [-3.0, 99.0, 108.4], "candidates": [{"predicted": [0, 1, 200]}]}, 0, (0.0, 100.0)
+    )
+    assert decision.predicted == Prediction(0.0, 99.0, 100.0)
+    assert decision.candidates[0].predicted == Prediction(0.0, 1.0, 100.0)
