@@ -41,10 +41,21 @@ ENVIRONMENT = "environment.json"
 STUDY_FILE = "study.yaml"
 DATABASE = "study.db"
 DUPLICATES = "duplicates.json"  # all pairs of images that a study has twice
+WARM_START_FILE = "warm_start.json"  # the curves of earlier studies that inform the search
 STOP_FILE = "stop"  # while it exists, runs end at their next checkpoint
 # What runs write into a study's folder, beside hidden files. Patterns, because some files have others beside them.
 WRITTEN = (
-    *(f"{STUDY_FILE}*", f"{DATABASE}*", f"{ENVIRONMENT}*", DUPLICATES, "lock*", STOP_FILE, STAGES, THUMBNAILS),
+    *(
+        f"{STUDY_FILE}*",
+        f"{DATABASE}*",
+        f"{ENVIRONMENT}*",
+        DUPLICATES,
+        WARM_START_FILE,
+        "lock*",
+        STOP_FILE,
+        STAGES,
+        THUMBNAILS,
+    ),
     *(TRIALS, CONFIRM, INCUMBENT_RUNS, ABLATION, RACE, f"{RETUNE}*", FINAL, REPEATS, ".*"),
 )
 

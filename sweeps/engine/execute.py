@@ -21,6 +21,7 @@ from sweeps.io.lock import driver_lock
 from sweeps.prepare.environment import grace_s
 from sweeps.prepare.prepared import PreparedStudy
 from sweeps.runners.protocol import Runner, RunnerLost
+from sweeps.samplers.warm_start import store
 from sweeps.stages.base import UnknownMetric
 from sweeps.stages.budget import DeviceBudget
 from sweeps.stages.context import Context, Observer
@@ -137,6 +138,8 @@ def _run(
             environment = provenance(previous, prepared.environment, accepted)
             if prepared.duplicates is not None:
                 prepared.duplicates.store(folder)
+            if prepared.earlier:
+                store(folder, prepared.earlier)
             storage.write_environment(environment)
             storage.stop_file.unlink(missing_ok=True)
             context = _context(prepared, storage, environment, observer, cache)

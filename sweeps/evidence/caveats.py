@@ -15,7 +15,7 @@ from sweeps.evidence.procedure.same_seed import same_seed_sentences
 from sweeps.evidence.procedure.tuning import unequal_tuning
 from sweeps.formatting import count
 from sweeps.storage.drift import Drift
-from sweeps.storage.results import SAME_DATA, STOPS, Results
+from sweeps.storage.results import SAME_DATA, STOPS, WARM_START, Results
 
 
 def caveats(results: Results) -> list[str]:
@@ -26,6 +26,7 @@ def caveats(results: Results) -> list[str]:
         *unequal_tuning(results),
         *_shared_data(results),
         *_stopped_instead(results),
+        *_informed(results),
         *_worker_deaths(results),
         *_repeated(results),
         *same_seed_sentences(results),
@@ -70,6 +71,18 @@ def _stopped_instead(results: Results) -> list[str]:
     """Say that trials could not pause: the first ones at each rung went on whatever they were worth."""
     why = results.facts.get(STOPS)
     return [f"{why[0].upper()}{why[1:]}."] if why else []
+
+
+def _informed(results: Results) -> list[str]:
+    """Name the earlier studies that have informed the search: what it found is not found from nothing."""
+    sources = results.environment.get(WARM_START, ())
+    if not sources:
+        return []
+    named = ", ".join(f"{count(source['trials'], 'trial')} of {source['study']}" for source in sources)
+    return [
+        f"The search was informed by earlier ones ({named}), so the number of its own trials is not what a search "
+        "from nothing would have needed."
+    ]
 
 
 def _worker_deaths(results: Results) -> list[str]:

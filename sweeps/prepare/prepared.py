@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,8 @@ from sweeps.pruners.ladder import ETA, ladder
 from sweeps.pruners.size import trainings
 from sweeps.recipe.schema import BadRecipe
 from sweeps.samplers.constraint_gate import ConstraintGate, smallest
-from sweeps.storage.results import CHANCE, PERCENTAGES, SAME_DATA, TRAINING
+from sweeps.samplers.warm_start import EarlierSearch, read_searches
+from sweeps.storage.results import CHANCE, PERCENTAGES, SAME_DATA, TRAINING, WARM_START
 from sweeps.study.resources import SHARING
 from sweeps.study.search.settled import SEARCH_RULES, search_rules
 from sweeps.study.search.settled import settled as settled_study
@@ -52,6 +53,7 @@ class PreparedStudy:
         environment: The provenance of the run about to begin.
         notes: One line for each setting that was found by measuring, and what the user should know about the data.
         duplicates: What was found among the images; None where they were not compared.
+        earlier: The earlier searches that inform the search, at its first start.
     """
 
     written: Study
@@ -63,6 +65,7 @@ class PreparedStudy:
     environment: Mapping[str, Any]
     notes: tuple[str, ...] = ()
     duplicates: Duplicates | None = None
+    earlier: Sequence[EarlierSearch] = ()
 
 
 def settle(
@@ -95,6 +98,7 @@ def settle(
         Refused: The device that the study asks for is not usable.
         Unavailable: Data or models are missing.
         Leaked: Training images are test images, and the baseline does not say what becomes of them.
+        UserError: A study that `warm_start` names cannot inform this one.
         Infeasible: The baseline cannot be trained, nothing satisfies the constraints, or the test set could not be
             evaluated.
     """
@@ -122,6 +126,8 @@ def settle(
     notes = previous.get("settled_notes", list(prepared.notes))
     fingerprint = prepared.provenance.get("fingerprint")
     same_data = trained_on_same_data(study, workload, runs_dir, fingerprint) if runs_dir else []
+    earlier = read_searches(study, workload, runs_dir) if runs_dir and WARM_START not in previous else []
+    informed = previous.get(WARM_START) or [search.provenance for search in earlier]
     environment = {
         **describe(),
         "workload": {
@@ -139,13 +145,14 @@ def settle(
         **({SHARING: sharing} if sharing else {}),
         **({"references": references} if references else {}),
         **({SAME_DATA: same_data} if same_data else {}),
+        **({WARM_START: informed} if informed else {}),
         **provenance(duplicates),
     }
     found = [duplicates.note] if duplicates is not None and duplicates.note else []
     data_notes = list(dict.fromkeys([*prepared.data_notes, *test_notes, *found]))
     lines = (*filter(None, [choice.note]), *notes, *([sharing["note"]] if sharing else []), *data_notes)
     return PreparedStudy(
-        study, settled_study(study, environment), workload, choice, site, gate, environment, lines, duplicates
+        study, settled_study(study, environment), workload, choice, site, gate, environment, lines, duplicates, earlier
     )
 
 

@@ -73,6 +73,7 @@ def shrink(study: Study, workload: Workload) -> Study:
             "parameters": searched,
             "method": "random" if study.method == "grid" else study.method,
             "run_cap": min(TRIALS, study.run_cap or TRIALS) if has_search else 0,
+            "warm_start": (),
             "early_terminate": None,  # nothing can be stopped early within one epoch
             "confirm": _small_confirm(study.confirm) if study.confirm is not None and has_search else None,
             "ablation": _small_ablation(ablation, study, workload, shrunk, has_search) if ablation else None,

@@ -30,13 +30,22 @@ def incumbent_sentences(findings: Findings) -> list[str]:
 
 def choice_note(confirmation: Confirmation) -> str:
     """Return how far the means of the choice are to be trusted, for the table of the candidates."""
+    chosen = ""
+    if confirmation.expected:
+        chosen = (
+            " The candidates are the completed trials of which the surrogate expected the best new runs, given every "
+            "curve of the search."
+        )
     if confirmation.candidates < 2:
-        return ""
+        return chosen
     best = f"The best of {confirmation.candidates} means is optimistic for the candidate that has it"
     if confirmation.fresh is not None:
         source = "the baseline runs of the ablation" if confirmation.fresh_stage == ABLATION else "as many fresh runs"
-        return f" {best}: “after the choice” is the incumbent's mean over {source}, which had no part in the choice."
-    return f" {best}."
+        return (
+            f"{chosen} {best}: “after the choice” is the incumbent's mean over {source}, which had no part in the "
+            "choice."
+        )
+    return f"{chosen} {best}."
 
 
 def _leader(confirmation: Confirmation, words: MetricFormat) -> str:
@@ -92,6 +101,12 @@ def _searched(confirmation: Confirmation, words: MetricFormat, chosen: Level) ->
     searched = confirmation.searched.get(chosen.arm.name)
     if searched is None:
         return ""
+    expected = confirmation.expected.get(chosen.arm.name)
+    if expected is not None:
+        return (
+            f" Its value in the search was {words.show(searched)}, a single run; the surrogate, by which it became a "
+            f"candidate, expected {words.show(expected)} of another."
+        )
     extreme = "minimum" if words.goal == "minimize" else "maximum"
     return f" Its value in the search was {words.show(searched)}, a {extreme} of single runs and so optimistic."
 

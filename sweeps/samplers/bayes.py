@@ -19,6 +19,7 @@ from sweeps.space.encoding import encode
 from sweeps.study.study import Study
 from sweeps.surrogate.observed import End, Observed, Proposal
 from sweeps.surrogate.proposer import Proposer
+from sweeps.surrogate.warm_start import Source
 from sweeps.trial.seeds import stream
 from sweeps.trial.trial import Trial
 from sweeps.trial.work import BaselineWork
@@ -38,13 +39,20 @@ class Bayes(BaseSampler):
         study: The study whose space is searched.
         gate: Checks configurations against the study's constraints, and counts their cost.
         untried: Whether a configuration may still be tried.
+        sources: Earlier searches that inform this one.
     """
 
-    def __init__(self, study: Study, gate: ConstraintGate, untried: Callable[[Parameters], bool]) -> None:
+    def __init__(
+        self,
+        study: Study,
+        gate: ConstraintGate,
+        untried: Callable[[Parameters], bool],
+        sources: Sequence[Source] = (),
+    ) -> None:
         self._study = study
         self._gate = gate
         self._untried = untried
-        self._proposer, self._observations = _surrogate(study, gate.workload)
+        self._proposer, self._observations = _surrogate(study, gate.workload, sources)
         self._unit = BaselineWork.of(gate.baseline().cost, epochs_of(study, gate.workload) or 1)
         self._proposal: Proposal | None = None
 
@@ -118,19 +126,21 @@ def expected_ends(study: Study, workload: Workload, trials: Sequence[Trial]) -> 
     Args:
         study: The study.
         workload: Its workload.
-        trials: The trials of its search.
+        trials: The trials of its search. Earlier studies that inform it have no part in this.
     """
-    proposer, observations = _surrogate(study, workload)
+    proposer, observations = _surrogate(study, workload, ())
+    state = None if study.warm_start else last_state(trials)  # that of a process with another prior mean
     told = [trial for trial in trials if tells(trial)]
     again = [Observed(trial.parameters, {}) for trial in told]  # of which nothing is known but the configuration
-    ends = proposer.posterior([*observations.of(told), *again], last_state(trials))[len(told) :]
+    ends = proposer.posterior([*observations.of(told), *again], state)[len(told) :]
     return {trial.number: end for trial, end in zip(told, ends, strict=True)} if ends else {}
 
 
-def _surrogate(study: Study, workload: Workload) -> tuple[Proposer, Observations]:
+def _surrogate(study: Study, workload: Workload, sources: Sequence[Source]) -> tuple[Proposer, Observations]:
     """The surrogate of a study's search, and what turns its trials into observations."""
     epochs = full_epochs(study, workload)
-    proposer = Proposer(study.space, epochs, study.metric.goal, stream(study.seed, "surrogate"))
+    seed = stream(study.seed, "surrogate")
+    proposer = Proposer(study.space, epochs, study.metric.goal, seed, sources=sources)
     return proposer, Observations(epochs, study.metric)
 
 

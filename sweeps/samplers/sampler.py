@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import random
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import optuna
@@ -32,6 +32,7 @@ from sweeps.trial.trial import Outcome, Status, Trial
 
 if TYPE_CHECKING:
     from sweeps.samplers.bayes import Bayes
+    from sweeps.surrogate.warm_start import Source
 
 MAX_REFUSED_IN_A_ROW = 1_000
 MAX_GRID_CELLS = 10_000  # up to this size the untried cells of a finite space are listed instead of drawn
@@ -51,6 +52,7 @@ class Sampler:
         storage: The stage's trials, the only source of what has been tried.
         gate: Checks each configuration against the study's constraints.
         on_refused: Called with each trial that was refused before it started.
+        sources: Earlier searches that inform the surrogate.
 
     Attributes:
         decide: Returns the decision to start a trial, given its number and how its configuration was chosen: plain data
@@ -60,7 +62,12 @@ class Sampler:
     decide: Callable[[int, Mapping[str, Any]], Mapping[str, Any] | None]
 
     def __init__(
-        self, study: Study, storage: StageStorage, gate: ConstraintGate, on_refused: Callable[[Trial], None]
+        self,
+        study: Study,
+        storage: StageStorage,
+        gate: ConstraintGate,
+        on_refused: Callable[[Trial], None],
+        sources: Sequence[Source] = (),
     ) -> None:
         self._study = study
         self._space: Space = study.space
@@ -74,7 +81,7 @@ class Sampler:
         self._rejections = 0
         self._blind = False  # whether the surrogate has found nothing that fits, so that draws are random
         self.decide = self._decision
-        self._bayes = self._surrogate() if study.method == "bayes" else None
+        self._bayes = self._surrogate(sources) if study.method == "bayes" else None
         for trial in storage.trials():
             self._remember(trial.parameters, trial.status)
 
@@ -248,10 +255,10 @@ class Sampler:
                 group=any(dimension.when for dimension in self._space.dimensions),
             )
 
-    def _surrogate(self) -> Bayes:
+    def _surrogate(self, sources: Sequence[Source]) -> Bayes:
         from sweeps.samplers.bayes import Bayes  # here, because it loads scipy, which other methods do without
 
-        return Bayes(self._study, self._gate, self._is_untried)
+        return Bayes(self._study, self._gate, self._is_untried, sources)
 
     def _is_untried(self, parameters: Mapping[str, Any]) -> bool:
         """Whether a configuration is new. One that has failed comes back last, when no other is left."""

@@ -11,6 +11,7 @@ from sweeps.pruners.factory import promotion_rule, stopping_rule
 from sweeps.pruners.one_epoch import OneEpoch
 from sweeps.runners.protocol import Scheduler
 from sweeps.samplers.sampler import Sampler
+from sweeps.samplers.warm_start import stored_sources
 from sweeps.stages.ablation.path_race import PathRace
 from sweeps.stages.ablation.retune import Retuning, tuned_arms
 from sweeps.stages.ablation.stage import Ablation, design_of, facts_of
@@ -60,7 +61,8 @@ def search(context: Context) -> Search:
     A grid is left as it is.
     """
     study, storage = context.study, context.storage.search
-    sampler = Sampler(study, storage, context.gate, context.observer.on_end)
+    sources = stored_sources(context.storage.folder, context.storage.environment())
+    sampler = Sampler(study, storage, context.gate, context.observer.on_end, sources)
     baseline = parameters_of(study.space, context.workload, context.gate.baseline().settings)
     untouched = all(trial.status is Status.ABANDONED for trial in storage.trials()) and not storage.waiting()
     if untouched and study.method != "grid" and baseline and study.space.contains(baseline):

@@ -20,6 +20,8 @@ from sweeps.trial.work import BaselineWork
 
 # The key of the provenance with the trials of other studies that were trained on the same data as this study.
 SAME_DATA = "learned_from_same_data"
+# The key of the provenance with the earlier studies that inform the search (`sweeps.samplers.warm_start`).
+WARM_START = "warm_start"
 # The key of the provenance with how the last run ended (`sweeps.evidence.ending`).
 ENDED = "ended"
 # The key with the fingerprint of the study that the last run completed, if it did.

@@ -22,8 +22,8 @@ from sweeps.study.yaml import MAX_BYTES, load, too_large
 
 TOP_LEVEL = (
     "name", "question", "workload", "baseline", "constraints", "method", "metric", "run_cap", "parameters", "toggles",
-    "early_terminate", "confirm", "ablation", "final", "evaluate", "device", "resources", "budget", "seed",
-    "trial_timeout", "checkpoint_every",
+    "warm_start", "early_terminate", "confirm", "ablation", "final", "evaluate", "device", "resources", "budget",
+    "seed", "trial_timeout", "checkpoint_every",
 )  # fmt: skip
 """The keys of a study file, in the order in which they are written."""
 

@@ -46,6 +46,7 @@ def broken_rules(fields: Fields) -> list[Violation]:
         *_evaluated_without_final(fields),
         *_one_epoch(fields),
         *_trainings(fields),
+        *_warm_start(fields),
         *_device_without_gpu(fields),
     ]
     if "parameters" not in fields or "toggles" not in fields:
@@ -98,6 +99,18 @@ def _one_epoch(fields: Fields) -> Iterator[Violation]:
             f"must not be above early_terminate.top = {rule.top}, the trials that are trained to the end, "
             f"but got {confirm.top}",
         )
+
+
+def _warm_start(fields: Fields) -> Iterator[Violation]:
+    """What does not go with earlier studies: a method that does not use them, and a study that names itself."""
+    names, method = fields.get("warm_start", ()), fields.get("method")
+    if names and method not in ("bayes", None):
+        yield ("warm_start",), f"informs method bayes, but method is {method}: leave one of them out"
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            yield ("warm_start", index), f"{name!r} is given twice"
+        elif name == fields.get("name"):
+            yield ("warm_start", index), "is this study: name earlier ones"
 
 
 def _device_without_gpu(fields: Fields) -> Iterator[Violation]:
@@ -187,8 +200,8 @@ def _needs_search(fields: Fields, searched: bool) -> Iterator[Violation]:
         yield ("run_cap",), "there are no parameters or toggles to search: leave run_cap out"
     if (budget := fields.get("budget")) is not None and budget.trainings is not None:
         yield ("budget", "trainings"), "there are no parameters or toggles to search: leave it out"
-    for section in ("early_terminate", "confirm"):
-        if fields.get(section) is not None:
+    for section in ("early_terminate", "confirm", "warm_start"):
+        if fields.get(section):
             yield (section,), "needs a search: give parameters or toggles"
     if ablation is not None and ablation.baseline == "best":
         yield ("ablation", "baseline"), "best needs a search: give parameters or toggles, or write baseline: given"

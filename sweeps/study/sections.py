@@ -123,7 +123,8 @@ class Metric(Section):
 
 
 class Confirm(Section):
-    """Rerun the best trials of the search with new seeds. The configuration with the best mean is the incumbent.
+    """Rerun the best trials of the search with new seeds: those with the best values or, with method bayes, those of
+    which the surrogate expects the best new runs. The configuration with the best mean is the incumbent.
 
     The incumbent is then run again on as many further seeds, for a figure that had no part in the choice, unless the
     ablation has it as its baseline.

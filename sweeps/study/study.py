@@ -120,6 +120,9 @@ class Study(Section):
     """The settings to search, by dotted key of the recipe."""
     toggles: Listed[str] = ()
     """Parts of the workload, by name, that the search may switch off."""
+    warm_start: Listed[_Words] = ()
+    """Earlier studies in the runs folder, by name, whose curves inform the search, each as far as it agrees with what
+    this search measures. For method bayes."""
     run_cap: Annotated[int, Field(ge=0, validate_default=True)] = 0
     """Number of trials in the search; default with method grid: the whole grid, and with budget.trainings: as many as
     that pays for."""

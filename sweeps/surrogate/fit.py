@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from sweeps.surrogate.features import Features
 from sweeps.surrogate.observed import Observed, Quantiles, SurrogateSettings
 from sweeps.surrogate.process import Data, Hyperparameters, Integers
 from sweeps.surrogate.scores import NormalScores
+from sweeps.surrogate.warm_start import Informed, Source, WarmStart
 from sweeps.trial.seeds import stream
 
 END = 1.0  # the progress at the end of training
@@ -41,7 +43,7 @@ class Fit:
         better: The factor between the metric and values of which larger ones are better.
     """
 
-    posterior: Mixture
+    posterior: Mixture | Informed
     scores: NormalScores
     data: Data
     rows: Integers
@@ -95,15 +97,30 @@ class Surrogate:
         goal: Whether larger or smaller values of the metric are better.
         seed: The seed of the choice among too many observations.
         settings: How much it is fitted to, and how long.
+        sources: Earlier searches that inform it.
     """
 
-    def __init__(self, features: Features, epochs: int, goal: Goal, seed: int, settings: SurrogateSettings) -> None:
+    def __init__(
+        self,
+        features: Features,
+        epochs: int,
+        goal: Goal,
+        seed: int,
+        settings: SurrogateSettings,
+        sources: Sequence[Source] = (),
+    ) -> None:
         self._features = features
         self._epochs = epochs
         self._better = sign(goal)
         self._seed = seed
         self._settings = settings
         self._prior = Hyperparameters(features.groups, features.dimensions)
+        self._sources = sources
+
+    @cached_property
+    def warm_start(self) -> WarmStart:
+        """What the sources say, fitted when it is first asked for."""
+        return WarmStart(self._sources, self._features, self._epochs, self._better, self._prior, self._seed)
 
     def fit(
         self, trials: Sequence[Observed], state: Mapping[str, Any] | None, rng: np.random.Generator, alone: bool = False
@@ -125,6 +142,8 @@ class Surrogate:
         rows = np.union1d(trial, waiting)
         columns = self._features.columns(self._features.coordinates([trials[row].parameters for row in rows]))
         data = Data(columns, np.searchsorted(rows, trial), self._progress(epoch), scores.scores)
+        prior_mean = self.warm_start.prior_mean(trials)
+        data = data.raised(-prior_mean(columns[data.trial], data.progress)) if prior_mean else data
         samples = self._settings.samples
         steps = STEPS_ALONE if alone else self._steps(len(values))
         chain, posterior = Chain.of(state, self._prior).advanced(self._prior, data, max(steps, samples), samples, rng)
@@ -132,7 +151,10 @@ class Surrogate:
             until = np.array([trials[index].until for index in waiting], dtype=np.int64)
             data = _believed(data, posterior, np.searchsorted(rows, waiting), self._progress(until))
             posterior = posterior.given(data)
-        return Fit(posterior, scores, data, rows, chain, self._better)
+        if prior_mean is None:
+            return Fit(posterior, scores, data, rows, chain, self._better)
+        data = data.raised(prior_mean(columns[data.trial], data.progress))
+        return Fit(Informed(posterior, prior_mean), scores, data, rows, chain, self._better)
 
     def _steps(self, count: int) -> int:
         """The steps of the chain with `count` observations: a step takes the longer the more there are."""

@@ -51,6 +51,10 @@ class Data:
         """1 for each two observations of one trial, (n, n)."""
         return np.equal(self.trial[:, None], self.trial[None, :]).astype(float)
 
+    def raised(self, scores: Floats) -> Data:
+        """Return the data with these added to its scores."""
+        return Data(self.columns, self.trial, self.progress, self.scores + scores)
+
     def extended(self, trial: Integers, progress: Floats, scores: Floats) -> Data:
         """Return the data with further observations of known trials."""
         return Data(

@@ -19,6 +19,7 @@ from sweeps.surrogate.improvement import log_expected_improvement
 from sweeps.surrogate.observed import By, End, Observed, Proposal, SurrogateSettings
 from sweeps.surrogate.pool import Accepts, Pool
 from sweeps.surrogate.threads import on_one_core
+from sweeps.surrogate.warm_start import Source
 from sweeps.trial.seeds import stream
 
 Cost = Callable[[Mapping[str, Any]], float]
@@ -41,20 +42,30 @@ class Proposer:
         goal: Whether larger or smaller values of the metric are better.
         seed: The seed of everything random.
         settings: What was settled by experiment.
+        sources: Earlier searches that inform this one.
     """
 
     def __init__(
-        self, space: Space, epochs: int, goal: Goal, seed: int, settings: SurrogateSettings | None = None
+        self,
+        space: Space,
+        epochs: int,
+        goal: Goal,
+        seed: int,
+        settings: SurrogateSettings | None = None,
+        sources: Sequence[Source] = (),
     ) -> None:
         self._settings = settings or SurrogateSettings()
         self._seed = seed
         self._features = Features(space)
         self._pool = Pool(self._features, self._settings)
-        self._surrogate = Surrogate(self._features, epochs, goal, seed, self._settings)
+        self._surrogate = Surrogate(self._features, epochs, goal, seed, self._settings, sources)
+        self._informed = bool(sources)
 
     @property
     def start(self) -> int:
-        """The number of trials before the model is asked."""
+        """The number of trials before the model is asked. With sources they need only show how far these are right."""
+        if self._settings.start is None and self._informed:
+            return FEWEST_VALUES
         return self._settings.start or min(self._features.dimensions + 2, MOST_START)
 
     @on_one_core
@@ -126,7 +137,7 @@ class Proposer:
         """The acceptable candidates that were weighed, that of the best score first; none if none is acceptable."""
         threshold, order = fit.best_expected()
         best = self._features.coordinates([trials[fit.rows[place]].parameters for place in order[:BEST]])
-        candidates = self._pool.weighed(best, tried, rng)
+        candidates = self._pool.weighed(np.concatenate([best, self._surrogate.warm_start.best]), tried, rng)
         means, deviations = fit.ends(self._features.columns(candidates))
         improvement = log_expected_improvement(means, deviations, threshold)
         weighed: list[dict[str, Any]] = []

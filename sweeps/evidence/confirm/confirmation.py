@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sweeps.artifacts.layout import ABLATION, CONFIRM, INCUMBENT_RUNS
 from sweeps.evidence.confirm.rivals import Rival, rivals, smallest
 from sweeps.evidence.level import Figure, Level, level, levels
 from sweeps.stats.goal import sign
-from sweeps.storage.results import FRESH, Results, StageResults
+from sweeps.storage.results import CANDIDATES, FRESH, Results, StageResults
 from sweeps.study.stages import ablates_incumbent, fresh_runs
 from sweeps.study.study import Study
 from sweeps.trial.arm import Arm
@@ -34,6 +34,7 @@ class Confirmation:
         fresh: The incumbent over the runs that were made after the choice; None before one of them has a value.
         fresh_stage: The stage of these runs: "ablation", whose baseline the incumbent is, or "incumbent".
         fresh_expected: Whether the study makes such runs. One that had confirmed before they were made does not.
+        expected: What the surrogate expected of a new run of each candidate, by arm, where it has chosen them.
     """
 
     levels: tuple[Level, ...]
@@ -44,6 +45,7 @@ class Confirmation:
     fresh: Level | None = None
     fresh_stage: str = ""
     fresh_expected: bool = False
+    expected: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def candidates(self) -> int:
@@ -95,7 +97,14 @@ def confirmation_of(results: Results, figure_in: Callable[[StageResults], Figure
         fresh=fresh,
         fresh_stage=of_stage,
         fresh_expected=fresh_expected(study, stage),
+        expected=_expected(stage),
     )
+
+
+def _expected(confirm: StageResults) -> dict[str, float]:
+    """What was expected of a new run of each candidate, by arm; empty where they were chosen by their values."""
+    entries = confirm.facts.get(CANDIDATES, {}).get("trials", ())
+    return {f"trial {entry['trial']}": float(entry["expected"]) for entry in entries}
 
 
 def fresh_stages(study: Study) -> tuple[str, str]:

@@ -147,6 +147,7 @@ def tuning_study(context: Context, arm: Arm) -> Study | None:
         "baseline": dict(arm.settings),
         "parameters": parameters,
         "toggles": (),
+        "warm_start": (),
         "method": search_rules(context.storage.environment())["bayes"],
         "metric": study.metric.model_copy(update={"target": None}),  # every arm is tuned for as long
         "run_cap": section.trials,

@@ -16,8 +16,8 @@ from sweeps.evidence import Level, confirmation
 from sweeps.evidence.confirm.confirmation import Confirmation
 from sweeps.evidence.confirm.rivals import rivals
 from sweeps.evidence.findings import Findings
-from sweeps.report.incumbent import incumbent_sentences
-from sweeps.storage.results import StageResults
+from sweeps.report.incumbent import choice_note, incumbent_sentences
+from sweeps.storage.results import CANDIDATES, StageResults
 from sweeps.trial.arm import Arm
 
 from .test_evidence import Values, results, stage
@@ -145,6 +145,15 @@ def test_answer_says_which_figure_is_which_and_who_is_as_good(tmp_path: Path) ->
         "Confirm cannot tell trial 1 apart from it (paired over 4 seeds, Holm over 3 pairs of candidates); "
         "the smallest of them is trial 1 (5,000 parameters, 1,200 MACs)."
     )
+
+
+def test_candidates_that_a_surrogate_has_chosen_are_said_to_be_so(tmp_path: Path) -> None:
+    by_value = candidates(CLEAR)
+    chosen = {"search": "", "trials": [{"trial": number, "expected": 90.5 - number} for number in range(3)]}
+    evidence = confirmed(tmp_path, replace(by_value, facts={**by_value.facts, CANDIDATES: chosen}))
+    assert evidence.expected == {"trial 0": 90.5, "trial 1": 89.5, "trial 2": 88.5}
+    assert choice_note(evidence).startswith(" The candidates are the completed trials of which the surrogate expected")
+    assert choice_note(confirmed(tmp_path, by_value)).startswith(" The best of 3 means is optimistic")
 
 
 def test_incumbent_of_the_size_of_the_others_is_not_called_the_smallest(tmp_path: Path) -> None:

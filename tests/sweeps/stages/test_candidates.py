@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sweeps.evidence.findings import Findings
+from sweeps.report.incumbent import incumbent_sentences
 from sweeps.stages.confirm.candidates import Candidates, NoCandidate, candidates
 from sweeps.stages.incumbent import incumbent
 from sweeps.storage.results import CANDIDATES, Results, StageResults
@@ -128,3 +130,4 @@ def test_choice_is_recorded_before_the_first_run_and_a_restart_keeps_it(tmp_path
     confirm = result.results.stages["confirm"]
     assert confirm.facts[CANDIDATES] == choice
     assert confirm.arms == killed.arms
+    assert "by which it became a candidate, expected" in incumbent_sentences(Findings.of(result.results))[0]
