@@ -203,3 +203,16 @@ def test_incumbent_that_is_the_baseline_has_no_path(tmp_path: Path) -> None:
     parameters = {**PATH["parameters"], "momentum": {"values": [0.5, 0.4]}}
     study = toy_study(**{**PATH, "baseline": baseline, "parameters": parameters})
     assert "is the baseline: the path has no steps; extend the search" in run_inline(study, tmp_path).failure
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_settings_are_tuned_again_by_the_sampler_with_which_the_study_began(tmp_path: Path, begun: bool) -> None:
+    if begun:  # when bayes was TPE, which records no decisions
+        (tmp_path / "toy").mkdir()
+        (tmp_path / "toy" / "environment.json").write_text('{"settled": {}}')
+    rule = {"components": {"rate": {"handicap": 1.0}}, "seeds": 2, "retune": {"parameters": ["lr"], "trials": 3}}
+    results = run_inline(toy_study(run_cap=1, ablation={**rule, "baseline": "given"}), tmp_path).results
+    stages = [stage for name, stage in results.stages.items() if name.startswith("retune-")]
+    tuned = [trial for stage in stages for trial in stage.trials]
+    assert len(tuned) == 2 * 3
+    assert [bool(trial.decisions) for trial in tuned] == [not begun] * len(tuned)
