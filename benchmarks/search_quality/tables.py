@@ -11,6 +11,7 @@
     goal     optional: "maximize" (the default) or "minimize"
 
 `NAME.csv.gz` is what `benchmarks.tabulate` writes: a column for each setting, `epoch_seconds`, and the metric by epoch.
+The study that made it, `NAME.yaml` beside it, says which settings are continuous, and on which scale.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.known_table import kind as kind_of
+from benchmarks.known_table import read_table
 from benchmarks.search_quality.problems import CLOSE, Table, values_of
 
 OWN = Path(__file__).parent.parent / "tables"
@@ -68,6 +71,11 @@ def read_npz(file: Path) -> Table:
 
 def read_csv(file: Path) -> Table:
     """Read `NAME.csv.gz`. A setting with more than two numbers is ordered; any other is a choice. Raises `BadTable`."""
+    name = file.name.removesuffix(".csv.gz")
+    if file.with_name(f"{name}.yaml").exists():
+        known = read_table(name, file.parent)
+        kinds = [kind_of(dimension) for dimension in known.space.dimensions]
+        return _table(file, name, kinds, known.points, known.curves, known.epoch_seconds)
     with gzip.open(file, "rt", encoding="utf-8", newline="") as lines:
         header, *rows = csv.reader(lines)
     if "epoch_seconds" not in header:
@@ -78,7 +86,7 @@ def read_csv(file: Path) -> Table:
     places = [[axis.index(cell) for (axis, _), cell in zip(axes, row[:settings], strict=True)] for row in rows]
     points = np.array(places) / [max(1, len(axis) - 1) for axis, _ in axes]
     numbers = np.array([[float(cell) for cell in row[settings:]] for row in rows])
-    return _table(file, file.name.removesuffix(".csv.gz"), kinds, points, numbers[:, 1:], numbers[:, 0])
+    return _table(file, name, kinds, points, numbers[:, 1:], numbers[:, 0])
 
 
 def _table(
