@@ -79,6 +79,25 @@ def test_two_rounds_through_ray_pause_and_go_on_from_their_checkpoints(tmp_path:
         assert sorted(trial.curve) == [epoch for number, epoch in order if number == trial.number]
 
 
+def test_trials_that_pause_at_rungs_go_on_through_ray_once_they_have_earned_it(tmp_path: Path, runner: Any) -> None:
+    events = Events()
+    rule = {"type": "asha", "mode": "promote", "eta": 2}
+    results = run_ray(runner, tmp_path, events, run_cap=9, baseline={"epochs": 8}, early_terminate=rule).results
+    counts, order = results.counts(), acknowledged(tmp_path)
+    assert results.counted == 9
+    assert counts[Status.COMPLETE] >= 1
+    assert counts[Status.COMPLETE] + counts[Status.PRUNED] == 9
+    assert len(order) == len(set(order))  # each went on from its checkpoint
+    decisions = [decision for trial in results.trials for decision in trial.decisions]
+    assert sorted(decision["order"] for decision in decisions) == list(range(len(decisions)))
+    promoted = [decision["rung"] for decision in decisions if decision["why"] == "promoted"]
+    assert len(promoted) > 3
+    assert all(rung["place"] <= rung["go_on"] == rung["reached"] // 2 for rung in promoted)
+    for trial in results.trials:
+        assert sorted(trial.curve) == [epoch for number, epoch in order if number == trial.number]
+        assert [each["from"] for each in trial.decisions[1:]] == [each["until"] for each in trial.decisions[:-1]]
+
+
 def test_nothing_listens_to_other_machines(runner: Any) -> None:
     processes = psutil.Process().children(recursive=True)
     assert any(process.name() == "gcs_server" for process in processes)

@@ -226,11 +226,13 @@ class PromotingSearch(PausingSearch):
 
     def _stop_instead(self, number: int) -> None:
         """Note that the workload saves no checkpoints; its trials are trained again, and stop at their rungs."""
-        self._released(number)
+        job = self._released(number)
         if not self.saves_nothing:
             self.saves_nothing = True
             self._storage.set_facts({**self._storage.decided()["facts"], STOPS: NO_CHECKPOINTS})
             self._context.observer.on_note(f"{self._storage.stage}: {NO_CHECKPOINTS}")
+        decision = self._decision(0, self._rule.max_iter, "stops", job.settings, job.cost)
+        self._storage.annotate(number, decisions=[*self._storage.trial(number).decisions, decision])
 
     # -- the size in trainings ----------------------------------------------------------------------------------------
 

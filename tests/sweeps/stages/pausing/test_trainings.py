@@ -7,7 +7,7 @@ from typing import Any
 
 from sweeps.storage.results import Results
 from sweeps.study.study import Study
-from sweeps.trial.trial import Status
+from sweeps.trial.trial import Status, Trial
 from tests.sweeps.support import Interrupting, run_inline, toy_study
 
 RULE: dict[str, Any] = {"type": "asha", "mode": "promote", "eta": 2}
@@ -21,9 +21,13 @@ def sized(trainings: float, **settings: Any) -> Study:
 
 def outcomes(results: Results) -> list[Any]:
     return [
-        (trial.number, trial.status, trial.value, dict(trial.curve), trial.parameters, trial.decisions)
+        (trial.number, trial.status, trial.value, dict(trial.curve), trial.parameters, _timeless(trial))
         for trial in results.trials
     ]
+
+
+def _timeless(trial: Trial) -> list[dict[str, Any]]:
+    return [{key: value for key, value in each.items() if key != "load_s"} for each in trial.decisions]
 
 
 def trained(results: Results) -> int:
