@@ -45,13 +45,15 @@ class SimulatedSearch:
     def scaled(self, factor: float) -> SimulatedSearch:
         """Return a search of `factor` times as many trials."""
         return SimulatedSearch(
-            self.trials * factor,
-            self.epochs * factor,
-            {rung: number * factor for rung, number in self.reached.items()},
-            self.completed * factor,
-            *(round(number * factor) for number in (self.paused, self.fewest, self.most)),
-            self.least_epochs * factor,
-            self.most_epochs * factor,
+            trials=self.trials * factor,
+            epochs=self.epochs * factor,
+            reached={rung: number * factor for rung, number in self.reached.items()},
+            completed=self.completed * factor,
+            paused=round(self.paused * factor),
+            fewest=round(self.fewest * factor),
+            most=round(self.most * factor),
+            least_epochs=self.least_epochs * factor,
+            most_epochs=self.most_epochs * factor,
         )
 
 
