@@ -1,1 +1,1 @@
-"""What to try next: Optuna's samplers behind the study's constraints."""
+"""What to try next: the surrogate or one of Optuna's samplers, behind the study's constraints."""

@@ -200,4 +200,4 @@ def _inside(dimension: Dimension, value: Any) -> bool:
 def _stretched(epoch: int, own: int, length: int) -> int:
     """The epoch of a training of `length` epochs that is as far on, by the logarithm, as one of `own` epochs."""
     share = math.log(max(1, epoch)) / math.log(own) if own > 1 else 1.0
-    return min(length, max(1, round(length ** min(1.0, share))))
+    return min(length, max(1, round(math.pow(length, min(1.0, share)))))
