@@ -6,9 +6,9 @@
 digits is a grid of 384 configurations of a ResNet on scikit-learn's digits; cifar10_mini draws 150 random ones of a
 small convolutional network on a part of CIFAR-10. Both are studies of the engine itself, which resume after an
 interruption, with one seed and one split. A table has the validation accuracy of every epoch (nan once a training has
-diverged) and the seconds of an epoch. The seconds are those that one in twenty epochs falls below, over all configurations
-with the same width and batch size: nothing else changes the work, and other programs slow most epochs of a busy machine
-(digits.csv.gz has medians of a quiet one). Half an hour to an hour on one core.
+diverged) and the seconds of an epoch. The seconds are those that one in twenty epochs falls below, over all
+configurations with the same width and batch size: nothing else changes the work, and other programs slow most epochs of
+a busy machine (digits.csv.gz has medians of a quiet one). Half an hour to an hour on one core.
 """
 
 from __future__ import annotations
