@@ -242,7 +242,7 @@ def test_paused_trial_whose_checkpoint_is_gone_starts_again_and_ends_alike(tmp_p
 
 def test_checkpoints_that_no_promotion_can_want_are_deleted(tmp_path: Path) -> None:
     rule, deleted = Promotion(1, 4, 2, "maximize"), 0
-    for after in (20, 80):
+    for after in (60, 90):
         runs = tmp_path / str(after)
         with pytest.raises(KeyboardInterrupt):
             run_inline(promoting(run_cap=24, baseline={"epochs": 4}), runs, Interrupting(after))
@@ -253,10 +253,22 @@ def test_checkpoints_that_no_promotion_can_want_are_deleted(tmp_path: Path) -> N
         without_hope = rule.hopeless(curves, paused, training=curves.keys() - set(paused), newcomers=newcomers)
         for number in paused:
             kept = (trial_folder(runs / "toy", number) / "checkpoint").exists()
-            # While none has trained to its end, each of them may still be sent there.
-            assert kept or (number in without_hope and of_status(results, Status.COMPLETE))
+            assert kept or number in without_hope
             deleted += not kept
     assert deleted
+
+
+def test_all_checkpoints_stay_while_none_has_trained_to_its_end(tmp_path: Path) -> None:
+    study = promoting(run_cap=5, baseline={"epochs": 9}, early_terminate={**RULE, "eta": 3})
+    with pytest.raises(KeyboardInterrupt):
+        run_inline(study, tmp_path, Interrupting(22))
+    results = open_results(tmp_path, "toy")
+    paused = [trial for trial in results.trials if trial.paused]
+    curves = {trial.number: trial.curve for trial in results.trials}
+    assert len(results.trials) == 5
+    assert not of_status(results, Status.COMPLETE)
+    assert Promotion(1, 9, 3, "maximize").hopeless(curves, [trial.number for trial in paused])
+    assert all((results.trial_folder(trial.number) / "checkpoint").exists() for trial in paused)
 
 
 def test_finished_run_in_the_cache_passes_its_rungs_without_training(tmp_path: Path) -> None:
