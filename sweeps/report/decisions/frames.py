@@ -11,9 +11,9 @@ from sweeps.evidence.search import Prediction, Step
 from sweeps.report.tables.frames import frame_of
 from sweeps.report.tables.interval import Interval
 
-DIGITS = 5  # significant ones of a metric in the CSV file, so that the file of a thousand trials has 100 kB
+DIGITS = 4  # significant ones of a metric in the CSV file, so that the file of a thousand trials has 100 kB
 COLUMNS = (
-    *("decision", "trial", "why", "by", "from", "until", "place", "of", "go on"),
+    *("decision", "trial", "why", "by", "from", "until", "place"),
     *("predicted end", "cost", "reached"),
 )
 # The columns of the tidy frame, with the dtypes that keep empty cells.
@@ -32,7 +32,7 @@ def decisions_table(findings: Findings) -> pd.DataFrame:
 
     Returns:
         The number of the decision and of the trial; why it was handed out, and what chose a new one; from and until
-        which epoch; its place at its rung, of how many, and how many go on; the predicted end with its 80 % interval;
+        which epoch; its place among how many that had reached its rung; the predicted end with its 80 % interval;
         the cost in epochs of the baseline; the metric that it reached in this step. How a trial ended is in the table
         of the trials.
     """
@@ -60,10 +60,10 @@ def decisions_frame(findings: Findings) -> pd.DataFrame:
 
 def _row(step: Step) -> list[Any]:
     decision, rung = step.decision, step.decision.rung
-    at_rung = (rung.place, rung.reached, rung.go_on) if rung else (None,) * 3
+    place = f"{rung.place} of {rung.reached}" if rung and rung.place is not None and rung.reached is not None else None
     return [
         *(decision.order, decision.trial, decision.why or None, decision.by or None, decision.start, decision.until),
-        *(*at_rung, _interval(decision.predicted), _short(decision.cost), _short(step.reached)),
+        *(place, _interval(decision.predicted), _short(decision.cost), _short(step.reached)),
     ]
 
 

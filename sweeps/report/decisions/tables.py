@@ -19,7 +19,7 @@ def decision_tables(findings: Findings) -> list[Table]:
         return []
     kinds: Formats = {
         **dict.fromkeys(("predicted end", "reached"), shown),
-        **dict.fromkeys(("why", "by"), str),
+        **dict.fromkeys(("why", "by", "place"), str),
     }
     titles: Titles = {"predicted end": "predicted end [80 %]"}
     note = (
