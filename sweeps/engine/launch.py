@@ -221,6 +221,7 @@ def _prepare(
         environment,
         runs,
         choice=choice,
+        workers=options.workers,
         measuring=not options.smoke,
         check_test=not done,
         notify=notify,

@@ -144,7 +144,7 @@ def plan(
     """
     choice = choose_device(study, training=False)
     environment = previous.environment if previous else {}
-    prepared = settle(study, workload, data_dir, environment, choice=choice, measuring=probing)
+    prepared = settle(study, workload, data_dir, environment, choice=choice, workers=workers, measuring=probing)
     outline = outline_study(prepared, workers)
     work = work_by_stage(outline)
     search = work.get(SEARCH.name)

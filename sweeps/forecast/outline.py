@@ -12,12 +12,13 @@ from functools import partial
 
 from sweeps.designs import arms, components_of
 from sweeps.designs.scaling import fitted
-from sweeps.forecast.ranges import Range, slots, spread
+from sweeps.forecast.ranges import Range, spread
 from sweeps.io.errors import UserError
 from sweeps.io.machine import available_cores
 from sweeps.prepare.prepared import PreparedStudy
 from sweeps.pruners.factory import epochs_of
 from sweeps.stats import share_interval
+from sweeps.study.resources import slots
 from sweeps.study.study import Study
 from sweeps.trial.arm import BASELINE, Arm
 from sweeps.trial.feasibility import Feasibility

@@ -15,7 +15,6 @@ from sweeps.pruners.base import Rule
 from sweeps.pruners.hyperband import Hyperband
 from sweeps.pruners.median import Median
 from sweeps.pruners.one_epoch import OneEpoch
-from sweeps.study.study import Study
 
 SIMULATED_TRIALS = 2_000
 MIDDLE = (10, 90)  # percentiles
@@ -48,23 +47,6 @@ class Range:
 def total(ranges: Sequence[Range]) -> Range:
     """Return the sum of `ranges`."""
     return sum(ranges, Range.of(0))
-
-
-def slots(study: Study, device: str, cores: int, gpus: int, workers: int | None) -> int:
-    """Return how many trials run at once, at least one.
-
-    Args:
-        study: The study, for the resources of a trial.
-        device: "cpu", "cuda" or "mps".
-        cores: CPU cores of the machine.
-        gpus: GPUs of the machine.
-        workers: The most trials that run at once; None: as many as the machine holds.
-    """
-    fitting = math.floor(cores / study.resources.cpu)
-    if device != "cpu":
-        # Shares are not split over two GPUs: with 0.3 each, one GPU holds 3 trials and two hold 6.
-        fitting = min(fitting, gpus * math.floor(1 / study.resources.gpu_share))
-    return max(1, min(fitting, workers or fitting))
 
 
 def wall_time(runs: float, work: float, longest: float, at_once: int) -> float:

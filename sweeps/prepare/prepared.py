@@ -17,13 +17,13 @@ from sweeps.prepare.environment import describe
 from sweeps.prepare.gpu_share import settle_share
 from sweeps.prepare.teachers import trained_on_same_data
 from sweeps.pruners.factory import epochs_of
-from sweeps.pruners.ladder import ETA, ladder
+from sweeps.pruners.ladder import ETA, ladder, pays
 from sweeps.pruners.size import trainings
 from sweeps.recipe.schema import BadRecipe
 from sweeps.samplers.constraint_gate import ConstraintGate, smallest
 from sweeps.samplers.warm_start import EarlierSearch, read_searches
 from sweeps.storage.results import CHANCE, PERCENTAGES, SAME_DATA, TRAINING, WARM_START
-from sweeps.study.resources import SHARING
+from sweeps.study.resources import SHARING, slots
 from sweeps.study.search.settled import SEARCH_RULES, search_rules
 from sweeps.study.search.settled import settled as settled_study
 from sweeps.study.study import Study
@@ -76,6 +76,7 @@ def settle(
     runs_dir: Path | None = None,
     *,
     choice: DeviceChoice | None = None,
+    workers: int | None = None,
     measuring: bool = True,
     check_test: bool = True,
     notify: Callable[[str], None] = lambda text: None,
@@ -89,6 +90,7 @@ def settle(
         previous: The environment of an earlier run of the study; empty at the first.
         runs_dir: The folder of all studies, whose models recipes may name; without it they are not looked for.
         choice: The device; by default the one that `choose_device` chooses for trials that are to run here.
+        workers: The most trials that train at once; None: as many as the machine holds.
         measuring: Whether settings such as `batch_size: auto` are found by measuring where nothing is settled yet.
         check_test: Whether the test set is checked, as far as that is possible without reading it, if the study has a
             stage final, and whether duplicates are looked for among the images.
@@ -122,6 +124,7 @@ def settle(
     test_notes = checked_test_data(workload, baseline, site) if study.final is not None and check_test else []
     duplicates = _duplicates(workload, baseline, site, previous, notify) if check_test else None
     machine = available_cores(), choice.count
+    at_once = slots(study, choice.device, *machine, workers)
     sharing = settle_share(study, workload, schema.validate(gate.baseline().settings), site, machine, previous)
     notes = previous.get("settled_notes", list(prepared.notes))
     fingerprint = prepared.provenance.get("fingerprint")
@@ -138,7 +141,7 @@ def settle(
         "device": choice.device,
         "data": dict(prepared.provenance),
         "settled": settled,
-        SEARCH_RULES: search_rules(previous, _rungs(study, workload)),
+        SEARCH_RULES: search_rules(previous, _promotion(study, workload, at_once)),
         TRAINING: asdict(BaselineWork.of(gate.baseline().cost, epochs_of(study, workload) or 1)),
         **({"settled_notes": notes} if notes else {}),
         **({"data_notes": list(prepared.data_notes)} if prepared.data_notes else {}),
@@ -156,8 +159,13 @@ def settle(
     )
 
 
-def _rungs(study: Study, workload: Workload) -> tuple[int, int]:
-    """The first rung in epochs and the ratio of successive rungs that fit the size of a search."""
+def _promotion(study: Study, workload: Workload, at_once: int) -> tuple[int, int] | None:
+    """The first rung in epochs and the ratio of successive rungs that fit the size of a search.
+
+    None where the trainings that it may take are so few for each of the trials that train at once that stopping pays.
+    """
+    if study.budget.trainings is not None and not pays(study.budget.trainings, at_once):
+        return None
     section = study.early_terminate
     epochs = section.max_iter if section is not None and section.max_iter else epochs_of(study, workload)
     size = None if epochs is None else trainings(study, epochs)

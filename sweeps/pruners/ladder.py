@@ -16,6 +16,20 @@ LOADS = 2
 """A step to the next rung takes at least so many times as long as loading the state from which it goes on."""
 
 
+FEWEST_PER_WORKER = 4
+"""With fewer full trainings for each worker hardly a trial comes to its end in time if all pause at every rung."""
+
+
+def pays(trainings: float, workers: int) -> bool:
+    """Return whether trials that pause find more than trials that stop.
+
+    Args:
+        trainings: How many full trainings all trials together may take.
+        workers: How many trials train at once.
+    """
+    return trainings >= FEWEST_PER_WORKER * workers
+
+
 def ladder(epochs: int, trainings: float, load_epochs: float = 0.0) -> tuple[int, int]:
     """Return the first rung in epochs, and the ratio of successive rungs, of a search that promotes.
 

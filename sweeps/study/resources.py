@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -39,3 +40,20 @@ def with_share(study: Study, environment: Mapping[str, Any]) -> Study:
         return study
     share = environment.get(SHARING, {}).get("gpu")
     return study.model_copy(update={"resources": study.resources.model_copy(update={"gpu": share})})
+
+
+def slots(study: Study, device: str, cores: int, gpus: int, workers: int | None) -> int:
+    """Return how many trials run at once, at least one.
+
+    Args:
+        study: The study, for the resources of a trial.
+        device: "cpu", "cuda" or "mps".
+        cores: CPU cores of the machine.
+        gpus: GPUs of the machine.
+        workers: The most trials that run at once; None: as many as the machine holds.
+    """
+    fitting = math.floor(cores / study.resources.cpu)
+    if device != "cpu":
+        # Shares are not split over two GPUs: with 0.3 each, one GPU holds 3 trials and two hold 6.
+        fitting = min(fitting, gpus * math.floor(1 / study.resources.gpu_share))
+    return max(1, min(fitting, workers or fitting))

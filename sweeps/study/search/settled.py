@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sweeps.study.resources import with_share
+from sweeps.study.search.early_terminate import EarlyTerminate
 from sweeps.study.study import Study
 
 SEARCH_RULES = "search"
@@ -15,12 +16,13 @@ RULES_OF_BEFORE: Mapping[str, Any] = {"bayes": "tpe", "mode": "stop", "min_iter"
 """The rules of a study that began when bayes was TPE and early termination stopped trials for good."""
 
 
-def search_rules(environment: Mapping[str, Any], ladder: tuple[int, int] = (1, 2)) -> dict[str, Any]:
+def search_rules(environment: Mapping[str, Any], promotion: tuple[int, int] | None = (1, 2)) -> dict[str, Any]:
     """Return the rules of the search that a study keeps from its first start on.
 
     Args:
         environment: The environment of the study's last run; empty at the first.
-        ladder: The first rung in epochs, and the ratio of successive rungs, of a study that begins now and promotes.
+        promotion: The first rung in epochs, and the ratio of successive rungs, of a study that begins now and promotes;
+            None if its trials are better stopped.
 
     Returns:
         `bayes`, the method that the word stands for; `mode`, `min_iter` and `eta`, the settings of asha and hyperband
@@ -28,7 +30,9 @@ def search_rules(environment: Mapping[str, Any], ladder: tuple[int, int] = (1, 2
     """
     if environment:
         return dict(environment.get(SEARCH_RULES, RULES_OF_BEFORE))
-    return {"bayes": "bayes", "mode": "promote", "min_iter": ladder[0], "eta": ladder[1]}
+    if promotion is None:
+        return {"bayes": "bayes", "mode": "stop", **EarlyTerminate.stopping}
+    return {"bayes": "bayes", "mode": "promote", "min_iter": promotion[0], "eta": promotion[1]}
 
 
 def settled(study: Study, environment: Mapping[str, Any]) -> Study:

@@ -16,7 +16,7 @@ from sweeps.forecast import StudyPlan, forecast, plan, render
 from sweeps.forecast.forecast import _require_metric
 from sweeps.forecast.outline import Unplannable, outline_study
 from sweeps.forecast.power import deviation_of
-from sweeps.forecast.ranges import Range, epochs_per_trial, slots, spread, wall_time
+from sweeps.forecast.ranges import Range, epochs_per_trial, spread, wall_time
 from sweeps.io.errors import Refused
 from sweeps.prepare.devices.inventory import Accelerator, Devices
 from sweeps.prepare.prepared import settle
@@ -28,6 +28,7 @@ from sweeps.runners.probe import Probe
 from sweeps.stats import expected_n
 from sweeps.storage.results import StageResults
 from sweeps.study.document import edit, read
+from sweeps.study.resources import slots
 from sweeps.trial.arm import Arm
 from sweeps.trial.trial import Status, Trial
 from sweeps.validation.checks import accept

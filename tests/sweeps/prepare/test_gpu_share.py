@@ -12,7 +12,6 @@ import pytest
 
 from sweeps.engine import execute as engine
 from sweeps.forecast import plan
-from sweeps.forecast.ranges import slots
 from sweeps.prepare.devices.inventory import Accelerator, Devices
 from sweeps.prepare.gpu_share import settle_share, share_of
 from sweeps.prepare.prepared import PreparedStudy, settle
@@ -20,7 +19,7 @@ from sweeps.runners.inline import InlineRunner
 from sweeps.storage.results import Results
 from sweeps.study.document import from_text
 from sweeps.study.problems import StudyError
-from sweeps.study.resources import device_share, with_share
+from sweeps.study.resources import device_share, slots, with_share
 from sweeps.study.stages import RunRequest, stages_of
 from sweeps.study.study import Study, dump, parse
 from sweeps.workload import Run, Sharing, Site, load

@@ -23,7 +23,7 @@ def written(text: str) -> Study:
 
 
 def test_a_new_study_promotes_by_the_ladder_and_bayes_is_the_surrogate() -> None:
-    rules = search_rules({}, ladder=(2, 3))
+    rules = search_rules({}, promotion=(2, 3))
     study = settled(written("early_terminate: {type: asha}"), {SEARCH_RULES: rules})
     assert study.method == "bayes"
     assert study.early_terminate is not None
@@ -54,7 +54,7 @@ def test_a_mode_in_the_file_has_its_own_ladder(mode: str, eta: int) -> None:
 
 def test_the_rules_stay_as_they_were_settled() -> None:
     rules = {"bayes": "bayes", "mode": "promote", "min_iter": 3, "eta": 2}
-    assert search_rules({"device": "cpu", SEARCH_RULES: rules}, ladder=(1, 4)) == rules
+    assert search_rules({"device": "cpu", SEARCH_RULES: rules}, promotion=(1, 4)) == rules
 
 
 def test_a_file_is_completed_as_before_to_recognise_a_study_that_was_complete() -> None:
