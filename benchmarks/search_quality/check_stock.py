@@ -116,7 +116,7 @@ def tuned(problem: Problem, seed: int, trainings: float) -> Trace:
     from ray.tune.schedulers import ASHAScheduler
     from ray.tune.search.optuna import OptunaSearch
 
-    trace, numbers, limit = Trace(), dict[str, int](), trainings * problem.full_seconds
+    trace, numbers, limit = Trace(epochs=problem.epochs), dict[str, int](), trainings * problem.full_seconds
     train = problem.search()
 
     class Moved(OptunaSearch):  # type: ignore[misc]

@@ -53,12 +53,12 @@ class Comparison:
     def _add(self, search: Search, regrets: Sequence[float]) -> None:
         group = Group(search.problem, search.policy, search.workers)
         longest = self._curves.setdefault(group, {})
-        if len(regrets) > len(longest.get(search.seed, ())):
+        tells = POLICIES[search.policy].tells(search.trainings, TARGET, search.workers)
+        if tells and len(regrets) > len(longest.get(search.seed, ())):
             longest[search.seed] = regrets
         for budget in self.budgets:
             place = MOMENTS.index(budget)
-            # A policy that plans for its budget has a search for each; the one of this very budget counts.
-            if budget == search.trainings or (budget < search.trainings and POLICIES[search.policy].anytime):
+            if POLICIES[search.policy].tells(search.trainings, budget, search.workers):
                 self._regrets.setdefault((group, budget), {})[search.seed] = regrets[place]
 
     @property

@@ -16,7 +16,7 @@ from benchmarks.search_quality.stock import Stock
 from sweeps.pruners.asha import Asha
 from sweeps.pruners.base import Rule
 from sweeps.pruners.hyperband import Hyperband
-from sweeps.pruners.ladder import ladder
+from sweeps.pruners.ladder import ladder, pays
 from sweeps.pruners.median import Median
 from sweeps.pruners.promotion import Promotion
 from sweeps.stats.goal import Goal
@@ -62,6 +62,13 @@ def _stopping(sampler: Callable[[Task], Sampler], rule: Callable[[int], Rule] | 
     return lambda task: Stopping(task, sampler(task), rule(task.epochs) if rule else None)
 
 
+def _settled(task: Task) -> Policy:
+    """Return what the engine settles for `method: bayes` and `early_terminate: {type: asha}`."""
+    if not pays(task.trainings, task.workers):
+        return Stopping(task, Surrogate(task), Asha(1, task.epochs, ETA_STOP, GOAL))
+    return _promoting(Surrogate)(task)
+
+
 def _promoting(sampler: Callable[[Task], Sampler]) -> Callable[[Task], Policy]:
     """Return the engine's promotion, on the rungs that the engine would settle."""
 
@@ -81,12 +88,20 @@ class Entry:
         anytime: Whether the budget changes nothing before it is spent, so that one search tells of all smaller budgets.
         rival: The name of a rival that need not be installed.
         longest: The largest budget that it searches with, in full trainings.
+        settles: What it settles before it begins, from the budget and the number of workers. A search tells of a
+            smaller budget only if the same is settled with that.
     """
 
     make: Callable[[Task], Policy]
     anytime: bool = True
     rival: str | None = None
     longest: float = math.inf
+    settles: Callable[[float, int], object] = lambda trainings, workers: None
+
+    def tells(self, trainings: float, budget: float, workers: int) -> bool:
+        """Return whether a search with a budget of `trainings` tells of one with a smaller budget."""
+        alike = self.settles(trainings, workers) == self.settles(budget, workers)
+        return budget == trainings or (budget < trainings and self.anytime and alike)
 
 
 def _remote(name: str) -> Entry:
@@ -94,7 +109,7 @@ def _remote(name: str) -> Entry:
     return Entry(lambda task: Remote(task, name), rival=name, longest=20)
 
 
-OURS = "sweep: bayes, asha (promote)"
+OURS = "sweep: bayes, asha"
 STOCK = "Ray Tune: OptunaSearch, ASHAScheduler"
 FORMER = "sweep before: TPE, asha (stop)"
 RANDOM = "random, asha (stop)"
@@ -112,7 +127,7 @@ ON_DIGITS = tuple(_OTHER_RULES)
 """The policies that are compared on digits only."""
 
 POLICIES: Mapping[str, Entry] = {
-    OURS: Entry(_promoting(Surrogate)),
+    OURS: Entry(_settled, settles=pays),
     STOCK: Entry(Stock),
     OPTUNA: Entry(OptunaHyperband),
     SMAC: _remote("smac"),

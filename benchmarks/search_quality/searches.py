@@ -74,12 +74,16 @@ def searches(problems: Sequence[Problem], plans: Sequence[Plan], budgets: Sequen
 
 
 def _lengths(plan: Plan, seed: int, budgets: Sequence[float]) -> Sequence[float]:
-    """Return the budgets of the searches with a seed: the largest alone where it tells of the smaller ones."""
+    """Return the budgets of the searches with a seed, without those of which a larger one tells."""
     entry = POLICIES[plan.policy]
     if plan.longest is not None and seed >= plan.longest and len(budgets) > 1:
         budgets = budgets[:-1]
     lengths = [budget for budget in budgets if budget <= entry.longest]
-    return lengths[-1:] if entry.anytime else lengths
+    return [
+        budget
+        for budget in lengths
+        if not any(entry.tells(larger, budget, plan.workers) for larger in lengths if larger > budget)
+    ]
 
 
 class Records:

@@ -61,15 +61,17 @@ class Trace:
     Attributes:
         parameters: The configuration that each trial trained.
         steps: Every epoch that ended.
+        epochs: The epochs of a full training.
     """
 
     parameters: dict[int, Parameters] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
+    epochs: int = 1
 
     def until(self, time: float) -> Trace:
         """Return what had ended at `time`."""
         steps = self.steps[: bisect_right(self.steps, time, key=lambda step: step.time)]
-        return Trace({step.trial: self.parameters[step.trial] for step in steps}, steps)
+        return Trace({step.trial: self.parameters[step.trial] for step in steps}, steps, self.epochs)
 
     def last(self) -> dict[int, Step]:
         """Return the last step of each trial."""
@@ -98,19 +100,16 @@ class Policy(ABC):
 
     def pick(self, trace: Trace) -> Parameters | None:
         """Return the configuration that the search hands over after `trace`, of a search at least that long."""
-        return best_trained_longest(trace)
+        return best_complete(trace)
 
     def close(self) -> None:  # noqa: B027
         """End what the search has started. Called once, after the last `pick`."""
 
 
-def best_trained_longest(trace: Trace) -> Parameters | None:
-    """Return the best of the configurations that were trained longest; None if nothing was trained."""
-    last = trace.last()
-    if not last:
-        return None
-    best = max(last.values(), key=lambda step: (step.epoch, step.value))
-    return trace.parameters[best.trial]
+def best_complete(trace: Trace) -> Parameters | None:
+    """Return the best of the configurations that were fully trained; before there is one, as `best_last_value`."""
+    complete = [step for step in trace.steps if step.epoch == trace.epochs]
+    return trace.parameters[max(complete, key=lambda step: step.value).trial] if complete else best_last_value(trace)
 
 
 def best_last_value(trace: Trace) -> Parameters | None:
@@ -137,7 +136,7 @@ class _Clock:
     """The state of a simulated search."""
 
     def __init__(self, problem: Problem, policy: Policy, seconds: float) -> None:
-        self.trace = Trace()
+        self.trace = Trace(epochs=problem.epochs)
         self._train, self._policy, self._seconds = problem.search(), policy, seconds
         self._now, self._order = 0.0, 0
         self._trainings: dict[int, Training] = {}

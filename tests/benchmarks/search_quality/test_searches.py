@@ -37,6 +37,8 @@ def test_rules_only_shorten_trials() -> None:
 
 def test_largest_budget_is_searched_with_the_first_seeds_and_tells_of_the_smaller_ones() -> None:
     planned = searches([DIGITS], [Plan(OURS, 8, 3, longest=2)])
+    assert [(search.seed, search.trainings) for search in planned] == [(0, 20), (0, 40), (1, 20), (1, 40), (2, 20)]
+    planned = searches([DIGITS], [Plan(OURS, 1, 3, longest=2)])
     assert [(search.seed, search.trainings) for search in planned] == [(0, 40), (1, 40), (2, 20)]
 
 
