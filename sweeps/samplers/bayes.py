@@ -86,6 +86,18 @@ class Bayes(BaseSampler):
             "model": proposal.state,
         }
 
+    def expected_end(self, trials: Sequence[Trial], number: int) -> list[float] | None:
+        """Return the 10, 50 and 90 % quantiles of the end of a trial that has paused; None where none is expected.
+
+        Args:
+            trials: The trials of the search so far.
+            number: The number of the trial.
+        """
+        told = [trial for trial in trials if tells(trial)]
+        place = next((place for place, trial in enumerate(told) if trial.number == number), None)
+        ends = self._proposer.posterior(self._observations.of(told), last_state(trials))
+        return None if place is None or not ends else list(ends[place].quantiles)
+
     def epochs_of(self, parameters: Parameters) -> int:
         """Return the epochs of a trial that trains to its end."""
         return self._unit.epochs_of(self._gate.assess(parameters).settings)

@@ -127,6 +127,10 @@ class Sampler:
             return None
         return self._checked(number, decode(self._space, params))
 
+    def expected_end(self, number: int) -> list[float] | None:
+        """Return the 10, 50 and 90 % quantiles of how a paused trial would end; None without the surrogate."""
+        return None if self._bayes is None else self._bayes.expected_end(self._storage.trials(), number)
+
     def failed(self, parameters: Mapping[str, Any]) -> None:
         """Allow `parameters` to be proposed again, a few times: the machine failed, not the configuration."""
         cell = identity(parameters)

@@ -140,10 +140,11 @@ class PromotingSearch(PausingSearch):
 
     def _handed_out(self, due: Due, until: int, why: str) -> Job:
         job = self._paused.pop(due.number)
-        price = self._price.seconds
+        price, expected = self._price.seconds, self._sampler.expected_end(due.number)
         self._chosen[due.number] = {
             **self._decision(due.rung, until, why, job.settings, job.cost),
             "rung": due.facts,
+            **({} if expected is None else {"predicted": expected}),
             **({} if price is None else {"load_s": round(price, 3)}),
         }
         return job

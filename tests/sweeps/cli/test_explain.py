@@ -73,6 +73,8 @@ def test_a_real_search_is_explained_from_its_records(tmp_path: Path) -> None:
     assert content["started"]["baseline"] == 1
     promoted = [decision for decision in decisions if decision["why"] == "promoted"]
     assert all(each["rung"]["place"] <= each["rung"]["go_on"] < each["rung"]["reached"] for each in promoted)
+    assert all(each["predicted"]["low"] <= each["predicted"]["high"] for each in promoted), "by its curve so far"
+    assert content["calibration"]["last"]["n"] > 0
     assert [rung["epoch"] for rung in content["rungs"]] == [1, 2]
     assert all(rung["paused"] == rung["promoted"] + rung["sent"] + rung["ended"] for rung in content["rungs"])
     assert content["completed"] == results.counts()[Status.COMPLETE] >= 1
