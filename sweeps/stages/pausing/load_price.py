@@ -47,6 +47,14 @@ class LoadPrice:
         """The median price so far; None before the first measurement."""
         return statistics.median(self._measured.values()) if self._measured else None
 
+    @property
+    def slowest_epoch_s(self) -> float:
+        """The seconds of an epoch of the slowest trial, by the median of each; 0 while none is known.
+
+        The first epoch after each start is not among them: in it, a process may have imported torch and read its data.
+        """
+        return max(self._epoch_s.values(), default=0.0)
+
     def shortest(self, number: int) -> int:
         """Return the fewest epochs that are worth loading a trial for: those that take over twice as long as loading.
 

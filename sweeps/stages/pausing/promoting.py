@@ -284,6 +284,14 @@ class PromotingSearch(PausingSearch):
         training = sum(max(0, self._goal_of(other) - self._epoch(other)) for other in self._running) * pace
         return self._admits(0.0, step, self._reserve(number, until, pace) if reserving else 0.0, training)
 
+    def _pace(self) -> float:
+        """Device-seconds per epoch: of the slowest trial, by epochs that no process begins with.
+
+        While there are none, the fastest of several trials tells: a single one may have imported torch in its epoch.
+        """
+        paces = [seconds / self._epoch(number) for number, seconds in self._seconds.items() if self._epoch(number)]
+        return self._price.slowest_epoch_s or (min(paces) if len(paces) > 1 else 0.0)
+
     def _reserve(self, number: int, until: int, pace: float) -> float:
         """The device-seconds that trials at the end will still need, once one has been trained up to `until`."""
         last = self._rule.max_iter

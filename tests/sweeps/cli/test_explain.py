@@ -65,7 +65,8 @@ def printed(folder: Path, *words: str) -> str:
 
 
 def test_a_real_search_is_explained_from_its_records(tmp_path: Path) -> None:
-    results = run_inline(toy_study(method="bayes", run_cap=9, early_terminate=ASHA), tmp_path).results
+    study = toy_study(method="bayes", run_cap=9, early_terminate={**ASHA, "mode": "promote"})
+    results = run_inline(study, tmp_path).results
     content = json.loads(printed(tmp_path, "--json"))
     decisions = content["decisions"]
     assert [decision["order"] for decision in decisions] == [*range(len(decisions))]

@@ -44,3 +44,13 @@ def test_trials_of_the_result_cache_and_of_one_epoch_tell_nothing() -> None:
     price.learn(0, rows(0.0, 0.0, 0.0), starts=[0, 1])
     price.learn(1, rows(3.0), starts=[0])
     assert price.seconds is None
+
+
+def test_pace_leaves_out_the_epochs_with_which_a_process_begins() -> None:
+    price = LoadPrice()
+    assert price.slowest_epoch_s == 0.0
+    price.learn(0, rows(3.9), [0])
+    assert price.slowest_epoch_s == 0.0, "its only epoch has imported torch"
+    price.learn(0, rows(3.9, 0.1, 0.1, 0.2), [0])
+    price.learn(1, rows(0.1, 0.3, 0.3), [0, 1])
+    assert price.slowest_epoch_s == 0.3
