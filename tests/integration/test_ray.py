@@ -52,7 +52,7 @@ def run_ray(runner: Any, folder: Path, events: Events | None = None, **settings:
 
 def test_search_through_ray_is_pruned_rejected_and_counted_exactly(tmp_path: Path, runner: Any) -> None:
     results = run_ray(
-        runner, tmp_path, method="bayes", run_cap=14, baseline={"epochs": 8}, early_terminate=ASHA,
+        runner, tmp_path, method="tpe", run_cap=14, baseline={"epochs": 8}, early_terminate=ASHA,
         constraints=["parameters <= 500"],
         parameters={"lr": {"min": 0.001, "max": 1.0}, "net.width": {"values": [8, 16, 64]}},
     ).results  # fmt: skip
