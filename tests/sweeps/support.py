@@ -36,6 +36,7 @@ TOY: dict[str, Any] = {
 }
 CHANGING = ("SWEEP_DATA", "SWEEP_DEVICE", "RAY_ADDRESS")  # variables that change a study
 ASHA = {"type": "asha", "mode": "stop", "min_iter": 1, "eta": 2}
+PROMOTING = {**ASHA, "mode": "promote"}
 
 
 def toy_text(**settings: Any) -> str:

@@ -20,7 +20,7 @@ from sweeps.formatting import MetricFormat
 from sweeps.storage.runs import NotFound
 from sweeps.trial.trial import Status
 from tests.sweeps.evidence.search.recorded import ladder
-from tests.sweeps.support import ASHA, run_inline, toy_study
+from tests.sweeps.support import PROMOTING, run_inline, toy_study
 
 from .paused import NEW, interrupted, record
 
@@ -65,7 +65,7 @@ def printed(folder: Path, *words: str) -> str:
 
 
 def test_a_real_search_is_explained_from_its_records(tmp_path: Path) -> None:
-    study = toy_study(method="bayes", run_cap=9, early_terminate={**ASHA, "mode": "promote"})
+    study = toy_study(method="bayes", run_cap=9, early_terminate=PROMOTING)
     results = run_inline(study, tmp_path).results
     content = json.loads(printed(tmp_path, "--json"))
     decisions = content["decisions"]

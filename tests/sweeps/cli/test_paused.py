@@ -16,7 +16,7 @@ from sweeps.report.answer import answer, tiles
 from sweeps.report.data import ReportData
 from sweeps.report.tables.cost import cost_table
 from sweeps.storage.runs import open_results, open_snapshot
-from tests.sweeps.support import ASHA, toy_text
+from tests.sweeps.support import PROMOTING, toy_text
 from tests.sweeps.support import sweep as in_a_process
 
 from .paused import interrupted
@@ -76,7 +76,7 @@ def test_an_interrupted_study_says_that_paused_trials_go_on(folder: Path) -> Non
 
 def test_a_signal_leaves_a_word_about_paused_trials(tmp_path: Path) -> None:
     signalled = {"epochs": 4, "fault": "signal", "fault_epoch": 2}  # two trials have paused by then, and one goes on
-    (tmp_path / "toy.yaml").write_text(toy_text(baseline=signalled, early_terminate=ASHA))
+    (tmp_path / "toy.yaml").write_text(toy_text(baseline=signalled, early_terminate=PROMOTING))
     done = in_a_process("run", "toy.yaml", "--runner", "inline", "--data-dir", "data", cwd=tmp_path)
     assert done.returncode == 75, done.stderr
     assert "2 paused trials will go on when you run it again" in done.stderr

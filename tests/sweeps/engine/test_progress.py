@@ -15,7 +15,7 @@ from rich.console import Console
 from sweeps.engine.progress import Progress
 from sweeps.storage.results import Results, StageResults
 from sweeps.trial.trial import Status, Trial
-from tests.sweeps.support import ASHA, clean, command, toy_study, toy_text
+from tests.sweeps.support import PROMOTING, clean, command, toy_study, toy_text
 
 
 def test_off_a_terminal_every_event_is_a_line(capfd: pytest.CaptureFixture[str]) -> None:
@@ -62,7 +62,9 @@ def on_a_terminal(words: list[str], folder: Path) -> str:
 
 
 def test_on_a_terminal_a_live_view_shows_progress_best_and_time(tmp_path: Path) -> None:
-    (tmp_path / "toy.yaml").write_text(toy_text(run_cap=30, early_terminate=ASHA, constraints=["parameters <= 500"]))
+    (tmp_path / "toy.yaml").write_text(
+        toy_text(run_cap=30, early_terminate=PROMOTING, constraints=["parameters <= 500"])
+    )
     seen = on_a_terminal(command("run", "toy.yaml", "--runner", "inline", "--data-dir", "data"), tmp_path)
     assert "search · random · Does the toy learn?" in seen
     assert re.search(r"\d+/30 trials begun", seen)
