@@ -39,6 +39,7 @@ class Stopping(Policy):
         if parameters is None:
             return None
         self._curves[trial] = {}
+        self._sampler.sent(trial, self._task.epochs)
         return Job(trial, parameters, self._task.epochs)
 
     def moved(self, trial: int, parameters: Parameters) -> None:
