@@ -24,7 +24,7 @@ class Sampler(Protocol):
         """Return the configuration of a new trial; None if every one was proposed."""
 
     def sent(self, trial: int, until: int) -> None:
-        """Take note that a trial trains up to an epoch. Called only by policies whose trials come back."""
+        """Take note that a trial trains up to an epoch, unless it is stopped before."""
 
     def moved(self, trial: int, parameters: Parameters) -> None:
         """Take note that a new trial trains this configuration instead."""
