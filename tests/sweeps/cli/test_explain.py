@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from sweeps.trial.trial import Status
 from tests.sweeps.evidence.search.recorded import ladder
 from tests.sweeps.support import PROMOTING, run_inline, toy_study
 
-from .paused import NEW, interrupted, record
+from .paused import NEW, record
 
 CANDIDATES = [
     {"trial": None, "parameters": {"lr": 0.5}, "predicted": [40, 60, 70], "cost": 2.0, "score": 0.9},
@@ -39,19 +38,6 @@ PROMOTED = {
     "load_s": 0.25,
     "candidates": CANDIDATES[::-1],
 }
-
-
-@pytest.fixture(scope="module")
-def once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("explained")
-    interrupted(folder)
-    return folder
-
-
-@pytest.fixture
-def folder(once: Path, tmp_path: Path) -> Path:
-    """The runs folder of a study with three paused trials and one that has been handed out."""
-    return Path(shutil.copytree(once, tmp_path / "runs"))
 
 
 def explain(folder: Path, *words: str) -> Result:
@@ -73,6 +59,7 @@ def test_a_real_search_is_explained_from_its_records(tmp_path: Path) -> None:
     assert sum(content["started"].values()) == len({decision["trial"] for decision in decisions}) == 9
     assert content["started"]["baseline"] == 1
     promoted = [decision for decision in decisions if decision["why"] == "promoted"]
+    assert promoted
     assert all(each["rung"]["place"] <= each["rung"]["go_on"] < each["rung"]["reached"] for each in promoted)
     assert all(each["predicted"]["low"] <= each["predicted"]["high"] for each in promoted), "by its curve so far"
     assert content["calibration"]["last"]["n"] > 0

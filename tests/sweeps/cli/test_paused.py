@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
-import pytest
 from typer.testing import CliRunner
 
 from sweeps.api.results import load
@@ -18,21 +16,6 @@ from sweeps.report.tables.cost import cost_table
 from sweeps.storage.runs import open_results, open_snapshot
 from tests.sweeps.support import PROMOTING, toy_text
 from tests.sweeps.support import sweep as in_a_process
-
-from .paused import interrupted
-
-
-@pytest.fixture(scope="module")
-def once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("interrupted")
-    interrupted(folder)
-    return folder
-
-
-@pytest.fixture
-def folder(once: Path, tmp_path: Path) -> Path:
-    """The runs folder of a study with three paused trials and one that has been handed out."""
-    return Path(shutil.copytree(once, tmp_path / "runs"))
 
 
 def sweep(folder: Path, *words: str) -> str:
