@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.search_quality.problems import Problem, regret
 from benchmarks.search_quality.samplers import stored
-from benchmarks.search_quality.simulator import Step, Task, Trace, best_last_value, simulate
+from benchmarks.search_quality.simulator import Step, Task, Trace, handed_over, simulate
 from benchmarks.search_quality.stock import EPOCH, METRIC, Stock, domain_of
 
 PROBLEMS = ("digits", "taskset_patch128_LSTM128_bs64")
@@ -45,7 +45,7 @@ class Pair:
     def regrets(self, trace: Trace) -> list[float]:
         """Return the regret of what stock hands over at each of `TRAININGS`."""
         full = self.problem.full_seconds
-        return [round(regret(self.problem, best_last_value(trace.until(budget * full))), 6) for budget in TRAININGS]
+        return [round(regret(self.problem, handed_over(trace.until(budget * full))), 6) for budget in TRAININGS]
 
 
 def check(problems: Sequence[Problem], seeds: int = SEEDS) -> dict[str, Any]:
@@ -116,7 +116,7 @@ def tuned(problem: Problem, seed: int, trainings: float) -> Trace:
     from ray.tune.schedulers import ASHAScheduler
     from ray.tune.search.optuna import OptunaSearch
 
-    trace, numbers, limit = Trace(epochs=problem.epochs), dict[str, int](), trainings * problem.full_seconds
+    trace, numbers, limit = Trace(), dict[str, int](), trainings * problem.full_seconds
     train = problem.search()
 
     class Moved(OptunaSearch):  # type: ignore[misc]

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.search_quality.policies import POLICIES
 from benchmarks.search_quality.problems import Parameters, Problem, regret
-from benchmarks.search_quality.simulator import Job, Policy, Task, Trace, simulate
+from benchmarks.search_quality.simulator import Job, Policy, Task, Trace, handed_over, simulate
 
 BUDGETS = (5, 10, 20, 40)
 """In full trainings of all workers together."""
@@ -171,7 +171,7 @@ def run(problem: Problem, search: Search) -> dict[str, Any]:
         trace = simulate(problem, policy, search.trainings, search.workers)
         simulated = time.process_time()
         moments = [moment for moment in MOMENTS if moment <= search.trainings]
-        regrets = [_regret(problem, policy, trace, moment / search.workers) for moment in moments]
+        regrets = [_regret(problem, trace, moment / search.workers) for moment in moments]
     finally:
         policy.close()
     return {
@@ -184,8 +184,8 @@ def run(problem: Problem, search: Search) -> dict[str, Any]:
     }
 
 
-def _regret(problem: Problem, policy: Policy, trace: Trace, trainings: float) -> float:
-    return regret(problem, policy.pick(trace.until(trainings * problem.full_seconds)))
+def _regret(problem: Problem, trace: Trace, trainings: float) -> float:
+    return regret(problem, handed_over(trace.until(trainings * problem.full_seconds)))
 
 
 class _Timed(Policy):
@@ -218,9 +218,6 @@ class _Timed(Policy):
         began = time.process_time()
         self._policy.left(trial)
         self.cpu_s += time.process_time() - began
-
-    def pick(self, trace: Trace) -> Parameters | None:
-        return self._policy.pick(trace)
 
     def close(self) -> None:
         self._policy.close()

@@ -61,17 +61,15 @@ class Trace:
     Attributes:
         parameters: The configuration that each trial trained.
         steps: Every epoch that ended.
-        epochs: The epochs of a full training.
     """
 
     parameters: dict[int, Parameters] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
-    epochs: int = 1
 
     def until(self, time: float) -> Trace:
         """Return what had ended at `time`."""
         steps = self.steps[: bisect_right(self.steps, time, key=lambda step: step.time)]
-        return Trace({step.trial: self.parameters[step.trial] for step in steps}, steps, self.epochs)
+        return Trace({step.trial: self.parameters[step.trial] for step in steps}, steps)
 
     def last(self) -> dict[int, Step]:
         """Return the last step of each trial."""
@@ -98,22 +96,12 @@ class Policy(ABC):
     def left(self, trial: int) -> None:  # noqa: B027
         """Take note that a trial has left its worker: it was stopped, or its job is done."""
 
-    def pick(self, trace: Trace) -> Parameters | None:
-        """Return the configuration that the search hands over after `trace`, of a search at least that long."""
-        return best_complete(trace)
-
     def close(self) -> None:  # noqa: B027
-        """End what the search has started. Called once, after the last `pick`."""
+        """End what the search has started. Called once."""
 
 
-def best_complete(trace: Trace) -> Parameters | None:
-    """Return the best of the configurations that were fully trained; before there is one, as `best_last_value`."""
-    complete = [step for step in trace.steps if step.epoch == trace.epochs]
-    return trace.parameters[max(complete, key=lambda step: step.value).trial] if complete else best_last_value(trace)
-
-
-def best_last_value(trace: Trace) -> Parameters | None:
-    """Return the configuration with the best last value, as Ray Tune's `get_best_result` does by default."""
+def handed_over(trace: Trace) -> Parameters | None:
+    """Return the configuration with the best last value, of every policy, as Ray Tune's `get_best_result` does."""
     last = trace.last()
     return trace.parameters[max(last.values(), key=lambda step: step.value).trial] if last else None
 
@@ -136,7 +124,7 @@ class _Clock:
     """The state of a simulated search."""
 
     def __init__(self, problem: Problem, policy: Policy, seconds: float) -> None:
-        self.trace = Trace(epochs=problem.epochs)
+        self.trace = Trace()
         self._train, self._policy, self._seconds = problem.search(), policy, seconds
         self._now, self._order = 0.0, 0
         self._trainings: dict[int, Training] = {}

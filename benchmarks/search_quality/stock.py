@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.search_quality.problems import Parameters
 from benchmarks.search_quality.samplers import stored
-from benchmarks.search_quality.simulator import Job, Policy, Task, Trace, best_last_value
+from benchmarks.search_quality.simulator import Job, Policy, Task
 from sweeps.space.space import Categorical, Dimension, Numeric
 
 METRIC, EPOCH = "value", "training_iteration"
@@ -69,10 +69,6 @@ class Stock(Policy):
         """Tell the scheduler, then the searcher."""
         self._scheduler.on_trial_complete(None, self._trials[trial], self._last[trial])
         self._searcher.on_trial_complete(self._trials[trial].trial_id, self._last[trial])
-
-    def pick(self, trace: Trace) -> Parameters | None:
-        """Return what `get_best_result` does."""
-        return best_last_value(trace)
 
 
 def domain_of(dimension: Dimension) -> Any:

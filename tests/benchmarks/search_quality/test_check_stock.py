@@ -17,7 +17,7 @@ def pair(simulated: Trace) -> Pair:
 
 
 def test_equal_traces_are_equal() -> None:
-    same = pair(Trace(dict(TRACE.parameters), list(TRACE.steps), TRACE.epochs))
+    same = pair(Trace(dict(TRACE.parameters), list(TRACE.steps)))
     assert same.equal
     assert same.first_difference is None
 

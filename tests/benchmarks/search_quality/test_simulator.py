@@ -11,8 +11,7 @@ from benchmarks.search_quality.simulator import (
     Policy,
     Step,
     Trace,
-    best_complete,
-    best_last_value,
+    handed_over,
     simulate,
 )
 
@@ -82,13 +81,12 @@ def test_policy_is_told_which_row_is_trained_instead() -> None:
     assert trace.parameters == {0: {"x0": 1.0}, 1: {"x0": 0.5}, 2: {"x0": 0.0}}
 
 
-def test_stopped_trial_is_handed_over_only_by_who_looks_at_last_values() -> None:
-    steps = [Step(1, 0, 1, 1), Step(2, 1, 1, 5), Step(3, 0, 2, 2)]
-    trace = Trace({0: {"x0": 0}, 1: {"x0": 1}}, steps, epochs=2)
-    assert best_complete(trace) == {"x0": 0}
-    assert best_last_value(trace) == {"x0": 1}
-    assert best_complete(trace.until(2)) == {"x0": 1}, "before one is fully trained, the best last value counts"
-    assert best_complete(trace.until(0.5)) is None
+def test_trial_with_the_best_last_value_is_handed_over_whether_it_is_complete_or_not() -> None:
+    steps = [Step(1, 0, 1, 5), Step(2, 1, 1, 3), Step(3, 0, 2, 2)]
+    trace = Trace({0: {"x0": 0}, 1: {"x0": 1}}, steps)
+    assert handed_over(trace) == {"x0": 1}
+    assert handed_over(trace.until(2)) == {"x0": 0}
+    assert handed_over(trace.until(0.5)) is None
 
 
 @pytest.mark.parametrize("workers", [1, 2])
