@@ -37,8 +37,8 @@ def _introduction(c: Comparison) -> str:
         + (f"; {missing:,} of the plan are missing" if missing else "")
         + f". {len(c.held_out)} problems are held out; the others, marked *, were used for design and count for no "
         "bar. Regret: 0 is the best configuration of a problem, 1 a median one, both fully trained. Every search "
-        "hands over the trial with the best last value; it is judged fully trained. A budget of 1 is the mean device time of a full training; with several "
-        "workers each has its share. Time is simulated."
+        "hands over the trial with the best last value; it is judged fully trained. A budget of 1 is the mean device "
+        "time of a full training; with several workers each has its share. Time is simulated."
     )
 
 
