@@ -33,9 +33,13 @@ def choice_note(confirmation: Confirmation) -> str:
     chosen = ""
     if confirmation.expected:
         chosen = (
-            " The candidates are the completed trials of which the surrogate expected the best new runs, given every "
-            "curve of the search."
+            " The candidates are the trials of which the surrogate expected the best new runs, given every curve of "
+            "the search."
         )
+        if unfinished := len(confirmation.unfinished):
+            chosen += (
+                f" {unfinished} of them {'was' if unfinished == 1 else 'were'} not trained to the end in the search."
+            )
     if confirmation.candidates < 2:
         return chosen
     best = f"The best of {confirmation.candidates} means is optimistic for the candidate that has it"
@@ -98,10 +102,16 @@ def _only_by_choice(confirmation: Confirmation) -> str:
 
 
 def _searched(confirmation: Confirmation, words: MetricFormat, chosen: Level) -> str:
-    searched = confirmation.searched.get(chosen.arm.name)
+    searched, expected = confirmation.searched.get(chosen.arm.name), confirmation.expected.get(chosen.arm.name)
+    stopped = confirmation.unfinished.get(chosen.arm.name)
+    if stopped is not None and expected is not None:
+        reached = stopped.curve[stopped.epochs]
+        return (
+            f" The search trained it for {count(stopped.epochs, 'epoch')} only, to {words.show(reached)}; the "
+            f"surrogate, by which it became a candidate, expected {words.show(expected)} at the end of a new run."
+        )
     if searched is None:
         return ""
-    expected = confirmation.expected.get(chosen.arm.name)
     if expected is not None:
         return (
             f" Its value in the search was {words.show(searched)}, a single run; the surrogate, by which it became a "

@@ -35,6 +35,7 @@ class Confirmation:
         fresh_stage: The stage of these runs: "ablation", whose baseline the incumbent is, or "incumbent".
         fresh_expected: Whether the study makes such runs. One that had confirmed before they were made does not.
         expected: What the surrogate expected of a new run of each candidate, by arm, where it has chosen them.
+        unfinished: The candidates that the search did not train to their end, by arm: they have no value in `searched`.
     """
 
     levels: tuple[Level, ...]
@@ -46,6 +47,7 @@ class Confirmation:
     fresh_stage: str = ""
     fresh_expected: bool = False
     expected: Mapping[str, float] = field(default_factory=dict)
+    unfinished: Mapping[str, Trial] = field(default_factory=dict)
 
     @property
     def candidates(self) -> int:
@@ -98,6 +100,7 @@ def confirmation_of(results: Results, figure_in: Callable[[StageResults], Figure
         fresh_stage=of_stage,
         fresh_expected=fresh_expected(study, stage),
         expected=_expected(stage),
+        unfinished=_unfinished(results, stage),
     )
 
 
@@ -105,6 +108,13 @@ def _expected(confirm: StageResults) -> dict[str, float]:
     """What was expected of a new run of each candidate, by arm; empty where they were chosen by their values."""
     entries = confirm.facts.get(CANDIDATES, {}).get("trials", ())
     return {f"trial {entry['trial']}": float(entry["expected"]) for entry in entries}
+
+
+def _unfinished(results: Results, confirm: StageResults) -> dict[str, Trial]:
+    """The trials that the surrogate has handed on although they had not completed, by arm."""
+    entries = confirm.facts.get(CANDIDATES, {}).get("trials", ())
+    handed_on = {entry["trial"] for entry in entries if entry["value"] is None}
+    return {f"trial {trial.number}": trial for trial in results.trials if trial.number in handed_on}
 
 
 def fresh_stages(study: Study) -> tuple[str, str]:

@@ -1,8 +1,9 @@
-"""The candidates of confirm: which completed trials of the search are trained again."""
+"""The candidates of confirm: which trials of the search are trained again."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from sweeps.stats.goal import sign
 from sweeps.storage.results import CANDIDATES, Results
 from sweeps.study.stages import CONFIRM
 from sweeps.trial.arm import Arm
-from sweeps.trial.trial import Trial
+from sweeps.trial.trial import Status, Trial
 
 
 class NoCandidate(UserError):
@@ -28,8 +29,8 @@ class Candidates:
         arms: Their recipes, the most promising first.
         choice: How a surrogate has chosen them, as plain data for the facts of confirm; None where they are the trials
             with the best values. `search` is the digest of the trials that it was told of. `trials` has for each
-            candidate the `trial`, its own `value` and the `place` that this would give it, and the `expected` value at
-            the end of training with its 10, 50 and 90 % `quantiles`.
+            candidate the `trial`, its own `value` and the `place` that this would give it, None both of a trial that
+            has not completed, and the `expected` value at the end of training with its 10, 50 and 90 % `quantiles`.
     """
 
     arms: tuple[Arm, ...]
@@ -39,10 +40,11 @@ class Candidates:
 def candidates(results: Results, gate: ConstraintGate, top: int) -> Candidates:
     """Return the candidates of confirm.
 
-    The best of many single runs is partly luck. So a search with the surrogate hands on the completed trials that are
-    expected to end best, given all its curves; nothing that is measured later has a part in it. What has been recorded
-    for the same search stays, on another machine too. Other searches hand on the trials with the best values, and a
-    confirm that has begun with those goes on with them.
+    The best of many single runs is partly luck. So a search with the surrogate hands on the trials that are expected to
+    end best, given all its curves; nothing that is measured later has a part in it. A trial that was stopped or waits
+    at a rung is one of them if it promises more than those that have completed: with many workers and few trainings
+    only one or two have. What has been recorded for the same search stays, on another machine too. Other searches hand
+    on the completed trials with the best values, and a confirm that has begun with those goes on with them.
 
     Args:
         results: The results of the study.
@@ -57,10 +59,11 @@ def candidates(results: Results, gate: ConstraintGate, top: int) -> Candidates:
     begun_by_value = stage is not None and bool(stage.trials) and recorded is None
     if results.settled_study.method != "bayes" or begun_by_value:
         return Candidates(tuple(best))
+    promising = [trial for trial in results.trials if _may_end_well(trial)]
     search = digest({"trials": [_known(trial) for trial in results.trials]})
-    if recorded is None or recorded["search"] != search or len(recorded["trials"]) < len(best):
-        recorded = {"search": search, "trials": _expected(results, gate)}
-    chosen = recorded["trials"][: len(best)]
+    if recorded is None or recorded["search"] != search or len(recorded["trials"]) < min(top, len(promising)):
+        recorded = {"search": search, "trials": _expected(results, gate, promising)}
+    chosen = recorded["trials"][:top]
     by_number = {trial.number: trial for trial in results.trials}
     arms = tuple(_arm(by_number[entry["trial"]], gate) for entry in chosen)
     return Candidates(arms, {"search": search, "trials": chosen})
@@ -79,23 +82,29 @@ def best_trials(results: Results, gate: ConstraintGate, top: int) -> list[Arm]:
     return [_arm(trial, gate) for trial in ranked]
 
 
-def _expected(results: Results, gate: ConstraintGate) -> list[dict[str, Any]]:
-    """The completed trials, the best expected end first."""
+def _may_end_well(trial: Trial) -> bool:
+    """Whether a run of the trial's configuration can be expected to end with a value."""
+    return trial.status is Status.COMPLETE or (bool(trial.curve) and (trial.status is Status.PRUNED or trial.paused))
+
+
+def _expected(results: Results, gate: ConstraintGate, promising: Sequence[Trial]) -> list[dict[str, Any]]:
+    """The trials from which candidates are taken, the best expected end first."""
     from sweeps.samplers.bayes import expected_ends  # here, because it loads scipy
 
     ends = expected_ends(results.settled_study, gate.workload, results.trials)
+    places = {trial.number: place for place, trial in enumerate(results.ranked(), start=1)}
     entries = [
         {
             "trial": trial.number,
             "value": trial.value,
-            "place": place,
+            "place": places.get(trial.number),
             "expected": ends[trial.number].mean,
             "quantiles": list(ends[trial.number].quantiles),
         }
-        for place, trial in enumerate(results.ranked(), start=1)
+        for trial in promising
     ]
     better = sign(results.study.metric.goal)
-    return sorted(entries, key=lambda entry: (-better * entry["expected"], entry["place"]))
+    return sorted(entries, key=lambda entry: (-better * entry["expected"], entry["place"] or math.inf, entry["trial"]))
 
 
 def _known(trial: Trial) -> list[Any]:

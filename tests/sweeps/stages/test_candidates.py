@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from sweeps.evidence.findings import Findings
-from sweeps.report.incumbent import incumbent_sentences
+from sweeps.report.incumbent import choice_note, incumbent_sentences
 from sweeps.stages.confirm.candidates import Candidates, NoCandidate, candidates
 from sweeps.stages.incumbent import incumbent
 from sweeps.storage.results import CANDIDATES, Results, StageResults
@@ -115,6 +115,55 @@ def test_search_without_a_completed_trial_has_no_candidates(tmp_path: Path) -> N
     study = toy_study(**SETTINGS)
     with pytest.raises(NoCandidate, match="no trial of the search has completed"):
         chosen(Results(study, (), {}, tmp_path))
+
+
+def cut_short(results: Results, completed: set[int], status: Status = Status.PRUNED) -> Results:
+    """The search as it is where all but the `completed` trials were stopped at the second epoch."""
+    trials = tuple(
+        trial
+        if trial.number in completed
+        else replace(trial, status=status, value=None, curve=dict(list(trial.curve.items())[:2]))
+        for trial in results.trials
+    )
+    return replace(results, trials=trials)
+
+
+def test_stopped_trial_is_handed_on_where_it_promises_more_than_the_completed_ones(tmp_path: Path) -> None:
+    whole = searched(tmp_path, toy_study(**SETTINGS))
+    worst = {trial.number for trial in whole.ranked()[-2:]}
+    results = cut_short(whole, worst)
+    by_surrogate = chosen(results)
+    assert all(0.15 < arm.edits["momentum"] < 0.45 for arm in by_surrogate.arms)
+    assert by_surrogate.choice is not None
+    assert [(entry["value"], entry["place"]) for entry in by_surrogate.choice["trials"]] == [(None, None)] * 3
+    recorded = {CANDIDATES: by_surrogate.choice}
+    again = replace(results, stages={"confirm": StageResults("confirm", facts=recorded)})
+    assert chosen(again).choice == by_surrogate.choice
+
+
+@pytest.mark.parametrize("status", [Status.DIVERGED, Status.FAILED, Status.OUT_OF_MEMORY])
+def test_trial_that_broke_is_no_candidate(tmp_path: Path, status: Status) -> None:
+    whole = searched(tmp_path, toy_study(**SETTINGS))
+    worst = {trial.number for trial in whole.ranked()[-2:]}
+    assert {arm.name for arm in chosen(cut_short(whole, worst, status)).arms} == {f"trial {number}" for number in worst}
+
+
+def test_report_says_that_a_candidate_was_stopped_in_the_search(tmp_path: Path) -> None:
+    study = toy_study(**SETTINGS)
+    whole = searched(tmp_path, study)
+    results = cut_short(whole, {trial.number for trial in whole.ranked()[-2:]})
+    handed_on = chosen(results)
+    runs = tuple(
+        Trial(2 * place + replicate, "confirm", Status.COMPLETE, {}, 80.0 + place, {4: 80.0 + place},
+              variant=arm.name, replicate=replicate, recipe=arm.recipe)
+        for place, arm in enumerate(handed_on.arms) for replicate in range(2)
+    )  # fmt: skip
+    stage = StageResults("confirm", handed_on.arms, runs, facts={CANDIDATES: handed_on.choice})
+    findings = Findings.of(replace(results, stages={"confirm": stage}))
+    assert findings.confirmation is not None
+    assert set(findings.confirmation.unfinished) == {arm.name for arm in handed_on.arms}
+    assert "The search trained it for 2 epochs only, to " in incumbent_sentences(findings)[0]
+    assert "3 of them were not trained to the end in the search." in choice_note(findings.confirmation)
 
 
 def test_choice_is_recorded_before_the_first_run_and_a_restart_keeps_it(tmp_path: Path) -> None:
