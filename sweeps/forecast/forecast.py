@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +21,13 @@ from sweeps.io.errors import Refused, UserError, unknown
 from sweeps.prepare.devices.choice import choose_device
 from sweeps.prepare.devices.inventory import devices
 from sweeps.prepare.prepared import PreparedStudy, checked_test_data, settle
-from sweeps.runners.probe import EPOCHS, Probe, probe
-from sweeps.runners.protocol import Job
+from sweeps.prepare.search_size import probe_baseline
+from sweeps.runners.probe import Probe
 from sweeps.storage.results import Results
 from sweeps.study.resources import device_share
 from sweeps.study.stages import SEARCH, limits
 from sweeps.study.study import Study
 from sweeps.trial.arm import Arm
-from sweeps.trial.seeds import stream
 from sweeps.validation.warnings import warnings
 from sweeps.workload import Workload
 
@@ -149,8 +148,9 @@ def plan(
     work = work_by_stage(outline)
     search = work.get(SEARCH.name)
     ladder = search.ladder if search is not None else None
-    job = replace(_probe_job(prepared), until=EPOCHS if ladder is not None else None)
-    probed = probe(job, threads=max(1, int(study.resources.cpu))) if probing else None
+    probed = prepared.probed
+    if probed is None and probing:
+        probed = probe_baseline(study, prepared.gate, prepared.site, pauses=ladder is not None)
     if probed is not None:
         _require_metric(study, probed)
     stages = tuple(_stage(outline, name, each, probed) for name, each in work.items())
@@ -186,22 +186,6 @@ def _require_metric(study: Study, probed: Probe) -> None:
     if probed.metrics and study.metric.name not in probed.metrics:
         rule = unknown("metric", study.metric.name, probed.metrics)
         raise Refused(f"{study.name}: metric.name: {rule} (as the workload yields them)")
-
-
-def _probe_job(prepared: PreparedStudy) -> Job:
-    """A job that trains the baseline; the probe gives it a folder of its own."""
-    return Job(
-        stage=SEARCH.name,
-        number=0,
-        workload=prepared.workload.name,
-        settings=prepared.gate.baseline().settings,
-        seed=stream(prepared.study.seed, "probe"),
-        split_seed=0,
-        device=prepared.site.device,
-        data_dir=prepared.site.data_dir,
-        folder=Path(),
-        access=SEARCH.access,
-    )
 
 
 def _stage(outline: StudyOutline, name: str, work: StageWork, probed: Probe | None) -> StagePlan:

@@ -15,15 +15,15 @@ from sweeps.prepare.devices.choice import DeviceChoice, choose_device
 from sweeps.prepare.duplicates import Duplicates, find_duplicates, provenance
 from sweeps.prepare.environment import describe
 from sweeps.prepare.gpu_share import settle_share
+from sweeps.prepare.search_size import probe_baseline, search_size, sized_by_hours
 from sweeps.prepare.teachers import trained_on_same_data
 from sweeps.pruners.factory import epochs_of
-from sweeps.pruners.ladder import ETA, ladder, pays
-from sweeps.pruners.size import trainings
 from sweeps.recipe.schema import BadRecipe
+from sweeps.runners.probe import Probe
 from sweeps.samplers.constraint_gate import ConstraintGate, smallest
 from sweeps.samplers.warm_start import EarlierSearch, read_searches
 from sweeps.storage.results import CHANCE, PERCENTAGES, SAME_DATA, TRAINING, WARM_START
-from sweeps.study.resources import SHARING, slots
+from sweeps.study.resources import SHARING, slots, with_share
 from sweeps.study.search.settled import SEARCH_RULES, search_rules
 from sweeps.study.search.settled import settled as settled_study
 from sweeps.study.study import Study
@@ -54,6 +54,7 @@ class PreparedStudy:
         notes: One line for each setting that was found by measuring, and what the user should know about the data.
         duplicates: What was found among the images; None where they were not compared.
         earlier: The earlier searches that inform the search, at its first start.
+        probed: What two epochs of the baseline took; None where they were not needed.
     """
 
     written: Study
@@ -66,6 +67,7 @@ class PreparedStudy:
     notes: tuple[str, ...] = ()
     duplicates: Duplicates | None = None
     earlier: Sequence[EarlierSearch] = ()
+    probed: Probe | None = None
 
 
 def settle(
@@ -126,7 +128,12 @@ def settle(
     machine = available_cores(), choice.count
     at_once = slots(study, choice.device, *machine, workers)
     sharing = settle_share(study, workload, schema.validate(gate.baseline().settings), site, machine, previous)
-    notes = previous.get("settled_notes", list(prepared.notes))
+    probed = None
+    if measuring and not previous and sized_by_hours(study):
+        notify("measuring an epoch of the baseline")
+        probed = probe_baseline(study, gate, site)
+    size = search_size(with_share(study, {SHARING: sharing} if sharing else {}), gate, at_once, site, probed)
+    notes = previous.get("settled_notes", [*prepared.notes, *filter(None, [size.note])])
     fingerprint = prepared.provenance.get("fingerprint")
     same_data = trained_on_same_data(study, workload, runs_dir, fingerprint) if runs_dir else []
     earlier = read_searches(study, workload, runs_dir) if runs_dir and WARM_START not in previous else []
@@ -141,7 +148,7 @@ def settle(
         "device": choice.device,
         "data": dict(prepared.provenance),
         "settled": settled,
-        SEARCH_RULES: search_rules(previous, _promotion(study, workload, at_once)),
+        SEARCH_RULES: search_rules(previous, size.promotion),
         TRAINING: asdict(BaselineWork.of(gate.baseline().cost, epochs_of(study, workload) or 1)),
         **({"settled_notes": notes} if notes else {}),
         **({"data_notes": list(prepared.data_notes)} if prepared.data_notes else {}),
@@ -155,21 +162,18 @@ def settle(
     data_notes = list(dict.fromkeys([*prepared.data_notes, *test_notes, *found]))
     lines = (*filter(None, [choice.note]), *notes, *([sharing["note"]] if sharing else []), *data_notes)
     return PreparedStudy(
-        study, settled_study(study, environment), workload, choice, site, gate, environment, lines, duplicates, earlier
+        study,
+        settled_study(study, environment),
+        workload,
+        choice,
+        site,
+        gate,
+        environment,
+        lines,
+        duplicates,
+        earlier,
+        probed,
     )
-
-
-def _promotion(study: Study, workload: Workload, at_once: int) -> tuple[int, int] | None:
-    """The first rung in epochs and the ratio of successive rungs that fit the size of a search.
-
-    None where the trainings that it may take are so few for each of the trials that train at once that stopping pays.
-    """
-    if study.budget.trainings is not None and not pays(study.budget.trainings, at_once):
-        return None
-    section = study.early_terminate
-    epochs = section.max_iter if section is not None and section.max_iter else epochs_of(study, workload)
-    size = None if epochs is None else trainings(study, epochs)
-    return (1, ETA) if epochs is None or size is None else ladder(epochs, size)
 
 
 def _percentages(workload: Workload, previous: Mapping[str, Any]) -> dict[str, list[str]]:

@@ -21,7 +21,13 @@ def trainings(
         share: The devices that a trial holds, as in `sweeps.study.resources.device_share`.
         work: The mean work of a full training of the configurations searched, in trainings of the baseline.
     """
-    sizes = [study.budget.trainings, _of_hours(study, epochs, epoch_s, share), _of_trials(study, epochs, work)]
+    sizes = [budgeted(study, epochs, epoch_s, share), _of_trials(study, epochs, work)]
+    return min((size for size in sizes if size is not None), default=None)
+
+
+def budgeted(study: Study, epochs: int, epoch_s: float | None, share: float) -> float | None:
+    """Return how many full trainings of the baseline the budget allows; None if it does not tell. As `trainings`."""
+    sizes = [study.budget.trainings, _of_hours(study, epochs, epoch_s, share)]
     return min((size for size in sizes if size is not None), default=None)
 
 
