@@ -17,8 +17,8 @@ from tests.sweeps.support import clean, command
 
 MARK = "SWEEP_DRIVER"  # an environment variable with a value per driver, which all descendants inherit
 TIMEOUT_S = 180.0
-# All processes of a killed driver must have ended by then. Ray's two agents, which train nothing, try for 60 s to report
-# their raylet's end to the head that ended with it.
+# All processes of a killed driver must have ended by then. Ray's two agents, which train nothing, try for 60 s to
+# report their raylet's end to the head that ended with it.
 EXIT_S = 100.0
 
 
