@@ -1,0 +1,1 @@
+"""What `sweep` says of itself: its commands in groups, an example for each, and what to do first."""
