@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="The study file.", show_default=False)]
+StudyFile = Annotated[
+    Path, typer.Argument(metavar="STUDY", help="The study file, or its name: quickstart.", show_default=False)
+]
 Name = Annotated[
     str, typer.Argument(metavar="NAME", help="The name of a study in the runs folder.", show_default=False)
 ]

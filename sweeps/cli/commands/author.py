@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sweeps.cli.exit import print_json
-from sweeps.cli.options import Budget, Json, Searches, Sets, StudyFile, Toggles, WorkloadName
+from sweeps.cli.options import RUNS, Budget, Json, Searches, Sets, StudyFile, Toggles, WorkloadName
 
 if TYPE_CHECKING:
     from sweeps.study.study import Study
@@ -21,9 +21,11 @@ app = typer.Typer()
 def validate(study: StudyFile, sets: Sets = None) -> None:
     """Check a study file and list every mistake in it."""
     from sweeps.api.study import Study
+    from sweeps.cli.study_file import study_file
 
-    checked = Study.from_file(study, assignments=sets or ())
-    typer.echo(f"ok: {study}: {'; '.join(_stage_summaries(checked.definition))}")
+    file = study_file(study, RUNS)
+    checked = Study.from_file(file, assignments=sets or ())
+    typer.echo(f"ok: {file}: {'; '.join(_stage_summaries(checked.definition))}")
     for warning in checked.warnings():
         typer.echo(f"warning: {warning}", err=True)
 

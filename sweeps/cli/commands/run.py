@@ -65,8 +65,10 @@ def run(
 ) -> None:
     """Run or continue a study, then write its report."""
     from sweeps.api.study import Study
+    from sweeps.cli.study_file import study_file
 
-    checked = Study.from_file(study, assignments=sets or (), search=search or (), toggles=toggle or (), budget=budget)
+    file = study_file(study, runs_dir)
+    checked = Study.from_file(file, assignments=sets or (), search=search or (), toggles=toggle or (), budget=budget)
     options = _options(runs_dir, reports_dir, data_dir, runner, workers, ray_address, quiet)
     options |= {"fresh": fresh, "smoke": smoke, "stage": stage, "cache": not no_cache, "repeat": repeat or 0}
     carry_out(checked, as_json, **options, open_again=open_again, accept_drift=accept_drift)
@@ -147,10 +149,12 @@ def plan(
     Trains two epochs of the baseline to measure their time, and keeps nothing.
     """
     from sweeps.api.study import Study
+    from sweeps.cli.study_file import study_file
     from sweeps.cli.tables import console
     from sweeps.forecast import render
 
-    checked = Study.from_file(study, assignments=sets or (), search=search or (), toggles=toggle or (), budget=budget)
+    file = study_file(study, RUNS)
+    checked = Study.from_file(file, assignments=sets or (), search=search or (), toggles=toggle or (), budget=budget)
     study_plan = checked.forecast(data_dir=data_dir, probe=not no_probe, workers=workers)
     if as_json:
         print_json(study_plan.plain())

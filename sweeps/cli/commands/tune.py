@@ -61,11 +61,12 @@ def _nested(path: list[str], value: Any) -> str:
 
 def _baseline(path: Path, sets: Any, data_dir: Path | None, runs_dir: Path) -> tuple[Workload, Any, Site]:
     """The workload of a study, its baseline's recipe resolved for this machine, and the site of one of its trials."""
+    from sweeps.cli.study_file import study_file
     from sweeps.prepare.environment import data_dir as data_folder
     from sweeps.prepare.prepared import settle
     from sweeps.validation.loading import Edits, load_study
 
-    study, workload = load_study(path, Edits(sets))
+    study, workload = load_study(study_file(path, runs_dir), Edits(sets))
     prepared = settle(study, workload, data_folder(data_dir), {}, runs_dir, measuring=False, check_test=False)
     recipe = workload.schema.validate(prepared.gate.baseline().settings)
     return workload, recipe, replace(prepared.site, share=_memory_share(study, prepared.site.device))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 GROUPS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "Run": {
-        "run": ("sweep run studies/quickstart.yaml", "sweep run studies/quickstart.yaml --set epochs=2 --smoke"),
+        "run": ("sweep run studies/quickstart.yaml", "sweep run quickstart --set epochs=2 --smoke"),
         "plan": ("sweep plan studies/quickstart.yaml --no-probe",),
         "resume": ("sweep resume quickstart",),
         "final": ("sweep final quickstart",),
