@@ -17,6 +17,7 @@ from sweeps.study.study import Study
 from sweeps.trial.trial import Status
 
 MISSING = "–"
+LEAST_HOURS = 0.1  # of device time that is shown in hours
 _UTC_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?\+00:00")  # as files and records have it
 _DECIMAL = re.compile(r"[+-]?\d+(?:\.\d+)?")
 _NAMES = {"val": "validation", "train": "training"}
@@ -185,6 +186,44 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {remainder:02d} s"
     return f"{minutes // 60:,} h {minutes % 60:02d} min"
+
+
+def device_time(hours_used: float, device: str) -> str:
+    """Format the time that trials held a device: "47 ms of CPU time", "3 min 20 s of CPU time", "3.4 GPU-hours".
+
+    Args:
+        hours_used: The time in hours; from 0.1 on it is shown in hours, below as a duration.
+        device: What the trials trained on, such as "cpu" or "cuda".
+    """
+    if hours_used < LEAST_HOURS:
+        return f"{device_amount(hours_used)} of {device_name(device)} time"
+    return f"{hours(hours_used)} {device_name(device)}-hours"
+
+
+def device_time_range(low: float, likely: float, high: float, device: str) -> str:
+    """Format a forecast of it: "40 s (20 s to 1 min 05 s) of CPU time", "3.40 (2.00 to 12.3) GPU-hours"."""
+    if likely < LEAST_HOURS:
+        return f"{_between(low, likely, high, device_amount)} of {device_name(device)} time"
+    return f"{_between(low, likely, high, hours)} {device_name(device)}-hours"
+
+
+def _between(low: float, likely: float, high: float, show: Callable[[float], str]) -> str:
+    return show(likely) if show(low) == show(high) else f"{show(likely)} ({show(low)} to {show(high)})"
+
+
+def device_amount(hours_used: float) -> str:
+    """Format the same without the device, for a column "CPU time" or "GPU time": "47 ms", "3 min 20 s", "3.40 h"."""
+    seconds = 3600 * hours_used
+    if hours_used >= LEAST_HOURS:
+        return f"{hours(hours_used)} h"
+    if not 0 < seconds < 0.1:
+        return duration(seconds) if seconds else "0 s"
+    return f"{1000 * seconds:.0f} ms" if seconds >= 0.001 else "less than 1 ms"
+
+
+def device_name(device: str) -> str:
+    """Return "CPU" or "GPU"."""
+    return "CPU" if device == "cpu" else "GPU"
 
 
 def local_time(moment: datetime | None) -> str:

@@ -101,14 +101,16 @@ def print_json(content: Any) -> None:
 def _exit_unless_complete(outcome: StudyOutcome) -> None:
     """Print why a study is not complete. Raises typer.Exit where it is not."""
     from sweeps.evidence.ending import after_a_search_in_vain
+    from sweeps.formatting import device_time
     from sweeps.io.errors import visible
 
     if outcome.failure:
         typer.echo(f"error: {visible(outcome.failure)}", err=True)
         raise typer.Exit(FAILED)
     if outcome.exhausted:
-        limit = f"budget.gpu_hours is {outcome.results.records.study.budget.gpu_hours:g}"
-        spent = f"{outcome.device_hours:.3g} spent"
+        records = outcome.results.records
+        limit = f"budget.gpu_hours is {records.study.budget.gpu_hours:g}"
+        spent = f"{device_time(outcome.device_hours, records.environment.get('device', 'cpu'))} spent"
         why = f"the stage {outcome.exhausted} has no budget left for another run ({limit}, {spent})"
         typer.echo(f"stopped: {why}; raise it to go on", err=True)
         raise typer.Exit(RESUMABLE)

@@ -14,6 +14,7 @@ from sweeps.artifacts.layout import REPEATS, STUDY_FILE
 from sweeps.engine.provenance import fingerprint, now, provenance, record_environment, recording_endings
 from sweeps.engine.signals import listening
 from sweeps.evidence.ending import Ending, How, shortfalls
+from sweeps.formatting import device_time
 from sweeps.io.disk import explained
 from sweeps.io.errors import GO_ON, UserError
 from sweeps.io.files import write_atomic
@@ -77,7 +78,8 @@ class RunResult:
         if self.failure:
             return Ending(How.ABORTED, self.failure, self.stage, now())
         if self.exhausted:
-            why = f"the stage {self.exhausted} has no budget left for another run ({self.spent:.3g} device-hours spent)"
+            spent = device_time(self.spent, self.results.environment.get("device", "cpu"))
+            why = f"the stage {self.exhausted} has no budget left for another run ({spent} spent)"
             return Ending(How.OUT_OF_BUDGET, why, self.exhausted, now())
         if self.missing:
             return Ending(How.INCOMPLETE, "; ".join(self.missing), self.stage, now())

@@ -20,7 +20,15 @@ from rich.text import Text
 from sweeps.artifacts.layout import ABLATION, SEARCH
 from sweeps.engine.notebook import NotebookDisplay
 from sweeps.evidence.search import steps_of
-from sweeps.formatting import count, duration, metric_format, size_of_search, status_name, used_trainings
+from sweeps.formatting import (
+    count,
+    device_time,
+    duration,
+    metric_format,
+    size_of_search,
+    status_name,
+    used_trainings,
+)
 from sweeps.io.errors import visible
 from sweeps.stats.goal import sign
 from sweeps.storage.results import Results
@@ -289,7 +297,7 @@ class Progress:
         now = time.monotonic()
         ended = sum(trial.seconds for trial in list(self._ended.values()))
         hours = self._share * (ended + sum(list(self._held.values()))) / 3600
-        line = f"{duration(now - self._began)} so far · {hours:.3f} device-hours"
+        line = f"{duration(now - self._began)} so far · {device_time(hours, self._device)}"
         part, whole = self._share_done()
         if self._trainings and self._trainings[0] == part > self._trainings_before:  # the trainings will end it
             estimate = duration((now - self._stage_began) / (part - self._trainings_before) * max(0.0, whole - part))

@@ -16,7 +16,7 @@ from sweeps.forecast.power import PowerForecast, forecast_power
 from sweeps.forecast.ranges import Range, total, wall_time
 from sweeps.forecast.search import Ladder
 from sweeps.forecast.stage_work import StageWork, work_by_stage
-from sweeps.formatting import duration, hours
+from sweeps.formatting import device_time, duration
 from sweeps.io.errors import Refused, UserError, unknown
 from sweeps.prepare.devices.choice import choose_device
 from sweeps.prepare.devices.inventory import devices
@@ -258,8 +258,9 @@ def _cautions(outline: StudyOutline, device_hours: Range | None, probed: Probe |
             yield f"{arm.name} is not applicable: {arm.reason}"
     budget = outline.study.budget.gpu_hours
     if budget is not None and device_hours is not None and device_hours.likely > budget:
-        needed = f"the study, which takes about {hours(device_hours.likely)}"
-        yield f"the budget of {hours(budget)} device-hours ends before {needed}"
+        device = outline.prepared.site.device
+        needed = f"the study, which takes about {device_time(device_hours.likely, device)}"
+        yield f"the budget of {device_time(budget, device)} ends before {needed}"
     yield from _memory(outline, probed)
 
 

@@ -14,7 +14,7 @@ from sweeps.forecast.outline import Fitting
 from sweeps.forecast.power import PowerForecast
 from sweeps.forecast.ranges import Range, total
 from sweeps.forecast.search_lines import disk_lines, ladder_line
-from sweeps.formatting import MISSING, count, duration, hours, used_trainings
+from sweeps.formatting import MISSING, count, device_amount, device_name, device_time_range, duration, used_trainings
 from sweeps.io.terminal import table, text
 from sweeps.runners.probe import Probe
 from sweeps.stats import ALPHA
@@ -36,7 +36,7 @@ def headline(plan: StudyPlan) -> str:
     if plan.wall_s is None or plan.device_hours is None:
         return f"{' + '.join(parts)}, {at_once}; time {UNKNOWN}."
     time = _range(plan.wall_s, duration)
-    return f"{' + '.join(parts)}: about {time}, {at_once}; {_range(plan.device_hours, hours)} device-hours."
+    return f"{' + '.join(parts)}: about {time}, {at_once}; {_device_time(plan)}."
 
 
 def _runs(stage: StagePlan) -> str:
@@ -44,6 +44,11 @@ def _runs(stage: StagePlan) -> str:
         trials = _range(stage.runs, lambda runs: f"{runs:,.0f}")
         return f"{trials} trial{'' if stage.runs.high == 1 else 's'}"
     return f"{_range(stage.runs, lambda runs: f'{runs:,.0f}')} {stage.name} run{'' if stage.runs.high == 1 else 's'}"
+
+
+def _device_time(plan: StudyPlan) -> str:
+    held = plan.device_hours
+    return UNKNOWN if held is None else device_time_range(held.low, held.likely, held.high, plan.device)
 
 
 def _range(value: Range | None, show: Callable[[float], str]) -> str:
@@ -58,7 +63,8 @@ def _cautions(plan: StudyPlan) -> list[Text]:
 
 
 def _stages(plan: StudyPlan) -> Table:
-    made = table("stage", "runs", "device-hours", "time", "what", numbers=("runs", "device-hours", "time"))
+    held = f"{device_name(plan.device)} time"
+    made = table("stage", "runs", held, "time", "what", numbers=("runs", held, "time"))
     limited = plan.budget_hours is not None
     if limited:
         made.add_column("budget up to here", justify="right")
@@ -66,21 +72,21 @@ def _stages(plan: StudyPlan) -> Table:
         cells = [
             stage.name,
             _range(stage.runs, lambda runs: f"{runs:,.0f}"),
-            _range(stage.device_hours, hours),
+            _range(stage.device_hours, device_amount),
             _range(stage.wall_s, duration),
             stage.wanted,
         ]
-        limit = [MISSING if stage.budget_hours is None else f"{hours(stage.budget_hours)} h"] if limited else []
+        limit = [MISSING if stage.budget_hours is None else device_amount(stage.budget_hours)] if limited else []
         made.add_row(*map(text, [*cells, *limit]))
     return made
 
 
 def _in_all(plan: StudyPlan) -> Text:
-    """The sum over all stages: the runs, the device-hours and the time."""
+    """The sum over all stages: the runs, the device time and the time."""
     runs = total([stage.runs for stage in plan.stages])
     line = f"in all: {_range(runs, lambda number: f'{number:,.0f}')} run{'' if runs.high == 1 else 's'}"
     if plan.device_hours is not None and plan.wall_s is not None:
-        line += f", {_range(plan.device_hours, hours)} device-hours, about {_range(plan.wall_s, duration)}"
+        line += f", {_device_time(plan)}, about {_range(plan.wall_s, duration)}"
     return Text(line)
 
 

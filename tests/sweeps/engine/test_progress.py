@@ -71,7 +71,7 @@ def test_on_a_terminal_a_live_view_shows_progress_best_and_time(tmp_path: Path) 
     assert re.search(r"\d+ running · \d+ paused", seen)
     assert re.search(r"epoch 1: \d+ · 2: \d+ · to the end: [1-9]", seen)
     assert re.search(r"best of the search: validation accuracy \d+\.\d\d %\s+trial \d+, one run", seen)
-    assert re.search(r"so far · 0\.\d+ device-hours · about \d+(\.\d)? s until its last new trial", seen)
+    assert re.search(r"so far · \S+ m?s of CPU time · about \d+(\.\d)? s until its last new trial", seen)
     assert "trial 0 starts" not in seen
 
 
