@@ -14,7 +14,7 @@ from sweeps.report.data import ReportData
 from sweeps.report.figures import theme
 from sweeps.report.figures.base import column, two_lines, whiskers
 from sweeps.report.figures.evidence_data import family_centres, set_places, with_gaps
-from sweeps.report.figures.theme import ARM_MARKS, Mark, axis, epoch_axis, layout
+from sweeps.report.figures.theme import ARM_MARKS, Mark, axis, count_axis, layout
 from sweeps.report.tables.frames import missing
 from sweeps.report.tables.interval import probability
 from sweeps.stats import ALPHA
@@ -170,7 +170,10 @@ def draw_mean_curves(rows: pd.DataFrame, data: ReportData) -> go.Figure:
             hoverinfo="text",
         )
     return figure.update_layout(
-        layout(440), showlegend=True, xaxis=epoch_axis(int(rows["epoch"].max())), yaxis=axis(plotly_text(words.axis))
+        layout(440),
+        showlegend=True,
+        xaxis=count_axis("epoch", int(rows["epoch"].max())),
+        yaxis=axis(plotly_text(words.axis)),
     )
 
 

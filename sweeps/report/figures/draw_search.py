@@ -14,7 +14,7 @@ from sweeps.report.data import ReportData
 from sweeps.report.figures import theme
 from sweeps.report.figures.base import by_group, column, lines, points, whiskers
 from sweeps.report.figures.search_data import BEST, COMPLETE, REJECTED, UPPER, metric_row, ticks
-from sweeps.report.figures.theme import ARM_MARKS, MARKS, Mark, axis, epoch_axis, layout
+from sweeps.report.figures.theme import ARM_MARKS, MARKS, Mark, axis, count_axis, layout, log_axis
 from sweeps.report.tables.frames import missing
 from sweeps.storage.results import Results
 from sweeps.trial.arm import BASELINE
@@ -41,10 +41,11 @@ def draw_pareto_front(rows: pd.DataFrame, data: ReportData) -> go.Figure:
     rejected = rows[rows["group"] == REJECTED].assign(value=0.0)
     if len(rejected):
         figure.add_trace(points(REJECTED, rejected, "parameters", "value", texts).update(yaxis="y2"))
-    log = rows["parameters"].min() > 0 and rows["parameters"].max() > 10 * rows["parameters"].min()
+    low, high = rows["parameters"].min(), rows["parameters"].max()
+    log = low > 0 and high > 10 * low
     figure.update_layout(
         layout(440),
-        xaxis=axis("parameters" + (" (log scale)" if log else ""), type="log" if log else "linear", tickformat="~s"),
+        xaxis=log_axis("parameters (log scale)", low, high) if log else axis("parameters", tickformat="~s"),
         yaxis=axis(plotly_text(words.axis), domain=[0, 0.9] if len(rejected) else [0, 1]),
         yaxis2={"domain": [0.94, 1], "visible": False, "range": [-1, 1], "fixedrange": True},
     )
@@ -65,7 +66,7 @@ def draw_learning_curves(rows: pd.DataFrame, data: ReportData) -> go.Figure:
         trace.update(name=status_name(group), mode=mode, line=line, marker=small)
         figure.add_trace(trace.update(opacity=1.0 if group in (BEST, BASELINE) else 0.75))
     title = plotly_text(data.findings.metric_format.axis)
-    return figure.update_layout(layout(420), xaxis=epoch_axis(int(rows["epoch"].max())), yaxis=axis(title))
+    return figure.update_layout(layout(420), xaxis=count_axis("epoch", int(rows["epoch"].max())), yaxis=axis(title))
 
 
 def draw_history(rows: pd.DataFrame, data: ReportData) -> go.Figure:
@@ -78,7 +79,9 @@ def draw_history(rows: pd.DataFrame, data: ReportData) -> go.Figure:
     for group, trials in by_group(rows):
         figure.add_trace(points(group, trials, "trial", "value", data.hover_texts))
     return figure.update_layout(
-        layout(400), xaxis=axis("trial", tickformat=",d"), yaxis=axis(plotly_text(data.findings.metric_format.axis))
+        layout(400),
+        xaxis=count_axis("trial", rows["trial"].max()),
+        yaxis=axis(plotly_text(data.findings.metric_format.axis)),
     )
 
 
@@ -154,8 +157,8 @@ def draw_rungs(rows: pd.DataFrame, data: ReportData) -> go.Figure:
     )
     return figure.update_layout(
         layout(340),
-        xaxis=epoch_axis(int(rows["epoch"].max())),
-        yaxis=axis("trials", rangemode="tozero", tickformat=",d"),
+        xaxis=count_axis("epoch", int(rows["epoch"].max())),
+        yaxis=count_axis("trials", rows["reached"].max(), rangemode="tozero"),
     )
 
 
@@ -176,7 +179,7 @@ def draw_timeline(rows: pd.DataFrame, data: ReportData) -> go.Figure:
     return figure.update_layout(
         layout(min(900, 130 + 16 * len(rows))),
         xaxis=axis(f"{unit} since the first trial began", rangemode="tozero"),
-        yaxis=axis("trial", autorange="reversed", tickformat=",d"),
+        yaxis=count_axis("trial", rows["trial"].max(), autorange="reversed"),
     )
 
 

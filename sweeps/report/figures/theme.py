@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,9 @@ from sweeps.trial.arm import BASELINE
 
 INK, MUTED, GRID, PAPER = "#1c2128", "#59636e", "#e4e7eb", "#ffffff"
 GREY = "#8c959f"
-FEW_EPOCHS = 12
+# The step between the marks of whole numbers, and up to which number.
+COUNTED = {1: 12, 2: 24, 5: 60}
+MOST_LOG_MARKS = 7
 BLUE, ORANGE, VERMILLION, GREEN, PURPLE, SKY = "#0072b2", "#e69f00", "#d55e00", "#009e73", "#b8578f", "#56b4e9"
 
 # Shares from 0 to 1: colours change fast near 0, because rare ones are what one looks for beside the common.
@@ -75,10 +78,28 @@ def axis(title: str, **changes: Any) -> dict[str, Any]:
     return {**quiet, "title": {"text": title, "standoff": 10, "font": {"color": MUTED, "size": 12}}, **changes}
 
 
-def epoch_axis(last: int) -> dict[str, Any]:
-    """Return an axis of epochs up to `last`."""
-    # With few epochs plotly puts marks between them, whose rounded labels repeat.
-    return axis("epoch", tickformat=",d", **({"dtick": 1} if last <= FEW_EPOCHS else {}))
+def count_axis(title: str, last: float, **changes: Any) -> dict[str, Any]:
+    """Return an axis of whole numbers up to `last`; `changes` are further properties.
+
+    Plotly itself puts marks between few whole numbers. Up to `COUNTED` the step is therefore given; above it, plotly's
+    own steps are whole. A mark between two numbers, after zooming in, is labelled as the fraction that it is.
+    """
+    step = next((step for step, most in COUNTED.items() if last <= most), None)
+    return axis(title, tickformat=",.12~g", **({"dtick": step} if step else {}), **changes)
+
+
+def log_axis(title: str, low: float, high: float) -> dict[str, Any]:
+    """Return a logarithmic axis whose labels stand apart: 1, 2 and 5 of each decade, or only powers of 10 if many.
+
+    Plotly's own labels of a decade collide with those between: 900 and 1k.
+    """
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for factors in ((1, 2, 5), (1, 3), (1,)):
+        marks = [factor * 10.0**decade for decade in decades for factor in factors]
+        marks = [mark for mark in marks if 0.9 * low <= mark <= 1.1 * high]
+        if len(marks) <= MOST_LOG_MARKS:
+            break
+    return axis(title, type="log", tickformat="~s", tickvals=marks)
 
 
 def layout(height: int, **changes: Any) -> dict[str, Any]:

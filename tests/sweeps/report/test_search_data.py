@@ -71,8 +71,8 @@ def test_many_curves_are_thinned_together_and_none_is_dropped(make_results: Make
     assert "80,000 of 150,000 values" in plot.caption
 
 
-@pytest.mark.parametrize(("last", "step"), [(5, 1), (12, 1), (13, None), (300, None)])
-def test_few_epochs_are_labelled_one_by_one(make_results: Make, last: int, step: int | None) -> None:
+@pytest.mark.parametrize(("last", "step"), [(5, 1), (12, 1), (13, 2), (60, 5), (300, None)])
+def test_epochs_are_labelled_with_whole_numbers(make_results: Make, last: int, step: int | None) -> None:
     results = make_results(trial_of(0, curve={epoch: float(epoch) for epoch in range(1, last + 1)}))
     assert plot_of("learning_curves", results).figure.layout.xaxis.dtick == step
 

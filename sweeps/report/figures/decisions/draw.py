@@ -12,7 +12,7 @@ from sweeps.report.figures import theme
 from sweeps.report.figures.base import by_group, column, lines, whiskers
 from sweeps.report.figures.decisions.data import END, FIRST, LAST, NOT_PROMOTED, PAUSED
 from sweeps.report.figures.search_data import BEST
-from sweeps.report.figures.theme import MARKS, Mark, axis, layout
+from sweeps.report.figures.theme import MARKS, Mark, axis, count_axis, layout
 
 # The ends and beginnings of steps that are marked: they differ in symbol as well.
 EVENTS = {
@@ -44,7 +44,7 @@ def draw_ladder(rows: pd.DataFrame, data: ReportData) -> go.Figure:
     return figure.update_layout(
         layout(420),
         showlegend=True,
-        xaxis=axis("decision", tickformat=",d"),
+        xaxis=count_axis("decision", rows["decision"].max()),
         yaxis=axis("epochs trained", rangemode="tozero", tickformat=",d", **ticks),
     )
 
