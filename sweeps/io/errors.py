@@ -29,7 +29,7 @@ class Refused(UserError):
     """A request that cannot be carried out as given."""
 
 
-def unknown(noun: str, name: str, valid: Iterable[str], others: Iterable[str] = ()) -> str:
+def unknown(noun: str, name: str, valid: Iterable[str], others: Iterable[str] = (), meant: str = "") -> str:
     """Return the message for an unknown name: the nearest known name, then the valid names.
 
     Args:
@@ -37,13 +37,14 @@ def unknown(noun: str, name: str, valid: Iterable[str], others: Iterable[str] = 
         name: The unknown name.
         valid: The valid names, which the message lists.
         others: Further names to suggest but not to list.
+        meant: The name to suggest; by default the one with the most similar letters.
 
     Example:
         >>> unknown("method", "byes", ["bayes", "grid"])
         "unknown method 'byes'; did you mean 'bayes'? valid: bayes, grid"
     """
     names = list(valid)
-    nearest = difflib.get_close_matches(name, [*names, *others], n=1)
+    nearest = [meant] if meant else difflib.get_close_matches(name, [*names, *others], n=1)
     question = f"did you mean {nearest[0]!r}? " if nearest else ""
     if not names:
         return f"unknown {noun} {name!r}; {question or 'there is none to choose from'}".rstrip()

@@ -7,6 +7,7 @@ from typing import Any
 
 from sweeps.io.errors import unknown
 from sweeps.io.paths import Violation
+from sweeps.recipe.synonyms import meant
 
 
 def unknown_settings(settings: Mapping[str, Any], keys: Mapping[str, Any], prefix: str = "") -> Iterator[Violation]:
@@ -36,11 +37,8 @@ def unknown_setting(key: str, keys: Mapping[str, Any]) -> str:
     section = key.rpartition(".")[0]
     while section and section not in keys:
         section = section.rpartition(".")[0]
-    last = key.rpartition(".")[2]
-    namesakes = [other for other in keys if other.rpartition(".")[2] == last]
-    if namesakes:  # the right name in the wrong section is a better guess than a similar name in this one
-        return f"unknown setting {key!r}; did you mean {namesakes[0]!r}? valid: {', '.join(children(section, keys))}"
-    return unknown("setting", key, children(section, keys), keys)
+    # The right name in the wrong section, or a synonym, is a better guess than a similar name in this section.
+    return unknown("setting", key, children(section, keys), keys, meant=meant(key, keys))
 
 
 def children(section: str, keys: Mapping[str, Any]) -> list[str]:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from sweeps.io.errors import unknown
 from sweeps.io.paths import KeyPath, Violation, plainly, shown, text_hint
+from sweeps.recipe.synonyms import meant
 from sweeps.study.parameters import Parameter, written_path
 from sweeps.study.problems import RuleError
 from sweeps.study.sections import FORMS, Section
@@ -106,7 +107,11 @@ def _nearest(detail: Mapping[str, Any]) -> str:
 
 def _unknown_key(section: type[Section], name: str) -> str:
     hint = section.hints.get(name)
-    return hint if hint is not None else unknown("key", name, section.model_fields)
+    return (
+        hint
+        if hint is not None
+        else unknown("key", name, section.model_fields, meant=meant(name, section.model_fields))
+    )
 
 
 def _section(model: type[Section], path: KeyPath) -> type[Section]:

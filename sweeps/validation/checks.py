@@ -9,6 +9,7 @@ import difflib
 from collections.abc import Iterator, Sequence
 
 from sweeps.io.paths import KeyPath, Violation, dotted
+from sweeps.recipe.synonyms import meant
 from sweeps.study.document import TOP_LEVEL, Document
 from sweeps.study.explain import as_written
 from sweeps.study.problems import Mistake, StudyError
@@ -124,6 +125,7 @@ def _mistake(path: KeyPath, rule: str, document: Document | None) -> Mistake:
     place = document.place(written)
     # `--set run_capp=3` is taken for a setting of the recipe, but may have meant one of the study.
     if place.startswith("--set ") and path[0] == "baseline" and rule.startswith("unknown setting"):
-        near = difflib.get_close_matches(str(path[1]), TOP_LEVEL, n=1)
+        similar = difflib.get_close_matches(str(path[1]), TOP_LEVEL, n=1)
+        near = [name] if (name := meant(str(path[1]), TOP_LEVEL)) else similar
         rule += f"; or the study's {near[0]!r}?" if near else ""
     return Mistake(place, dotted(written), rule)
