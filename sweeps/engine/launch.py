@@ -119,7 +119,9 @@ def launch(study: Study, workload: Workload, options: Options, name: str | None 
     with listening(), explained(folder):
         previous = None if options.fresh or options.smoke else previous_results(folder)
         changes = _changes(previous, study)
-        drift.require_accepted([each for each in changes if not each.acceptable], study.name, accepted=False)
+        command = drift.last_command(previous.environment) if previous is not None else ""
+        unacceptable = [each for each in changes if not each.acceptable]
+        drift.require_accepted(unacceptable, study.name, accepted=False, command=command)
         _require_earlier_stages(study, request, previous)
         result = _run(study, workload, folder, previous, changes, request, options)
         report = write_report(result.results, options.folders.reports) if result.signal is None else None
@@ -182,7 +184,7 @@ def _run(
         compared = previous is not None and not done and previous.measured
         moved = drift.of_environment(environment, prepared.environment) if compared else []
         differences = [] if done else [*changes, *moved]
-        drift.require_accepted(differences, study.name, options.accept_drift)
+        drift.require_accepted(differences, study.name, options.accept_drift, drift.last_command(environment))
         runner = start(prepared.study)
         runner.ready()  # what keeps it from starting is told before anything is created or moved
         if options.smoke:

@@ -133,13 +133,25 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:FILES_SHOWN]) + more
 
 
-def require_accepted(differences: Sequence[Drift], name: str, accepted: bool) -> None:
+def last_command(environment: Mapping[str, Any]) -> str:
+    """Return the `sweep run` command with which a study was last run, to be given again; "" where none is on record.
+
+    Args:
+        environment: The provenance of the study's last run.
+    """
+    commands = [str(entry.get("command", "")) for entry in environment.get("commands", [])]
+    command = next((each for each in reversed(commands) if each.startswith("sweep run ")), "")
+    return command.replace(" --fresh", "")  # which would begin from nothing
+
+
+def require_accepted(differences: Sequence[Drift], name: str, accepted: bool, command: str = "") -> None:
     """Raise an error unless all differences are accepted.
 
     Args:
         differences: The drift of the study.
         name: The study's name.
         accepted: Whether the user accepts the drift.
+        command: The command with which the study was last run, as `last_command` returns it.
 
     Raises:
         Drifted: There is drift that is not accepted or not acceptable.
@@ -148,7 +160,9 @@ def require_accepted(differences: Sequence[Drift], name: str, accepted: bool) ->
     if not differences or (accepted and not unacceptable):
         return
     lines = "\n".join(f"  {drift}" for drift in (unacceptable if accepted else differences))
-    ways = (
+    edited = any(drift.kind == "study file" for drift in differences)
+    ways = f"{_as_it_was(name, command)}\n" if edited else ""
+    ways += (
         f"undo the change{_device_before(differences)}, give the study another name, or start over with --fresh "
         f"(fresh=True), which keeps the old folder"
     )
@@ -158,6 +172,12 @@ def require_accepted(differences: Sequence[Drift], name: str, accepted: bool) ->
         f"{name} has changed since it began, so runs before and after would not be comparable:\n{lines}\n"
         f"{ways}; or continue with --accept-drift (accept_drift=True), which every later run and the report mention"
     )
+
+
+def _as_it_was(name: str, command: str) -> str:
+    """Return how to go on with the study as it was last run, such as with the --set of then."""
+    again = f"`{command}` or " if command else ""
+    return f"to go on with the study as it was last run: {again}`sweep resume {name}`; otherwise"
 
 
 def _device_before(differences: Sequence[Drift]) -> str:
