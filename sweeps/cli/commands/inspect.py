@@ -14,6 +14,7 @@ from sweeps.cli.options import REPORTS, RUNS, Json, Name, ReportsDir, RunsDir
 
 if TYPE_CHECKING:
     from sweeps.storage.results import Results
+    from sweeps.trial.trial import Trial
 
 app = typer.Typer()
 
@@ -70,9 +71,10 @@ def show(
     runs_dir: RunsDir = RUNS,
     as_json: Json = False,
 ) -> None:
-    """Show a trial's recipe, outcome and learning curve."""
+    """Show a trial's recipe, outcome and learning curve; of one that failed, the end of its log."""
     from sweeps.api.results import load
     from sweeps.artifacts.record import plain
+    from sweeps.cli.log import log_file
     from sweeps.cli.tables import console, curve_table, trial_table
     from sweeps.formatting import metric_format
     from sweeps.storage.runs import find_trial, recipe_of
@@ -82,12 +84,27 @@ def show(
     # A trial that never started, such as a rejected one, has no recipe file.
     rows, recipe = results.rows(trial, stage), recipe_of(results, trial, stage) or dict(record.parameters)
     if as_json:
-        print_json({**plain(record), "state": record.state, "recipe": recipe, "curves": rows})
+        log = log_file(results, record)
+        content = {"recipe": recipe, "curves": rows, "log": str(log) if log else None}
+        print_json({**plain(record), "state": record.state, **content})
         return
     out = console()
     out.print(trial_table(record, metric_format(results.study.metric, results.percentages), recipe))
     if rows:
         out.print(curve_table(rows, results.percentages))
+    _print_log(results, record)
+
+
+def _print_log(results: Results, trial: Trial) -> None:
+    """Print where the log of a trial is, and its last lines if the trial has failed."""
+    from sweeps.cli.log import log_file, log_tail
+    from sweeps.io.errors import visible
+
+    log = log_file(results, trial)
+    for line in log_tail(log) if log and trial.status.lost else ():
+        typer.echo(f"  {visible(line)}")
+    if log:
+        typer.echo(f"Log: {log}")
 
 
 @app.command()
