@@ -44,10 +44,10 @@ def main() -> None:
     signals.ignore()
     listen(None)
     if signals.first is not None and code != process.COMPLETE:
-        process.say(f"stopped by {signals.first.name}; {GO_ON}")
+        process.tell(f"stopped by {signals.first.name}; {GO_ON}", process.RESUMABLE, kind="")
         process.end(process.RESUMABLE)
     if message:
-        process.say(f"error: {message}")
+        process.tell(message, code)
     if code == process.RESUMABLE and message:  # Ray's code in this process would wait for the Ray that is gone
         process.end(code)
     raise SystemExit(code)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from sweeps.artifacts.layout import SEARCH
-from sweeps.cli.process import FAILED, RESUMABLE
+from sweeps.cli.process import COMPLETE, FAILED, RESUMABLE
 
 if TYPE_CHECKING:
     from sweeps.api.run import StudyOutcome
@@ -45,12 +45,15 @@ def carry_out(study: Study, as_json: bool, **options: Any) -> None:
         if paused := outcome.results.records.paused:
             typer.echo(f"{count(paused, 'paused trial')} will go on when you run it again", err=True)
         raise typer.Exit(RESUMABLE)
+    code, line = _shortfall(outcome)
     if as_json:
-        content = summary(outcome.results.records)
-        print_json({**content, "report": str(outcome.report), "complete": outcome.complete})
+        content = {**summary(outcome.results.records), "report": str(outcome.report), "complete": outcome.complete}
+        print_json({**content, **({"error": line.partition(": ")[2], "exit_code": code} if line else {})})
     else:
         _print_results(outcome)
-    _exit_unless_complete(outcome)
+    if line:
+        typer.echo(line, err=True)
+        raise typer.Exit(code)
 
 
 def show_best(results: Results) -> None:
@@ -98,27 +101,25 @@ def print_json(content: Any) -> None:
     sys.stdout.write("\n")
 
 
-def _exit_unless_complete(outcome: StudyOutcome) -> None:
-    """Print why a study is not complete. Raises typer.Exit where it is not."""
+def _shortfall(outcome: StudyOutcome) -> tuple[int, str]:
+    """Return the exit code of a study that is not complete and a line that says why; (0, "") for one that is."""
     from sweeps.evidence.ending import after_a_search_in_vain
     from sweeps.formatting import device_time
     from sweeps.io.errors import visible
 
     if outcome.failure:
-        typer.echo(f"error: {visible(outcome.failure)}", err=True)
-        raise typer.Exit(FAILED)
+        return FAILED, f"error: {visible(outcome.failure)}"
     if outcome.exhausted:
         records = outcome.results.records
         limit = f"budget.gpu_hours is {records.study.budget.gpu_hours:g}"
         spent = f"{device_time(outcome.device_hours, records.environment.get('device', 'cpu'))} spent"
         why = f"the stage {outcome.exhausted} has no budget left for another run ({limit}, {spent})"
-        typer.echo(f"stopped: {why}; raise it to go on", err=True)
-        raise typer.Exit(RESUMABLE)
+        return RESUMABLE, f"stopped: {why}; raise it to go on"
     if outcome.missing:
         way = after_a_search_in_vain(outcome.results.records) if len(outcome.missing) == 1 else ""
         way = way or f"mend the cause, then {AGAIN}"
-        typer.echo(f"error: {visible('; '.join(outcome.missing))}; {way}", err=True)
-        raise typer.Exit(FAILED)
+        return FAILED, f"error: {visible('; '.join(outcome.missing))}; {way}"
+    return COMPLETE, ""
 
 
 def _print_results(outcome: StudyOutcome) -> None:

@@ -48,7 +48,9 @@ Fresh = Annotated[
 Smoke = Annotated[
     bool, typer.Option("--smoke", help="Try the study: two trials of one epoch on few images, in a separate folder.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print JSON for machines; an error is an object with error and exit_code.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
 StageName = Annotated[
     str | None,

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 from sweeps.io.errors import GO_ON
 
 COMPLETE, FAILED, BAD_INPUT, RESUMABLE, INTERRUPTED = 0, 1, 2, 75, 130
+JSON_OPTION = "--json"
+ERROR = "error:"
 SHOW_CURSOR = b"\x1b[?25h"
 
 
@@ -44,3 +48,34 @@ def say(line: str, before: bytes = b"") -> None:
     """Write a line to standard error, past all buffers: a signal may have interrupted a write."""
     with suppress(OSError):
         os.write(2, before + f"{line}\n".encode())
+
+
+def tell(message: str, code: int, kind: str = ERROR) -> None:
+    """Write an error to standard error, and with --json to standard output, as an object with `error` and `exit_code`.
+
+    Args:
+        message: What went wrong.
+        code: The exit code with which the process is about to end.
+        kind: What the line on standard error begins with.
+    """
+    say(f"{kind} {message}".lstrip())
+    _print_object(message if kind == ERROR else f"{kind} {message}".lstrip(), code)
+
+
+@contextmanager
+def telling_usage_errors() -> Iterator[None]:
+    """With --json, write errors in the words of a command to standard output too, before typer tells of them."""
+    try:
+        yield
+    except Exception as error:
+        # By its methods, because the class belongs to click or to typer's own copy of click, by typer's version.
+        describe, code = getattr(error, "format_message", None), getattr(error, "exit_code", None)
+        if describe is not None and code is not None:
+            _print_object(describe(), code)
+        raise
+
+
+def _print_object(message: str, code: int) -> None:
+    if JSON_OPTION in sys.argv[1:]:
+        sys.stdout.write(json.dumps({"error": message, "exit_code": code}, indent=2) + "\n")
+        sys.stdout.flush()

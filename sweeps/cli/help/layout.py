@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from sweeps.cli.help.examples import EXAMPLES, GROUPS
+from sweeps.cli.process import telling_usage_errors
 
 if TYPE_CHECKING:
     from typer.models import CommandInfo
@@ -17,6 +18,16 @@ OTHERS = "Others"
 
 class Commands(TyperGroup):
     """All commands of `sweep`."""
+
+    def make_context(self, *args: Any, **extra: Any) -> Any:
+        """Read the words before the command."""
+        with telling_usage_errors():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Read the words of the command, and run it."""
+        with telling_usage_errors():
+            return super().invoke(ctx)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the commands group by group; a summary that is too long for a line wraps."""
