@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -110,7 +110,12 @@ class Study:
         return list(warnings(self.definition))
 
     def forecast(
-        self, *, data_dir: str | Path | None = None, probe: bool = True, workers: int | None = None
+        self,
+        *,
+        data_dir: str | Path | None = None,
+        probe: bool = True,
+        workers: int | None = None,
+        notify: Callable[[str], None] = lambda text: None,
     ) -> StudyPlan:
         """Forecast the study's runs, time, cost and statistical power. Nothing is kept.
 
@@ -118,6 +123,7 @@ class Study:
             data_dir: The data folder; by default `$SWEEP_DATA` or the platform's cache folder.
             probe: Whether to train the baseline for two epochs, to measure their time.
             workers: The most trials that run at once; by default as many as the machine holds.
+            notify: Takes what is being done, such as "reading the data", for a status line.
 
         Raises:
             Unavailable: Data or models are missing.
@@ -127,7 +133,7 @@ class Study:
         from sweeps.prepare.environment import data_dir as data_folder
 
         folder = data_folder(Path(data_dir) if data_dir is not None else None)
-        return plan(self.definition, self.workload, folder, probing=probe, workers=workers)
+        return plan(self.definition, self.workload, folder, probing=probe, workers=workers, notify=notify)
 
     def __repr__(self) -> str:
         return f"<Study {self.name!r} of {self.workload.name}: {self.question}>"

@@ -27,6 +27,7 @@ from sweeps.evidence.importance_estimators import importances
 from sweeps.io.disk import explained
 from sweeps.io.errors import Refused
 from sweeps.io.gc import paused
+from sweeps.io.screen.working import working
 from sweeps.prepare.devices.choice import DeviceChoice, begin_choice, choose_device
 from sweeps.prepare.environment import data_dir, grace_s
 from sweeps.prepare.prepared import PreparedStudy, settle
@@ -117,14 +118,16 @@ def launch(study: Study, workload: Workload, options: Options, name: str | None 
     grace_s()  # a bad value is refused before anything runs
     begin_choice(study)
     with listening(), explained(folder):
-        previous = None if options.fresh or options.smoke else previous_results(folder)
+        with working("reading the study's records", quiet=options.quiet):
+            previous = None if options.fresh or options.smoke else previous_results(folder)
         changes = _changes(previous, study)
         command = drift.last_command(previous.environment) if previous is not None else ""
         unacceptable = [each for each in changes if not each.acceptable]
         drift.require_accepted(unacceptable, study.name, accepted=False, command=command)
         _require_earlier_stages(study, request, previous)
         result = _run(study, workload, folder, previous, changes, request, options)
-        report = write_report(result.results, options.folders.reports) if result.signal is None else None
+        with working("writing the report", quiet=options.quiet):
+            report = write_report(result.results, options.folders.reports) if result.signal is None else None
     ended_before = previous.ended if previous else 0
     return replace(result, report=report, ended_before=ended_before, searched=SEARCH in request.stages)
 
@@ -173,7 +176,8 @@ def _run(
     # A finished study needs neither Ray nor its device to say so, and nothing is compared with its last run.
     done = previous is not None and is_complete(previous, study, request)
     kind = "inline" if done else options.runner
-    choice = DeviceChoice(environment.get("device", "cpu")) if done else _device(study, options)
+    with working("looking for the device", quiet=options.quiet):
+        choice = DeviceChoice(environment.get("device", "cpu")) if done else _device(study, options)
     percentages, epochs = workload.percentages(), epochs_of(study, workload)
     progress = Progress(study, previous, epochs, percentages=percentages, device=choice.device, quiet=options.quiet)
     with _runner(study, environment, kind, choice, options, progress.on_note) as start, progress:
@@ -186,12 +190,15 @@ def _run(
         differences = [] if done else [*changes, *moved]
         drift.require_accepted(differences, study.name, options.accept_drift, drift.last_command(environment))
         runner = start(prepared.study)
+        progress.on_prepare("starting Ray" if kind == "ray" else "starting")
         runner.ready()  # what keeps it from starting is told before anything is created or moved
         if options.smoke:
             begin_smoke_run(folder)
         elif options.fresh:
             move_aside(folder)
         cache = options.cache and not (options.fresh or options.smoke)
+        if kind == "ray":
+            progress.on_prepare("starting the workers, which import the workload and read the data")
         # Workers may have another current folder than the driver.
         result = execute.run(prepared, folder.absolute(), runner.ready, progress, request, cache, differences)
         if result.signal is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from sweeps.formatting import device_time, duration
 from sweeps.io.errors import Refused, UserError, unknown
 from sweeps.prepare.devices.choice import choose_device
 from sweeps.prepare.devices.inventory import devices
-from sweeps.prepare.prepared import PreparedStudy, checked_test_data, settle
+from sweeps.prepare.prepared import PROBING, PreparedStudy, checked_test_data, settle
 from sweeps.prepare.search_size import probe_baseline
 from sweeps.runners.probe import Probe
 from sweeps.storage.results import Results
@@ -123,6 +123,7 @@ def plan(
     probing: bool = True,
     workers: int | None = None,
     previous: Results | None = None,
+    notify: Callable[[str], None] = lambda text: None,
 ) -> StudyPlan:
     """Plan `study` on this machine, as if none of it had been run. Nothing is kept.
 
@@ -133,6 +134,7 @@ def plan(
         probing: Whether to train the baseline for two epochs, to measure their time.
         workers: The most trials that run at once; None: as many as the machine holds.
         previous: The results of earlier runs: settings that were measured then, and the deviation between runs.
+        notify: Takes what is being done, for a status line.
 
     Raises:
         Unavailable: Data or models are missing.
@@ -143,13 +145,17 @@ def plan(
     """
     choice = choose_device(study, training=False)
     environment = previous.environment if previous else {}
-    prepared = settle(study, workload, data_dir, environment, choice=choice, workers=workers, measuring=probing)
+    prepared = settle(
+        study, workload, data_dir, environment, choice=choice, workers=workers, measuring=probing, notify=notify
+    )
+    notify("forecasting the stages")
     outline = outline_study(prepared, workers)
     work = work_by_stage(outline)
     search = work.get(SEARCH.name)
     ladder = search.ladder if search is not None else None
     probed = prepared.probed
     if probed is None and probing:
+        notify(PROBING)
         probed = probe_baseline(study, prepared.gate, prepared.site, pauses=ladder is not None)
     if probed is not None:
         _require_metric(study, probed)

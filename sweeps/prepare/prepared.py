@@ -32,6 +32,7 @@ from sweeps.trial.work import BaselineWork
 from sweeps.workload import Site, Workload
 from sweeps.workload.references import References
 
+PROBING = "measuring two epochs of the baseline"
 DRAWS = 64  # random configurations that are tried before the smallest one is searched for
 
 
@@ -114,6 +115,7 @@ def settle(
     site = Site(data_dir, choice.device, runs_dir, tuple(study.evaluate), share, measuring, begun)
     baseline = prepared_baseline(study, workload, settled or {})
     references = References(workload, runs_dir).provenance(baseline) if runs_dir is not None else {}
+    notify("reading the data")
     try:
         prepared = workload.prepare(schema.validate(baseline), replace(site, measure=measuring and not begun))
     except (BadRecipe, ValueError) as error:
@@ -121,16 +123,18 @@ def settle(
     if settled is None:
         settled = dict(prepared.settings)
         baseline = prepared_baseline(study, workload, settled)
+    notify("checking the constraints")
     gate = ConstraintGate(study, workload, baseline)
     require_feasible(study, gate)
     test_notes = checked_test_data(workload, baseline, site) if study.final is not None and check_test else []
     duplicates = _duplicates(workload, baseline, site, previous, notify) if check_test else None
+    notify("settling how many trials run at once")
     machine = available_cores(), choice.count
     at_once = slots(study, choice.device, *machine, workers)
     sharing = settle_share(study, workload, schema.validate(gate.baseline().settings), site, machine, previous)
     probed = None
     if measuring and not previous and sized_by_hours(study):
-        notify("measuring an epoch of the baseline")
+        notify(PROBING)
         probed = probe_baseline(study, gate, site)
     size = search_size(with_share(study, {SHARING: sharing} if sharing else {}), gate, at_once, site, probed)
     notes = previous.get("settled_notes", [*prepared.notes, *filter(None, [size.note])])

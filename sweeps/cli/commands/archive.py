@@ -27,8 +27,10 @@ def archive(
 ) -> None:
     """Pack a study into one file: records, curves, predictions, provenance, tables and report."""
     from sweeps.engine.archive import pack
+    from sweeps.io.screen.working import working
 
-    path, manifest = pack(runs_dir, name, out, checkpoints=checkpoints)
+    with working("packing the study"):
+        path, manifest = pack(runs_dir, name, out, checkpoints=checkpoints)
     if as_json:
         print_json({"study": name, "file": str(path), "files": len(manifest.files), "bytes": path.stat().st_size})
         return
@@ -50,9 +52,11 @@ def open_archive(
     from sweeps.engine.archive import unpack
     from sweeps.formatting import in_local_time
     from sweeps.io.errors import visible
+    from sweeps.io.screen.working import working
 
-    opened = unpack(file, runs_dir, reports_dir, name)
-    answer = StudyResults(opened.results).answer
+    with working("unpacking and checking the study"):
+        opened = unpack(file, runs_dir, reports_dir, name)
+        answer = StudyResults(opened.results).answer
     if as_json:
         place = {"study": opened.results.name, "folder": str(opened.results.folder)}
         print_json(

@@ -111,8 +111,13 @@ def _print_log(results: Results, trial: Trial) -> None:
 def report(name: Name, runs_dir: RunsDir = RUNS, reports_dir: ReportsDir = REPORTS) -> None:
     """Write the report of a study in its current state."""
     from sweeps.api.results import load
+    from sweeps.io.screen.working import working
 
-    typer.echo(load(name, runs_dir).report(reports_dir))
+    with working("reading the study") as phase:
+        results = load(name, runs_dir)
+        phase("writing the report")
+        page = results.report(reports_dir)
+    typer.echo(page)
 
 
 @app.command()
@@ -123,11 +128,14 @@ def compare(
 ) -> None:
     """Compare studies: their differences and their results."""
     from sweeps.cli.tables import console, text_table
+    from sweeps.io.screen.working import working
     from sweeps.report.across.compare import compare_table, comparison_name, write_comparison
 
-    studies, unread = _read_each(names, runs_dir)
-    page = write_comparison(studies, reports_dir / comparison_name([results.name for results in studies]))
-    table = compare_table(studies)
+    with working("reading the studies") as phase:
+        studies, unread = _read_each(names, runs_dir)
+        phase("writing the comparison")
+        page = write_comparison(studies, reports_dir / comparison_name([results.name for results in studies]))
+        table = compare_table(studies)
     console().print(text_table(table.columns, table.itertuples(index=False)))
     typer.echo(f"Comparison: {page}")
     _tell_left_out(unread)
@@ -141,10 +149,13 @@ def meta(
 ) -> None:
     """Combine the ablations of the same components over several studies: data sets, architectures."""
     from sweeps.io.errors import visible
+    from sweeps.io.screen.working import working
     from sweeps.report.across.meta import write_meta
 
-    studies, unread = _read_each(names, runs_dir)
-    page, combined = write_meta(studies, reports_dir)
+    with working("reading the studies") as phase:
+        studies, unread = _read_each(names, runs_dir)
+        phase("writing the meta-analysis")
+        page, combined = write_meta(studies, reports_dir)
     for sentence in combined.sentences:
         typer.echo(visible(sentence))
     typer.echo(f"Meta-analysis: {page}")

@@ -60,11 +60,14 @@ def predict(
     """
     from sweeps.api.models import Model
     from sweeps.io.escape import visible
+    from sweeps.io.screen.working import working
 
     titles = _titles(header)
     _require_output(out, source)
-    trained = Model.of(model, runs_dir=runs_dir, ensemble=ensemble, data_dir=data_dir)
-    predictions = trained.predict(source, tta=tta)
+    with working("finding the model") as phase:
+        trained = Model.of(model, runs_dir=runs_dir, ensemble=ensemble, data_dir=data_dir)
+        phase(f"predicting with {trained.description}")
+        predictions = trained.predict(source, tta=tta)
     write_predictions(out, titles, predictions, names)
     for warning in predictions.warnings:
         typer.echo(f"warning: {visible(warning)}", err=True)
@@ -92,9 +95,12 @@ def export(
     Writes the model, its recipe, the class names and a model card, and checks that the file gives the model's outputs.
     """
     from sweeps.api.models import Model
+    from sweeps.io.screen.working import working
 
-    trained = Model.of(model, runs_dir=runs_dir, data_dir=data_dir)
-    exported = trained.export(out, format=form)
+    with working("finding the model") as phase:
+        trained = Model.of(model, runs_dir=runs_dir, data_dir=data_dir)
+        phase(f"exporting {trained.origin} as {form}, and checking its outputs")
+        exported = trained.export(out, format=form)
     if as_json:
         check = {"difference": exported.difference, "tolerance": exported.tolerance, "file": str(exported.file)}
         print_json({"study": trained.study, "runs": _run_names(trained), **check})

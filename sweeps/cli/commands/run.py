@@ -152,10 +152,12 @@ def plan(
     from sweeps.cli.study_file import study_file
     from sweeps.cli.tables import console
     from sweeps.forecast import render
+    from sweeps.io.screen.working import working
 
     file = study_file(study, RUNS)
     checked = Study.from_file(file, assignments=sets or (), search=search or (), toggles=toggle or (), budget=budget)
-    study_plan = checked.forecast(data_dir=data_dir, probe=not no_probe, workers=workers)
+    with working("importing the workload") as phase:
+        study_plan = checked.forecast(data_dir=data_dir, probe=not no_probe, workers=workers, notify=phase)
     if as_json:
         print_json(study_plan.plain())
     else:

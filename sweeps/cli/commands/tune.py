@@ -28,8 +28,13 @@ def tune_batch(
 
     Trains the study's baseline with growing batches and shows how fast they are.
     """
-    workload, recipe, site = _baseline(study, sets or (), data_dir, runs_dir)
-    _show(workload.tune_batch(recipe, site), as_json)
+    from sweeps.io.screen.working import working
+
+    with working("preparing the baseline") as phase:
+        workload, recipe, site = _baseline(study, sets or (), data_dir, runs_dir)
+        phase("training with growing batches")
+        tuned = workload.tune_batch(recipe, site)
+    _show(tuned, as_json)
 
 
 @app.command("tune-lr")
@@ -40,8 +45,13 @@ def tune_lr(
 
     Trains for a short time, in which the rate grows until the loss explodes.
     """
-    workload, recipe, site = _baseline(study, sets or (), data_dir, runs_dir)
-    _show(workload.tune_lr(recipe, site), as_json)
+    from sweeps.io.screen.working import working
+
+    with working("preparing the baseline") as phase:
+        workload, recipe, site = _baseline(study, sets or (), data_dir, runs_dir)
+        phase("training while the learning rate grows")
+        tuned = workload.tune_lr(recipe, site)
+    _show(tuned, as_json)
 
 
 def study_line(settings: dict[str, Any]) -> str:

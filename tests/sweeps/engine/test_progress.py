@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import pty
 import re
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +12,8 @@ from rich.console import Console
 from sweeps.engine.progress import Progress
 from sweeps.storage.results import Results, StageResults
 from sweeps.trial.trial import Status, Trial
-from tests.sweeps.support import PROMOTING, clean, command, toy_study, toy_text
+from tests.sweeps.support import PROMOTING, command, toy_study, toy_text
+from tests.sweeps.terminal import on_a_terminal
 
 
 def test_off_a_terminal_every_event_is_a_line(capfd: pytest.CaptureFixture[str]) -> None:
@@ -38,27 +36,6 @@ def test_quiet_says_nothing(capfd: pytest.CaptureFixture[str]) -> None:
         progress.on_start("search", 0, "", 0)
         progress.on_interrupt("SIGTERM")
     assert capfd.readouterr().err == ""
-
-
-def on_a_terminal(words: list[str], folder: Path) -> str:
-    """What a command writes to a terminal of 110 columns, as text without its colours and movements."""
-    control, terminal = pty.openpty()
-    environment = {**clean({"TERM": "xterm-256color", "COLUMNS": "110", "LINES": "40"})}
-    environment.pop("NO_COLOR")
-    process = subprocess.Popen(words, cwd=folder, env=environment, stdout=terminal, stderr=terminal, stdin=terminal)
-    os.close(terminal)
-    content = b""
-    while True:
-        try:
-            part = os.read(control, 65536)
-        except OSError:  # the other side is closed
-            break
-        if not part:
-            break
-        content += part
-    os.close(control)
-    assert process.wait() == 0, content.decode()
-    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", content.decode())
 
 
 def test_on_a_terminal_a_live_view_shows_progress_best_and_time(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""What people see on a terminal: what moves while a command works, and sentences."""
