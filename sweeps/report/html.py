@@ -13,7 +13,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from sweeps.formatting import MetricFormat, in_local_time
+from sweeps.formatting import MetricFormat, count, in_local_time
 from sweeps.io.escape import visible
 from sweeps.report import figures
 from sweeps.report.answer import tiles
@@ -24,6 +24,9 @@ from sweeps.report.report import Report
 from sweeps.report.tables.grid import Grid, formats
 from sweeps.report.tables.grid import titles as titles_of
 from sweeps.report.tables.interval import difference, level, plain, probability
+from sweeps.report.trials.embedded import script_json, trials_data
+
+TRIAL_SCRIPTS = ("cells", "export", "table", "start")  # they share one scope
 
 ROWS_UNDER_FIGURE = 300
 NO_SCRIPT = "'none'"
@@ -36,8 +39,10 @@ def page(report: Report) -> str:
     """Return the page as HTML."""
     results, words = report.data.results, report.data.findings.metric_format
     drawn, absent = plots(SEARCH_PANELS, report.data) if report.searched else ([], [])
-    scripts = [figures.bundle(), resource("page.js")]
     everything = [*(plot for section in report.sections for plot in section.plots), *drawn]
+    trials = trials_data(report.data)
+    scripts = [figures.bundle(), resource("page.js")] if everything else []
+    scripts += [trials_script()] if trials else []
     template = page_environment().get_template("template.html.j2")
     return template.render(
         report=report,
@@ -50,9 +55,11 @@ def page(report: Report) -> str:
         staged=bool(results.stages),
         under=lambda plot: _under(plot, words),
         policy=policy(scripts),
-        style=Markup(resource("style.css")),
+        style=Markup(resource("style.css") + resource("trials/trials.css")),
         scripts=[Markup(script) for script in scripts],
         figures=Markup(_figures(everything)),
+        trials=Markup(script_json(trials)) if trials else "",
+        trials_count=count(len(results.everything), "trial"),
     )
 
 
@@ -107,6 +114,12 @@ def resource(name: str) -> str:
     return resources.files("sweeps.report").joinpath(name).read_text(encoding="utf-8")
 
 
+def trials_script() -> str:
+    """Return the script of the table of all trials."""
+    parts = "\n".join(resource(f"trials/{name}.js") for name in TRIAL_SCRIPTS)
+    return f'"use strict";\n(() => {{\n{parts}}})();\n'
+
+
 def _under(plot: Plot, words: MetricFormat) -> Grid:
     """The data of a figure, for the table below it."""
     moved, shown = difference(words), level(words)
@@ -125,8 +138,7 @@ def _under(plot: Plot, words: MetricFormat) -> Grid:
 def _figures(drawn: Sequence[Plot]) -> str:
     """The figures as JSON. No character in it can end the script element around it."""
     data = {plot.key: json.loads(plot.figure.to_json()) for plot in drawn}
-    text = json.dumps({**compact(data), "dark": theme.DARK}, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    return script_json({**compact(data), "dark": theme.DARK})
 
 
 def _trace(trace: Mapping[str, Any], places: dict[str, int]) -> dict[str, Any]:
