@@ -55,12 +55,13 @@ def whiskers(rows: pd.DataFrame, name: str, colour: str, width: float = 1.5, cap
 
 
 def two_lines(text: str) -> str:
-    """Return a label for a narrow place, broken at the blank nearest to its middle."""
-    words = text.split()
+    """Return a label for a narrow place, broken at the blank, else behind the dot, nearest to its middle."""
+    words = text.split(" ") if " " in text else text.replace(".", ". ").split(" ")
     if len(text) <= 12 or len(words) < 2:
         return plotly_text(text, 24)
-    cut = min(range(1, len(words)), key=lambda at: abs(len(" ".join(words[:at])) - len(text) / 2))
-    return f"{plotly_text(' '.join(words[:cut]), 22)}<br>{plotly_text(' '.join(words[cut:]), 22)}"
+    blank = " " if " " in text else ""
+    cut = min(range(1, len(words)), key=lambda at: abs(len(blank.join(words[:at])) - len(text) / 2))
+    return f"{plotly_text(blank.join(words[:cut]), 22)}<br>{plotly_text(blank.join(words[cut:]), 22)}"
 
 
 def hover_texts(results: Results) -> dict[int, str]:

@@ -28,7 +28,9 @@ def _per_class(rows: pd.DataFrame, data: ReportData) -> str:
 def _confusion(rows: pd.DataFrame, data: ReportData) -> str:
     evidence = data.classes.evidence if data.classes else ""
     added = ", summed over the runs" if data.classes and data.classes.runs > 1 else ""
-    return f"{evidence}{added}. Row: the true class. Column: the predicted class. In percent of the row."
+    text = f"{evidence}{added}. Row: the true class. Column: the predicted class. In percent of the row."
+    many = data.classes is not None and len(data.classes.confusion.names) > draw.NUMBERED
+    return f"{text} The most frequent confusions are in the table above." if many else text
 
 
 CLASS_PANELS = (

@@ -11,10 +11,11 @@ from sweeps.io.escape import plotly_text
 from sweeps.report.data import ReportData
 from sweeps.report.figures import theme
 from sweeps.report.figures.base import column, whiskers
-from sweeps.report.figures.theme import axis, layout
+from sweeps.report.figures.theme import axis, colour_bar, layout
 
-ROW_PX, CELL_PX, MOST_PX = 22, 24, 900
-LABEL = 24  # characters
+ROW_PX, CELL_PX, MOST_PX = 22, 36, 900
+NUMBERED = 20  # of more classes the cells have no room for numbers
+LABEL, SHORT = 24, 3  # characters
 LABELLED = 60  # of more classes the names have no room beside the matrix, and appear under the pointer alone
 
 
@@ -46,27 +47,38 @@ def draw_per_class(rows: pd.DataFrame, data: ReportData) -> go.Figure:
 def draw_confusion(rows: pd.DataFrame, data: ReportData) -> go.Figure:
     """Draw the share of each true class (row) that was predicted as each class (column), in percent."""
     names = data.classes.confusion.names if data.classes else ()
-    labels = _labels(names)
+    labels, shares = _labels(names), _matrix(names, rows)
     figure = go.Figure()
     figure.add_heatmap(
         x=labels,
         y=labels,
-        z=_matrix(names, rows),
+        z=shares,
         zmin=0,
         zmax=100,
         hoverongaps=False,
         hovertemplate="%{y} taken for %{x}: %{z:.1f} %<extra></extra>",
         colorscale=[list(step) for step in theme.SHARES],
-        colorbar={"title": {"text": "% of the class", "side": "right"}, "thickness": 12, "outlinewidth": 0},
+        colorbar=colour_bar("% of the true class", 1, "bottom"),
     )
-    size = min(MOST_PX, 190 + CELL_PX * len(names))
+    if len(names) <= NUMBERED:
+        text = [["" if share is None else _number(share) for share in row] for row in shares]
+        figure.data[0].update(text=text, texttemplate="%{text}", textfont={"color": theme.INK})
+    size = min(MOST_PX, 210 + CELL_PX * len(names))
     quiet = {"type": "category", "showgrid": False, "zeroline": False, "automargin": True, "ticks": ""}
-    quiet |= {"dtick": 1, "showticklabels": len(names) <= LABELLED}
+    quiet |= {"dtick": 1, "showticklabels": len(names) <= LABELLED, "constrain": "domain"}
+    # Names too long for the width of a cell stand upright.
+    angle = 0 if max(map(len, labels), default=0) <= SHORT else -90
     title = {"font": {"color": theme.MUTED, "size": 12}}
     return figure.update_layout(
         layout(size),
-        xaxis={**quiet, "title": {**title, "text": "predicted"}, "tickangle": -50 if len(names) > 6 else 0},
-        yaxis={**quiet, "title": {**title, "text": "true class"}, "autorange": "reversed"},
+        xaxis={**quiet, "title": {**title, "text": "predicted"}, "tickangle": angle, "constraintoward": "left"},
+        yaxis={
+            **quiet,
+            "title": {**title, "text": "true class"},
+            "autorange": "reversed",
+            "scaleanchor": "x",  # square cells
+            "constraintoward": "top",
+        },
     )
 
 
@@ -77,6 +89,11 @@ def _matrix(names: Sequence[str], rows: pd.DataFrame) -> list[list[float | None]
     for row in rows.itertuples():
         shares[place[row[1]]][place[row.predicted]] = round(row[4], 1)
     return shares
+
+
+def _number(share: float) -> str:
+    """A share in percent with two digits: 0.4, 3.1, 12, 100."""
+    return f"{share:.1f}" if share < 9.95 else f"{share:.0f}"
 
 
 def _labels(names: Sequence[str]) -> list[str]:

@@ -13,11 +13,12 @@ from sweeps.io.escape import plotly_text
 from sweeps.report.data import ReportData
 from sweeps.report.figures import theme
 from sweeps.report.figures.base import column, two_lines, whiskers
-from sweeps.report.figures.evidence_data import family_centres, set_places, with_gaps
-from sweeps.report.figures.theme import ARM_MARKS, Mark, axis, count_axis, layout
+from sweeps.report.figures.evidence_data import waterfall_range
+from sweeps.report.figures.theme import Mark, axis, colour_bar, layout
 from sweeps.report.tables.frames import missing
 from sweeps.report.tables.interval import probability
 from sweeps.stats import ALPHA
+from sweeps.trial.arm import BASELINE
 
 UP, DOWN = Mark(theme.BLUE, "circle", "solid", 11), Mark(theme.VERMILLION, "diamond", "dash", 12)
 OPEN = Mark(theme.INK, "circle-open", "solid", 11)
@@ -70,12 +71,15 @@ def draw_paired_seeds(rows: pd.DataFrame, data: ReportData) -> go.Figure:
     arms = list(dict.fromkeys(rows["arm"]))
     for better, name, mark in ((True, "higher than its reference", UP), (False, "lower than its reference", DOWN)):
         pairs = rows[(rows["difference"] > 0) == better]
+        if pairs.empty:
+            continue
         figure.add_scatter(**_pair_lines(pairs, arms, words), mode="lines+markers", name=name, hoverinfo="text")
         line = {"color": mark.colour, "width": 1.6, "dash": mark.dash}
         symbols = ["circle-open", mark.symbol, "circle"] * len(pairs)
         figure.data[-1].update(line=line, marker={"color": mark.colour, "size": 8, "symbol": symbols})
     return figure.update_layout(
         layout(430),
+        showlegend=True,
         xaxis={
             **axis(""),
             "tickvals": [*range(len(arms))],
@@ -101,29 +105,39 @@ def draw_interactions(rows: pd.DataFrame, data: ReportData) -> go.Figure:
         z=[[cell["estimate"] if cell else None for cell in row] for row in cells],
         text=[[_cell_text(cell, words) if cell else "" for cell in row] for row in cells],
         texttemplate="%{text}",
-        hovertext=[[plotly_text(cell["effect"]) if cell else "" for cell in row] for row in cells],
+        hovertext=[[_cell_hover(cell, words) if cell else "" for cell in row] for row in cells],
         hoverinfo="text",
-        colorscale=[[0, theme.VERMILLION], [0.5, theme.PAPER], [1, theme.BLUE]],
-        # Wider than the values, so that the text stays readable on the darkest cell.
-        zmin=-1.6 * largest,
-        zmax=1.6 * largest,
+        textfont={"color": theme.INK},
+        colorscale=[list(step) for step in theme.DIFFERENCES],
+        colorbar=colour_bar(plotly_text(_difference_title(words)), 0, "top"),
+        zmin=-largest,
+        zmax=largest,
         xgap=3,
         ygap=3,
-        showscale=False,
     )
     quiet: dict[str, Any] = {"showgrid": False, "zeroline": False, "automargin": True, "type": "category"}
     return figure.update_layout(
-        layout(120 + 70 * len(names)), xaxis={**quiet, "side": "top"}, yaxis={**quiet, "autorange": "reversed"}
+        layout(180 + 70 * len(names)), xaxis={**quiet, "side": "top"}, yaxis={**quiet, "autorange": "reversed"}
     )
 
 
 def draw_path(rows: pd.DataFrame, data: ReportData) -> go.Figure:
-    """Draw a waterfall: a bar per step with the 95 % interval of its difference."""
+    """Draw a waterfall: the baseline, a bar per step with the 95 % interval of its difference, and the incumbent."""
     words = data.findings.metric_format
     figure = go.Figure()
+    # The axis does not begin at 0, where the steps of an accuracy would be too small to see.
+    floor, top = waterfall_range(rows, words)
+    ends = {0: rows["from"].iloc[0], len(rows) + 1: rows["to"].iloc[-1]}
+    figure.add_bar(x=[*ends], base=floor, y=[value - floor for value in ends.values()], name="mean", width=0.56)
+    figure.data[-1].update(
+        marker={"color": theme.GREY}, hovertext=[plotly_text(words.show(value)) for value in ends.values()]
+    )
+    figure.data[-1].update(hoverinfo="text")
     for better, name, mark, pattern in ((True, "up", UP, ""), (False, "down", DOWN, "/")):
         steps = rows[(rows["difference"] > 0) == better]
-        places = [place for place, rises in enumerate(rows["difference"] > 0) if rises == better]
+        if steps.empty:
+            continue
+        places = [place for place, rises in enumerate(rows["difference"] > 0, start=1) if rises == better]
         bars = whiskers(steps, "difference", theme.INK)
         hatch = {"shape": pattern, "bgcolor": mark.colour, "fgcolor": theme.PAPER, "solidity": 0.15, "size": 9}
         figure.add_bar(x=places, base=column(steps, "from"), y=column(steps, "difference"), name=name, error_y=bars)
@@ -133,74 +147,16 @@ def draw_path(rows: pd.DataFrame, data: ReportData) -> go.Figure:
             hoverinfo="text",
             width=0.56,
         )
-    for place, height in enumerate(list(rows["to"])[:-1]):
+    for place, height in enumerate([ends[0], *rows["to"]]):
         joint = {"color": theme.GREY, "width": 1, "dash": "dot"}
         figure.add_shape(type="line", x0=place - 0.28, x1=place + 1.28, y0=height, y1=height, line=joint)
-    # The axis does not begin at 0, where the steps of an accuracy would be too small to see.
-    ends = [*rows["from"], *rows["to"]]
-    room = (max(ends) - min(ends)) or 1.0
+    names = [BASELINE, *rows["step"], "incumbent"]
     return figure.update_layout(
         layout(420),
         showlegend=True,
-        xaxis={**axis(""), "tickvals": [*range(len(rows))], "ticktext": [two_lines(step) for step in rows["step"]]},
-        yaxis=axis(plotly_text(words.axis), range=[min(ends) - 0.5 * room, max(ends) + 0.5 * room]),
+        xaxis={**axis(""), "tickvals": [*range(len(names))], "ticktext": [two_lines(name) for name in names]},
+        yaxis=axis(plotly_text(words.axis), range=[floor, top]),
     )
-
-
-def draw_mean_curves(rows: pd.DataFrame, data: ReportData) -> go.Figure:
-    """Draw the mean curve of each arm over its seeds in the band of its 95 % interval."""
-    words = data.findings.metric_format
-    figure = go.Figure()
-    for place, arm in enumerate(dict.fromkeys(rows["arm"])):
-        means, mark = rows[rows["arm"] == arm], ARM_MARKS[place % len(ARM_MARKS)]
-        epochs = column(means, "epoch")
-        # The outline of the band: along its upper edge, and back along the lower one. Epochs without an interval are
-        # left out.
-        edges = means[~means["low"].map(missing)]
-        band, along = [*column(edges, "high"), *reversed(column(edges, "low"))], column(edges, "epoch")
-        figure.add_scatter(x=[*along, *reversed(along)], y=band, fill="toself", mode="lines", line={"width": 0})
-        group = {"legendgroup": str(place), "hoverinfo": "skip"}
-        figure.data[-1].update(fillcolor=mark.colour, opacity=0.16, showlegend=False, **group)
-        figure.add_scatter(x=epochs, y=column(means, "mean"), mode="lines+markers", name=plotly_text(arm, 30))
-        figure.data[-1].update(
-            line={"color": mark.colour, "width": 2.4, "dash": mark.dash},
-            marker={"color": mark.colour, "symbol": mark.symbol, "size": 6 if len(means) < 40 else 1},
-            legendgroup=str(place),
-            hovertext=[_mean_text(row, words, f"epoch {row['epoch']}") for row in means.to_dict("records")],
-            hoverinfo="text",
-        )
-    return figure.update_layout(
-        layout(440),
-        showlegend=True,
-        xaxis=count_axis("epoch", int(rows["epoch"].max())),
-        yaxis=axis(plotly_text(words.axis)),
-    )
-
-
-def draw_labelled_sets(rows: pd.DataFrame, data: ReportData) -> go.Figure:
-    """Draw the means of the arms on every labelled set, the severities of a corruption joined by a line."""
-    words = data.findings.metric_format
-    names = list(dict.fromkeys(rows["set"]))
-    family = dict(zip(rows["set"], rows["family"], strict=True))
-    place = set_places(names, family)
-    arms = list(dict.fromkeys(rows["arm"]))
-    figure = go.Figure()
-    for index, arm in enumerate(arms):
-        # Arms stand side by side at a set, and closer together the more there are.
-        offset = (index - (len(arms) - 1) / 2) * min(0.16, 0.6 / len(arms))
-        means, mark = with_gaps(rows[rows["arm"] == arm]), ARM_MARKS[index % len(ARM_MARKS)]
-        x = [None if name is None else place[name] + offset for name in means["set"]]
-        figure.add_trace(_set_means(arm, means, x, mark, words))
-    severity = dict(zip(rows["set"], rows["severity"], strict=True))
-    ticks = [plotly_text(name, 16) if missing(severity[name]) else str(severity[name]) for name in names]
-    figure.update_layout(
-        layout(450, margin={"l": 12, "r": 16, "t": 44, "b": 60}),
-        showlegend=True,
-        xaxis={**axis(""), "tickvals": [place[name] for name in names], "ticktext": ticks, "showgrid": False},
-        yaxis=axis(plotly_text(words.on("").axis.strip())),
-        annotations=[_family_label(text, at) for text, at in family_centres(names, family, place)],
-    )
-    return figure
 
 
 def _by_result(rows: pd.DataFrame) -> list[tuple[pd.DataFrame, str, Mark]]:
@@ -229,15 +185,15 @@ def _difference_text(row: Mapping[Hashable, Any], words: MetricFormat) -> str:
     return "<br>".join(plotly_text(line, 70) for line in lines)
 
 
-def _mean_text(row: Mapping[Hashable, Any], words: MetricFormat, where: str) -> str:
-    ends = "" if missing(row["low"]) else f" [{words.show(row['low'])}, {words.show(row['high'])}]"
-    spread = f"{words.show(row['mean'])}{ends}, n = {row['runs']}"
-    return "<br>".join(plotly_text(line, 70) for line in (f"{row['arm']}, {where}", spread))
-
-
 def _cell_text(cell: Mapping[Hashable, Any], words: MetricFormat) -> str:
-    p = f"Holm p {probability(cell['Holm p'])}"
-    return f"{plotly_text(words.difference(cell['estimate']))}<br>{plotly_text(p)}"
+    below = f"Holm p {probability(cell['Holm p'])}" if missing(cell["aliased with"]) else "aliased"
+    return f"{plotly_text(words.difference(cell['estimate']))}<br>{plotly_text(below)}"
+
+
+def _cell_hover(cell: Mapping[Hashable, Any], words: MetricFormat) -> str:
+    lines = [cell["effect"], f"{words.difference(cell['estimate'])}, Holm p {probability(cell['Holm p'])}"]
+    lines += [] if missing(cell["aliased with"]) else [f"aliased with {cell['aliased with']}"]
+    return "<br>".join(plotly_text(line, 90) for line in lines)
 
 
 def _difference_title(words: MetricFormat) -> str:
@@ -263,25 +219,3 @@ def _pair_lines(rows: pd.DataFrame, arms: Sequence[str], words: MetricFormat) ->
         lines = (f"{row.arm}, replicate {row.replicate}", f"{words.difference(row.difference)} against {row.against}")
         texts += ["<br>".join(map(plotly_text, lines))] * 3
     return {"x": x, "y": y, "hovertext": texts}
-
-
-def _set_means(arm: str, rows: pd.DataFrame, x: Sequence[float | None], mark: Mark, words: MetricFormat) -> go.Scatter:
-    """The means of one arm on the sets."""
-    return go.Scatter(
-        x=x,
-        y=column(rows, "mean"),
-        mode="lines+markers",
-        name=plotly_text(arm, 30),
-        line={"color": mark.colour, "width": 1.4, "dash": mark.dash},
-        marker={"color": mark.colour, "symbol": mark.symbol, "size": 9},
-        error_y=whiskers(rows, "mean", mark.colour, 1.4, 3),
-        connectgaps=False,
-        hovertext=["" if row["set"] is None else _mean_text(row, words, row["set"]) for row in rows.to_dict("records")],
-        hoverinfo="text",
-    )
-
-
-def _family_label(text: str, at: float) -> dict[str, Any]:
-    font = {"size": 12, "color": theme.MUTED}
-    place = {"x": at, "y": 0, "yref": "paper", "yshift": -34, "showarrow": False}
-    return {**place, "text": plotly_text(text, 20), "font": font}

@@ -12,7 +12,7 @@ from sweeps.formatting import status_name
 from sweeps.io.escape import plotly_text
 from sweeps.report.data import ReportData
 from sweeps.report.figures import theme
-from sweeps.report.figures.base import by_group, column, lines, points, whiskers
+from sweeps.report.figures.base import by_group, column, lines, points, two_lines, whiskers
 from sweeps.report.figures.search_data import BEST, COMPLETE, REJECTED, UPPER, metric_row, ticks
 from sweeps.report.figures.theme import ARM_MARKS, MARKS, Mark, axis, count_axis, layout, log_axis
 from sweeps.report.tables.frames import missing
@@ -45,6 +45,7 @@ def draw_pareto_front(rows: pd.DataFrame, data: ReportData) -> go.Figure:
     log = low > 0 and high > 10 * low
     figure.update_layout(
         layout(440),
+        showlegend=True,
         xaxis=log_axis("parameters (log scale)", low, high) if log else axis("parameters", tickformat="~s"),
         yaxis=axis(plotly_text(words.axis), domain=[0, 0.9] if len(rejected) else [0, 1]),
         yaxis2={"domain": [0.94, 1], "visible": False, "range": [-1, 1], "fixedrange": True},
@@ -66,20 +67,24 @@ def draw_learning_curves(rows: pd.DataFrame, data: ReportData) -> go.Figure:
         trace.update(name=status_name(group), mode=mode, line=line, marker=small)
         figure.add_trace(trace.update(opacity=1.0 if group in (BEST, BASELINE) else 0.75))
     title = plotly_text(data.findings.metric_format.axis)
-    return figure.update_layout(layout(420), xaxis=count_axis("epoch", int(rows["epoch"].max())), yaxis=axis(title))
+    return figure.update_layout(
+        layout(420), showlegend=True, xaxis=count_axis("epoch", int(rows["epoch"].max())), yaxis=axis(title)
+    )
 
 
 def draw_history(rows: pd.DataFrame, data: ReportData) -> go.Figure:
     """Draw the last value of each trial by number, and the best value so far."""
     figure = go.Figure()
     best = rows[~rows["best so far"].map(missing)]
-    line = {"color": theme.INK, "width": 1.5, "shape": "hv"}
-    figure.add_scatter(x=column(best, "trial"), y=column(best, "best so far"), mode="lines", line=line)
-    figure.data[0].update(name="best so far", hoverinfo="skip")
+    if len(best):
+        line = {"color": theme.INK, "width": 1.5, "shape": "hv"}
+        figure.add_scatter(x=column(best, "trial"), y=column(best, "best so far"), mode="lines", line=line)
+        figure.data[0].update(name="best so far", hoverinfo="skip")
     for group, trials in by_group(rows):
         figure.add_trace(points(group, trials, "trial", "value", data.hover_texts))
     return figure.update_layout(
         layout(400),
+        showlegend=True,
         xaxis=count_axis("trial", rows["trial"].max()),
         yaxis=axis(plotly_text(data.findings.metric_format.axis)),
     )
@@ -97,10 +102,11 @@ def draw_parallel_coordinates(rows: pd.DataFrame, data: ReportData) -> go.Figure
         figure.add_trace(_coordinate_lines(group, trials, data))
     figure.update_layout(
         layout(90 + ROW_PX * len(names)),
+        showlegend=True,
         xaxis={"visible": False, "range": [-0.06, 1.06], "fixedrange": True},
         yaxis={
             "tickvals": [height[name] for name in names],
-            "ticktext": [plotly_text(name, 30) for name in names],
+            "ticktext": [two_lines(name) for name in names],
             "range": [-len(names) + 0.4, 0.4],
             "showgrid": False,
             "zeroline": False,
@@ -178,6 +184,7 @@ def draw_timeline(rows: pd.DataFrame, data: ReportData) -> go.Figure:
         figure.add_trace(trace.update(marker={"color": mark.colour, "symbol": symbols, "size": mark.size}))
     return figure.update_layout(
         layout(min(900, 130 + 16 * len(rows))),
+        showlegend=True,
         xaxis=axis(f"{unit} since the first trial began", rangemode="tozero"),
         yaxis=count_axis("trial", rows["trial"].max(), autorange="reversed"),
     )
@@ -236,7 +243,15 @@ def _tick(at: float, row: float, text: str) -> dict[str, Any]:
     font = {"size": 11, "color": theme.MUTED}
     label = plotly_text(text, 18)
     place = {"x": at, "y": row, "yshift": -15, "showarrow": False}
-    return {**place, "text": label, "font": font, "bgcolor": theme.PAPER, "borderpad": 0, "opacity": 0.9}
+    return {
+        **place,
+        "name": f"row {row:g}",
+        "text": label,
+        "font": font,
+        "bgcolor": theme.PAPER,
+        "borderpad": 0,
+        "opacity": 0.9,
+    }
 
 
 def _shares(method: str, rows: pd.DataFrame, heights: list[float], mark: Mark) -> go.Scatter:

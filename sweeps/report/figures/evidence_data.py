@@ -14,9 +14,10 @@ from sweeps.artifacts.layout import ABLATION, CONFIRM, VALIDATION
 from sweeps.evidence import Comparison, Effect, Level
 from sweeps.evidence.findings import Findings
 from sweeps.evidence.verdict import PATH
+from sweeps.formatting import MetricFormat
 from sweeps.report.figures.search_data import thinned
-from sweeps.report.tables.ablation import effect_name, label, part
-from sweeps.report.tables.frames import frame_of
+from sweeps.report.tables.ablation import crossing, effect_name, label, part
+from sweeps.report.tables.frames import frame_of, missing
 from sweeps.report.tables.levels import same_arm
 from sweeps.stats import Estimate, Paired
 from sweeps.trial.arm import Arm
@@ -72,14 +73,20 @@ def interactions(findings: Findings) -> pd.DataFrame:
     """Return the effects of a factorial as a symmetric matrix: main effects on the diagonal, interactions beside it.
 
     Returns:
-        The columns row, column, effect, estimate, low, high, Holm p. Empty for other designs.
+        The columns row, column, effect, estimate, low, high, Holm p and aliased with: the effects that share the
+        estimate in a fraction. Each of them has its own cells, with its own sign. Empty for other designs.
     """
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     for effect in findings.ablation.effects if findings.ablation else ():
-        first, last = effect.components[0], effect.components[-1]
-        values = (effect.estimate.mean, *_ends(effect.estimate), effect.p_holm)
-        rows += [(*cell, effect_name(effect), *values) for cell in dict.fromkeys([(first, last), (last, first)])]
-    return frame_of(rows, ["row", "column", "effect", "estimate", "low", "high", "Holm p"])
+        own = (":".join(effect.components), *effect.aliases)
+        for name, parts in zip(own, (effect.components, *map(_parts, effect.aliases)), strict=True):
+            factor = -1 if name.startswith("-") and parts is not effect.components else 1
+            ends = sorted(factor * end for end in _ends(effect.estimate) if end is not None) or (None, None)
+            aliased = crossing(", ".join(other.removeprefix("-") for other in own if other != name)) or None
+            values = (" × ".join(parts), factor * effect.estimate.mean, *ends, effect.p_holm, aliased)
+            cells = dict.fromkeys([(parts[0], parts[-1]), (parts[-1], parts[0])])
+            rows += [(*cell, *values) for cell in cells]
+    return frame_of(rows, ["row", "column", "effect", "estimate", "low", "high", "Holm p", "aliased with"])
 
 
 def path(findings: Findings) -> pd.DataFrame:
@@ -102,6 +109,20 @@ def path(findings: Findings) -> pd.DataFrame:
         end = begin + paired.mean
         rows.append((label(one.arm), begin, end, paired.mean, *_ends(paired.estimate), paired.n, one.short))
     return frame_of(rows, columns)
+
+
+def waterfall_range(rows: pd.DataFrame, words: MetricFormat) -> tuple[float, float]:
+    """Return the range of a waterfall's axis, with room around bars and whiskers but never beyond the metric's own.
+
+    Args:
+        rows: The data of `path`.
+        words: The format of the metric; a percentage lies from 0 to 100.
+    """
+    whiskers = [row["from"] + row[end] for row in rows.to_dict("records") for end in ("low", "high")]
+    ends = [*rows["from"], *rows["to"], *(end for end in whiskers if not missing(end))]
+    room = 0.15 * ((max(ends) - min(ends)) or abs(max(ends)) or 1.0)
+    low, high = min(ends) - 2 * room, max(ends) + room
+    return (max(low, 0.0), min(high, 100.0)) if words.unit else (low, high)
 
 
 def steps(comparisons: Iterable[Comparison]) -> list[Comparison]:
@@ -195,6 +216,11 @@ def _families(names: Sequence[str]) -> dict[str, tuple[str | None, int | None]]:
     families: dict[str, tuple[str | None, int | None]] = dict.fromkeys(names, (None, None))
     several = {name: match for name, match in split.items() if stems.count(match[1].strip()) > 1}
     return families | {name: (match[1].strip(), int(match[2])) for name, match in several.items()}
+
+
+def _parts(alias: str) -> tuple[str, ...]:
+    """The components of an alias: "-c:d" has c and d."""
+    return tuple(alias.removeprefix("-").split(":"))
 
 
 def _difference(one: Comparison, paired: Paired) -> tuple[Any, ...]:

@@ -9,6 +9,8 @@ from sweeps.formatting import count
 from sweeps.report.data import ReportData
 from sweeps.report.figures import draw_evidence as draw
 from sweeps.report.figures import evidence_data
+from sweeps.report.figures.arms import draw as arms
+from sweeps.report.figures.arms.facets import explained
 from sweeps.report.figures.panel import Panel
 from sweeps.stats import ALPHA
 
@@ -48,17 +50,20 @@ def _paired_seeds(rows: pd.DataFrame, data: ReportData) -> str:
 
 def _interactions(rows: pd.DataFrame, data: ReportData) -> str:
     components = rows["row"].nunique()
-    return (
+    text = (
         f"n = {count(components, 'component')}, on validation data. Diagonal: the main effects, with the component "
         "minus without it, averaged over the others. Beside it: the interactions, half of the difference between the "
         "effect of one component with the other and without it."
     )
+    if rows["aliased with"].notna().any():
+        text += " Aliased: in this fraction the cell shares its estimate with the interactions named under the pointer."
+    return text
 
 
 def _path(rows: pd.DataFrame, data: ReportData) -> str:
     return (
         f"{span(rows, 'pairs', 'pair')} for each step, on validation data with fresh seeds: the runs that chose the "
-        "steps are not included. Whiskers: the 95 % interval of each step's difference."
+        "steps are not included. Whiskers: the 95 % interval of each step's difference. The axis does not begin at 0."
     )
 
 
@@ -66,6 +71,7 @@ def _mean_learning_curves(rows: pd.DataFrame, data: ReportData) -> str:
     return (
         f"{span(rows, 'runs', 'completed run')} for each arm, on validation data. Line: the mean over seeds; band: its "
         "95 % interval at each epoch. Diverged runs are not drawn."
+        f"{explained(list(dict.fromkeys(rows['arm'])))}"
     )
 
 
@@ -73,7 +79,7 @@ def _labelled_sets(rows: pd.DataFrame, data: ReportData) -> str:
     text = f"{span(rows, 'runs', 'run')} for each arm and set: validation data, then the test set"
     further = [name for name in dict.fromkeys(rows["set"]) if name not in (VALIDATION, TEST)]
     text += f", then {count(len(further), 'further set')}" if further else ""
-    text += ". Whiskers: the 95 % interval of the mean."
+    text += f". Whiskers: the 95 % interval of the mean.{explained(list(dict.fromkeys(rows['arm'])))}"
     joined = rows["family"].notna().any()
     return f"{text} Lines join the severities of one corruption." if joined else text
 
@@ -82,7 +88,7 @@ MEAN_LEARNING_CURVES = Panel(
     "mean_learning_curves",
     "Mean learning curves",
     lambda data: evidence_data.mean_curves(data.findings),
-    draw.draw_mean_curves,
+    arms.draw_mean_curves,
     _mean_learning_curves,
     "no arm has two completed runs",
     stages=(ABLATION, CONFIRM),
@@ -135,7 +141,7 @@ FINAL_PANELS = (
         "labelled_sets",
         "Means on each labelled set",
         lambda data: evidence_data.labelled_sets(data.findings),
-        draw.draw_labelled_sets,
+        arms.draw_labelled_sets,
         _labelled_sets,
         "no arm has two finished runs on the test set",
         stages=(FINAL,),

@@ -9,6 +9,7 @@ from sweeps.report.data import ReportData
 from sweeps.report.figures import draw_search as draw
 from sweeps.report.figures import search_data
 from sweeps.report.figures.panel import Panel
+from sweeps.trial.arm import BASELINE
 from sweeps.trial.trial import Status
 
 PRUNED_LEFT_OUT = (
@@ -30,7 +31,7 @@ def _pareto_front(rows: pd.DataFrame, data: ReportData) -> str:
     text += f" Dotted: the budget, {limits[0]:,} parameters." if limits else ""
     if rejected:
         text += f" Marks at the top: {count(rejected, 'configuration')}, rejected without training."
-    return f"{text} {PRUNED_LEFT_OUT}"
+    return f"{text} {PRUNED_LEFT_OUT}" if any(t.status is Status.PRUNED for t in data.results.trials) else text
 
 
 def _learning_curves(rows: pd.DataFrame, data: ReportData) -> str:
@@ -43,10 +44,13 @@ def _learning_curves(rows: pd.DataFrame, data: ReportData) -> str:
 
 
 def _history(rows: pd.DataFrame, data: ReportData) -> str:
-    return (
-        f"{_evidence(len(rows))} Filled: completed trials. Open: trials that were not trained to the end, at their "
-        "last value, which is from fewer epochs. Line: the best completed trial so far."
-    )
+    completed = rows["best so far"].notna().any()
+    unfinished = set(rows["group"]) - {search_data.BEST, search_data.COMPLETE, BASELINE}
+    text = _evidence(len(rows))
+    text += " Filled: completed trials." if completed else ""
+    if unfinished:
+        text += " Open: trials that were not trained to the end, at their last value, which is from fewer epochs."
+    return f"{text} Line: the best completed trial so far." if completed else text
 
 
 def _parallel_coordinates(rows: pd.DataFrame, data: ReportData) -> str:

@@ -15,8 +15,11 @@ COUNTED = {1: 12, 2: 24, 5: 60}
 MOST_LOG_MARKS = 7
 BLUE, ORANGE, VERMILLION, GREEN, PURPLE, SKY = "#0072b2", "#e69f00", "#d55e00", "#009e73", "#b8578f", "#56b4e9"
 
+# The colours of heat maps, which stay light (in dark mode: dark) enough for text in INK on all of them.
 # Shares from 0 to 1: colours change fast near 0, because rare ones are what one looks for beside the common.
-SHARES = ((0.0, PAPER), (0.02, "#dbe9f6"), (0.1, "#8fc1e8"), (0.4, "#57b4ea"), (1.0, BLUE))
+SHARES = ((0.0, PAPER), (0.02, "#e3eef8"), (0.1, "#b5d6f0"), (0.4, "#8cc4ec"), (1.0, "#5fb0e5"))
+# Differences around 0.
+DIFFERENCES = ((0.0, "#f2a072"), (0.25, "#f9d3bb"), (0.5, PAPER), (0.75, "#bcdcf4"), (1.0, "#74bbe9"))
 
 # Figures are drawn in the light colours; page.js replaces them by these in dark mode.
 DARK = {
@@ -29,7 +32,9 @@ DARK = {
     VERMILLION: "#f58142",
     GREEN: "#2cc295",
     PURPLE: "#dd8fbc",
-    **dict(zip((colour for _, colour in SHARES[1:-1]), ("#1b2f42", "#24506f", "#3579a8"), strict=True)),
+    **dict(zip((colour for _, colour in SHARES[1:]), ("#1a2937", "#1d3a55", "#1d4d75", "#1b6298"), strict=True)),
+    **dict(zip((colour for _, colour in DIFFERENCES[:2]), ("#9c4310", "#552d18"), strict=True)),
+    **dict(zip((colour for _, colour in DIFFERENCES[3:]), ("#1c3c57", "#1b6097"), strict=True)),
 }
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
@@ -100,6 +105,19 @@ def log_axis(title: str, low: float, high: float) -> dict[str, Any]:
         if len(marks) <= MOST_LOG_MARKS:
             break
     return axis(title, type="log", tickformat="~s", tickvals=marks)
+
+
+def colour_bar(title: str, y: float, side: str) -> dict[str, Any]:
+    """Return the legend of a heat map, which lies across it, because beside it a phone has no room.
+
+    Args:
+        title: What the colours stand for.
+        y: Where it lies: 0 is the bottom of the heat map, 1 its top.
+        side: The edge of the bar at `y`: "top" or "bottom".
+    """
+    place = {"orientation": "h", "x": 0, "xanchor": "left", "y": y, "yanchor": side, "ypad": 4, "xpad": 0}
+    look = {"lenmode": "pixels", "len": 230, "thickness": 10, "outlinewidth": 0, "nticks": 5}
+    return {**place, **look, "title": {"text": title, "side": "top", "font": {"color": MUTED, "size": 12}}}
 
 
 def layout(height: int, **changes: Any) -> dict[str, Any]:

@@ -13,9 +13,11 @@ import pandas as pd
 from sweeps.formatting import MetricFormat
 from sweeps.io.escape import one_line
 from sweeps.report.figures import theme
+from sweeps.report.figures.evidence_data import waterfall_range
 from sweeps.report.tables.frames import missing
 from sweeps.report.tables.interval import probability
 from sweeps.stats import ALPHA
+from sweeps.trial.arm import BASELINE
 
 WIDTH, LABEL, RIGHT, ROW = 760, 210, 190, 34
 HEIGHT = 330
@@ -146,25 +148,31 @@ def paired_seeds(data: pd.DataFrame, words: MetricFormat, title: str) -> str:
 
 
 def waterfall(data: pd.DataFrame, words: MetricFormat, title: str) -> str:
-    """Return a waterfall, from `evidence_data.path`: each bar begins where the one before it ended."""
+    """Return a waterfall from `evidence_data.path`: the baseline, each step from where the last one ended, the end."""
     rows = data.head(MOST_ARMS).to_dict("records")
-    whiskers = [_whisker(row) for row in rows]
-    scale = _scale([*data["from"], *data["to"], *(end for ends in whiskers for end in ends)], HEIGHT - 52, 18)
+    floor, top = waterfall_range(data, words)
+    scale = Scale(floor, top, HEIGHT - 52, 18)
     canvas = Canvas(WIDTH, HEIGHT, title)
     _upwards(canvas, scale, words)
-    step = (WIDTH - 90) / len(rows)
-    for place, row in enumerate(rows):
+    step = (WIDTH - 90) / (len(rows) + 2)
+    ends = {0: rows[0]["from"], len(rows) + 1: rows[-1]["to"]}
+    for place, value in ends.items():
+        corner = (74 + step * (place + 0.5) - step * 0.28, scale.at(value))
+        canvas.box(corner, (step * 0.56, scale.at(floor) - scale.at(value)), theme.GREY)
+        canvas.text((corner[0] + step * 0.28, corner[1] - 5), words.show(value), "middle")
+    level = scale.at(rows[0]["from"])
+    canvas.line((74 + step * 0.78, level, 74 + step * 1.22, level), theme.GREY, 1, "2 3")
+    for place, row in enumerate(rows, start=1):
         middle, top = 74 + step * (place + 0.5), min(scale.at(row["from"]), scale.at(row["to"]))
         # A step without a difference is drawn as a line of one pixel.
         height = max(1.0, abs(scale.at(row["from"]) - scale.at(row["to"])))
         canvas.box((middle - step * 0.28, top), (step * 0.56, height), UP if row["difference"] > 0 else DOWN)
-        low, high = whiskers[place]
+        low, high = (min(scale.high, max(scale.low, end)) for end in _whisker(row))
         canvas.line((middle, scale.at(low), middle, scale.at(high)), theme.INK, 2)
         canvas.text((middle + 6, top - 5), words.difference(row["difference"]))
-        if place + 1 < len(rows):
-            level = scale.at(row["to"])
-            canvas.line((middle + step * 0.28, level, middle + step * 0.72, level), theme.GREY, 1, "2 3")
-    _names(canvas, [row["step"] for row in rows], step)
+        level = scale.at(row["to"])
+        canvas.line((middle + step * 0.28, level, middle + step * 0.72, level), theme.GREY, 1, "2 3")
+    _names(canvas, [BASELINE, *(row["step"] for row in rows), "incumbent"], step)
     return canvas.svg()
 
 

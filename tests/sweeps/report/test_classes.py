@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import plotly.graph_objects as go
 import pytest
 
 from sweeps.artifacts.confusion import Confusion, confusion_file, write_confusion
@@ -15,7 +16,7 @@ from sweeps.artifacts.curves import CurveFile
 from sweeps.artifacts.layout import CURVES, trial_folder
 from sweeps.evidence.findings import Findings
 from sweeps.report.data import ReportData
-from sweeps.report.figures import theme
+from sweeps.report.figures import draw_classes
 from sweeps.report.tables.catalogue import class_tables
 from sweeps.report.tables.classes import Classes, classes_of, classes_table, pairs_table
 from sweeps.report.tables.other_metrics import further_table
@@ -134,17 +135,6 @@ def test_the_page_shows_tables_and_both_figures_and_says_which_runs(findings: Fi
     assert "## Classes" in (tmp_path / "report" / "README.md").read_text(encoding="utf-8")
 
 
-def test_larger_shares_stand_out_more_in_both_colour_schemes() -> None:
-    def light(colour: str) -> float:
-        red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
-        return 0.299 * red + 0.587 * green + 0.114 * blue
-
-    day = [light(colour) for _, colour in theme.SHARES]
-    night = [light(theme.DARK[colour]) for _, colour in theme.SHARES]
-    assert day == sorted(day, reverse=True)
-    assert night == sorted(night)
-
-
 def test_without_counts_there_is_no_such_section(tmp_path: Path) -> None:
     page = read_page(write_report(staged(tmp_path), (), tmp_path / "report"))
     assert not page.find("section", id="classes")
@@ -183,6 +173,36 @@ def test_classes_of_one_short_name_stay_apart_and_a_hundred_are_small(tmp_path: 
     assert len(json.dumps(figure)) < 120_000
     assert len(read_page(path).find("section", id="classes")[0].rows()) == 15
     assert next(table for table in class_tables(ReportData(findings)) if table.name == "classes").folded
+
+
+def drawn(tmp_path: Path, classes: int) -> go.Figure:
+    """The confusion matrix of a study of digits with so many classes."""
+    counts = [[97 if row == place else 3 * (place == row + 1) for place in range(classes)] for row in range(classes)]
+    leave(tmp_path, "final", 0, "test", counts, [str(number) for number in range(classes)])
+    data = ReportData(staged(tmp_path))
+    assert data.confusion is not None
+    return draw_classes.draw_confusion(data.confusion, data)
+
+
+@pytest.mark.parametrize(("classes", "numbered"), [(10, True), (20, True), (21, False)])
+def test_cells_have_numbers_up_to_20_classes(tmp_path: Path, classes: int, numbered: bool) -> None:
+    heat_map = drawn(tmp_path, classes).data[0]
+    assert (heat_map.text is not None) is numbered
+    if numbered:
+        assert list(heat_map.text[0][:3]) == ["97", "3.0", ""]
+
+
+def test_cells_are_square_and_digits_upright(tmp_path: Path) -> None:
+    layout = drawn(tmp_path, 10).layout
+    assert layout.yaxis.scaleanchor == "x"
+    assert layout.xaxis.tickangle == 0
+
+
+def test_caption_of_many_classes_leads_to_the_worst_pairs(tmp_path: Path) -> None:
+    drawn(tmp_path, 30)
+    shown = section(staged(tmp_path), tmp_path)
+    assert "The most frequent confusions are in the table above." in shown.text
+    assert shown.text.index("Most confused classes") < shown.text.index("Confusion matrix")
 
 
 def test_further_accuracies_of_training_and_of_every_labelled_set(tmp_path: Path) -> None:

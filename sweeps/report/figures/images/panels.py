@@ -8,6 +8,7 @@ from sweeps.artifacts.layout import ABLATION, CONFIRM, FINAL, TEST
 from sweeps.evidence.images import SetEvidence
 from sweeps.evidence.images.calibration import BINS
 from sweeps.report.data import ReportData
+from sweeps.report.figures.arms.facets import explained
 from sweeps.report.figures.images.draw import draw_reliability
 from sweeps.report.figures.panel import Panel
 from sweeps.report.tables.frames import frame_of
@@ -35,6 +36,7 @@ def _reliability(rows: pd.DataFrame, data: ReportData) -> str:
     return (
         f"On {name} data, over all runs of an arm, in {BINS} bins with equal numbers of predictions. Below the "
         "diagonal a model is surer than it is right. Bins of few images scatter."
+        f"{explained(list(dict.fromkeys(rows['arm'])))}"
     )
 
 
