@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -52,12 +52,26 @@ class Findings:
 
         The curve file of each trial is read once. A trial without one has nothing.
         """
+        return self._curve_files[0]
+
+    @cached_property
+    def epoch_seconds(self) -> Mapping[tuple[str, int], Sequence[float]]:
+        """The time in seconds that each epoch of a trial held its device, by stage and number, in their order."""
+        return self._curve_files[1]
+
+    @cached_property
+    def _curve_files(
+        self,
+    ) -> tuple[Mapping[tuple[str, int], Mapping[str, float]], Mapping[tuple[str, int], Sequence[float]]]:
+        """What the curve files hold beside the study's metric: of the last epoch, and the time of each epoch."""
         beside = {EPOCH, SECONDS, self.results.study.metric.name}
         last: dict[tuple[str, int], Mapping[str, float]] = {}
+        seconds: dict[tuple[str, int], Sequence[float]] = {}
         for trial in self.results.everything:
             if rows := self.results.rows(trial.number, trial.stage):
                 last[trial.stage, trial.number] = {n: value for n, value in rows[-1].items() if n not in beside}
-        return last
+                seconds[trial.stage, trial.number] = [row[SECONDS] for row in rows if SECONDS in row]
+        return last, seconds
 
     @cached_property
     def ranked(self) -> tuple[Trial, ...]:

@@ -9,7 +9,7 @@ from sweeps.evidence.ending import ending_sentences, unfinished_search
 from sweeps.evidence.findings import Findings
 from sweeps.evidence.procedure.tuning import GIVEN, tuned_by
 from sweeps.evidence.search.size import search_so_far, trainings_so_far
-from sweeps.formatting import MetricFormat, count, hours, listed, percent, status_name
+from sweeps.formatting import MetricFormat, count, device_amount, device_time, listed, percent, status_name
 from sweeps.report.duplicates.sentences import duplicate_sentences
 from sweeps.report.sentences import evidence_answer
 from sweeps.report.tables.cost import Cost
@@ -70,11 +70,11 @@ def tiles(results: Results, cost: Cost) -> tuple[list[Tile], list[Tile]]:
 
 def _spent(results: Results, cost: Cost) -> list[Tile]:
     shown = [Tile(f"limit on {limit.quantity}", f"{limit.limit:,}") for limit in results.study.constraints]
-    per = f"{hours(cost.per_finished)} per completed trial" if cost.per_finished is not None else ""
+    per = f"{device_amount(cost.per_finished)} per completed trial" if cost.per_finished is not None else ""
     shown += [_stage_tile(stage) for stage in results.stages.values() if stage.arms]
     if used := trainings_so_far(results):
         shown.append(Tile("size of the search", used, "in full trainings of the baseline"))
-    shown.append(Tile(cost.unit, hours(cost.total), per))
+    shown.append(Tile(cost.title, device_amount(cost.total), per))
     if results.study.early_terminate is not None and results.trials and cost.epochs_saved is not None:
         share = f"{percent(cost.epochs_saved, cost.epochs_full or 0)} of {cost.epochs_full or 0:,}"
         shown.append(Tile("epochs saved by early termination", f"{cost.epochs_saved:,}", share))
@@ -90,21 +90,30 @@ def _stage_tile(stage: StageResults) -> Tile:
 
 def cost_sentences(cost: Cost) -> list[str]:
     """Return the cost of the study and what it saved, in sentences."""
-    per = f", {hours(cost.per_finished)} per completed trial" if cost.per_finished is not None else ""
-    return [f"{hours(cost.total)} {cost.unit} in all{per}.", _epochs(cost), *_never_trained(cost), *_cached(cost)]
+    per = f", {device_amount(cost.per_finished)} per completed trial" if cost.per_finished is not None else ""
+    return [
+        f"{device_time(cost.total, cost.device)} in all{per}.",
+        _epochs(cost),
+        *_never_trained(cost),
+        *_cached(cost),
+    ]
 
 
 def _epochs(cost: Cost) -> str:
     if cost.epochs_full is None or not cost.epochs_saved:
         return f"{count(cost.epochs, 'epoch')} trained."
     full, share = count(cost.epochs_full, "epoch"), percent(cost.epochs_saved, cost.epochs_full)
-    saved = f"early termination saved {cost.epochs_saved:,} ({share}), about {hours(cost.stopped_hours)} {cost.unit}"
-    return f"{cost.epochs:,} of {full} trained: {saved}."
+    time = f"about {device_time(cost.stopped_hours, cost.device)}"
+    saved = f"early termination saved {cost.epochs_saved:,} ({share}), {time}"
+    return f"{cost.epochs:,} of {full} trained: {saved} (estimate: at each pruned trial's own pace per epoch)."
 
 
 def _never_trained(cost: Cost) -> list[str]:
     number = cost.never_trained
-    saved = f": about {hours(cost.gate_hours)} {cost.unit} saved" if cost.gate_hours else ""
+    saved = ""
+    if cost.gate_hours:
+        basis = f"estimate: by MACs, at the pace per epoch of {count(cost.gate_runs, 'completed run')}"
+        saved = f": about {device_time(cost.gate_hours, cost.device)} saved ({basis})"
     return [f"{count(number, 'configuration')} rejected by the constraints before training{saved}."] if number else []
 
 

@@ -48,12 +48,12 @@ class ReportData:
     @cached_property
     def cost(self) -> Cost:
         """The cost of the study."""
-        return cost_of(self.results)
+        return cost_of(self.results, self.findings.epoch_seconds)
 
     @cached_property
     def stage_costs(self) -> dict[str, Cost]:
         """The cost of each stage that has begun."""
-        return stage_costs(self.results)
+        return stage_costs(self.results, self.findings.epoch_seconds)
 
     @cached_property
     def ends(self) -> list[Ends]:

@@ -14,7 +14,7 @@ from markupsafe import Markup
 from sweeps.artifacts.layout import TEST, VALIDATION
 from sweeps.evidence import Comparison, Level
 from sweeps.evidence.findings import Findings
-from sweeps.formatting import MISSING, hours, setting
+from sweeps.formatting import MISSING, device_amount, setting
 from sweeps.io.escape import markdown_text
 from sweeps.io.files import write_atomic
 from sweeps.report.html import page_environment, policy, resource
@@ -101,7 +101,7 @@ def studies_table(studies: Sequence[Findings]) -> Table:
     kinds = {
         **dict.fromkeys(("search (one run)", "confirmed", TEST), shown),
         **dict.fromkeys(("trials", "parameters"), lambda number: f"{int(number):,}"),
-        "hours": hours,
+        "hours": device_amount,
     }
     note = (
         f"Search: the best single run, selected as an extreme, on {VALIDATION} data. Confirmed: the incumbent's mean "
@@ -110,7 +110,7 @@ def studies_table(studies: Sequence[Findings]) -> Table:
         "run does not have."
     )
     unshown = ["metric", "epochs", "data"]
-    return Table("studies", "Results of each study", frame, kinds, {"hours": "device-hours"}, note, unshown=unshown)
+    return Table("studies", "Results of each study", frame, kinds, {"hours": "device time"}, note, unshown=unshown)
 
 
 def conditions_table(studies: Sequence[Findings]) -> Table:

@@ -12,7 +12,7 @@ from sweeps.evidence import Ablation, Comparison
 from sweeps.evidence.findings import Findings
 from sweeps.evidence.procedure.same_seed import same_seed_line
 from sweeps.evidence.procedure.tuning import unequal_tuning
-from sweeps.formatting import MetricFormat, count, hours, in_local_time, percent
+from sweeps.formatting import MetricFormat, count, device_amount, in_local_time, percent
 from sweeps.report.crossed import tables as crossed
 from sweeps.report.data import ReportData
 from sweeps.report.decisions.tables import NAME as DECISIONS
@@ -186,15 +186,16 @@ def cost_tables(data: ReportData) -> list[Table]:
     """Return the tables of the cost: by stage, if there are stages after the search, and by status."""
     cost = data.cost
     kinds: Formats = {
-        cost.unit: hours,
-        "per completed run": hours,
+        cost.unit: device_amount,
+        "per completed run": device_amount,
         "share": lambda share: percent(share, 100),
         **dict.fromkeys(("trials", "runs", "epochs", "complete"), lambda number: f"{int(number):,}"),
     }
-    by_state = Table("cost", "By how runs ended", cost_table(cost), kinds)
+    titles = {cost.unit: cost.title}
+    by_state = Table("cost", "By how runs ended", cost_table(cost), kinds, titles)
     if not data.results.stages:
         return [by_state]
-    return [Table("stages", "By stage", stages_table(data.stage_costs, cost), kinds), by_state]
+    return [Table("stages", "By stage", stages_table(data.stage_costs, cost), kinds, titles), by_state]
 
 
 def provenance(findings: Findings) -> Table:

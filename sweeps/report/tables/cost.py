@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from statistics import fmean
+from typing import Any, TypeAlias
 
 import pandas as pd
 
 from sweeps.artifacts.layout import RETUNE
+from sweeps.formatting import device_name
 from sweeps.report.tables.frames import frame_of
 from sweeps.storage.results import Results
 from sweeps.study.resources import device_share
 from sweeps.trial.trial import STATES, Status, Trial
+
+EpochSeconds: TypeAlias = Mapping[tuple[str, int], Sequence[float]]  # by stage and number of a trial
+NOT_TIMED: EpochSeconds = {}
 
 
 @dataclass(frozen=True)
@@ -20,19 +25,21 @@ class Cost:
     """The cost of trials in device-hours: the time that they held a device, times the share of it that each had.
 
     Attributes:
-        unit: "GPU-hours" if the trials trained on a GPU, else "CPU-hours".
+        device: What the trials trained on, such as "cpu" or "cuda".
         total: The hours of all trials.
         by_state: The trials, epochs and hours of each state that occurs: a status, or paused.
         epochs: The epochs trained.
         epochs_full: The epochs without early termination; None if the length of a full trial is not known.
         never_trained: The configurations that the constraints rejected.
         cached: The runs from the result cache, which held no device here.
-        stopped_hours: The hours that the missing epochs of pruned trials would have taken, at each trial's own pace.
-        gate_hours: The hours that the rejected configurations would have taken, at the completed trials' pace per MAC;
-            None if that is not known.
+        stopped_hours: An estimate of the hours that the missing epochs of pruned trials would have taken: at the mean
+            of each trial's own epochs after the first, which may include its start-up.
+        gate_hours: An estimate of the hours that the rejected configurations would have taken: by their MACs, at the
+            pace of the completed runs without their first epochs; None if that is not known.
+        gate_runs: The number of these completed runs.
     """
 
-    unit: str
+    device: str
     total: float
     by_state: dict[str, tuple[int, int, float]]
     epochs: int
@@ -41,6 +48,17 @@ class Cost:
     cached: int = 0
     stopped_hours: float = 0.0
     gate_hours: float | None = None
+    gate_runs: int = 0
+
+    @property
+    def unit(self) -> str:
+        """The unit of the hours: "CPU-hours" or "GPU-hours"."""
+        return f"{device_name(self.device)}-hours"
+
+    @property
+    def title(self) -> str:
+        """The title of a column of device time: "CPU time" or "GPU time"."""
+        return f"{device_name(self.device)} time"
 
     @property
     def epochs_saved(self) -> int | None:
@@ -54,17 +72,26 @@ class Cost:
         return self.total / finished if finished else None
 
 
-def cost_of(results: Results) -> Cost:
-    """Return the cost of a study so far, over all stages."""
-    return _cost(results, results.everything)
+def cost_of(results: Results, epochs: EpochSeconds = NOT_TIMED) -> Cost:
+    """Return the cost of a study so far, over all stages.
+
+    Args:
+        results: The results of the study.
+        epochs: The seconds of each trial's epochs, as in `Findings.epoch_seconds`. The estimates of what was saved
+            take the whole time of a trial without them, with its start-up.
+    """
+    return _cost(results, results.everything, epochs)
 
 
-def stage_costs(results: Results) -> dict[str, Cost]:
-    """Return the cost of each stage that has begun, by its name; the re-tuning of all arms is one stage."""
+def stage_costs(results: Results, epochs: EpochSeconds = NOT_TIMED) -> dict[str, Cost]:
+    """Return the cost of each stage that has begun, by its name; the re-tuning of all arms is one stage.
+
+    The arguments are those of `cost_of`.
+    """
     by_stage: dict[str, list[Trial]] = {}
     for trial in results.everything:
         by_stage.setdefault(_stage(trial), []).append(trial)
-    return {name: _cost(results, trials) for name, trials in by_stage.items()}
+    return {name: _cost(results, trials, epochs) for name, trials in by_stage.items()}
 
 
 def stages_table(by_stage: Mapping[str, Cost], whole: Cost) -> pd.DataFrame:
@@ -93,46 +120,57 @@ def cost_table(cost: Cost) -> pd.DataFrame:
     return frame.astype(object)
 
 
-def _cost(results: Results, trials: Sequence[Trial]) -> Cost:
+def _cost(results: Results, trials: Sequence[Trial], times: EpochSeconds) -> Cost:
     device = results.environment.get("device", "cpu")
     share = device_share(results.settled_study, device)
     present = {trial.state for trial in trials}
     by_state = {state: _sums(trials, state, share) for state in STATES if state in present}
+    paced = _paced(results)
     epochs, length = sum(_trained(trial) for trial in trials), _full_length(results)
     return Cost(
-        unit="CPU-hours" if device == "cpu" else "GPU-hours",
+        device=device,
         total=sum(hours for _, _, hours in by_state.values()),
         by_state=by_state,
         epochs=epochs,
         epochs_full=_epochs_full(trials, epochs, length),
         never_trained=sum(trial.status is Status.REJECTED for trial in trials),
         cached=sum(bool(trial.source) for trial in trials),
-        stopped_hours=sum(_stopped_seconds(trial, length or 0) for trial in trials) * share / 3600,
-        gate_hours=_gate_hours(results, trials, share),
+        stopped_hours=sum(_stopped_seconds(trial, length or 0, times) for trial in trials) * share / 3600,
+        gate_hours=_gate_hours(paced, trials, share, times),
+        gate_runs=len(paced),
     )
 
 
-def _gate_hours(results: Results, trials: Sequence[Trial], share: float) -> float | None:
+def _gate_hours(paced: Sequence[Trial], trials: Sequence[Trial], share: float, times: EpochSeconds) -> float | None:
     """The hours that the rejected configurations would have taken; None without a pace."""
-    pace = _pace(results.trials)
+    if not paced:
+        return None
+    seconds = sum(_epoch_seconds(trial, times) * trial.epochs for trial in paced)
+    pace = seconds / sum(trial.cost["macs"] for trial in paced)
     rejected = [trial for trial in trials if trial.status is Status.REJECTED and trial.cost.get("macs")]
-    return pace and pace * sum(trial.cost["macs"] for trial in rejected) * share / 3600
+    return pace * sum(trial.cost["macs"] for trial in rejected) * share / 3600
 
 
-def _stopped_seconds(trial: Trial, length: int) -> float:
+def _stopped_seconds(trial: Trial, length: int, times: EpochSeconds) -> float:
     """The time that a pruned trial's missing epochs would have taken at its own pace."""
     if trial.status is not Status.PRUNED or not trial.epochs:
         return 0.0
-    return trial.seconds / trial.epochs * _missing_epochs(trial, length)
+    return _epoch_seconds(trial, times) * _missing_epochs(trial, length)
 
 
-def _pace(trials: Sequence[Trial]) -> float | None:
-    """Seconds per MAC of completed trials; None if no trial has both."""
-    timed = [
-        trial for trial in trials if trial.status is Status.COMPLETE and trial.cost.get("macs") and not trial.source
+def _epoch_seconds(trial: Trial, times: EpochSeconds) -> float:
+    """The mean time of a trial's epochs after the first; that of all, with its start-up, where it has no other."""
+    after_the_first = times.get((trial.stage, trial.number), ())[1:]
+    return fmean(after_the_first) if after_the_first else trial.seconds / trial.epochs
+
+
+def _paced(results: Results) -> list[Trial]:
+    """The completed runs, of the search and after it, that give a pace in seconds per MAC."""
+    return [
+        trial
+        for trial in results.everything
+        if trial.status is Status.COMPLETE and trial.cost.get("macs") and trial.epochs and not trial.source
     ]
-    macs = sum(trial.cost["macs"] for trial in timed)
-    return sum(trial.seconds for trial in timed) / macs if macs else None
 
 
 def _stage(trial: Trial) -> str:

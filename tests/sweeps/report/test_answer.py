@@ -7,6 +7,8 @@ import pytest
 
 from sweeps.evidence.findings import Findings
 from sweeps.report.answer import answer, cost_sentences, tiles
+from sweeps.report.data import ReportData
+from sweeps.report.tables.catalogue import cost_tables
 from sweeps.report.tables.cost import cost_of
 from sweeps.storage.results import Results
 from sweeps.trial.trial import Status
@@ -102,16 +104,46 @@ def test_refused_configurations_are_priced_by_their_macs(make_results: Make) -> 
     ]
     cost = cost_of(make_results(complete, *refused))
     assert cost.gate_hours == pytest.approx(3.5)
-    sentence = "2 configurations rejected by the constraints before training: about 3.50 CPU-hours saved."
+    sentence = (
+        "2 configurations rejected by the constraints before training: about 3.50 CPU-hours saved "
+        "(estimate: by MACs, at the pace per epoch of 1 completed run)."
+    )
     assert sentence in cost_sentences(cost)
+
+
+def test_what_was_saved_is_priced_without_the_start_up_of_a_run(make_results: Make) -> None:
+    complete = replace(trial_of(0), seconds=20.0, cost={"macs": 100})  # 2 epochs of 4 s after 12 s of starting up
+    again = replace(complete, number=3, seconds=8.0)
+    refused = replace(trial_of(1, Status.REJECTED), cost={"macs": 300})
+    pruned = trial_of(2, Status.PRUNED, curve={1: 5.0}, seconds=16.0)
+    results = make_results(complete, refused, pruned, again)
+    times = {("search", 0): [16.0, 4.0], ("search", 3): [4.0, 4.0], ("search", 2): [16.0]}
+    cost = cost_of(results, times)
+    assert cost.gate_hours == pytest.approx(3 * 8 / 3600)
+    assert cost.stopped_hours == pytest.approx(16 / 3600)  # its only epoch
+    assert cost_of(results).gate_hours == pytest.approx(3 * 14 / 3600)  # without times: the whole runs
+    assert "at the pace per epoch of 2 completed runs" in cost_sentences(cost)[-1]
+
+
+def test_short_costs_are_durations(make_results: Make) -> None:
+    results = make_results(trial_of(0, seconds=4.2))
+    cost = cost_of(results)
+    assert cost_sentences(cost)[0] == "4.2 s of CPU time in all, 4.2 s per completed trial."
+    _, spent = tiles(results, cost)
+    assert ("CPU time", "4.2 s", "4.2 s per completed trial") in [(tile.label, tile.value, tile.note) for tile in spent]
+    (table,) = cost_tables(ReportData(Findings.of(results)))
+    assert "| CPU time |" in table.grid.markdown()
+    assert "| 4.2 s |" in table.grid.markdown()
+    assert "CPU-hours" in table.data  # the CSV file keeps the number
 
 
 def test_only_pruned_trials_are_weighed_against_the_written_epochs(make_results: Make) -> None:
     results = make_results(trial_of(0, Status.PRUNED), early_terminate={"type": "asha", "min_iter": 1, "max_iter": 9})
     assert cost_of(results).epochs_saved == 7
-    assert "2 of 9 epochs trained: early termination saved 7 (78 %), about 0.12 CPU-hours." in cost_sentences(
-        cost_of(results)
-    )
+    assert (
+        "2 of 9 epochs trained: early termination saved 7 (78 %), about 0.12 CPU-hours "
+        "(estimate: at each pruned trial's own pace per epoch)."
+    ) in cost_sentences(cost_of(results))
 
 
 def test_tiles_show_every_status_that_occurs(make_results: Make) -> None:
