@@ -6,9 +6,8 @@ import sys
 from collections.abc import Callable
 
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderableType, RenderResult
-from rich.control import ControlType
 from rich.live import Live
-from rich.segment import Segment
+from rich.segment import ControlType, Segment
 
 
 class LiveView(Live):
