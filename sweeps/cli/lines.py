@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from sweeps.evidence.ending import How, last_ending, unfinished_search
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sweeps.artifacts.layout import ABLATION, CONFIRM, FINAL, INCUMBENT_RUNS, RACE, REPEATS, RETUNE, SEARCH
+from sweeps.evidence.ending import last_ending, unfinished_search
 from sweeps.evidence.search.size import search_so_far
 from sweeps.formatting import count, metric_format, status_name
+from sweeps.io.lease import Holder
+from sweeps.io.lock import HOLDER, holder
 from sweeps.storage.results import Results
-from sweeps.trial.trial import Status
+from sweeps.trial.trial import STATES, Status
 
 
 def best_line(results: Results) -> str:
@@ -43,7 +50,15 @@ def stage_lines(results: Results) -> list[str]:
         lines.append(
             f"{name}: {count(sum(arm.applicable for arm in stage.arms), 'arm')}, {counts or 'no run yet'}{again}"
         )
-    return lines
+    return [*_retune_line(results), *lines]
+
+
+def _retune_line(results: Results) -> list[str]:
+    """A line for the small searches of a re-tuned ablation together: "retune: 2 arms, 10 complete"."""
+    searches = [stage for name, stage in results.stages.items() if name.startswith(RETUNE)]
+    states = [trial.state for stage in searches for trial in stage.trials]
+    counts = ", ".join(f"{n} {state_name(each)}" for each in STATES if (n := states.count(each)))
+    return [f"retune: {count(len(searches), 'arm')}, {counts or 'no trial yet'}"] if searches else []
 
 
 def state_name(state: str) -> str:
@@ -52,8 +67,50 @@ def state_name(state: str) -> str:
 
 
 def state(results: Results) -> str:
-    """Return how the last run ended, such as "aborted in the stage search"; empty if it is complete or not known."""
+    """Return the state of a study: "running", or how its last run ended, such as "aborted"; "" where neither is known.
+
+    A study of 0.1.0 has no record of its end.
+    """
+    if driver_of(results.folder):  # first: a driver that prepares the study has not yet replaced the ending on record
+        return "running"
     ending = last_ending(results)
-    if ending is None or ending.how is How.COMPLETE:
+    return ending.how.value if ending is not None else ""
+
+
+def stage_reached(results: Results) -> str:
+    """Return the last stage of a study that has begun a trial, or that ended its last run; "" before the first one."""
+    ending = last_ending(results)
+    if ending is not None and ending.stage:
+        return _stage_title(ending.stage)
+    begun = {SEARCH: results.trials, **{name: stage.trials for name, stage in results.stages.items()}}
+    titles = [_stage_title(name) for name, trials in begun.items() if trials]
+    return max(titles, key=_ORDER.index, default="")
+
+
+def age(results: Results, now: datetime) -> str:
+    """Return how long ago a study was begun: "3 h"; "" where that is not on record."""
+    try:
+        seconds = (now - datetime.fromisoformat(results.environment["started"])).total_seconds()
+    except (KeyError, TypeError, ValueError):
         return ""
-    return f"{ending.how.value} in the stage {ending.stage}" if ending.stage else ending.how.value
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:,.0f} {unit}"
+    return f"{max(0.0, seconds):.0f} s"
+
+
+def driver_of(folder: Path) -> dict[str, Any] | None:
+    """Return the driver that runs the study in `folder` as plain data; None if none does."""
+    try:
+        return holder(folder)
+    except OSError:  # a lock in a folder that may not be written cannot be tried: the file beside it must do
+        named = Holder.read(folder / HOLDER)
+        return named.plain() if named is not None and not named.gone() else None
+
+
+def _stage_title(name: str) -> str:
+    title = name.partition("-")[0]  # "retune-3f1c…" is "retune", whichever arm is tuned
+    return {INCUMBENT_RUNS: CONFIRM, RACE: ABLATION}.get(title, title)
+
+
+_ORDER = (SEARCH, CONFIRM, RETUNE.rstrip("-"), ABLATION, FINAL, REPEATS)

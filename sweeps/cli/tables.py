@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from sweeps.artifacts.layout import FINAL, TEST
-from sweeps.cli.lines import stage_lines, state, tally
+from sweeps.cli.lines import age, stage_lines, stage_reached, state, tally
 from sweeps.evidence.search.size import trainings_so_far, trials_so_far
 from sweeps.formatting import (
     MISSING,
@@ -53,16 +54,17 @@ def best_table(results: Results, top: int = TOP) -> Table:
 
 def studies_table(studies: Iterable[Results]) -> Table:
     """Return the studies of a runs folder, a row each."""
-    made = table("study", "trials", "best", "statuses", "question", numbers=("trials",))
+    made = table("study", "state", "stage", "trials", "best", "age", "runs", "question", numbers=("trials", "age"))
+    now = datetime.now(UTC)
     for results in studies:
         ranked, metric = results.ranked(), metric_format(results.study.metric, results.percentages)
-        best = metric.show(ranked[0].value) if ranked else MISSING
+        best = f"{metric.label} {metric.show(ranked[0].value)}" if ranked else ""
         has_search = bool(results.study.space.dimensions)
-        progress = trials_so_far(results) if has_search else MISSING
-        parts = [state(results), trainings_so_far(results), tally(results) if has_search else "", *stage_lines(results)]
-        statuses = "; ".join(part for part in parts if part)
-        cells = (results.name, progress, best, statuses, results.study.question)
-        made.add_row(*map(text, cells))
+        parts = [trainings_so_far(results), tally(results) if has_search else "", *stage_lines(results)]
+        runs = "; ".join(part for part in parts if part)
+        progress = trials_so_far(results) if has_search else ""
+        cells = (state(results), stage_reached(results), progress, best, age(results, now), runs)
+        made.add_row(*map(text, (results.name, *(cell or MISSING for cell in cells), results.study.question)))
     return made
 
 

@@ -22,14 +22,14 @@ app = typer.Typer()
 @app.command()
 def status(name: Name, runs_dir: RunsDir = RUNS, as_json: Json = False) -> None:
     """Show a study's progress and its best trials."""
-    from sweeps.cli.lines import stage_lines, tally
+    from sweeps.cli.lines import driver_of, stage_lines, tally
     from sweeps.cli.tables import console
     from sweeps.evidence.search.size import trainings_so_far, trials_so_far
     from sweeps.io.errors import visible
     from sweeps.storage.runs import open_snapshot
 
     results = open_snapshot(runs_dir, name)
-    driver = _driver(results.folder)
+    driver = driver_of(results.folder)
     if as_json:
         print_json({**summary(results), "driver": driver})
         return
@@ -47,14 +47,14 @@ def status(name: Name, runs_dir: RunsDir = RUNS, as_json: Json = False) -> None:
 
 @app.command("ls")
 def list_studies(runs_dir: RunsDir = RUNS, as_json: Json = False) -> None:
-    """List the studies of the runs folder."""
+    """List the studies of the runs folder: state, stage, best trial, age."""
     from sweeps.cli.tables import console, studies_table
     from sweeps.io.errors import visible
     from sweeps.storage.runs import open_snapshots
 
     studies, unread = open_snapshots(runs_dir)
     if as_json:
-        print_json([summary(results) for results in studies])
+        print_json([{**summary(results), **_place(results)} for results in studies])
     elif studies:
         console().print(studies_table(studies))
     else:
@@ -93,6 +93,14 @@ def show(
     if rows:
         out.print(curve_table(rows, results.percentages))
     _print_log(results, record)
+
+
+def _place(results: Results) -> dict[str, Any]:
+    """Where a study stands, as plain data."""
+    from sweeps.cli.lines import stage_reached, state
+
+    times = {name: results.environment.get(name) for name in ("started", "updated")}
+    return {"state": state(results) or None, "stage": stage_reached(results) or None, **times}
 
 
 def _print_log(results: Results, trial: Trial) -> None:
@@ -179,18 +187,6 @@ def _tell_left_out(unread: Sequence[str]) -> None:
         typer.echo(f"left out: {reason}", err=True)
     if unread:
         raise typer.Exit(FAILED)
-
-
-def _driver(folder: Path) -> dict[str, Any] | None:
-    """Return the driver that runs the study in `folder` as plain data; None if none does."""
-    from sweeps.io.lease import Holder
-    from sweeps.io.lock import HOLDER, holder
-
-    try:
-        return holder(folder)
-    except OSError:  # a lock in a folder that may not be written cannot be tried: the file beside it must do
-        named = Holder.read(folder / HOLDER)
-        return named.plain() if named is not None and not named.gone() else None
 
 
 def _running(driver: Mapping[str, Any]) -> str:
