@@ -61,23 +61,64 @@ def toggles(workload: WorkloadName = "cifar_sweep", as_json: Json = False) -> No
 
 @app.command()
 def new(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The study's name.", show_default=False)],
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME]", help="The study's name; asked for on a terminal.", show_default=False),
+    ] = None,
+    question: Annotated[str | None, typer.Option("--question", help="The question that the study answers.")] = None,
     data: Annotated[
         str | None,
         typer.Option("--data", help="The dataset: digits, cifar10, cifar100, …  [default: that of the workload]"),
     ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", help="The model: resnet, lenet5, …  [default: that of the workload]")
+    ] = None,
+    budget: Budget = None,
+    epochs: Annotated[
+        int | None, typer.Option("--epochs", min=1, help="Epochs of a trial.  [default: those of the workload]")
+    ] = None,
+    device: Annotated[str | None, typer.Option("--device", metavar="auto|cpu|cuda|mps", help="Where to train.")] = None,
     search: Searches = None,
     toggle: Toggles = None,
-    budget: Budget = None,
-    trials: Annotated[int, typer.Option("--trials", min=1, help="How many trials the search has.")] = 60,
+    ablate: Annotated[
+        list[str] | None,
+        typer.Option("--ablate", metavar="NAME", help="Ablate a part.  [default: the first three of the baseline]"),
+    ] = None,
+    trials: Annotated[
+        int | None, typer.Option("--trials", min=1, help="How many trials the search has.  [default: 60]")
+    ] = None,
+    trainings: Annotated[
+        float | None, typer.Option("--trainings", min=1, help="Or its size in full trainings of the baseline.")
+    ] = None,
     workload: WorkloadName = "cifar_sweep",
     out: Annotated[Path | None, typer.Option("--out", help="The file to write.  [default: studies/NAME.yaml]")] = None,
+    defaults: Annotated[bool, typer.Option("--defaults", help="Ask nothing: take the defaults.")] = False,
 ) -> None:
-    """Write a commented study file that validates."""
-    from sweeps.validation.authoring import write_new
+    """Write a complete, commented study file that validates.
 
-    path = write_new(name, data, search or (), toggle or (), budget, trials, workload, out)
-    typer.echo(f"{path}\nNext: sweep run {path}")
+    On a terminal, each option that is not given is asked for.
+    """
+    from sweeps.cli.questions import asked, on_terminal
+    from sweeps.io.errors import Refused
+    from sweeps.validation.draft.choices import Choices
+    from sweeps.validation.draft.write import write_new
+
+    ask = on_terminal() and not defaults
+    if name is None and not ask:
+        raise Refused("no name for the study: write sweep new NAME")
+    if trials is not None and trainings is not None:
+        raise Refused("--trials and --trainings are both the size of the search: give one of them")
+    choices = Choices(
+        name or "", question, data, model, budget, epochs, device,
+        tuple(search) if search else None, tuple(toggle or ()), tuple(ablate) if ablate else None, trials, trainings,
+    )  # fmt: skip
+    if ask:
+        choices = asked(choices, workload, out)
+    path, draft = write_new(choices, workload, out)
+    typer.echo(path)
+    if draft.narrowed:
+        typer.echo(f"The baseline: {draft.narrowed} {', '.join(map(str, draft.study.constraints))}.")
+    typer.echo(f"Next: sweep plan {path}, then sweep run {path}")
 
 
 def _stage_summaries(study: Study) -> list[str]:

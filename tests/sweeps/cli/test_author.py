@@ -15,6 +15,7 @@ from sweeps.cli.commands.run import _options
 from sweeps.samplers.constraint_gate import ConstraintGate
 from sweeps.study.document import read
 from sweeps.validation.checks import accept
+from sweeps.validation.warnings import warnings as study_warnings
 from tests.sweeps.support import toy_text
 
 
@@ -92,4 +93,46 @@ def test_new_study_validates_and_its_baseline_fits(tmp_path: Path, workload: str
 def test_new_study_that_cannot_be_is_refused_with_the_option(tmp_path: Path, words: list[str], expected: str) -> None:
     refused = invoke("new", "mine", *words, "--search", "lr=0.1..0.2", "--out", tmp_path / "mine.yaml")
     assert expected in str(refused.exception)
+    assert not list(tmp_path.iterdir())
+
+
+def test_new_study_plans(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    made = invoke("new", "mine", "--workload", "tests.toy", "--budget", "90", "--trials", "4", "--out", file)
+    assert made.exit_code == 0, made.exception
+    lines = made.stdout.splitlines()
+    assert lines[1].startswith("The baseline: widths scaled by 0.")
+    assert lines[2] == f"Next: sweep plan {file}, then sweep run {file}"
+    assert invoke("validate", file).exit_code == 0
+    planned = invoke("plan", file, "--no-probe", "--data-dir", tmp_path / "data")
+    assert planned.exit_code == 0, planned.exception
+    assert "search" in planned.stdout
+
+
+@pytest.mark.parametrize("workload", ["cifar_sweep", "tests.toy"])
+def test_new_study_without_options_has_every_section(tmp_path: Path, workload: str) -> None:
+    assert invoke("new", "mine", "--workload", workload, "--out", tmp_path / "mine.yaml").exit_code == 0
+    study, _ = accept(read(tmp_path / "mine.yaml"))
+    assert study.baseline["epochs"] == (30 if workload == "cifar_sweep" else 4)
+    assert study.baseline.get("model", {}).get("name") == ("resnet" if workload == "cifar_sweep" else None)
+    assert [key for key in ("optimizer.lr", "lr") if key in study.parameters]
+    for section in ("early_terminate", "confirm", "ablation", "final"):
+        assert getattr(study, section) is not None, section
+    assert not study_warnings(study)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([], "no name for the study: write sweep new NAME"),
+        (["mine", "--trials", "4", "--trainings", "9"], "--trials and --trainings are both the size of the search"),
+        (["mine", "--workload", "tests.toy", "--model", "resnet"], "--model resnet: the recipe of tests.toy has no"),
+        (["mine", "--search", "lr=0.1..0.2", "--search", "momentum=9..1"], "--search lr: parameters.lr: unknown"),
+        (["mine", "--model", "resnt"], "--model resnt: baseline.model.name: "),
+    ],
+)
+def test_new_study_blames_only_what_was_given(tmp_path: Path, words: list[str], expected: str) -> None:
+    refused = invoke("new", *words, "--out", tmp_path / "mine.yaml")
+    assert expected in str(refused.exception)
+    assert not [option for option in ("--trials 60", "--data", "--budget") if option in str(refused.exception)]
     assert not list(tmp_path.iterdir())

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,11 @@ import pytest
 
 from sweeps.study.document import from_text
 from sweeps.study.study import Study, StudyError, parse
-from sweeps.validation.authoring import SCHEMA_FILE, compose, extend, schema_text, write_new
+from sweeps.validation.authoring import SCHEMA_FILE, extend, schema_text
 from sweeps.validation.checks import accept
+from sweeps.validation.draft.choices import Choices
+from sweeps.validation.draft.compose import compose
+from sweeps.validation.draft.write import write_new
 from tests.sweeps.recipes import workload
 
 COUNTED = "tests.sweeps.recipes:counted_blobs"
@@ -27,8 +31,8 @@ toggles: [relu]
 
 
 def composed(*search: str, **options: Any) -> tuple[str, Study]:
-    words: dict[str, Any] = {"data": "blobs", "toggles": (), "budget": None, "trials": 12} | options
-    text = compose("mine", words["data"], search, words["toggles"], words["budget"], words["trials"], workload(COUNTED))
+    choices = Choices(**{"name": "mine", "data": "blobs", "search": search or None, "trials": 12, **options})
+    text = compose(choices, workload(COUNTED)).text
     return text, accept(from_text(text, "mine.yaml"))[0]
 
 
@@ -59,14 +63,19 @@ def test_a_search_word_means_a_parameter(word: str, spec: dict[str, Any]) -> Non
 
 
 def test_a_composed_study_is_commented_and_complete() -> None:
-    text, study = composed("optimizer.lr=log:1e-4..1e-1", toggles=["relu"], budget="5M")
+    text, study = composed("optimizer.lr=log:1e-4..1e-1", toggles=("relu",), budget="5M", trials=12)
     lines = text.splitlines()
     assert lines[0] == f"# yaml-language-server: $schema={SCHEMA_FILE}"
-    assert "run_cap: 12  # trials; those refused by a constraint do not count" in lines
-    assert "metric: {name: val_accuracy, goal: maximize}  # as the workload yields it, once per epoch" in lines
-    assert study.baseline == {"data": {"name": "blobs"}}
+    sections = {line.partition(":")[0] for line in lines if line[:1].isalpha()}
+    assert sections == {
+        *("name", "question", "workload", "baseline", "constraints", "method", "metric", "run_cap", "parameters"),
+        *("toggles", "early_terminate", "confirm", "ablation", "device", "resources", "seed"),
+    }
+    for section in sections - {"question"}:
+        place = next(number for number, line in enumerate(lines) if line.startswith(f"{section}:"))
+        assert lines[place - 1].startswith("# "), section
     assert [str(constraint) for constraint in study.constraints] == ["parameters <= 5_000_000"]
-    assert study.toggles == ("relu",)
+    assert (study.run_cap, study.toggles) == (12, ("relu",))
 
 
 @pytest.mark.parametrize(
@@ -83,11 +92,15 @@ def test_a_composed_study_is_commented_and_complete() -> None:
         (["optimizer.rate=0.1..1.0"], {}, "--search optimizer.rate: parameters.optimizer.rate: unknown setting"),
         (["optimizer.name=[sgd, lion]"], {}, "--search optimizer.name: parameters.optimizer.name.values.1: must be"),
         (["optimizer.momentum=0..1"], {}, "write min: 0.0"),
-        (["batch_size=8..64"], {"toggles": ["rely"]}, "--toggle rely: toggles.0: unknown toggle 'rely'"),
+        (["batch_size=8..64"], {"toggles": ("rely",)}, "--toggle rely: toggles.0: unknown toggle 'rely'"),
         (["batch_size=8..64"], {"budget": "5Q"}, "--budget 5Q: constraints.0: must read like"),
         (["batch_size=8..64"], {"trials": 0}, "--trials 0: run_cap: is required"),
         (["batch_size=8..64"], {"data": 3}, "--data 3: baseline.data.name: must be a valid string"),
-        ([], {}, "--search: parameters: nothing to do"),
+        (["batch_size=8..64"], {"ablate": ("rely",)}, "--ablate rely: unknown toggle 'rely'; did you mean 'relu'?"),
+        (["batch_size=8..64"], {"device": "tpu"}, "--device tpu: device: must be"),
+        (["batch_size=8..64"], {"epochs": -1}, "--epochs -1: baseline.epochs: "),
+        (["batch_size=8..64"], {"trials": None, "trainings": 0.5}, "--trainings 0.5: budget.trainings: must be at"),
+        ([], {"search": (), "ablate": ()}, "the new study: nothing to search and nothing to ablate: give --search"),
     ],
 )
 def test_mistakes_in_the_words_name_the_option(words: list[str], options: dict[str, Any], expected: str) -> None:
@@ -95,13 +108,13 @@ def test_mistakes_in_the_words_name_the_option(words: list[str], options: dict[s
 
 
 def test_all_mistakes_in_the_words_come_together() -> None:
-    text = report("optimizer.rate=0.1..1.0", "batch_size=8..4", toggles=["rely"], budget="5Q")
+    text = report("optimizer.rate=0.1..1.0", "batch_size=8..4", toggles=("rely",), budget="5Q")
     assert len(text.splitlines()) == 4
     assert len(report("a=1", "b", "c=x..y").splitlines()) == 3
 
 
 def test_toggles_of_one_run_each_name_their_own_option() -> None:
-    text = report("batch_size=8..64", toggles=["rely", "relu", "droput"])
+    text = report("batch_size=8..64", toggles=("rely", "relu", "droput"))
     assert [line.split(":")[0] for line in text.splitlines()] == ["--toggle droput", "--toggle rely"]
 
 
@@ -140,21 +153,21 @@ def test_extending_by_nothing_changes_nothing() -> None:
 
 
 def test_a_new_study_is_written_once_with_the_schema_beside_it(tmp_path: Path) -> None:
-    name = "tests.sweeps.recipes:blobs"
+    name, choices = COUNTED, Choices("mine", data="blobs", search=("batch_size=8..64",), trials=9)
     out = tmp_path / "studies" / "mine.yaml"
-    assert write_new("mine", "blobs", ["batch_size=8..64"], [], None, 9, name, out) == out
+    assert write_new(choices, name, out)[0] == out
     assert accept(from_text(out.read_text(encoding="utf-8"), "mine.yaml"))[0].run_cap == 9
     beside = out.with_name(SCHEMA_FILE).read_text(encoding="utf-8")
     assert beside == schema_text(name)
     assert "optimizer.lr" in json.loads(beside)["properties"]["parameters"]["properties"]
     with pytest.raises(StudyError, match="exists already"):
-        write_new("mine", "blobs", ["batch_size=8..64"], [], None, 9, name, out)
+        write_new(choices, name, out)
 
 
 def test_a_new_study_goes_to_the_studies_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    path = write_new("mine", None, ["batch_size=8..64"], [], None, 9, "tests.sweeps.recipes:blobs")
-    assert path == Path("studies/mine.yaml")
+    choices = Choices("mine", search=("batch_size=8..64",))
+    assert write_new(choices, COUNTED)[0] == Path("studies/mine.yaml")
     with pytest.raises(StudyError, match="names the study's folder"):
-        write_new("../mine", None, ["batch_size=8..64"], [], None, 9, "tests.sweeps.recipes:blobs")
+        write_new(replace(choices, name="../mine"), COUNTED)
     assert sorted(file.name for file in tmp_path.rglob("*") if file.is_file()) == ["mine.yaml", SCHEMA_FILE]
