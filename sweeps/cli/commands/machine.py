@@ -13,20 +13,25 @@ app = typer.Typer()
 
 @app.command()
 def doctor(data_dir: DataDir = None, as_json: Json = False) -> None:
-    """Show what this machine has for studies: torch, GPUs, cores, memory, Ray.
+    """Show what this machine has for studies, what is wrong with it, and the command that mends it.
 
-    Ends with 1 where there is a GPU that torch cannot use, and says why.
+    Ends with 1 where something keeps studies from running: a torchvision built for another torch, a GPU that torch
+    cannot use, a full disk.
     """
-    from sweeps.prepare.doctor import examine
+    from sweeps.io.errors import visible
+    from sweeps.prepare.doctor import examine, summary
     from sweeps.prepare.environment import data_dir as data_folder
 
-    found = examine(data_folder(data_dir))
+    examined = examine(data_folder(data_dir))
     if as_json:
-        print_json(found.plain())
+        print_json(examined.plain())
     else:
-        lines = found.lines()
+        lines = examined.lines()
         width = max(len(name) for name, _ in lines)
         for name, value in lines:
-            typer.echo(f"{name:{width}}  {value}")
-    if found.devices.missed:
+            typer.echo(visible(f"{name:{width}}  {value}"))
+        typer.echo(f"\n{summary(examined)}")
+        for finding in examined.findings:
+            typer.echo(visible(f"{finding.level}: {finding.subject}: {finding.text}\n  fix: {finding.fix}"))
+    if not examined.usable:
         raise typer.Exit(FAILED)
