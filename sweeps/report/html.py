@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import zlib
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from itertools import groupby
@@ -29,6 +30,7 @@ from sweeps.report.trials.embedded import script_json, trials_data
 TRIAL_SCRIPTS = ("cells", "export", "table", "start")  # they share one scope
 
 ROWS_UNDER_FIGURE = 300
+PACKED_FROM = 1_000_000  # characters of a script: that of plotly.js
 NO_SCRIPT = "'none'"
 # Coordinates of a trace with more points than a screen has pixels are written with fewer digits.
 MANY_POINTS = 2_000
@@ -65,7 +67,7 @@ def page(report: Report) -> str:
 
 def page_environment() -> Environment:
     """Return the Jinja environment of the pages, which escapes all foreign text."""
-    return Environment(
+    environment = Environment(
         autoescape=True,
         undefined=StrictUndefined,  # a misspelt name in a template raises instead of leaving a hole
         finalize=_printable,
@@ -73,6 +75,16 @@ def page_environment() -> Environment:
         lstrip_blocks=True,
         loader=PackageLoader("sweeps.report", "."),
     )
+    environment.filters["element"] = script_element
+    return environment
+
+
+def script_element(script: str) -> Markup:
+    """Return the element of a script; a large one is packed, and page.js unpacks it: a third of the size."""
+    if len(script) < PACKED_FROM:
+        return Markup(f"<script>{script}</script>")
+    packed = base64.b64encode(zlib.compress(script.encode(), 9)).decode()
+    return Markup(f'<script type="text/plain" id="packed-script">{packed}</script>')
 
 
 def policy(scripts: Sequence[str]) -> str:

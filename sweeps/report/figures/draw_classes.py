@@ -15,7 +15,7 @@ from sweeps.report.figures.theme import axis, colour_bar, layout
 
 ROW_PX, CELL_PX, MOST_PX = 22, 36, 900
 NUMBERED = 20  # of more classes the cells have no room for numbers
-LABEL, SHORT = 24, 3  # characters
+LABEL = 24  # characters
 LABELLED = 60  # of more classes the names have no room beside the matrix, and appear under the pointer alone
 
 
@@ -66,12 +66,10 @@ def draw_confusion(rows: pd.DataFrame, data: ReportData) -> go.Figure:
     size = min(MOST_PX, 210 + CELL_PX * len(names))
     quiet = {"type": "category", "showgrid": False, "zeroline": False, "automargin": True, "ticks": ""}
     quiet |= {"dtick": 1, "showticklabels": len(names) <= LABELLED, "constrain": "domain"}
-    # Names too long for the width of a cell stand upright.
-    angle = 0 if max(map(len, labels), default=0) <= SHORT else -90
     title = {"font": {"color": theme.MUTED, "size": 12}}
     return figure.update_layout(
         layout(size),
-        xaxis={**quiet, "title": {**title, "text": "predicted"}, "tickangle": angle, "constraintoward": "left"},
+        xaxis={**quiet, "title": {**title, "text": "predicted"}, "constraintoward": "left", **theme.UPRIGHT},
         yaxis={
             **quiet,
             "title": {**title, "text": "true class"},

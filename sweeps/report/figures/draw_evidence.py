@@ -86,6 +86,7 @@ def draw_paired_seeds(rows: pd.DataFrame, data: ReportData) -> go.Figure:
             "ticktext": [two_lines(arm) for arm in arms],
             "range": [-0.6, len(arms) - 0.4],
             "showgrid": False,
+            **theme.UPRIGHT,
         },
         yaxis=axis(plotly_text(words.axis)),
     )
@@ -109,15 +110,17 @@ def draw_interactions(rows: pd.DataFrame, data: ReportData) -> go.Figure:
         hoverinfo="text",
         textfont={"color": theme.INK},
         colorscale=[list(step) for step in theme.DIFFERENCES],
-        colorbar=colour_bar(plotly_text(_difference_title(words)), 0, "top"),
+        colorbar=colour_bar(plotly_text(_difference_title(words)), -0.02, "top"),
         zmin=-largest,
         zmax=largest,
         xgap=3,
         ygap=3,
     )
-    quiet: dict[str, Any] = {"showgrid": False, "zeroline": False, "automargin": True, "type": "category"}
+    quiet: dict[str, Any] = {"showgrid": False, "zeroline": False, "automargin": True, "type": "category", "ticks": ""}
     return figure.update_layout(
-        layout(180 + 70 * len(names)), xaxis={**quiet, "side": "top"}, yaxis={**quiet, "autorange": "reversed"}
+        layout(180 + 70 * len(names)),
+        xaxis={**quiet, "side": "top", **theme.UPRIGHT},
+        yaxis={**quiet, "autorange": "reversed"},
     )
 
 
@@ -154,7 +157,7 @@ def draw_path(rows: pd.DataFrame, data: ReportData) -> go.Figure:
     return figure.update_layout(
         layout(420),
         showlegend=True,
-        xaxis={**axis(""), "tickvals": [*range(len(names))], "ticktext": [two_lines(name) for name in names]},
+        xaxis=axis("", tickvals=[*range(len(names))], ticktext=[two_lines(name) for name in names], **theme.UPRIGHT),
         yaxis=axis(plotly_text(words.axis), range=[floor, top]),
     )
 

@@ -62,7 +62,11 @@ def draw_learning_curves(rows: pd.DataFrame, data: ReportData) -> go.Figure:
         mark = MARKS[group]
         trace = lines(trials, "epoch", "value", data.hover_texts)
         line = {"color": mark.colour, "width": 3 if group == BEST else 1.4, "dash": mark.dash}
-        small = {"symbol": mark.symbol, "color": mark.colour, "size": 4 if group != BEST else 6}
+        small = {
+            "symbol": mark.symbol,
+            "color": mark.colour,
+            "size": 6 if group == BEST or "open" in mark.symbol else 4,
+        }
         mode = "lines+markers" if len(trials) <= MARKERS_UP_TO else "lines"
         trace.update(name=status_name(group), mode=mode, line=line, marker=small)
         figure.add_trace(trace.update(opacity=1.0 if group in (BEST, BASELINE) else 0.75))

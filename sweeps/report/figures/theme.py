@@ -37,6 +37,10 @@ DARK = {
     **dict(zip((colour for _, colour in DIFFERENCES[3:]), ("#1c3c57", "#1b6097"), strict=True)),
 }
 
+UPRIGHT = {
+    "autotickangles": [0, 90]
+}  # labels of a horizontal axis that lack room: plotly hides slanted ones at its end
+
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
 

@@ -114,6 +114,20 @@ def test_the_policy_lets_every_figure_be_drawn(results: Results, importance: Imp
     assert len(_drawn(page)) == len(page.find("figure")) == 7
 
 
+@pytest.mark.parametrize(("width", "narrow"), [(500, True), (1200, False)])
+def test_a_narrow_window_has_no_tools_on_its_figures_and_labels_on_two_lines(
+    width: int, narrow: bool, make_results: Callable[..., Results], tmp_path: Path
+) -> None:
+    written = save_report(make_results(trial_of(0)), (), tmp_path / "report")
+    page = _rendered(written, tmp_path, f"--window-size={width},900")
+    assert bool(page.find("button", **{"class": "modebar-btn"})) is not narrow
+    (settings,) = page.find("div", id="plot-parallel_coordinates")
+    labels = [label for label in settings.find("g", **{"class": "annotation"}) if label.text.startswith("[")]
+    places = [label.find("g", **{"class": "cursor-pointer"})[0].attributes["transform"] or "" for label in labels]
+    heights = {place.partition(",")[2] for place in places}
+    assert (len(labels), len(heights)) == (3, 2 if narrow else 1)
+
+
 def test_the_figures_of_the_decisions_are_drawn(make_results: Callable[..., Results], tmp_path: Path) -> None:
     results = make_results(*promoted_search(), early_terminate=RULE)
     section = _rendered(save_report(results, (), tmp_path / "report"), tmp_path).find("section", id="decisions")[0]

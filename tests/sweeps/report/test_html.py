@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import base64
 import csv
+import hashlib
 import json
 import re
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +13,7 @@ from typing import Any
 import pytest
 
 from sweeps.report import Importance, save_report
+from sweeps.report.figures import bundle
 from sweeps.storage.results import Results
 from sweeps.trial.trial import Status
 
@@ -119,6 +123,18 @@ def test_the_page_fetches_nothing_and_forbids_fetching(page: Element) -> None:
             for name in ("src", "href", "data", "srcset"):
                 assert (element.attributes.get(name) or "#").startswith(("#", "data:")), (tag, element.attributes)
     assert "url(" not in page.find("style")[0].text
+
+
+def test_the_library_of_the_figures_is_packed_and_the_policy_names_its_hash(page: Element) -> None:
+    packed = page.find("script", id="packed-script")[0]
+    assert packed.attributes["type"] == "text/plain"
+    source = zlib.decompress(base64.b64decode(packed.text))
+    assert source.decode() == bundle()
+    digest = base64.b64encode(hashlib.sha256(source).digest()).decode()
+    assert f"'sha256-{digest}'" in (
+        page.find("meta", **{"http-equiv": "Content-Security-Policy"})[0].attributes["content"] or ""
+    )
+    assert len(packed.text) < 0.45 * len(source)
 
 
 def test_tables_hold_every_trial_and_epoch(results: Results, tmp_path: Path) -> None:

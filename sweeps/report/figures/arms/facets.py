@@ -12,14 +12,13 @@ from typing import Any, TypeAlias
 
 import plotly.graph_objects as go
 
-from sweeps.io.escape import plotly_text
+from sweeps.io.escape import one_line, plotly_text
 from sweeps.report.figures import theme
-from sweeps.report.figures.base import two_lines
 from sweeps.report.figures.theme import ARM_MARKS, Mark, layout
 
 COLUMNS, GAP = 3, 0.03
-PANEL_PX, TITLE_PX = 190, 34
-NAME, SHORT = 28, 20  # characters of a line of a legend, and of a title that needs no second line
+PLOT_PX, LINE_PX, GAP_PX = 150, 14, 14  # the heights of a panel, of a line of its title, and of the gap below
+NAME, TITLE = 28, 16  # characters of a line of a legend and of a title: a phone has 100 pixels for a panel
 MINE, FIRST = Mark(theme.BLUE, "circle", "solid"), Mark(theme.GREY, "circle-open", "solid")
 
 # Draws the traces of an arm in a look, at its place among as many arms.
@@ -28,11 +27,19 @@ DrawArm: TypeAlias = Callable[[str, Mark, int, int], Sequence[go.Scatter]]
 
 @dataclass(frozen=True)
 class Cell:
-    """The place of a panel in the grid: its row from the top and its column from the left, of so many rows."""
+    """The place of a panel in the grid.
+
+    Attributes:
+        row: Its row from the top.
+        column: Its column from the left.
+        rows: The number of rows.
+        height: The height of a row with its titles in pixels.
+    """
 
     row: int
     column: int
     rows: int
+    height: int
 
     @property
     def across(self) -> list[float]:
@@ -45,7 +52,7 @@ class Cell:
     def up(self) -> list[float]:
         """The ends of the panel up the figure, from 0 to 1."""
         bottom = 1 - (self.row + 1) / self.rows
-        return [bottom, bottom + (PANEL_PX - TITLE_PX) / (PANEL_PX * self.rows)]
+        return [bottom, bottom + PLOT_PX / (self.height * self.rows)]
 
 
 def apart(arms: Sequence[str]) -> bool:
@@ -81,15 +88,21 @@ def draw_arms(
 
 def legend_name(arm: str) -> str:
     """Return the whole name of an arm for a legend, broken into lines."""
-    return "<br>".join(plotly_text(line) for line in wrap(arm, NAME)) or plotly_text(arm)
+    return _broken(arm, NAME)
+
+
+def _broken(arm: str, width: int) -> str:
+    return "<br>".join(plotly_text(line) for line in wrap(one_line(arm), width)) or plotly_text(arm)
 
 
 def _in_panels(arms: Sequence[str], draw: DrawArm, x: dict[str, Any], y: dict[str, Any]) -> go.Figure:
     figure, rows = go.Figure(), -(-(len(arms) - 1) // COLUMNS)
-    figure.update_layout(layout(100 + PANEL_PX * rows), showlegend=True)
+    lines = max(len(wrap(arm, TITLE)) for arm in arms)
+    height = PLOT_PX + LINE_PX * lines + GAP_PX
+    figure.update_layout(layout(100 + height * rows), showlegend=True)
     for place, arm in enumerate(arms[1:]):
         name = str(place + 1) if place else ""
-        cell = Cell(place // COLUMNS, place % COLUMNS, rows)
+        cell = Cell(place // COLUMNS, place % COLUMNS, rows, height)
         mine = [trace.update(name="the panel's arm") for trace in draw(arm, MINE, 1, 2)]
         for trace in (*draw(arms[0], FIRST, 0, 2), *mine):
             in_legend = not place and trace.showlegend is not False
@@ -118,5 +131,5 @@ def _up(axis: dict[str, Any], name: str, cell: Cell) -> dict[str, Any]:
 
 def _title(arm: str, cell: Cell) -> dict[str, Any]:
     place = {"x": sum(cell.across) / 2, "y": cell.up[1], "xref": "paper", "yref": "paper"}
-    look = {"font": {"size": 11, "color": theme.INK}, "showarrow": False, "yanchor": "bottom"}
-    return {**place, **look, "text": plotly_text(arm) if len(arm) <= SHORT else two_lines(arm)}
+    look = {"font": {"size": 11, "color": theme.INK}, "showarrow": False, "xanchor": "center", "yanchor": "bottom"}
+    return {**place, **look, "text": _broken(arm, TITLE)}
