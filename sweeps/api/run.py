@@ -81,6 +81,7 @@ def run(
     repeat: int = 0,
     accept_drift: bool = False,
     quiet: bool = False,
+    verbose: bool = False,
     name: str | None = None,
     command: str | None = None,
 ) -> StudyOutcome:
@@ -106,6 +107,7 @@ def run(
             again, this many times, with the very same recipe and seed: the report says how far such runs differ.
         accept_drift: Continue although code, data, a library or the device differs from the last run.
         quiet: Show no progress.
+        verbose: Print a line for each event and each epoch, on a terminal too.
         name: The study's folder in `runs_dir`, if it is not the study's own name.
         command: How to repeat this run, for the report; by default a call that loads the study from `runs_dir`.
 
@@ -140,6 +142,7 @@ def run(
         fresh=fresh,
         smoke=smoke,
         quiet=quiet,
+        verbose=verbose,
         stage=stage,
         cache=cache,
         open_again=open_again,

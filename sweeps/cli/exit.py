@@ -38,7 +38,7 @@ def carry_out(study: Study, as_json: bool, **options: Any) -> None:
     from sweeps.api.run import run
     from sweeps.formatting import count
 
-    for warning in study.warnings():
+    for warning in () if options.get("quiet") else study.warnings():
         typer.echo(f"warning: {warning}", err=True)
     outcome = run(study, **options)
     if outcome.signal:  # which `main` prints

@@ -51,7 +51,8 @@ Smoke = Annotated[
 Json = Annotated[
     bool, typer.Option("--json", help="Print JSON for machines; an error is an object with error and exit_code.")
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print the answer and errors only.")]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Print a line for each event and each epoch, too.")]
 StageName = Annotated[
     str | None,
     typer.Option("--stage", metavar="NAME", help="Run one stage only: search, confirm, ablation or final."),

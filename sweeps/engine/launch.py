@@ -70,6 +70,7 @@ class Options:
         fresh: Begin anew; the earlier run's folder is kept as NAME.1.
         smoke: Run a small copy of the study, NAME-smoke, that replaces its last one.
         quiet: Show no progress.
+        verbose: Print a line for each event and each epoch, on a terminal too.
         stage: Run this stage only.
         cache: Reuse finished runs of other studies of the runs folder.
         open_again: Allow a second opening of the test set by the same study.
@@ -85,6 +86,7 @@ class Options:
     fresh: bool = False
     smoke: bool = False
     quiet: bool = False
+    verbose: bool = False
     stage: str | None = None
     cache: bool = True
     open_again: bool = False
@@ -179,7 +181,15 @@ def _run(
     with working("looking for the device", quiet=options.quiet):
         choice = DeviceChoice(environment.get("device", "cpu")) if done else _device(study, options)
     percentages, epochs = workload.percentages(), epochs_of(study, workload)
-    progress = Progress(study, previous, epochs, percentages=percentages, device=choice.device, quiet=options.quiet)
+    progress = Progress(
+        study,
+        previous,
+        epochs,
+        percentages=percentages,
+        device=choice.device,
+        quiet=options.quiet,
+        verbose=options.verbose,
+    )
     with _runner(study, environment, kind, choice, options, progress.on_note) as start, progress:
         prepared = _prepare(study, workload, folder, environment, choice, options, progress.on_prepare, done=done)
         progress.on_settled(prepared.study, prepared.notes)

@@ -66,6 +66,7 @@ class Progress:
         percentages: The names of the workload's metrics that are in percent.
         device: "cpu", "cuda" or "mps".
         quiet: Whether to show nothing.
+        verbose: Whether to print a line for each event beside the live view, and everywhere one for each epoch.
     """
 
     def __init__(
@@ -77,12 +78,14 @@ class Progress:
         percentages: Collection[str] = (),
         device: str = "cpu",
         quiet: bool = False,
+        verbose: bool = False,
     ) -> None:
         self._study = study
         self._metric_format = metric_format(study.metric, previous.percentages if previous else percentages)
         self._device = device
         self._share = device_share(study, self._device)
         self._epochs = epochs
+        self._verbose = verbose
         self._console = Console(stderr=True, quiet=quiet)
         self._stage = STARTING  # until the first stage begins, data and runner are prepared
         self._totals: dict[str, int | None] = {}
@@ -165,6 +168,10 @@ class Progress:
         self._running[stage, number] = Running(self._running[stage, number].label, epoch, value)
         if self._notebook:
             self._notebook.update()
+        if self._verbose:
+            total = f" of {self._epochs}" if self._epochs else ""
+            measured = f": {self._value(value)}" if value is not None else ""
+            self._line(f"{self._trial_title(stage, number)} epoch {epoch}{total}{measured}")
 
     def on_pause(self, stage: str, number: int, epoch: int) -> None:
         """Show that a trial pauses after an epoch: it waits until it has earned to go on."""
@@ -203,10 +210,10 @@ class Progress:
                 os.write(2, f"{why}; once more to stop at once\n".encode())
 
     def _line(self, line: str) -> None:
-        """Print a line where there is no view; otherwise the view has what the line says."""
+        """Print a line where there is no view or all lines are wanted; otherwise the view has what the line says."""
         if self._notebook:
             self._notebook.update()
-        elif not self._console.is_terminal:
+        elif self._verbose or not self._console.is_terminal:
             self._console.print(visible(line), markup=False, highlight=False, soft_wrap=True)
 
     # The view is drawn by a thread of rich's while the driver's thread changes the dictionaries: hence the copies

@@ -34,6 +34,7 @@ from sweeps.cli.options import (
     StageName,
     StudyFile,
     Toggles,
+    Verbose,
     Workers,
 )
 
@@ -62,6 +63,7 @@ def run(
     accept_drift: AcceptDrift = False,
     as_json: Json = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Run or continue a study, then write its report."""
     from sweeps.api.study import Study
@@ -69,7 +71,7 @@ def run(
 
     file = study_file(study, runs_dir)
     checked = Study.from_file(file, assignments=sets or (), search=search or (), toggles=toggle or (), budget=budget)
-    options = _options(runs_dir, reports_dir, data_dir, runner, workers, ray_address, quiet)
+    options = _options(runs_dir, reports_dir, data_dir, runner, workers, ray_address, quiet, verbose)
     options |= {"fresh": fresh, "smoke": smoke, "stage": stage, "cache": not no_cache, "repeat": repeat or 0}
     carry_out(checked, as_json, **options, open_again=open_again, accept_drift=accept_drift)
 
@@ -88,9 +90,10 @@ def resume(
     accept_drift: AcceptDrift = False,
     as_json: Json = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Continue a study by its name, then write its report."""
-    options = _options(runs_dir, reports_dir, data_dir, runner, workers, ray_address, quiet)
+    options = _options(runs_dir, reports_dir, data_dir, runner, workers, ray_address, quiet, verbose)
     _resume(name, as_json, **options, stage=stage, open_again=open_again, accept_drift=accept_drift)
 
 
@@ -107,12 +110,13 @@ def final(
     accept_drift: AcceptDrift = False,
     as_json: Json = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Train the final models and evaluate them on the test set.
 
     They are trained on everything but the test set, which a study opens once.
     """
-    options = _options(runs_dir, reports_dir, data_dir, runner, workers, ray_address, quiet)
+    options = _options(runs_dir, reports_dir, data_dir, runner, workers, ray_address, quiet, verbose)
     _resume(name, as_json, **options, stage=FINAL, open_again=open_again, accept_drift=accept_drift)
 
 
@@ -178,13 +182,16 @@ def _options(
     workers: int | None,
     ray_address: str | None,
     quiet: bool,
+    verbose: bool,
 ) -> dict[str, Any]:
     """The arguments of `sweeps.run` that all commands share."""
     from sweeps.runners.startup import RUNNERS
 
     if runner not in RUNNERS:
         raise typer.BadParameter(f"{runner!r} is not a runner; choose {' or '.join(RUNNERS)}", param_hint="--runner")
+    if quiet and verbose:
+        raise typer.BadParameter("give one of --quiet and --verbose, not both", param_hint="--verbose")
     folders = {"runs_dir": runs_dir, "reports_dir": reports_dir, "data_dir": data_dir}
     command = shlex.join(["sweep", *sys.argv[1:]])
-    others = {"workers": workers, "ray_address": ray_address, "quiet": quiet, "command": command}
+    others = {"workers": workers, "ray_address": ray_address, "quiet": quiet, "verbose": verbose, "command": command}
     return {**folders, "runner": runner, **others}

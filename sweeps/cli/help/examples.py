@@ -8,7 +8,7 @@ GROUPS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "Run": {
         "run": ("sweep run studies/quickstart.yaml", "sweep run quickstart --set epochs=2 --smoke"),
         "plan": ("sweep plan studies/quickstart.yaml --no-probe",),
-        "resume": ("sweep resume quickstart",),
+        "resume": ("sweep resume quickstart", "sweep resume quickstart -v"),
         "final": ("sweep final quickstart",),
     },
     "Look": {

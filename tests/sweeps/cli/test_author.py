@@ -48,7 +48,7 @@ def test_no_more_trials_are_announced_than_there_are_configurations(
 def test_recorded_command_keeps_its_quotes(monkeypatch: pytest.MonkeyPatch) -> None:
     words = ["run", "s.yaml", "--search", "optimizer.lr=[0.1, 0.2]", "--budget", "macs <= 2M"]
     monkeypatch.setattr(sys, "argv", ["sweep", *words])
-    options = _options(Path("runs"), Path("reports"), None, "inline", None, None, True)
+    options = _options(Path("runs"), Path("reports"), None, "inline", None, None, True, False)
     assert shlex.split(options["command"]) == ["sweep", *words]
 
 
