@@ -59,17 +59,14 @@ def carry_out(study: Study, as_json: bool, **options: Any) -> None:
 def show_best(results: Results) -> None:
     """Print the results of a study so far: its conclusions, then the best trials of the search."""
     from sweeps.cli.lines import best_line
-    from sweeps.cli.tables import best_table, console
+    from sweeps.cli.tables import best_table, console, say
     from sweeps.evidence.ending import ending_sentences
-    from sweeps.io.terminal import text
     from sweeps.report import evidence_sentences
 
-    out = console()
     best = [best_line(results)] if results.study.space.dimensions else []
-    for sentence in (*ending_sentences(results), *evidence_sentences(results), *best):
-        out.print(text(sentence), soft_wrap=not out.is_terminal)  # in a file, a sentence is one line
+    say(*ending_sentences(results), *evidence_sentences(results), *best)
     if results.ranked():
-        out.print(best_table(results))
+        console().print(best_table(results))
 
 
 def summary(results: Results) -> dict[str, Any]:
@@ -123,23 +120,24 @@ def _shortfall(outcome: StudyOutcome) -> tuple[int, str]:
 
 
 def _print_results(outcome: StudyOutcome) -> None:
+    from sweeps.cli.tables import say
     from sweeps.evidence.search.size import trainings_so_far
     from sweeps.formatting import count
 
     results = outcome.results.records
     if outcome.complete and not outcome.new_runs:
-        typer.echo(f"{results.name}: nothing was left to run.")
+        say(f"{results.name}: nothing was left to run.")
     show_best(results)
     for stage in outcome.cut:
-        typer.echo(f"The stage {stage} ended at its share of the budget; not all of its runs were made.")
+        say(f"The stage {stage} ended at its share of the budget; not all of its runs were made.")
     search_ended = outcome.searched and outcome.complete and SEARCH not in outcome.cut
     metric = results.study.metric
     if (best := next(iter(results.ranked()), None)) is not None and metric.reached_by(best.value):
-        typer.echo(f"The search ended at metric.target = {metric.target:g}, which trial {best.number} has reached.")
+        say(f"The search ended at metric.target = {metric.target:g}, which trial {best.number} has reached.")
     elif search_ended and (used := trainings_so_far(results)):
-        typer.echo(f"The search has used {used}: {count(results.counted, 'trial')}.")
+        say(f"The search has used {used}: {count(results.counted, 'trial')}.")
     elif search_ended and 0 < results.counted < results.study.run_cap:
-        typer.echo(f"No configuration is left to try after {results.counted} of {results.study.run_cap} trials.")
+        say(f"No configuration is left to try after {results.counted} of {results.study.run_cap} trials.")
     typer.echo(f"Report: {outcome.report}")
 
 

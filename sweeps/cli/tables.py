@@ -22,6 +22,7 @@ from sweeps.formatting import (
     status_name,
     unit_of,
 )
+from sweeps.io.screen.sentence import Sentence
 from sweeps.io.terminal import table, text
 from sweeps.storage.results import Results
 from sweeps.trial.trial import Trial
@@ -34,6 +35,13 @@ def console() -> Console:
     """Return a console on stdout; where that is no terminal, it is wide enough not to wrap tables."""
     terminal = Console()
     return terminal if terminal.is_terminal else Console(width=WIDTH_OFF_TERMINAL)
+
+
+def say(*sentences: str) -> None:
+    """Print sentences to stdout: wrapped on a terminal, a line each in a file."""
+    out = console()
+    for sentence in sentences:
+        out.print(Sentence(text(sentence)), crop=False)
 
 
 def best_table(results: Results, top: int = TOP) -> Table:

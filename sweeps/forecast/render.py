@@ -15,6 +15,7 @@ from sweeps.forecast.power import PowerForecast
 from sweeps.forecast.ranges import Range, total
 from sweeps.forecast.search_lines import disk_lines, ladder_line
 from sweeps.formatting import MISSING, count, device_amount, device_name, device_time_range, duration, used_trainings
+from sweeps.io.screen.sentence import Sentence
 from sweeps.io.terminal import table, text
 from sweeps.runners.probe import Probe
 from sweeps.stats import ALPHA
@@ -24,9 +25,9 @@ UNKNOWN = "unknown"
 
 def render(plan: StudyPlan) -> RenderableType:
     """Return the plan as something that rich can print."""
-    parts: list[RenderableType] = [Text(headline(plan), style="bold"), *_cautions(plan), _stages(plan)]
+    parts: list[RenderableType] = [Sentence(Text(headline(plan), style="bold")), *_cautions(plan), _stages(plan)]
     parts += [_in_all(plan), _arms(plan)]
-    return Group(*parts, *map(Text, _facts(plan)))
+    return Group(*parts, *(Sentence(text(fact)) for fact in _facts(plan)))
 
 
 def headline(plan: StudyPlan) -> str:
@@ -58,8 +59,8 @@ def _range(value: Range | None, show: Callable[[float], str]) -> str:
     return likely if low == high else f"{likely} ({low} to {high})"
 
 
-def _cautions(plan: StudyPlan) -> list[Text]:
-    return [Text.assemble(("warning: ", "bold yellow"), caution) for caution in plan.cautions]
+def _cautions(plan: StudyPlan) -> list[Sentence]:
+    return [Sentence(Text.assemble(("warning: ", "bold yellow"), text(caution))) for caution in plan.cautions]
 
 
 def _stages(plan: StudyPlan) -> Table:
@@ -81,13 +82,13 @@ def _stages(plan: StudyPlan) -> Table:
     return made
 
 
-def _in_all(plan: StudyPlan) -> Text:
+def _in_all(plan: StudyPlan) -> Sentence:
     """The sum over all stages: the runs, the device time and the time."""
     runs = total([stage.runs for stage in plan.stages])
     line = f"in all: {_range(runs, lambda number: f'{number:,.0f}')} run{'' if runs.high == 1 else 's'}"
     if plan.device_hours is not None and plan.wall_s is not None:
         line += f", {_device_time(plan)}, about {_range(plan.wall_s, duration)}"
-    return Text(line)
+    return Sentence(Text(line))
 
 
 def _arms(plan: StudyPlan) -> Table:

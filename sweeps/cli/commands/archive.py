@@ -49,6 +49,7 @@ def open_archive(
 ) -> None:
     """Unpack an archived study, check every file of it, and show its answer."""
     from sweeps.api.results import StudyResults
+    from sweeps.cli.tables import say
     from sweeps.engine.archive import unpack
     from sweeps.formatting import in_local_time
     from sweeps.io.errors import visible
@@ -66,8 +67,7 @@ def open_archive(
     facts = opened.manifest.facts
     packed = in_local_time(f"packed at {facts.get('packed', '?')} by version {facts.get('version', '?')}")
     typer.echo(visible(f"{opened.results.folder}: {len(opened.manifest.files):,} files, {packed}"))
-    for sentence in answer:
-        typer.echo(visible(sentence))
+    say(*answer)
     if opened.page is not None:
         typer.echo(f"Report: {opened.page}")
     else:

@@ -65,29 +65,24 @@ def _chosen(results: Results, history: SearchHistory, order: int | None, number:
 
 def _print_decisions(results: Results, steps: Sequence[Step], sentences: Sequence[str]) -> None:
     from sweeps.cli.explanation import decisions_table
-    from sweeps.cli.tables import console
+    from sweeps.cli.tables import console, say
     from sweeps.formatting import metric_format
-    from sweeps.io.terminal import text
 
-    out = console()
     if steps:
-        out.print(decisions_table(steps, metric_format(results.study.metric, results.percentages)))
+        console().print(decisions_table(steps, metric_format(results.study.metric, results.percentages)))
     elif not sentences:
         sentences = ["No decision on this trial is on record: it was never trained."]
-    for sentence in sentences:
-        out.print(text(sentence), soft_wrap=not out.is_terminal)  # in a file, a sentence is one line
+    say(*sentences)
 
 
 def _print_decision(results: Results, step: Step) -> None:
     from sweeps.cli.explanation import candidates_table, decision_lines
-    from sweeps.cli.tables import console
+    from sweeps.cli.tables import console, say
     from sweeps.formatting import metric_format
-    from sweeps.io.terminal import text
 
-    out, words = console(), metric_format(results.study.metric, results.percentages)
-    for line in decision_lines(step, words, results.study.baseline):
-        out.print(text(line), soft_wrap=not out.is_terminal)
+    words = metric_format(results.study.metric, results.percentages)
+    say(*decision_lines(step, words, results.study.baseline))
     if step.decision.candidates:
-        out.print(candidates_table(step, words, results.study.baseline))
+        console().print(candidates_table(step, words, results.study.baseline))
     else:
-        out.print("No other candidate is on record.", highlight=False)
+        say("No other candidate is on record.")

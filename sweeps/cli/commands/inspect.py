@@ -23,9 +23,8 @@ app = typer.Typer()
 def status(name: Name, runs_dir: RunsDir = RUNS, as_json: Json = False) -> None:
     """Show a study's progress and its best trials."""
     from sweeps.cli.lines import driver_of, stage_lines, tally
-    from sweeps.cli.tables import console
+    from sweeps.cli.tables import say
     from sweeps.evidence.search.size import trainings_so_far, trials_so_far
-    from sweeps.io.errors import visible
     from sweeps.storage.runs import open_snapshot
 
     results = open_snapshot(runs_dir, name)
@@ -33,15 +32,11 @@ def status(name: Name, runs_dir: RunsDir = RUNS, as_json: Json = False) -> None:
     if as_json:
         print_json({**summary(results), "driver": driver})
         return
-    out = console()
     state = _running(driver) if driver else "not running"
     has_search = bool(results.study.space.dimensions)
     parts = [f"{trials_so_far(results)} trials", trainings_so_far(results)] if has_search else []
-    out.print(f"{results.name}: {', '.join(filter(None, [*parts, visible(state)]))}", markup=False, highlight=False)
-    if has_search:
-        out.print(tally(results), highlight=False)
-    for line in stage_lines(results):
-        out.print(line, highlight=False)
+    say(f"{results.name}: {', '.join(filter(None, [*parts, state]))}")
+    say(*([tally(results)] if has_search else []), *stage_lines(results))
     show_best(results)
 
 
@@ -156,7 +151,7 @@ def meta(
     reports_dir: ReportsDir = REPORTS,
 ) -> None:
     """Combine the ablations of the same components over several studies: data sets, architectures."""
-    from sweeps.io.errors import visible
+    from sweeps.cli.tables import say
     from sweeps.io.screen.working import working
     from sweeps.report.across.meta import write_meta
 
@@ -164,8 +159,7 @@ def meta(
         studies, unread = _read_each(names, runs_dir)
         phase("writing the meta-analysis")
         page, combined = write_meta(studies, reports_dir)
-    for sentence in combined.sentences:
-        typer.echo(visible(sentence))
+    say(*combined.sentences)
     typer.echo(f"Meta-analysis: {page}")
     _tell_left_out(unread)
 

@@ -165,7 +165,7 @@ def plan(
     if as_json:
         print_json(study_plan.plain())
     else:
-        console().print(render(study_plan))
+        console().print(render(study_plan), crop=False)
 
 
 def _resume(name: str, as_json: bool, *, runs_dir: Path, **options: Any) -> None:

@@ -52,7 +52,7 @@ def stage(study_plan: StudyPlan, name: str) -> Any:
 def rendered(study_plan: StudyPlan) -> str:
     console = Console(width=200)
     with console.capture() as capture:
-        console.print(render(study_plan))
+        console.print(render(study_plan), crop=False)
     return capture.get()
 
 
