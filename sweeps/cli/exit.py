@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from sweeps.artifacts.layout import SEARCH
-from sweeps.cli.process import COMPLETE, FAILED, RESUMABLE
+from sweeps.cli.process import COMPLETE, FAILED, RESUMABLE, reached
 
 if TYPE_CHECKING:
     from sweeps.api.run import StudyOutcome
@@ -36,14 +36,13 @@ def carry_out(study: Study, as_json: bool, **options: Any) -> None:
         typer.Exit: The study is not complete; with the exit code.
     """
     from sweeps.api.run import run
-    from sweeps.formatting import count
+    from sweeps.cli.lines import so_far
 
     for warning in () if options.get("quiet") else study.warnings():
         typer.echo(f"warning: {warning}", err=True)
     outcome = run(study, **options)
     if outcome.signal:  # which `main` prints
-        if paused := outcome.results.records.paused:
-            typer.echo(f"{count(paused, 'paused trial')} will go on when you run it again", err=True)
+        reached.text = so_far(outcome.results.records)
         raise typer.Exit(RESUMABLE)
     code, line = _shortfall(outcome)
     if as_json:

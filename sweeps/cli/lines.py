@@ -61,6 +61,13 @@ def _retune_line(results: Results) -> list[str]:
     return [f"retune: {count(len(searches), 'arm')}, {counts or 'no trial yet'}"] if searches else []
 
 
+def so_far(results: Results) -> str:
+    """Return how far a study has come, in a clause: "9 of 10 trials (2 of them paused), confirm: 2 arms, …"."""
+    paused = f" ({results.paused:,} of them paused)" if results.paused else ""
+    searched = [f"{search_so_far(results)}{paused}"] if results.study.space.dimensions else []
+    return ", ".join([*searched, *stage_lines(results)]) or "nothing has been trained yet"
+
+
 def state_name(state: str) -> str:
     """Return the name of a state; whether a driver runs the trial at present is not known here."""
     return "unfinished" if state == Status.RUNNING else status_name(state)

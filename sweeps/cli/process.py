@@ -4,17 +4,41 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 from sweeps.io.errors import GO_ON
+from sweeps.io.screen import drawn
 
 COMPLETE, FAILED, BAD_INPUT, RESUMABLE, INTERRUPTED = 0, 1, 2, 75, 130
 JSON_OPTION = "--json"
 ERROR = "error:"
-SHOW_CURSOR = b"\x1b[?25h"
+
+
+class Reached:
+    """How far a study has come that a signal stopped, in words; empty where no study had begun."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+
+reached = Reached()
+
+
+def stopped_line(signal_name: str, words: Sequence[str]) -> str:
+    """Return the last line after a signal: what was reached, and the command that goes on.
+
+    Args:
+        signal_name: The signal.
+        words: The words of this command line. `--fresh` is left out: it would begin anew.
+    """
+    if not reached.text:
+        return f"stopped by {signal_name}; {GO_ON}"
+    command = shlex.join(["sweep", *(word for word in words if word != "--fresh")])
+    return f"stopped by {signal_name}: {reached.text}; go on with: {command}"
 
 
 def hide_unraisable(hidden: type[BaseException]) -> None:
@@ -39,8 +63,7 @@ def end(code: int) -> NoReturn:
 
 def end_at_once() -> NoReturn:
     """End this process inside a signal's handler. What was recorded is safe, as after SIGKILL."""
-    cursor = SHOW_CURSOR if os.isatty(2) else b""  # the live view hides it
-    say(f"stopped at once; {GO_ON}", cursor)
+    say(f"stopped at once; {GO_ON}", drawn.erasing())
     end(INTERRUPTED)
 
 

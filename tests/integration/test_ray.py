@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -279,7 +280,7 @@ class Driver:
             self.process.send_signal(number)
         output = "".join(self.process.communicate(timeout=PATIENCE_S))
         assert "Traceback" not in output
-        assert f"stopped by {number.name}; run the same command again to go on\n" in output
+        assert re.search(rf"^stopped by {number.name}(: .+; go on with: sweep run .+|; run the same .+)$", output, re.M)
         return self.process.returncode
 
 

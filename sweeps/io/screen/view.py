@@ -9,6 +9,8 @@ from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderableT
 from rich.live import Live
 from rich.segment import ControlType, Segment
 
+from sweeps.io.screen import drawn
+
 
 class LiveView(Live):
     """A view that is drawn again four times a second, and erased at the end.
@@ -39,6 +41,11 @@ class LiveView(Live):
             return [_Erased(self._measured.lengths, self.console.width), *drawn]
         return drawn
 
+    def stop(self) -> None:
+        """Erase the view."""
+        super().stop()
+        drawn.rows = 0
+
 
 class _Measured:
     """Renders a view and remembers how long its lines were."""
@@ -50,6 +57,7 @@ class _Measured:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         lines = console.render_lines(self._render(), options, pad=False)
         self.lengths = [Segment.get_line_length(line) for line in lines]
+        drawn.rows = min(len(lines), console.height)
         for line in lines:
             yield from line
             yield Segment.line()
