@@ -19,7 +19,8 @@ FLOORS = (
     ("designs", "formatting", "pruners", "runners", "storage", "surrogate"),
     ("evidence", "samplers", "validation"),
     ("models", "prepare", "report", "stages"),
-    ("engine", "forecast"),
+    ("forecast",),
+    ("engine",),
     ("api",),
     ("cli",),
 )

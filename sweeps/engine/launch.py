@@ -19,6 +19,7 @@ from sweeps.engine.folders import (
     require_report_folder,
     require_writable,
 )
+from sweeps.engine.outlook import outlook_of
 from sweeps.engine.progress import Progress
 from sweeps.engine.provenance import is_complete
 from sweeps.engine.signals import Stopped, listening
@@ -200,6 +201,8 @@ def _run(
         differences = [] if done else [*changes, *moved]
         drift.require_accepted(differences, study.name, options.accept_drift, drift.last_command(environment))
         runner = start(prepared.study)
+        if not done:
+            progress.on_outlook(outlook_of(prepared, request, 1 if kind == "inline" else options.workers))
         progress.on_prepare("starting Ray" if kind == "ray" else "starting")
         runner.ready()  # what keeps it from starting is told before anything is created or moved
         if options.smoke:

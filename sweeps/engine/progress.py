@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from rich.console import Console, Group, RenderableType
-from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from sweeps.artifacts.layout import ABLATION, SEARCH
+from sweeps.engine.heartbeat import EVERY_S, Heartbeat
 from sweeps.engine.notebook import NotebookDisplay
+from sweeps.engine.outlook import Outlook, ahead_line, seconds_ahead
 from sweeps.evidence.search import steps_of
 from sweeps.formatting import (
     count,
@@ -30,6 +31,9 @@ from sweeps.formatting import (
     used_trainings,
 )
 from sweeps.io.errors import visible
+from sweeps.io.screen.sentence import Sentence
+from sweeps.io.screen.view import LiveView
+from sweeps.io.screen.working import elapsed
 from sweeps.stats.goal import sign
 from sweeps.storage.results import Results
 from sweeps.study.resources import device_share
@@ -67,6 +71,7 @@ class Progress:
         device: "cpu", "cuda" or "mps".
         quiet: Whether to show nothing.
         verbose: Whether to print a line for each event beside the live view, and everywhere one for each epoch.
+        heartbeat_s: Off a terminal, how long a run may say nothing, in seconds.
     """
 
     def __init__(
@@ -79,6 +84,7 @@ class Progress:
         device: str = "cpu",
         quiet: bool = False,
         verbose: bool = False,
+        heartbeat_s: float = EVERY_S,
     ) -> None:
         self._study = study
         self._metric_format = metric_format(study.metric, previous.percentages if previous else percentages)
@@ -99,11 +105,13 @@ class Progress:
         self._held: dict[tuple[str, int], float] = {}  # seconds of this start's trials before they paused
         self._started: dict[tuple[str, int], float] = {}
         self._rungs = {(trial.stage, epoch) for trial in previous_trials for epoch in _pauses(trial)}
-        self._preparing = "starting"
+        self._outlook, self._asked = Outlook(), ""
         self._began = time.monotonic()
+        self._prepare("starting")
         self._stage_began, self._done_before = self._began, 0
-        # Last, since it draws the first view at once, from all of the above.
-        self._live = Live(console=self._console, get_renderable=self._view, transient=True, refresh_per_second=4)
+        # Last, since they say all of the above.
+        self._live = LiveView(self._console, self._view)
+        self._heartbeat = Heartbeat(self._beat, heartbeat_s)
         self._notebook = NotebookDisplay(self._view) if self._console.is_jupyter and not quiet else None
 
     def __enter__(self) -> Progress:
@@ -111,6 +119,8 @@ class Progress:
             self._notebook.start()
         elif self._console.is_terminal:
             self._live.start()
+        else:
+            self._heartbeat.start()
         return self
 
     def __exit__(
@@ -120,10 +130,12 @@ class Progress:
             self._notebook.stop()
         elif self._console.is_terminal:
             self._live.stop()
+        else:
+            self._heartbeat.stop()
 
     def on_prepare(self, doing: str) -> None:
         """Show what the preparation of the study is doing, while its first trial has not begun."""
-        self._preparing = doing
+        self._prepare(doing)
         if self._notebook:
             self._notebook.update()
 
@@ -134,9 +146,14 @@ class Progress:
             study: The study as it will run.
             notes: A line for each setting that was measured.
         """
-        self._share, self._preparing = device_share(study, self._device), "starting"
+        self._share = device_share(study, self._device)
+        self._prepare("starting")
         for note in notes:
             self.on_note(note)
+
+    def on_outlook(self, outlook: Outlook) -> None:
+        """Show the stages to come, once they are known."""
+        self._outlook = outlook
 
     def on_stage(self, stage: str, total: int | None) -> None:
         """Show that a stage begins, continues, or has grown to `total` runs; None where only its budget limits it."""
@@ -204,24 +221,50 @@ class Progress:
 
     def on_interrupt(self, why: str) -> None:
         """Show that the study has been asked to end early."""
-        if not self._console.quiet:
-            # Called inside a signal handler, which may have interrupted a print of rich's: so past rich's buffers.
-            with suppress(OSError):  # the terminal may be gone: that is what SIGHUP says
-                os.write(2, f"{why}; once more to stop at once\n".encode())
+        # Called inside a signal handler, which may have interrupted a print of rich's: the next view says it, and where
+        # there is none, it goes past rich's buffers.
+        self._asked = f"{why}; once more to stop at once"
+        if not self._console.quiet and (self._notebook or not self._console.is_terminal):
+            with suppress(OSError):
+                os.write(2, f"{self._asked}\n".encode())
 
     def _line(self, line: str) -> None:
         """Print a line where there is no view or all lines are wanted; otherwise the view has what the line says."""
         if self._notebook:
             self._notebook.update()
         elif self._verbose or not self._console.is_terminal:
+            self._heartbeat.spoken()
             self._console.print(visible(line), markup=False, highlight=False, soft_wrap=True)
+
+    def _prepare(self, doing: str) -> None:
+        self._preparing, self._preparing_since = doing, time.monotonic()
+
+    def _phase(self) -> str:
+        """What is being done before the first trial runs, and for how long: "starting Ray … 12 s"."""
+        return f"{self._preparing} … {elapsed(time.monotonic() - self._preparing_since)}"
+
+    def _beat(self) -> None:
+        """Say how the run stands where nothing else has been said for a while."""
+        running = [self._standing(*key, run) for key, run in list(self._running.items())]
+        self._line(f"running: {', '.join(running)}" if running else self._phase())
+
+    def _standing(self, stage: str, number: int, run: Running) -> str:
+        """A running trial in a clause: "trial 3 epoch 12/40, validation accuracy 61.50 %"."""
+        value = f", {self._value(run.value)}" if run.value is not None else ""
+        return f"{self._trial_title(stage, number)} epoch {run.epoch}{self._of_epochs()}{value}"
+
+    def _of_epochs(self) -> str:
+        return f"/{self._epochs}" if self._epochs else ""
 
     # The view is drawn by a thread of rich's while the driver's thread changes the dictionaries: hence the copies
     # (`list(...)`), without which iterating could fail.
 
     def _view(self) -> RenderableType:
         rows = [self._title(), self._bar(), Text(self._tally(), style="dim"), *self._ladder(), self._best()]
-        return Group(*rows, self._running_table(), Text(self._time(), style="dim"))
+        ended = list(self._ended.values())
+        last = [Text(self._time(), style="dim"), Text(ahead_line(self._outlook, self._stage, ended), style="dim")]
+        last.append(Text(visible(self._asked), style="bold yellow"))
+        return Group(*rows, self._running_table(), *(Sentence(line) for line in last if line.plain))
 
     def _title(self) -> Text:
         stage = self._stage_title(self._stage) or "starting"
@@ -230,9 +273,11 @@ class Progress:
 
     def _bar(self) -> RenderableType:
         done, total = self._done(self._stage), self._totals.get(self._stage, 0)
-        noun = "trial" if self._stage in (SEARCH, STARTING) else "run"
+        noun = "trial" if self._stage == SEARCH else "run"
         runs = count(done, noun) if total is None else f"{done}/{count(total, noun)}"
         begun = " begun" if self._pauses(self._stage) else ""
+        if self._stage == STARTING:
+            return Text(visible(self._phase()), style="dim")
         part, whole = self._share_done()
         bar = ProgressBar(total=whole or 1, completed=part, width=40)
         grid = Table.grid(padding=(0, 1))
@@ -290,33 +335,38 @@ class Progress:
 
     def _running_table(self) -> Table:
         table = Table.grid(padding=(0, 2))
-        if not self._running:
-            table.add_row(Text(f"  {self._preparing} …" if self._stage == STARTING else "", style="dim"))
+        if not self._running and not self._started and self._stage != STARTING:
+            table.add_row(Text(f"  {self._phase()}", style="dim"))
         for (stage, number), run in list(self._running.items())[:SHOWN_RUNNING]:
-            total = f"/{self._epochs}" if self._epochs else ""
             value = self._metric_format.show(run.value)
-            row = (f"  {self._trial_title(stage, number)}", f"epoch {run.epoch}{total}", value, run.label)
+            row = (f"  {self._trial_title(stage, number)}", f"epoch {run.epoch}{self._of_epochs()}", value, run.label)
             table.add_row(*(Text(visible(cell), overflow="ellipsis", no_wrap=True) for cell in row))
         return table
 
     def _time(self) -> str:
-        """The time so far, and how long the stage will still take if its runs go on at the rate of this start."""
+        """The time so far, and how long stage and study will still take if runs go on at the rate of this start."""
         now = time.monotonic()
         ended = sum(trial.seconds for trial in list(self._ended.values()))
         hours = self._share * (ended + sum(list(self._held.values()))) / 3600
         line = f"{duration(now - self._began)} so far · {device_time(hours, self._device)}"
         part, whole = self._share_done()
         if self._trainings and self._trainings[0] == part > self._trainings_before:  # the trainings will end it
-            estimate = duration((now - self._stage_began) / (part - self._trainings_before) * max(0.0, whole - part))
-            return f"{line} · about {estimate} left of this stage"
+            pace = (now - self._stage_began) / (part - self._trainings_before)
+            return f"{line} · {self._left(pace * max(0.0, whole - part))}"
         done = self._done(self._stage)
         remaining = max(0, (self._totals.get(self._stage, 0) or 0) - done)
         pauses = bool(self._pauses(self._stage))
         # How long the last promotions take after the last new trial is not known: it depends on who earns them.
         if done <= self._done_before or (pauses and not remaining):
             return line
-        estimate = duration((now - self._stage_began) / (done - self._done_before) * remaining)
-        return f"{line} · about {estimate} {'until its last new trial' if pauses else 'left of this stage'}"
+        seconds = (now - self._stage_began) / (done - self._done_before) * remaining
+        return f"{line} · {f'about {duration(seconds)} until its last new trial' if pauses else self._left(seconds)}"
+
+    def _left(self, seconds: float) -> str:
+        """How long the stage will still take, and the study with the stages to come where that is known."""
+        later = seconds_ahead(self._outlook, self._stage, list(self._ended.values()))
+        study = f", {duration(seconds + later)} of the study" if later is not None else ""
+        return f"about {duration(seconds)} left of this stage{study}"
 
     def _done(self, stage: str) -> int:
         """The runs of a stage that have ended. Where trials pause, few end before the last one: those that began."""

@@ -112,19 +112,20 @@ class StudyOutline:
         return self.trial_work if self.best_unknown else Range.of(1)
 
 
-def outline_study(prepared: PreparedStudy, workers: int | None) -> StudyOutline:
+def outline_study(prepared: PreparedStudy, workers: int | None, sampling: bool = True) -> StudyOutline:
     """Check the baseline, a sample of the space and the ablation's arms.
 
     Args:
         prepared: The study, prepared for this machine.
         workers: The most trials that run at once; None: as many as the machine holds.
+        sampling: Whether the space is sampled. Without it a trial is taken to be as long as the baseline.
 
     Raises:
         Unplannable: The ablation's design cannot be built.
     """
     study, baseline = prepared.study, prepared.gate.baseline()
     epochs = epochs_of(study, prepared.workload) or 1
-    fitting = _fitting(prepared, baseline, epochs) if study.space.dimensions else None
+    fitting = _fitting(prepared, baseline, epochs) if sampling and study.space.dimensions else None
     at_once = slots(study, prepared.site.device, available_cores(), prepared.device.count, workers)
     return StudyOutline(prepared, baseline, epochs, at_once, fitting, _arms(prepared, baseline))
 

@@ -37,8 +37,14 @@ class StageWork:
 
 def work_by_stage(outline: StudyOutline) -> Mapping[str, StageWork]:
     """Return the work of each stage of a study, in the order in which they run."""
-    forecasts = {SEARCH: _search, CONFIRM: _confirm, ABLATION: _ablation, FINAL: _final}
-    return {stage.name: forecasts[stage.name](outline) for stage in stages_of(outline.study)}
+    search = {SEARCH: _search(outline)} if any(stage.name == SEARCH for stage in stages_of(outline.study)) else {}
+    return {**search, **work_after_search(outline)}
+
+
+def work_after_search(outline: StudyOutline) -> Mapping[str, StageWork]:
+    """Return the work of each stage after the search, in the order in which they run."""
+    forecasts = {CONFIRM: _confirm, ABLATION: _ablation, FINAL: _final}
+    return {stage.name: forecasts[stage.name](outline) for stage in stages_of(outline.study) if stage.name in forecasts}
 
 
 def _search(outline: StudyOutline) -> StageWork:
