@@ -14,7 +14,18 @@ from typing import TYPE_CHECKING, Any
 from cifar_sweep.recipe import Recipe
 from cifar_sweep.recipe.toggles import TOGGLES
 from cifar_sweep.recipe.transfer import weights_kind
-from sweeps.workload import DuplicatePolicy, Exported, ImageHashes, Predictions, Prepared, Run, Sharing, Site, Tuned
+from sweeps.workload import (
+    DataFiles,
+    DuplicatePolicy,
+    Exported,
+    ImageHashes,
+    Predictions,
+    Prepared,
+    Run,
+    Sharing,
+    Site,
+    Tuned,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,10 +35,12 @@ __all__ = [
     "check_test_data",
     "confirm_duplicates",
     "cost",
+    "data_files",
     "duplicate_policy",
     "evaluate",
     "evaluations",
     "export",
+    "fetch_data",
     "gpu_share",
     "image_hashes",
     "predict",
@@ -87,6 +100,24 @@ def prepare(recipe: Recipe, site: Site) -> Prepared:
     from cifar_sweep.tune.prepare import prepare_study
 
     return prepare_study(recipe, site)
+
+
+def data_files(recipe: Recipe, site: Site) -> DataFiles:
+    """Return the files of the recipe's data, each compared with its published checksum."""
+    from cifar_sweep.data.formats.checksums import data_files
+
+    return data_files(recipe.data, site.data_dir)
+
+
+def fetch_data(recipe: Recipe, site: Site) -> None:
+    """Download the official files of the recipe's data, unless their folder exists.
+
+    Raises:
+        Unavailable: The download failed, or nothing can be written there.
+    """
+    from cifar_sweep.data.download import fetch
+
+    fetch(recipe.data, site.data_dir)
 
 
 def check_test_data(recipe: Recipe, site: Site) -> list[str]:

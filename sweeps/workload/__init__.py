@@ -17,6 +17,8 @@ from sweeps.workload.loader import load
 from sweeps.workload.protocol import (
     GPU_MEMORY,
     BadWorkload,
+    DataFile,
+    DataFiles,
     DuplicatePolicy,
     Exported,
     ImageHashes,
@@ -46,6 +48,8 @@ _MODULES = {
 __all__ = [
     "GPU_MEMORY",
     "BadWorkload",
+    "DataFile",
+    "DataFiles",
     "DeviceLost",
     "DuplicatePolicy",
     "Exported",

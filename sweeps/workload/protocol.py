@@ -82,6 +82,32 @@ class Prepared:
 
 
 @dataclass(frozen=True)
+class DataFile:
+    """A file, or a folder, that a data set is read from.
+
+    Attributes:
+        path: Where it is, or has to be.
+        problem: What is wrong with it, in words that follow the path: "is missing". "" where it is complete.
+    """
+
+    path: Path
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class DataFiles:
+    """The files of a data set.
+
+    Attributes:
+        files: The files; empty where the data needs none.
+        source: Where they come from, and where they have to be.
+    """
+
+    files: Sequence[DataFile]
+    source: str
+
+
+@dataclass(frozen=True)
 class DuplicatePolicy:
     """What becomes of training images that are test images too: the result of `duplicate_policy`.
 

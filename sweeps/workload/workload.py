@@ -3,8 +3,8 @@
 A workload is an object, usually a module, with a function `train` and, optionally, `cost`, `toggles`, `prepare`,
 `check_test_data`, `image_hashes`, `confirm_duplicates`, `duplicate_policy`, `chance`, `percentages`, `smoke`, `scale`,
 `references`, `without_validation`, `evaluations`, `evaluate`, `thumbnails`, `predict`, `export`, `tune_batch`,
-`tune_lr` and `gpu_share`. They have the parameters and results of the methods of `Workload`. A generator function alone
-is a workload too.
+`tune_lr`, `gpu_share`, `data_files` and `fetch_data`. They have the parameters and results of the methods of
+`Workload`. A generator function alone is a workload too.
 
 The annotation of the first argument of `train`, a pydantic model or a dataclass, is the recipe: its fields are the
 settings that a study file may name. Metrics are plain numbers, except those that `percentages` names.
@@ -43,6 +43,7 @@ from typing import TYPE_CHECKING, Any
 from sweeps.recipe.schema import RecipeSchema
 from sweeps.workload.protocol import (
     BadWorkload,
+    DataFiles,
     DuplicatePolicy,
     Exported,
     ImageHashes,
@@ -126,6 +127,35 @@ class Workload:
         prepared = self._call("prepare", Prepared(), recipe, site)
         assert isinstance(prepared, Prepared), f"{self.name}.prepare must return sweeps.workload.Prepared"
         return prepared
+
+    def data_files(self, recipe: Any, site: Site) -> DataFiles:
+        """Return the files of the recipe's data, and what is wrong with each.
+
+        Args:
+            recipe: A recipe; its data is looked at.
+            site: The machine and the folders.
+
+        Raises:
+            BadWorkload: The workload has no function `data_files`.
+        """
+        self._require("data_files")
+        files = self._call("data_files", None, recipe, site)
+        assert isinstance(files, DataFiles), f"{self.name}.data_files must return sweeps.workload.DataFiles"
+        return files
+
+    def fetch_data(self, recipe: Any, site: Site) -> None:
+        """Download the recipe's data, unless it is there.
+
+        Args:
+            recipe: A recipe; its data is downloaded.
+            site: The machine and the folders.
+
+        Raises:
+            Unavailable: The download failed.
+            BadWorkload: The workload has no function `fetch_data`.
+        """
+        self._require("fetch_data")
+        self._call("fetch_data", None, recipe, site)
 
     def check_test_data(self, recipe: Any, site: Site) -> list[str]:
         """Check the test set, and the further sets of `site.evaluate`, before anything is trained.

@@ -1,14 +1,16 @@
-"""Commands about this machine: doctor."""
+"""Commands about this machine: doctor, data."""
 
 from __future__ import annotations
 
 import typer
 
+from sweeps.cli.commands import data
 from sweeps.cli.exit import print_json
 from sweeps.cli.options import DataDir, Json
 from sweeps.cli.process import FAILED
 
 app = typer.Typer()
+app.add_typer(data.app, name="data")
 
 
 @app.command()
