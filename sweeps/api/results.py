@@ -72,7 +72,7 @@ class StudyResults:
         """The answer to the question: a sentence for each finding, and what weakens them."""
         from sweeps.report.answer import whole_answer
 
-        return list(whole_answer(self.findings))
+        return whole_answer(self.findings)
 
     @cached_property
     def trials(self) -> pd.DataFrame:

@@ -59,11 +59,10 @@ def show_best(results: Results) -> None:
     """Print the results of a study so far: its conclusions, then the best trials of the search."""
     from sweeps.cli.lines import best_line
     from sweeps.cli.tables import best_table, console, say
-    from sweeps.evidence.ending import ending_sentences
-    from sweeps.report import evidence_sentences
+    from sweeps.report import answer_sentences
 
     best = [best_line(results)] if results.study.space.dimensions else []
-    say(*ending_sentences(results), *evidence_sentences(results), *best)
+    say(*answer_sentences(results, best))
     if results.ranked():
         console().print(best_table(results))
 
@@ -71,8 +70,8 @@ def show_best(results: Results) -> None:
 def summary(results: Results) -> dict[str, Any]:
     """Return the results of a study so far as plain data, for JSON."""
     from sweeps.artifacts.record import plain
-    from sweeps.evidence.ending import ending_sentences, last_ending
-    from sweeps.report import evidence_sentences
+    from sweeps.evidence.ending import last_ending
+    from sweeps.report import answer_sentences
 
     ending = last_ending(results)
     ranked = results.ranked()
@@ -87,7 +86,7 @@ def summary(results: Results) -> dict[str, Any]:
         "best": plain(ranked[0]) if ranked else None,
         "stages": {name: len(stage.trials) for name, stage in results.stages.items()},
         "ended": ending.plain() if ending is not None else None,
-        "answer": [*ending_sentences(results), *evidence_sentences(results)],
+        "answer": answer_sentences(results),
     }
 
 

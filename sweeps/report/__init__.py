@@ -8,7 +8,7 @@ from pathlib import Path
 from sweeps.evidence.importance import Importance
 from sweeps.storage.results import Results
 
-__all__ = ["Importance", "evidence_sentences", "save_report"]
+__all__ = ["Importance", "answer_sentences", "save_report"]
 
 
 def save_report(results: Results, importances: Sequence[Importance], folder: Path) -> Path:
@@ -32,15 +32,19 @@ def save_report(results: Results, importances: Sequence[Importance], folder: Pat
     return write_report(Findings.of(results), importances, folder)
 
 
-def evidence_sentences(results: Results) -> list[str]:
-    """Return the answers of the stages after the search and what weakens them; empty before any run."""
-    if not results.stages:  # the caveats of a search need no statistics
+def answer_sentences(results: Results, searched: Sequence[str] = ()) -> list[str]:
+    """Return the answer of a study, the strongest finding first; empty before any run.
+
+    Args:
+        results: The results of the study.
+        searched: The sentences on the best trial of the search.
+    """
+    if not results.stages:  # a search alone needs no statistics
         from sweeps.evidence.caveats import caveats
+        from sweeps.evidence.ending import ending_sentences
 
-        return caveats(results) if results.trials else []
+        return [*searched, *ending_sentences(results), *(caveats(results) if results.trials else ())]
     from sweeps.evidence.findings import Findings
-    from sweeps.report.duplicates.sentences import duplicate_sentences
-    from sweeps.report.sentences import evidence_answer
+    from sweeps.report.conclusion.ranked import ranked_answer
 
-    findings = Findings.of(results)
-    return [*evidence_answer(findings), *duplicate_sentences(findings)]
+    return ranked_answer(Findings.of(results), searched).sentences

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sweeps.artifacts.layout import CONFIRM, INCUMBENT_RUNS
-from sweeps.evidence.ending import ending_sentences, unfinished_search
+from sweeps.evidence.ending import unfinished_search
 from sweeps.evidence.findings import Findings
 from sweeps.evidence.procedure.tuning import GIVEN, tuned_by
 from sweeps.evidence.search.size import search_so_far, trainings_so_far
 from sweeps.formatting import MetricFormat, count, device_amount, device_time, listed, percent, status_name
-from sweeps.report.duplicates.sentences import duplicate_sentences
-from sweeps.report.sentences import evidence_answer
+from sweeps.report.conclusion.ranked import Answer, ranked_answer
 from sweeps.report.tables.cost import Cost
 from sweeps.storage.results import Results, StageResults
 from sweeps.trial.trial import PAUSED, Status, Trial
@@ -41,17 +40,15 @@ def answer(findings: Findings) -> list[str]:
     return sentences
 
 
-def whole_answer(findings: Findings) -> list[str]:
-    """Return the answers of the stages after the search, then that of the search, if the study has one.
-
-    A study whose last run did not complete says so first. What was found of images that the study has twice follows
-    the stages.
-    """
+def concluded(findings: Findings) -> Answer:
+    """Return the answer of a study, its strongest finding as the headline."""
     results = findings.results
-    evidence, duplicates = [*ending_sentences(results), *evidence_answer(findings)], duplicate_sentences(findings)
-    if results.trials or not results.stages:
-        return [*evidence, *duplicates, *answer(findings)]
-    return [*(evidence or ["No answer yet: the stages have begun, but none has a result."]), *duplicates]
+    return ranked_answer(findings, answer(findings) if results.trials or not results.stages else ())
+
+
+def whole_answer(findings: Findings) -> list[str]:
+    """Return the sentences of the answer of a study, the most important first."""
+    return concluded(findings).sentences
 
 
 def tiles(results: Results, cost: Cost) -> tuple[list[Tile], list[Tile]]:

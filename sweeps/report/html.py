@@ -14,6 +14,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from sweeps.evidence.ending import How, last_ending
 from sweeps.formatting import MetricFormat, count, in_local_time
 from sweeps.io.escape import visible
 from sweeps.report import figures
@@ -21,11 +22,13 @@ from sweeps.report.answer import tiles
 from sweeps.report.figures import theme
 from sweeps.report.figures.panel import Plot, plots
 from sweeps.report.figures.search_panels import SEARCH_PANELS
+from sweeps.report.reading.prose import set_page
 from sweeps.report.report import Report
 from sweeps.report.tables.grid import Grid, formats
 from sweeps.report.tables.grid import titles as titles_of
 from sweeps.report.tables.interval import difference, level, plain, probability
 from sweeps.report.trials.embedded import script_json, trials_data
+from sweeps.storage.results import Results
 
 TRIAL_SCRIPTS = ("cells", "export", "table", "start")  # they share one scope
 
@@ -41,28 +44,32 @@ def page(report: Report) -> str:
     """Return the page as HTML."""
     results, words = report.data.results, report.data.findings.metric_format
     drawn, absent = plots(SEARCH_PANELS, report.data) if report.searched else ([], [])
+    reading = resource("reading/reading.js")
     everything = [*(plot for section in report.sections for plot in section.plots), *drawn]
     trials = trials_data(report.data)
     scripts = [figures.bundle(), resource("page.js")] if everything else []
     scripts += [trials_script()] if trials else []
     template = page_environment().get_template("template.html.j2")
-    return template.render(
+    html = template.render(
         report=report,
         study=results.study,
         updated=in_local_time(str(results.environment.get("updated", ""))),
+        ended=_unless_complete(results),
         tiles=tiles(results, report.data.cost),
         plots=drawn,
         absent=absent,
         drawn=everything,
         staged=bool(results.stages),
         under=lambda plot: _under(plot, words),
-        policy=policy(scripts),
+        policy=policy([reading, *scripts]),
         style=Markup(resource("style.css") + resource("trials/trials.css")),
+        reading=Markup(reading),
         scripts=[Markup(script) for script in scripts],
         figures=Markup(_figures(everything)),
         trials=Markup(script_json(trials)) if trials else "",
         trials_count=count(len(results.everything), "trial"),
     )
+    return _readable(html)
 
 
 def page_environment() -> Environment:
@@ -130,6 +137,20 @@ def trials_script() -> str:
     """Return the script of the table of all trials."""
     parts = "\n".join(resource(f"trials/{name}.js") for name in TRIAL_SCRIPTS)
     return f'"use strict";\n(() => {{\n{parts}}})();\n'
+
+
+def _readable(html: str) -> str:
+    """The page with its words explained; the scripts at its end stay as they are."""
+    body, main, scripts = html.partition("</main>")
+    text, terms = set_page(body)
+    words = page_environment().get_template("reading/words.html.j2").render(terms=terms) if terms else ""
+    return f"{text}{main}{words}{scripts}"
+
+
+def _unless_complete(results: Results) -> str:
+    """How the last run of the study ended, unless it is complete or still runs."""
+    ending = last_ending(results)
+    return "" if ending is None or ending.how is How.COMPLETE else ending.how.value
 
 
 def _under(plot: Plot, words: MetricFormat) -> Grid:

@@ -16,7 +16,7 @@ FROM_FRESH = "from fresh runs, made after its choice"
 
 
 def incumbent_sentences(findings: Findings) -> list[str]:
-    """Return the incumbent with its figure, how confirm chose it, and the candidates that cannot be told apart.
+    """Return the incumbent with its figure, and how confirm chose it, or who leads so far.
 
     Empty before confirm has begun.
     """
@@ -25,7 +25,15 @@ def incumbent_sentences(findings: Findings) -> list[str]:
         return []
     if not confirmation.complete or confirmation.chosen is None:
         return [_leader(confirmation, words)]
-    return [*_figure(confirmation, words, confirmation.chosen), *_apart(confirmation, words, confirmation.chosen)]
+    return _figure(confirmation, words, confirmation.chosen)
+
+
+def indistinct_sentences(findings: Findings) -> list[str]:
+    """Return which candidates confirm cannot tell apart from the best mean; empty without any or before its end."""
+    confirmation = findings.confirmation
+    if confirmation is None or not confirmation.complete or confirmation.chosen is None:
+        return []
+    return _apart(confirmation, findings.metric_format, confirmation.chosen)
 
 
 def choice_note(confirmation: Confirmation) -> str:

@@ -23,6 +23,8 @@ def summary(report: Report, pictures: Mapping[str, Picture]) -> str:
         f"# {markdown_text(study.name)}",
         f"> {markdown_text(study.question)}",
         *_paragraphs(report),
+        *_winner(report),
+        *(["## What this does not show", _listed(report.limits)] if report.limits else []),
         *(part for section in report.sections for part in _section(section, pictures)),
         *_search(report),
         "## Cost",
@@ -41,9 +43,23 @@ def summary(report: Report, pictures: Mapping[str, Picture]) -> str:
 
 def _paragraphs(report: Report) -> list[str]:
     """The answer: one paragraph for a search alone, a list for several stages."""
-    sentences = [markdown_text(sentence) for sentence in report.answer]
+    sentences = [markdown_text(sentence) for sentence in report.answer.sentences]
     staged = bool(report.data.results.stages)
     return ["\n".join(f"- {sentence}" for sentence in sentences)] if staged else [" ".join(sentences)]
+
+
+def _winner(report: Report) -> list[str]:
+    winner = report.winner
+    if winner is None:
+        return []
+    changes = (
+        winner.changes.grid.markdown()
+        if len(winner.changes.frame)
+        else "No searched setting differs from the baseline."
+    )
+    whole = ["The whole recipe, for the `baseline` of another study file:", markdown_code(winner.recipe.rstrip())]
+    title = f"## The winner's recipe: {markdown_text(winner.called)}"
+    return [title, changes, *(whole if winner.recipe else [])]
 
 
 def _section(section: Section, pictures: Mapping[str, Picture]) -> list[str]:

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sweeps.report.answer import cost_sentences, whole_answer
+from sweeps.report.answer import concluded, cost_sentences
+from sweeps.report.conclusion.limits import limits
+from sweeps.report.conclusion.ranked import Answer
+from sweeps.report.conclusion.winner import Winner, winner_of
 from sweeps.report.data import ReportData
 from sweeps.report.declarations import declaration_tables
 from sweeps.report.duplicates.tables import duplicates_tables
@@ -24,7 +27,9 @@ class Report:
 
     Attributes:
         data: The data of the report.
-        answer: The answer, a sentence per paragraph.
+        answer: The answer, the strongest finding first.
+        winner: The recipe that was found best, if the study has a search.
+        limits: What the study does not show, in sentences.
         sections: The sections of the stages after the search, and of the decisions of the search.
         best: The best trials of the search.
         outcomes: The trials that did not complete.
@@ -40,7 +45,9 @@ class Report:
     """
 
     data: ReportData
-    answer: list[str]
+    answer: Answer
+    winner: Winner | None
+    limits: list[str]
     sections: list[Section]
     best: Table
     outcomes: Table
@@ -69,6 +76,7 @@ class Report:
         """Every table, each once."""
         in_sections = [table for section in self.sections for table in section.tables]
         others = [
+            *([self.winner.changes] if self.winner and len(self.winner.changes.frame) else []),
             self.best,
             self.outcomes,
             *self.cost_tables,
@@ -87,7 +95,9 @@ def report_of(data: ReportData) -> Report:
     openings = openings_tables(findings)
     return Report(
         data=data,
-        answer=whole_answer(findings),
+        answer=concluded(findings),
+        winner=winner_of(findings),
+        limits=limits(findings),
         sections=list(evidence_sections(data, openings)),
         best=best(findings),
         outcomes=outcomes(data),

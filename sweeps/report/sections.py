@@ -20,7 +20,7 @@ from sweeps.report.figures.panel import Panel, Plot, plots
 from sweeps.report.images.gallery import Row, gallery
 from sweeps.report.images.sentences import image_sentences
 from sweeps.report.images.tables import image_tables
-from sweeps.report.sentences import VERDICTS_SHOWN, missing_runs, strongest_first, verdicts
+from sweeps.report.sentences import VERDICTS_SHOWN, missing_runs, rated, strongest_first
 from sweeps.report.tables.ablation import crossing
 from sweeps.report.tables.catalogue import ablation_tables, class_tables, confirmed_tables, final_tables
 from sweeps.report.tables.table import Table
@@ -119,7 +119,7 @@ def _section(
 
 def _ablation_sentences(findings: Findings, ablation: Ablation) -> list[str]:
     """The design, the verdicts that the answer does not show, those after re-tuning, and the runs left out."""
-    more = verdicts(ablation)[VERDICTS_SHOWN:]
+    more = [one.verdict for one in rated(ablation)[VERDICTS_SHOWN:]]
     return [_design(findings, ablation), *more, *(one.verdict for one in ablation.retuned), *missing_runs(ablation)]
 
 

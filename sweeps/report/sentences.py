@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from sweeps.artifacts.layout import TEST, VALIDATION
 from sweeps.evidence import Ablation, Comparison, Effect, Level
 from sweeps.evidence.findings import Findings
-from sweeps.evidence.verdict import PATH
 from sweeps.formatting import count, in_local_time
 from sweeps.report.crossed.sentences import accuracy_text
-from sweeps.report.incumbent import incumbent_sentences
 from sweeps.report.means import failed_text, mean_text
 from sweeps.report.tables.ablation import called, part
 from sweeps.report.tables.levels import same_arm
-from sweeps.stats import ALPHA, Estimate
+from sweeps.stats import ALPHA
 from sweeps.trial.arm import INCUMBENT, Arm
 
 VERDICTS_SHOWN = 8  # more are in the section of the ablation
-
-
-def evidence_answer(findings: Findings) -> list[str]:
-    """Return the incumbent, the verdicts of the ablation, the test figure and the caveats; empty before any run."""
-    sentences = [*incumbent_sentences(findings), *_ablation(findings.ablation), *tested(findings)]
-    return [*sentences, *findings.caveats] if sentences or findings.results.trials else []
 
 
 def tested(findings: Findings) -> list[str]:
@@ -62,31 +55,56 @@ def _opened_in_part(findings: Findings) -> str:
     return text
 
 
-def verdicts(ablation: Ablation) -> list[str]:
-    """Return the verdict on each effect of a factorial, else on each arm: the largest clear difference first.
+@dataclass(frozen=True)
+class Rated:
+    """A verdict with its rank in an answer.
 
-    Verdicts that are not clear by Holm's p come after those that are. The steps of a path keep their order.
+    Attributes:
+        verdict: The verdict.
+        clear: Whether its p by Holm is below `ALPHA`.
+        equivalent: Whether the difference is called smaller than the margin.
+        tested: Whether it has a p at all.
+        size: The absolute size of the difference, in the metric's units.
     """
-    if ablation.design == PATH:
-        return [one.verdict for one in ablation.comparisons]
-    return strongest_first([*ablation.effects, *ablation.comparisons])
+
+    verdict: str
+    clear: bool
+    equivalent: bool
+    tested: bool
+    size: float
+
+    @classmethod
+    def of(cls, one: Comparison | Effect) -> Rated:
+        """Rate a comparison or an effect."""
+        estimate = one.estimate if isinstance(one, Effect) else one.paired.estimate if one.paired else None
+        clear = one.p_holm is not None and one.p_holm < ALPHA
+        equivalent = one.equivalence is not None and one.equivalence.claimed
+        size = abs(estimate.mean) if estimate is not None else 0.0
+        return cls(one.verdict, clear, equivalent, one.p_holm is not None, size)
+
+    @property
+    def decided(self) -> bool:
+        """Whether it tells a difference, or that there is none that matters."""
+        return self.clear or self.equivalent
+
+    @property
+    def rank(self) -> tuple[bool, bool, bool, float]:
+        """What is larger comes first: clear differences by size, then equivalences, then what is not clear."""
+        return self.clear, self.equivalent, self.tested, self.size
+
+
+def rated(ablation: Ablation) -> list[Rated]:
+    """Return the verdict on each effect of a factorial, else on each arm: the largest clear difference first."""
+    return _by_rank([*ablation.effects, *ablation.comparisons])
 
 
 def strongest_first(found: Iterable[Comparison | Effect]) -> list[str]:
     """Return the verdicts on comparisons or effects, the largest clear difference first."""
-
-    def size(one: Comparison | Effect) -> tuple[bool, bool, float]:
-        if isinstance(one, Effect):
-            return _size(one.estimate, one.p_holm)
-        return _size(one.paired.estimate if one.paired else None, one.p_holm)
-
-    return [one.verdict for one in sorted(found, key=size, reverse=True)]
+    return [one.verdict for one in _by_rank(found)]
 
 
-def _size(estimate: Estimate | None, p_holm: float | None) -> tuple[bool, bool, float]:
-    """How strong a finding is: whether it is clear, whether there is an estimate at all, and how large it is."""
-    clear = p_holm is not None and p_holm < ALPHA
-    return clear, estimate is not None, abs(estimate.mean) if estimate else 0.0
+def _by_rank(found: Iterable[Comparison | Effect]) -> list[Rated]:
+    return sorted(map(Rated.of, found), key=lambda one: one.rank, reverse=True)
 
 
 def missing_runs(ablation: Ablation) -> list[str]:
@@ -101,19 +119,8 @@ def missing_runs(ablation: Ablation) -> list[str]:
     return sentences
 
 
-def _ablation(ablation: Ablation | None) -> list[str]:
-    """The first verdicts, the number of the others, and what re-tuning changed."""
-    if ablation is None:
-        return []
-    every = verdicts(ablation)
-    shown = every[:VERDICTS_SHOWN]
-    if len(every) > VERDICTS_SHOWN:
-        shown.append(f"{count(len(every) - VERDICTS_SHOWN, 'more verdict')} in the report's section on the ablation.")
-    return [*shown, *_changed(ablation.comparisons, ablation.retuned)]
-
-
-def _changed(fixed: Sequence[Comparison], retuned: Sequence[Comparison]) -> list[str]:
-    """The verdicts that changed when each arm was tuned again."""
+def changed_verdicts(fixed: Sequence[Comparison], retuned: Sequence[Comparison]) -> list[str]:
+    """Return the verdicts that changed when each arm was tuned again."""
     before = {part(one.arm): one.short for one in fixed}
     changed = [one for one in retuned if before.get(part(one.arm), one.short) != one.short]
     return [f"With each arm tuned again the verdict changes: {one.verdict}" for one in changed]

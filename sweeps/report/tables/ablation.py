@@ -11,13 +11,12 @@ import pandas as pd
 from sweeps.evidence import Comparison, Effect, Missing
 from sweeps.evidence.equivalence import Equivalence
 from sweeps.evidence.verdict import PATH
-from sweeps.formatting import count, setting
+from sweeps.formatting import setting
 from sweeps.report.tables.frames import frame_of
 from sweeps.report.tables.interval import Interval
 from sweeps.stats import Paired
 from sweeps.trial.arm import BASELINE, RETUNED, Arm
 
-EDITS_SHOWN = 4
 MAIN = ["arm", "change", "against", "pairs", "reference mean", "arm mean", "difference", "Holm p", "verdict"]
 EQUIVALENCE = ("equivalence p", "Holm equivalence p", "equivalence interval", "coverage of the equivalence interval")
 CHECKS = [
@@ -138,10 +137,7 @@ def change(arm: Arm, design: str) -> str:
 
     The steps of a path remove nothing: they set settings.
     """
-    edits = [f"{key}: {setting(value)}" for key, value in arm.edits.items()]
-    text = ", ".join(edits[:EDITS_SHOWN])
-    if len(edits) > EDITS_SHOWN:
-        text += f" and {count(len(edits) - EDITS_SHOWN, 'more setting')}"
+    text = ", ".join(f"{key}: {setting(value)}" for key, value in arm.edits.items())
     if not arm.removed or design == PATH:
         return text
     without = f"without {', '.join(arm.removed)}"

@@ -26,13 +26,12 @@ from sweeps.report.tables.ablation import (
     EQUIVALENCE,
     checks_table,
     comparison_table,
-    crossing,
     effects_table,
     not_applicable_table,
     retuned_table,
 )
 from sweeps.report.tables.classes import pairs_table
-from sweeps.report.tables.cost import cost_table, stages_table
+from sweeps.report.tables.cost import SAVED, cost_table, stages_table
 from sweeps.report.tables.frames import (
     best_table,
     curves_table,
@@ -57,7 +56,7 @@ NAMES = (
     *("confirmed", "test", "test_differences", "test_checks", "shifts", "openings"),
     *("classes", "confused", "confusion", "further_validation", "further_test"),
     *("others_validation", "others_test"),
-    *("best", "ends", "stages", "cost", "provenance", "declarations"),
+    *("winner", "best", "ends", "stages", "cost", "provenance", "declarations"),
     *DUPLICATES,
     *("trials", "replicates", "not_completed", "curves", "pairs"),
     *IMAGE_NAMES,
@@ -89,7 +88,13 @@ def confirmed_tables(findings: Findings) -> list[Table]:
     if findings.confirmation is not None:
         note += choice_note(findings.confirmation)
     frame = levels.confirmed_table(findings)
-    return _present(Table("confirmed", "Confirmed configurations", frame, kinds, _TITLES, note))
+    # A table as wide as this has no room for columns of zeros and of what the sentences say; the longest one is last.
+    zeros = [name for name in ("diverged", "collapsed") if not any(frame[name])]
+    unshown = [*zeros, "test seeds", "seeds after the choice"]
+    page = frame[[*frame.columns.drop("change"), "change"]]
+    return _present(
+        Table("confirmed", "Confirmed configurations", frame, kinds, _TITLES, note, unshown=unshown, page=page)
+    )
 
 
 def ablation_tables(data: ReportData) -> list[Table]:
@@ -189,7 +194,7 @@ def cost_tables(data: ReportData) -> list[Table]:
         cost.unit: device_amount,
         "per completed run": device_amount,
         "share": lambda share: percent(share, 100),
-        **dict.fromkeys(("trials", "runs", "epochs", "complete"), lambda number: f"{int(number):,}"),
+        **dict.fromkeys(("trials", "runs", "epochs", "complete", *SAVED), lambda number: f"{int(number):,}"),
     }
     titles = {cost.unit: cost.title}
     by_state = Table("cost", "By how runs ended", cost_table(cost), kinds, titles)
@@ -250,8 +255,9 @@ def _on_such_images(table: Table, comparisons: Sequence[Comparison], findings: F
 def _shifts(findings: Findings) -> Table:
     shown, moved = level(findings.metric_format), difference(findings.metric_format)
     frame = levels.shift_table(findings)
-    kinds: Formats = {name: moved if str(name).endswith(levels.MOVED) else shown for name in frame.columns[1:]}
-    return Table("shifts", "Validation, test and further sets", frame, {**kinds, "set": str})
+    kinds: Formats = {"mean": shown, levels.MOVED: moved, crossed.SUCH: shown, **dict.fromkeys(("set", "arm"), str)}
+    page = levels.shifts_by_row(frame)
+    return Table("shifts", "Validation, test and further sets", frame, kinds, page=page)
 
 
 def _further(part: str, data: ReportData, stage: str) -> Iterator[Table]:
@@ -259,8 +265,8 @@ def _further(part: str, data: ReportData, stage: str) -> Iterator[Table]:
     frame = data.further_metrics[stage]
     note = "Means over the completed runs with 95 % intervals. On training data: after the last epoch."
     for unit, words, name, title in (
-        ("%", ACCURACY, f"further_{part}", "Further accuracies"),
-        ("", NUMBER, f"others_{part}", "Further metrics"),
+        ("%", ACCURACY, f"further_{part}", f"Further accuracies: {stage}"),
+        ("", NUMBER, f"others_{part}", f"Further metrics: {stage}"),
     ):
         rows = frame[frame["unit"] == unit].drop(columns="unit").reset_index(drop=True)
         kinds: Formats = {"mean": level(words), **dict.fromkeys(("arm", "data", "figure"), str)}
@@ -347,12 +353,10 @@ def _effects(ablation: Ablation, words: MetricFormat) -> Table:
         "over the others. An interaction: half of the difference between the effect of one component with the other "
         "and without it."
     )
-    if any(effect.aliases for effect in ablation.effects):
-        note += " Aliases: interactions that share the estimate, with the opposite sign where they begin with -."
-    kinds = {**kinds, "aliases": crossing}
     titles: Titles = {"estimate": "estimate [95 % CI]"}
     frame = effects_table(ablation.effects)
-    return Table("effects", "Main effects and interactions", frame, kinds, titles, note)
+    # The sentence on the design lists the effects that share an estimate.
+    return Table("effects", "Main effects and interactions", frame, kinds, titles, note, unshown=["aliases"])
 
 
 def _retuned(findings: Findings, ablation: Ablation) -> Table:

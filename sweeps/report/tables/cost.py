@@ -18,6 +18,12 @@ from sweeps.trial.trial import STATES, Status, Trial
 
 EpochSeconds: TypeAlias = Mapping[tuple[str, int], Sequence[float]]  # by stage and number of a trial
 NOT_TIMED: EpochSeconds = {}
+# The columns of what a stage saved.
+SAVED = (
+    "epochs saved by early termination",
+    "rejected by the constraints before training",
+    "from the result cache",
+)
 
 
 @dataclass(frozen=True)
@@ -102,12 +108,7 @@ def stages_table(by_stage: Mapping[str, Cost], whole: Cost) -> pd.DataFrame:
         whole: The cost of the study.
     """
     rows = [_stage_row(name, cost, whole) for name, cost in (*by_stage.items(), ("all", whole))]
-    saved = [
-        "epochs saved by early termination",
-        "rejected by the constraints before training",
-        "from the result cache",
-    ]
-    columns = ["stage", "runs", "complete", "epochs", whole.unit, "share", "per completed run", *saved]
+    columns = ["stage", "runs", "complete", "epochs", whole.unit, "share", "per completed run", *SAVED]
     return frame_of(rows, columns)
 
 

@@ -182,13 +182,24 @@ def openings_table(openings: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 def provenance_table(environment: Mapping[str, Any]) -> pd.DataFrame:
     """Return a nested mapping as two columns: `what`, the dotted key, and `value`, as text."""
     # The accepted changes are nested lists; they are shown in words. How the last run ended is part of the answer.
-    plain = {key: value for key, value in environment.items() if key not in ("drift", ENDED, COMPLETE)}
+    plain = {key: value for key, value in environment.items() if key not in ("drift", "updated", ENDED, COMPLETE)}
+    plain |= _times(environment)
     if "workload" in plain:  # the hash of the code stands for those of its files
         plain["workload"] = {key: value for key, value in plain["workload"].items() if key != "files"}
     if plain:
         plain[DUPLICATES] = str(DuplicateRecord.of(environment) or "not checked")
     rows = [(key, setting(value)) for key, value in flat({**plain, **changes(environment)})]
     return frame_of(rows, ["what", "value"])
+
+
+def _times(environment: Mapping[str, Any]) -> dict[str, Any]:
+    """When the last run of a study began and ended."""
+    times: dict[str, Any] = {}
+    if environment.get("updated"):
+        times["last run started"] = environment["updated"]
+    if (ended := environment.get(ENDED)) and ended.get("at"):
+        times["last run ended"] = ended["at"]
+    return times
 
 
 def _row(trial: Trial, keys: list[str], role: str | None) -> list[Any]:

@@ -67,7 +67,7 @@ def difference(words: MetricFormat) -> Callable[[Any], str]:
 
 def plain(value: Any) -> str:
     """Return a number without a unit, with its interval if it has one: "1.52 [0.31, 2.70]"."""
-    return _writer(lambda number: f"{number:.2f}")(value)
+    return _writer(lambda number: f"{number if abs(number) >= 0.005 else 0:.2f}")(value)
 
 
 def probability(p: Any) -> str:

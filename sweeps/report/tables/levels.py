@@ -95,6 +95,17 @@ def shift_table(findings: Findings) -> pd.DataFrame:
     return frame_of(rows, ["set", *(f"{label(arm)}{kind}" for arm in arms for kind in kinds)])
 
 
+def shifts_by_row(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the table of `shift_table` with a row per set and arm: as narrow with many arms as with one."""
+    arms = [str(name) for name in frame.columns[1::3]]
+    rows = [
+        (row[0], arm, *row[1 + 3 * n : 4 + 3 * n])
+        for row in frame.itertuples(index=False)
+        for n, arm in enumerate(arms)
+    ]
+    return frame_of(rows, ["set", "arm", "mean", MOVED, SUCH])
+
+
 def same_arm(arm: Arm, levels: Sequence[Level]) -> Level | None:
     """Return the level of the same recipe, else of the arm of the same name; None if there is neither.
 

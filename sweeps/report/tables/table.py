@@ -26,6 +26,7 @@ class Table:
         folded: Whether the page shows it only on request.
         unshown: The columns that only the CSV file has.
         most: The most rows that are shown; the CSV file has all.
+        page: The data as they are shown, where the CSV file has other columns.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Table:
     folded: bool = False
     unshown: Sequence[str] = ()
     most: int | None = None
+    page: pd.DataFrame | None = None
 
     @property
     def data(self) -> pd.DataFrame:
@@ -46,4 +48,5 @@ class Table:
     @cached_property
     def grid(self) -> Grid:
         """The cells as text."""
-        return Grid.of(self.frame.drop(columns=list(self.unshown)), self.formats, self.titles, self.most)
+        shown = self.frame if self.page is None else self.page
+        return Grid.of(shown.drop(columns=list(self.unshown)), self.formats, self.titles, self.most)

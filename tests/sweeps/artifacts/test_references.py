@@ -17,7 +17,7 @@ from sweeps.evidence.findings import Findings
 from sweeps.io.errors import Unavailable
 from sweeps.prepare.prepared import settle
 from sweeps.prepare.smoke import with_smoke_models
-from sweeps.report.sentences import evidence_answer
+from sweeps.report.answer import whole_answer
 from sweeps.report.tables.outcomes import ends
 from sweeps.runners.inline import InlineRunner
 from sweeps.storage.drift import Drifted
@@ -227,11 +227,13 @@ def test_smoke_run_goes_on_from_the_smoke_run_of_its_teachers(tmp_path: Path) ->
 
 def test_a_teacher_of_the_same_data_is_said_to_have_seen_the_validation_images(runs: Path) -> None:
     teaching = {"alone": {"teacher": ""}, "other": {"teacher": "teachers:ablation/2"}}
-    answer = evidence_answer(Findings.of(run(pupils(teaching), runs)))
-    assert "Runs of this study learn from teachers:1, teachers:ablation/2, trained on the same data" in answer[-1]
+    answer = whole_answer(Findings.of(run(pupils(teaching), runs)))
+    assert "Runs of this study learn from teachers:1, teachers:ablation/2, trained on the same data" in "\n".join(
+        answer
+    )
     file = runs / "teachers" / "environment.json"
     file.write_text(file.read_text().replace('"fingerprint": "pupils"', '"fingerprint": "elsewhere"'))
-    answer = evidence_answer(Findings.of(run(pupils(teaching, name="others"), runs)))
+    answer = whole_answer(Findings.of(run(pupils(teaching, name="others"), runs)))
     assert answer
     assert not any("same data" in sentence for sentence in answer)
 

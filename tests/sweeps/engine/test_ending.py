@@ -60,7 +60,9 @@ def test_aborted_search_tells_how_far_it_came_why_and_what_did_not_run(tmp_path:
         "Mend the cause, then run the same command again to go on.",
     ]
     assert sentences(tmp_path) == said
-    assert whole_answer(Findings.of(result.results))[:3] == said
+    headline, *cautions = whole_answer(Findings.of(result.results))
+    assert headline.startswith("No answer yet: none of 3 trials has finished")
+    assert cautions == said
 
 
 def test_best_of_an_aborted_search_is_the_best_of_the_first_trials(tmp_path: Path) -> None:
@@ -74,8 +76,8 @@ def test_best_of_an_aborted_search_is_the_best_of_the_first_trials(tmp_path: Pat
         run_inline(toy_study(), tmp_path, Full())
     findings = Findings.of(open_snapshot(tmp_path, "toy"))
     answer = whole_answer(findings)
-    assert answer[0] == "Aborted: [Errno 28] No space left on device."
-    assert any(sentence.startswith("Best of the first 2 of 6 trials: trial ") for sentence in answer)
+    assert answer[0].startswith("Best of the first 2 of 6 trials: trial ")
+    assert "Aborted: [Errno 28] No space left on device." in answer
     assert best_line(findings.results).startswith("Best of the first 2 of 6 trials: trial ")
     assert state(findings.results) == "aborted"
     run_inline(toy_study(), tmp_path)

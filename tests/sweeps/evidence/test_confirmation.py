@@ -16,7 +16,7 @@ from sweeps.evidence import Level, confirmation
 from sweeps.evidence.confirm.confirmation import Confirmation
 from sweeps.evidence.confirm.rivals import rivals
 from sweeps.evidence.findings import Findings
-from sweeps.report.incumbent import choice_note, incumbent_sentences
+from sweeps.report.incumbent import choice_note, incumbent_sentences, indistinct_sentences
 from sweeps.storage.results import CANDIDATES, StageResults
 from sweeps.trial.arm import Arm
 
@@ -48,7 +48,8 @@ def confirmed(folder: Path, *stages: StageResults, **settings: Any) -> Confirmat
 
 def sentences(folder: Path, *stages: StageResults, **settings: Any) -> list[str]:
     settings = {"confirm": CONFIRM, "ablation": GIVEN, **settings}
-    return incumbent_sentences(Findings.of(results(folder, *stages, **settings)))
+    findings = Findings.of(results(folder, *stages, **settings))
+    return [*incumbent_sentences(findings), *indistinct_sentences(findings)]
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,7 @@ def _address(element: Element) -> str:
 
 
 def _drawn(page: Element) -> list[Element]:
-    return [plot for plot in page.find("div", role="img") if plot.find("svg")]
+    return [plot for plot in page.find("div", role="group") if plot.find("svg")]
 
 
 def test_the_policy_lets_every_figure_be_drawn(results: Results, importance: Importance, tmp_path: Path) -> None:

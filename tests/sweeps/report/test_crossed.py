@@ -85,7 +85,8 @@ def test_tables_of_the_test_set_have_the_columns_of_both_errors(tmp_path: Path) 
     assert (row["images"], row["rests on"]) == (str(IMAGES), "seeds and images")
     assert {"on such images low", "on such images high"} <= set(tables["test"].data.columns)
     shift = [column.title for column in tables["shifts"].grid.columns]
-    assert "baseline: on such images" in shift
+    assert shift == ["set", "arm", "mean", "on such images"]
+    assert "baseline: on such images low" in tables["shifts"].data.columns
 
 
 @pytest.mark.parametrize(("images", "told"), [(None, False), (IMAGES, True)])

@@ -50,7 +50,7 @@ def test_the_page_and_the_summary_say_how_the_search_decided(tmp_path: Path) -> 
     page = save_report(results, (), tmp_path / "report")
     section = read_page(page).find("section", id="decisions")[0]
     assert len(section.find("figure")) == 2
-    assert all(plot.attributes["aria-label"] for plot in section.find("div", role="img"))
+    assert all(plot.attributes["aria-label"] for plot in section.find("div", role="group"))
     summary = (tmp_path / "report" / "README.md").read_text()
     assert "## How the search decided" in summary
     assert "| decision |" not in summary  # folded: it may be long

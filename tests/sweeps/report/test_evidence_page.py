@@ -15,7 +15,7 @@ import pytest
 
 from sweeps.evidence.findings import Findings
 from sweeps.report import Importance
-from sweeps.report.answer import whole_answer
+from sweeps.report.answer import concluded, whole_answer
 from sweeps.report.figures import evidence_data, theme
 from sweeps.report.tables.ablation import checks_table
 from sweeps.report.tables.catalogue import NAMES
@@ -30,6 +30,8 @@ from sweeps.trial.trial import Status
 from .conftest import search
 from .reading import Element, read_page
 from .staged import (
+    PARTS,
+    SEEDS,
     Outcome,
     ablation_stage,
     arm_of,
@@ -62,21 +64,58 @@ def _figures(page: Element) -> dict[str, Any]:
     return figures
 
 
-def test_the_answer_is_incumbent_then_ablation_then_test_then_the_single_run(tmp_path: Path) -> None:
+def test_the_answer_is_the_largest_effect_then_incumbent_then_smaller_effects_then_test(tmp_path: Path) -> None:
     findings = staged(tmp_path)
     assert findings.ablation is not None
-    sentences = whole_answer(findings)
-    assert sentences[0].startswith("The incumbent is trial 30: validation accuracy ")
-    assert "n = 6 seeds), from the baseline runs of the ablation" in sentences[0]
-    assert "Confirm chose it by its mean over 5 seeds, " in sentences[0]
-    assert "Its value in the search was 97.93 %, a maximum of single runs" in sentences[0]
-    assert sentences[1:4] == [one.verdict for one in findings.ablation.comparisons]
-    assert re.match(r"On the sealed test set the incumbent reaches test accuracy .* n = 3 seeds", sentences[4])
-    assert sentences[5].startswith("This test set has been opened 3 times: once by this study, twice by others")
-    assert sentences[6].startswith("Tuning is unequal: the settings of the ablation's baseline were found by 32 trials")
-    assert sentences[7].startswith("Not checked: whether test images")
-    assert sentences[8].startswith("Best of 32 trials")
-    assert "confirm it over seeds" not in sentences[8]
+    relu, batch_norm, dropout = (one.verdict for one in findings.ablation.comparisons)
+    answer = concluded(findings)
+    assert answer.headline == relu
+    assert answer.findings[0].startswith("The incumbent is trial 30: validation accuracy ")
+    assert "n = 6 seeds), from the baseline runs of the ablation" in answer.findings[0]
+    assert "Confirm chose it by its mean over 5 seeds, " in answer.findings[0]
+    assert "Its value in the search was 97.93 %, a maximum of single runs" in answer.findings[0]
+    assert answer.findings[1:3] == (batch_norm, dropout)
+    assert re.match(r"On the sealed test set the incumbent reaches test accuracy .* n = 3 seeds", answer.findings[3])
+    assert answer.findings[4].startswith("This test set has been opened 3 times: once by this study, twice by others")
+    assert not answer.undecided
+    assert answer.cautions[0].startswith("Best of 32 trials")
+    assert "confirm it over seeds" not in answer.cautions[0]
+    assert answer.cautions[-2].startswith("Tuning is unequal: the settings of the ablation's baseline were found by 32")
+    assert answer.cautions[-1].startswith("Not checked: whether test images")
+    assert whole_answer(findings) == [answer.headline, *answer.findings, *answer.cautions]
+
+
+def test_an_inconclusive_component_is_never_the_headline(tmp_path: Path) -> None:
+    values = {"first": draws(95.02), "second": draws(94.98), "third": [85.0 + place for place in range(6)]}
+    rows = [(arm_of(BASELINE), draws(95.0)), *((without(name), runs) for name, runs in values.items())]
+    plain = {"confirm": None, "final": None, "ablation": {"components": PARTS, "seeds": SEEDS}}
+    clear = concluded(findings_of(tmp_path, [stage_of("ablation", rows, design="leave_one_out")], **plain))
+    assert clear.headline.startswith("Removing third lowered")
+    assert [sentence.split(":")[0] for sentence in clear.undecided] == ["Removing first", "Removing second"]
+    vague = concluded(findings_of(tmp_path, [stage_of("ablation", rows[:3], design="leave_one_out")], **plain))
+    assert vague.headline == "Inconclusive: none of 2 comparisons shows a clear difference (p below 0.05 by Holm)."
+    assert len(vague.undecided) == 2
+    assert not vague.findings
+
+
+def test_the_page_groups_what_is_not_told_apart_and_the_cautions(tmp_path: Path) -> None:
+    rows = [(arm_of(BASELINE), draws(95.0)), (without("relu"), draws(80.0)), (without("dropout"), draws(95.02))]
+    plain = {"components": PARTS, "seeds": SEEDS}
+    stage = stage_of("ablation", rows, design="leave_one_out")
+    findings = findings_of(tmp_path, [stage], search(), ablation=plain)
+    ended = {
+        **findings.results.environment,
+        "ended": {"how": "aborted", "why": "the disk is full", "stage": "ablation"},
+    }
+    aborted = Findings.of(replace(findings.results, environment=ended))
+    page = read_page(write_report(aborted, (), tmp_path / "report"))
+    box = _section(page, "answer")
+    assert box.find("p", **{"class": "headline"})[0].text.startswith("Removing relu lowered")
+    assert [title.text for title in box.find("h2")] == ["Not told apart", "Cautions"]
+    undecided, cautions = box.find("ul")
+    assert undecided.text.strip().startswith("Removing dropout: ")
+    assert cautions.find("li")[0].text.startswith("Aborted in the stage ablation")
+    assert page.find("p", **{"class": "kind"})[0].find("strong")[0].text == "aborted"
 
 
 def test_an_unfinished_confirm_names_no_incumbent(tmp_path: Path) -> None:

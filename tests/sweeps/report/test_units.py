@@ -8,7 +8,7 @@ import pytest
 
 from sweeps.cli.lines import best_line
 from sweeps.evidence.findings import Findings
-from sweeps.report import evidence_sentences
+from sweeps.report import answer_sentences
 from sweeps.report.data import ReportData
 from sweeps.report.tables.catalogue import ablation_tables, best, data_frames
 from sweeps.report.tables.tidy import trials_frame
@@ -35,7 +35,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
 def test_fractions_have_neither_percent_nor_points(results: Results) -> None:
     data = ReportData(Findings.of(results))
     tables = [table.grid.markdown() for table in (*ablation_tables(data), best(data.findings))]
-    text = "\n".join([*evidence_sentences(results), best_line(results), *tables])
+    text = "\n".join([*answer_sentences(results), best_line(results), *tables])
     assert "validation accuracy 0.9" in text
     assert "lowered validation accuracy by 0.01" in text
     without_coverages = text.replace("95 % CI", "").replace("| 90 % |", "|")

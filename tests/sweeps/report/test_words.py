@@ -11,7 +11,7 @@ from sweeps.formatting import MetricFormat, same_places, significant
 from sweeps.report.data import ReportData
 from sweeps.report.figures.search_data import learning_curves
 from sweeps.report.sections import evidence_sections
-from sweeps.report.sentences import verdicts
+from sweeps.report.sentences import rated
 from sweeps.report.tables.catalogue import ablation_tables
 from sweeps.report.tables.frames import IMPUTED, curves_table, replicates_table, trials_table
 from sweeps.report.tables.tidy import ablation_frame, curves_frame
@@ -82,16 +82,19 @@ def test_steps_of_a_path_set_settings_and_remove_nothing(tmp_path: Path) -> None
     assert table.frame["change"].iloc[0] == "without relu (model.activation: identity)"
 
 
-def test_strongest_finding_comes_first_and_a_path_keeps_its_order(tmp_path: Path) -> None:
+def test_verdicts_come_by_size_and_the_table_of_a_path_keeps_the_order_of_its_steps(tmp_path: Path) -> None:
     means = {"small": 94.0, "none": 95.02, "large": 80.0}
     arms = [arm_of(BASELINE), *(without(name) for name in means)]
     rows = list(zip(arms, map(draws, (95.0, *means.values())), strict=True))
     ablation = findings_of(tmp_path, [stage_of("ablation", rows, design="leave_one_out")]).ablation
     assert ablation is not None
-    assert [sentence.split()[1].rstrip(":") for sentence in verdicts(ablation)] == ["large", "small", "none"]
-    path = stepped(tmp_path / "path").ablation
-    assert path is not None
-    assert verdicts(path) == [one.verdict for one in path.comparisons]
+    assert [one.verdict.split()[1].rstrip(":") for one in rated(ablation)] == ["large", "small", "none"]
+    path = stepped(tmp_path / "path")
+    assert path.ablation is not None
+    rate, blocks, name = (one.verdict for one in path.ablation.comparisons)
+    assert [one.verdict for one in rated(path.ablation)] == [rate, name, blocks]
+    (table,) = (one for one in ablation_tables(ReportData(path)) if one.name == "ablation")
+    assert list(table.frame["arm"]) == [one.arm.name for one in path.ablation.comparisons]
 
 
 def test_aliased_effects_are_listed_once(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import create_trial
 
 from sweeps.engine.repair import repair
-from sweeps.report import evidence_sentences
+from sweeps.report import answer_sentences
 from sweeps.storage.runs import open_results, open_snapshot
 from sweeps.storage.study_storage import StudyStorage
 from sweeps.trial.trial import Status
@@ -68,7 +68,7 @@ def test_trial_of_another_program_is_left_out_and_the_study_completes(tmp_path: 
     assert [trial.number for trial in result.results.trials] == [0, 1, 3, 4]
     assert numbers(tmp_path) == [0, 1, 2, 3, 4]
     assert result.results.foreign == 1
-    assert "1 trial in study.db was not started by this engine and is left out." in evidence_sentences(result.results)
+    assert "1 trial in study.db was not started by this engine and is left out." in answer_sentences(result.results)
     assert result.results.ranked()[0].value != 999.0
     grown = toy_study(run_cap=5, baseline={"epochs": 2})
     assert len(run_inline(grown, tmp_path).results.ranked()) == 5  # the next start works too
