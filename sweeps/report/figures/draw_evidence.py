@@ -13,7 +13,7 @@ from sweeps.io.escape import plotly_text
 from sweeps.report.data import ReportData
 from sweeps.report.figures import theme
 from sweeps.report.figures.base import column, two_lines, whiskers
-from sweeps.report.figures.evidence_data import waterfall_range
+from sweeps.report.figures.evidence_data import imputed_ends, waterfall_range
 from sweeps.report.figures.theme import Mark, axis, colour_bar, layout
 from sweeps.report.tables.frames import missing
 from sweeps.report.tables.interval import probability
@@ -22,6 +22,7 @@ from sweeps.trial.arm import BASELINE
 
 UP, DOWN = Mark(theme.BLUE, "circle", "solid", 11), Mark(theme.VERMILLION, "diamond", "dash", 12)
 OPEN = Mark(theme.INK, "circle-open", "solid", 11)
+CROSS = "x-open"  # a value at chance level
 ROW_PX = 46
 
 
@@ -75,7 +76,7 @@ def draw_paired_seeds(rows: pd.DataFrame, data: ReportData) -> go.Figure:
             continue
         figure.add_scatter(**_pair_lines(pairs, arms, words), mode="lines+markers", name=name, hoverinfo="text")
         line = {"color": mark.colour, "width": 1.6, "dash": mark.dash}
-        symbols = ["circle-open", mark.symbol, "circle"] * len(pairs)
+        symbols = [symbol for row in pairs.to_dict("records") for symbol in _pair_symbols(row, mark)]
         figure.data[-1].update(line=line, marker={"color": mark.colour, "size": 8, "symbol": symbols})
     return figure.update_layout(
         layout(430),
@@ -208,6 +209,12 @@ def _row_axis(ticks: Sequence[str]) -> dict[str, Any]:
     places = [-place for place in range(len(ticks))]
     quiet = {"showgrid": False, "zeroline": False, "automargin": True}
     return {**quiet, "tickvals": places, "ticktext": list(ticks), "range": [-len(ticks) + 0.4, 0.6]}
+
+
+def _pair_symbols(row: Mapping[Hashable, Any], mark: Mark) -> list[str]:
+    """The symbols of a pair: reference, arm, and the gap after them."""
+    shown = zip(("circle-open", mark.symbol), imputed_ends(row), strict=True)
+    return [*(CROSS if at_chance else symbol for symbol, at_chance in shown), "circle"]
 
 
 def _pair_lines(rows: pd.DataFrame, arms: Sequence[str], words: MetricFormat) -> dict[str, list[Any]]:

@@ -43,10 +43,11 @@ def draw_pareto_front(rows: pd.DataFrame, data: ReportData) -> go.Figure:
         figure.add_trace(points(REJECTED, rejected, "parameters", "value", texts).update(yaxis="y2"))
     low, high = rows["parameters"].min(), rows["parameters"].max()
     log = low > 0 and high > 10 * low
+    sizes = axis("parameters", tickformat="~s", **({"dtick": 1} if high - low < 10 else {}))  # they are whole numbers
     figure.update_layout(
         layout(440),
         showlegend=True,
-        xaxis=log_axis("parameters (log scale)", low, high) if log else axis("parameters", tickformat="~s"),
+        xaxis=log_axis("parameters (log scale)", low, high) if log else sizes,
         yaxis=axis(plotly_text(words.axis), domain=[0, 0.9] if len(rejected) else [0, 1]),
         yaxis2={"domain": [0.94, 1], "visible": False, "range": [-1, 1], "fixedrange": True},
     )

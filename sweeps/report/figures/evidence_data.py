@@ -20,11 +20,13 @@ from sweeps.report.tables.ablation import crossing, effect_name, label, part
 from sweeps.report.tables.frames import frame_of, missing
 from sweeps.report.tables.levels import same_arm
 from sweeps.stats import Estimate, Paired
+from sweeps.storage.results import StageResults
 from sweeps.trial.arm import Arm
 from sweeps.trial.trial import Status
 
 # A name that ends with a number: the severity of a corruption.
 _SEVERITY = re.compile(r"(.*\D)\s*(\d+)")
+IMPUTED = "imputed"
 DIFFERENCES = (
     "arm",
     "pairs",
@@ -60,13 +62,29 @@ def differences(findings: Findings) -> pd.DataFrame:
 
 
 def pairs(findings: Findings) -> pd.DataFrame:
-    """Return every pair of the ablation: columns arm, against, replicate, reference, value, difference."""
-    rows = [
-        (label(one.arm), label(one.reference), pair.replicate, pair.reference, pair.value, pair.value - pair.reference)
-        for one in (findings.ablation.comparisons if findings.ablation else ())
-        for pair in one.pairs
-    ]
-    return frame_of(rows, ["arm", "against", "replicate", "reference", "value", "difference"])
+    """Return every pair of the ablation.
+
+    Returns:
+        The columns arm, against, replicate, reference, value and difference; and imputed where a run diverged: which of
+        the two counts at chance level, "arm", "reference" or "both".
+    """
+    stage = findings.results.stages.get(ABLATION)
+    rows: list[tuple[Any, ...]] = []
+    for one in findings.ablation.comparisons if findings.ablation and stage else ():
+        arms, references = _imputed(stage, one.arm), _imputed(stage, one.reference)
+        for pair in one.pairs:
+            of_arm, of_reference = pair.replicate in arms, pair.replicate in references
+            which = "both" if of_arm and of_reference else "arm" if of_arm else "reference" if of_reference else None
+            about = (label(one.arm), label(one.reference), pair.replicate)
+            rows.append((*about, pair.reference, pair.value, pair.value - pair.reference, which))
+    frame = frame_of(rows, ["arm", "against", "replicate", "reference", "value", "difference", IMPUTED])
+    return frame if frame[IMPUTED].notna().any() else frame.drop(columns=IMPUTED)
+
+
+def imputed_ends(row: Mapping[Hashable, Any]) -> tuple[bool, bool]:
+    """Return whether the reference and the arm of a pair count at chance level, because their runs diverged."""
+    which = row.get(IMPUTED)
+    return which in ("reference", "both"), which in ("arm", "both")
 
 
 def interactions(findings: Findings) -> pd.DataFrame:
@@ -216,6 +234,11 @@ def _families(names: Sequence[str]) -> dict[str, tuple[str | None, int | None]]:
     families: dict[str, tuple[str | None, int | None]] = dict.fromkeys(names, (None, None))
     several = {name: match for name, match in split.items() if stems.count(match[1].strip()) > 1}
     return families | {name: (match[1].strip(), int(match[2])) for name, match in several.items()}
+
+
+def _imputed(stage: StageResults | None, arm: Arm) -> set[int]:
+    """The replicates of an arm whose runs diverged and count at chance level."""
+    return {place for place, run in stage.replicates(arm).items() if run.imputed} if stage else set()
 
 
 def _parts(alias: str) -> tuple[str, ...]:

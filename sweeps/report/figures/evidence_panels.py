@@ -42,10 +42,12 @@ def _forest(rows: pd.DataFrame, data: ReportData) -> str:
 
 def _paired_seeds(rows: pd.DataFrame, data: ReportData) -> str:
     per_arm = rows.groupby("arm").size().to_frame("pairs")
-    return (
+    text = (
         f"{span(per_arm, 'pairs', 'pair')} for each arm, on validation data. One line per seed, from the reference "
         "(open) to the arm (filled). Both runs share the split, the data order and the augmentation draws."
     )
+    crosses = " Crosses: runs that diverged, which count at chance level; it was not measured."
+    return text + crosses if evidence_data.IMPUTED in rows else text
 
 
 def _interactions(rows: pd.DataFrame, data: ReportData) -> str:

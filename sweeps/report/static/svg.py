@@ -13,7 +13,7 @@ import pandas as pd
 from sweeps.formatting import MetricFormat
 from sweeps.io.escape import one_line
 from sweeps.report.figures import theme
-from sweeps.report.figures.evidence_data import waterfall_range
+from sweeps.report.figures.evidence_data import imputed_ends, waterfall_range
 from sweeps.report.tables.frames import missing
 from sweeps.report.tables.interval import probability
 from sweeps.stats import ALPHA
@@ -128,7 +128,10 @@ def forest(data: pd.DataFrame, words: MetricFormat, margin: float | None, title:
 
 
 def paired_seeds(data: pd.DataFrame, words: MetricFormat, title: str) -> str:
-    """Return one line per seed from the reference (open) to each arm (filled), from `evidence_data.pairs`."""
+    """Return one line per seed from the reference (open) to each arm (filled), from `evidence_data.pairs`.
+
+    A cross is a run that diverged, which counts at chance level.
+    """
     arms = list(dict.fromkeys(data["arm"]))[:MOST_ARMS]
     rows = [row for row in data.to_dict("records") if row["arm"] in arms][:MOST_LINES]
     scale = _scale([row[name] for row in rows for name in ("reference", "value")], HEIGHT - 52, 18)
@@ -141,8 +144,11 @@ def paired_seeds(data: pd.DataFrame, words: MetricFormat, title: str) -> str:
         up = row["value"] > row["reference"]
         colour = UP if up else DOWN
         canvas.line((left, scale.at(row["reference"]), right, scale.at(row["value"])), colour, 1.5, "" if up else "5 3")
-        canvas.dot(left, scale.at(row["reference"]), colour, filled=False, radius=3.5)
-        canvas.dot(right, scale.at(row["value"]), colour, radius=3.5)
+        for x, name, at_chance in zip((left, right), ("reference", "value"), imputed_ends(row), strict=True):
+            if at_chance:
+                canvas.text((x, scale.at(row[name]) + 5), "×", "middle", colour)
+            else:
+                canvas.dot(x, scale.at(row[name]), colour, filled=name == "value", radius=3.5)
     _names(canvas, arms, step)
     return canvas.svg()
 

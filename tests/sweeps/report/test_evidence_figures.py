@@ -16,8 +16,9 @@ from sweeps.report.figures.panel import Plot
 from sweeps.report.figures.registry import FIGURES
 from sweeps.report.static import svg
 from sweeps.trial.arm import BASELINE
+from sweeps.trial.trial import Status
 
-from .staged import arm_of, draws, factorial, findings_of, stage_of, stepped
+from .staged import arm_of, draws, factorial, findings_of, stage_of, stepped, without
 
 ACCURACY = MetricFormat("validation accuracy", "%", "maximize")
 
@@ -99,3 +100,20 @@ def test_a_whole_factorial_speaks_of_no_alias(tmp_path: Path) -> None:
     plot = plot_of("interactions", factorial(tmp_path))
     assert "lias" not in plot.caption
     assert plot.data["aliased with"].isna().all()
+
+
+def test_a_pair_with_a_diverged_run_is_crossed_and_says_that_it_was_not_measured(tmp_path: Path) -> None:
+    rows = [(arm_of(BASELINE), [90.0, 91.0, 92.0]), (without("relu"), [80.0, 81.0, Status.DIVERGED])]
+    findings = findings_of(tmp_path, [stage_of("ablation", rows, design="leave_one_out")])
+    plot = plot_of("paired_seeds", findings)
+    assert plot.data["imputed"].tolist() == [None, None, "arm"]
+    (lower,) = plot.figure.data
+    assert list(lower.marker.symbol) == ["circle-open", "diamond", "circle"] * 2 + ["circle-open", "x-open", "circle"]
+    assert "Crosses: runs that diverged" in plot.caption
+    assert svg.paired_seeds(plot.data, ACCURACY, "pairs").count("×") == 1
+
+
+def test_pairs_that_were_all_measured_speak_of_no_cross(tmp_path: Path) -> None:
+    plot = plot_of("paired_seeds", stepped(tmp_path))
+    assert "imputed" not in plot.data
+    assert "Crosses" not in plot.caption
