@@ -21,10 +21,7 @@ DataName = Annotated[
 
 @app.command()
 def get(name: DataName, data_dir: DataDir = None, workload: WorkloadName = "cifar_sweep") -> None:
-    """Download a data set, unless it is there, then check its files.
-
-    Example: sweep data get cifar10
-    """
+    """Download a data set, unless it is there, then check its files."""
     from sweeps.io.errors import Unavailable
 
     loaded, recipe, site = _data_of(name, data_dir, workload)
@@ -39,11 +36,9 @@ def get(name: DataName, data_dir: DataDir = None, workload: WorkloadName = "cifa
 def check(
     name: DataName, data_dir: DataDir = None, workload: WorkloadName = "cifar_sweep", as_json: Json = False
 ) -> None:
-    """Check the files of a data set: which are there and complete, which are missing, and where they go.
+    """Check the files of a data set, and say where missing ones go.
 
     Ends with 1 where a file is missing or damaged.
-
-    Example: sweep data check cifar10
     """
     loaded, recipe, site = _data_of(name, data_dir, workload)
     files = loaded.data_files(recipe, site)

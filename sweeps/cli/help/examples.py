@@ -37,6 +37,7 @@ GROUPS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     },
     "Maintain": {
         "doctor": ("sweep doctor",),
+        "data": ("sweep data check cifar10", "sweep data get cifar10"),
         "repair": ("sweep repair quickstart",),
         "archive": ("sweep archive quickstart",),
         "open": ("sweep open quickstart.sweep.zip",),

@@ -51,11 +51,16 @@ class Command(TyperCommand):
 
 
 def lay_out(app: typer.Typer) -> None:
-    """Give every command of `app` its layout and its examples."""
+    """Give every command of `app` its layout and its examples; those of a group of commands stand in its own help."""
     for group in app.registered_groups:
-        for command in group.typer_instance.registered_commands if group.typer_instance else ():
+        if group.typer_instance is None:
+            continue
+        if group.name:
+            group.epilog = _epilog(EXAMPLES.get(group.name, ()))
+        for command in group.typer_instance.registered_commands:
             command.cls = Command
-            command.epilog = _epilog(EXAMPLES.get(_name(command), ()))
+            command.epilog = _epilog(() if group.name else EXAMPLES.get(_name(command), ()))
+        lay_out(group.typer_instance)
 
 
 def _name(command: CommandInfo) -> str:
