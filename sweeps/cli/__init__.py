@@ -44,7 +44,7 @@ def main() -> None:
     signals.ignore()
     listen(None)
     if signals.first is not None and code != process.COMPLETE:
-        process.tell(process.stopped_line(signals.first.name, sys.argv[1:]), process.RESUMABLE, kind="")
+        process.tell(process.stopped_lines(signals.first.name, sys.argv[1:]), process.RESUMABLE, kind="")
         process.end(process.RESUMABLE)
     if message:
         process.tell(message, code)

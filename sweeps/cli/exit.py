@@ -35,8 +35,11 @@ def carry_out(study: Study, as_json: bool, **options: Any) -> None:
     Raises:
         typer.Exit: The study is not complete; with the exit code.
     """
-    from sweeps.api.run import run
-    from sweeps.cli.lines import so_far
+    from sweeps.io.screen.working import working
+
+    with working("importing the engine", quiet=options.get("quiet", False)):
+        from sweeps.api.run import run
+        from sweeps.cli.lines import so_far
 
     for warning in () if options.get("quiet") else study.warnings():
         typer.echo(f"warning: {warning}", err=True)

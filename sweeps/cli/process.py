@@ -28,8 +28,8 @@ class Reached:
 reached = Reached()
 
 
-def stopped_line(signal_name: str, words: Sequence[str]) -> str:
-    """Return the last line after a signal: what was reached, and the command that goes on.
+def stopped_lines(signal_name: str, words: Sequence[str]) -> str:
+    """Return the last lines after a signal: what was reached, and below it the command that goes on.
 
     Args:
         signal_name: The signal.
@@ -37,8 +37,12 @@ def stopped_line(signal_name: str, words: Sequence[str]) -> str:
     """
     if not reached.text:
         return f"stopped by {signal_name}; {GO_ON}"
+    from sweeps.io.screen.sentence import wrapped  # which the study that was stopped has loaded
+
+    line = f"stopped by {signal_name}: {reached.text}; go on with:"
+    lines = wrapped(line, os.get_terminal_size(2).columns) if os.isatty(2) else [line]
     command = shlex.join(["sweep", *(word for word in words if word != "--fresh")])
-    return f"stopped by {signal_name}: {reached.text}; go on with: {command}"
+    return "\n".join([*lines, f"  {command}"])
 
 
 def hide_unraisable(hidden: type[BaseException]) -> None:

@@ -113,10 +113,11 @@ def _print_log(results: Results, trial: Trial) -> None:
 @app.command()
 def report(name: Name, runs_dir: RunsDir = RUNS, reports_dir: ReportsDir = REPORTS) -> None:
     """Write the report of a study in its current state."""
-    from sweeps.api.results import load
     from sweeps.io.screen.working import working
 
     with working("reading the study") as phase:
+        from sweeps.api.results import load
+
         results = load(name, runs_dir)
         phase("writing the report")
         page = results.report(reports_dir)
@@ -132,9 +133,10 @@ def compare(
     """Compare studies: their differences and their results."""
     from sweeps.cli.tables import console, text_table
     from sweeps.io.screen.working import working
-    from sweeps.report.across.compare import compare_table, comparison_name, write_comparison
 
     with working("reading the studies") as phase:
+        from sweeps.report.across.compare import compare_table, comparison_name, write_comparison
+
         studies, unread = _read_each(names, runs_dir)
         phase("writing the comparison")
         page = write_comparison(studies, reports_dir / comparison_name([results.name for results in studies]))
@@ -153,9 +155,10 @@ def meta(
     """Combine the ablations of the same components over several studies: data sets, architectures."""
     from sweeps.cli.tables import say
     from sweeps.io.screen.working import working
-    from sweeps.report.across.meta import write_meta
 
     with working("reading the studies") as phase:
+        from sweeps.report.across.meta import write_meta
+
         studies, unread = _read_each(names, runs_dir)
         phase("writing the meta-analysis")
         page, combined = write_meta(studies, reports_dir)

@@ -58,13 +58,14 @@ def predict(
 
     Writes a CSV file, and warns if the examples differ from the training data.
     """
-    from sweeps.api.models import Model
     from sweeps.io.escape import visible
     from sweeps.io.screen.working import working
 
     titles = _titles(header)
     _require_output(out, source)
     with working("finding the model") as phase:
+        from sweeps.api.models import Model
+
         trained = Model.of(model, runs_dir=runs_dir, ensemble=ensemble, data_dir=data_dir)
         phase(f"predicting with {trained.description}")
         predictions = trained.predict(source, tta=tta)
@@ -94,10 +95,11 @@ def export(
 
     Writes the model, its recipe, the class names and a model card, and checks that the file gives the model's outputs.
     """
-    from sweeps.api.models import Model
     from sweeps.io.screen.working import working
 
     with working("finding the model") as phase:
+        from sweeps.api.models import Model
+
         trained = Model.of(model, runs_dir=runs_dir, data_dir=data_dir)
         phase(f"exporting {trained.origin} as {form}, and checking its outputs")
         exported = trained.export(out, format=form)

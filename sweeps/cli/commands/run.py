@@ -155,12 +155,13 @@ def plan(
     from sweeps.api.study import Study
     from sweeps.cli.study_file import study_file
     from sweeps.cli.tables import console
-    from sweeps.forecast import render
     from sweeps.io.screen.working import working
 
     file = study_file(study, RUNS)
     checked = Study.from_file(file, assignments=sets or (), search=search or (), toggles=toggle or (), budget=budget)
     with working("importing the workload") as phase:
+        from sweeps.forecast import render
+
         study_plan = checked.forecast(data_dir=data_dir, probe=not no_probe, workers=workers, notify=phase)
     if as_json:
         print_json(study_plan.plain())

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from sweeps.io.errors import visible
+from sweeps.io.screen.sentence import Sentence
 from sweeps.io.screen.view import LiveView
 
 LONG_S = 10.0  # off a terminal, shorter phases are not worth a line
@@ -68,11 +69,11 @@ class _StatusLine:
     def begin(self, doing: str) -> None:
         self._doing, self._began = doing, time.monotonic()
 
-    def text(self) -> Text:
+    def text(self) -> Sentence:
         seconds = time.monotonic() - self._began
         frame = FRAMES[int(4 * seconds) % len(FRAMES)]
         line = f"{frame} {visible(self._doing)} … {elapsed(seconds)}"
-        return Text(line, style="dim", no_wrap=True, overflow="ellipsis")
+        return Sentence(Text(line, style="dim"))
 
 
 class _LongPhases:

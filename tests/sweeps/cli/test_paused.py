@@ -62,7 +62,7 @@ def test_a_signal_leaves_a_word_about_paused_trials(tmp_path: Path) -> None:
     (tmp_path / "toy.yaml").write_text(toy_text(baseline=signalled, early_terminate=PROMOTING))
     done = in_a_process("run", "toy.yaml", "--runner", "inline", "--data-dir", "data", cwd=tmp_path)
     assert done.returncode == 75, done.stderr
-    assert "stopped by SIGTERM: 2 of 6 trials (2 of them paused); go on with: sweep run " in done.stderr
+    assert "stopped by SIGTERM: 2 of 6 trials (2 of them paused); go on with:\n  sweep run " in done.stderr
     assert "to go on with 2 paused trials." in sweep(tmp_path / "runs", "status", "toy")
 
 

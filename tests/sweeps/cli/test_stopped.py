@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sweeps.cli.process import reached, stopped_line
+from sweeps.cli.process import reached, stopped_lines
 from sweeps.io.screen import Drawn
 
 
@@ -21,15 +21,13 @@ def restored() -> Iterator[None]:
 def test_command_to_paste_has_the_given_options_without_fresh() -> None:
     reached.text = "9 of 10 trials"
     words = ["run", "my study.yaml", "--set", "epochs=1", "--fresh", "--workers", "2"]
-    line = stopped_line("SIGINT", words)
-    assert line.startswith("stopped by SIGINT: 9 of 10 trials; go on with: sweep run ")
-    assert shlex.split(line.partition("go on with: ")[2]) == [
-        *("sweep", "run", "my study.yaml", "--set", "epochs=1", "--workers", "2"),
-    ]
+    line, command = stopped_lines("SIGINT", words).splitlines()
+    assert line == "stopped by SIGINT: 9 of 10 trials; go on with:"
+    assert shlex.split(command) == ["sweep", "run", "my study.yaml", "--set", "epochs=1", "--workers", "2"]
 
 
 def test_command_that_had_reached_nothing_is_to_be_run_again() -> None:
-    assert stopped_line("SIGTERM", ["plan", "a.yaml"]) == "stopped by SIGTERM; run the same command again to go on"
+    assert stopped_lines("SIGTERM", ["plan", "a.yaml"]) == "stopped by SIGTERM; run the same command again to go on"
 
 
 def test_view_on_screen_is_erased_where_the_process_ends_at_once() -> None:
