@@ -13,7 +13,7 @@ from sweeps.cli.options import RUNS
 app = typer.Typer(
     cls=Commands,
     invoke_without_command=True,
-    add_completion=False,
+    epilog="Shell completion of commands, studies, stages, trials and toggles: `sweep --install-completion` once.",
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode=None,

@@ -7,11 +7,22 @@ from typing import Annotated
 
 import typer
 
+from sweeps.cli.help.completion import stage_name, study_file_name, study_name, toggle_name
+
 StudyFile = Annotated[
-    Path, typer.Argument(metavar="STUDY", help="The study file, or its name: quickstart.", show_default=False)
+    Path,
+    typer.Argument(
+        metavar="STUDY",
+        help="The study file, or its name: quickstart.",
+        show_default=False,
+        autocompletion=study_file_name,
+    ),
 ]
 Name = Annotated[
-    str, typer.Argument(metavar="NAME", help="The name of a study in the runs folder.", show_default=False)
+    str,
+    typer.Argument(
+        metavar="NAME", help="The name of a study in the runs folder.", show_default=False, autocompletion=study_name
+    ),
 ]
 Sets = Annotated[
     list[str] | None,
@@ -23,7 +34,12 @@ Searches = Annotated[
 ]
 Toggles = Annotated[
     list[str] | None,
-    typer.Option("--toggle", metavar="NAME", help="Search with a part on and off; `sweep toggles` lists the parts."),
+    typer.Option(
+        "--toggle",
+        metavar="NAME",
+        help="Search with a part on and off; `sweep toggles` lists the parts.",
+        autocompletion=toggle_name,
+    ),
 ]
 Budget = Annotated[
     str | None, typer.Option("--budget", metavar="N", help="Limit on the number of parameters: 5M, 250_000.")
@@ -55,7 +71,12 @@ Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print the answer and
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Print a line for each event and each epoch, too.")]
 StageName = Annotated[
     str | None,
-    typer.Option("--stage", metavar="NAME", help="Run one stage only: search, confirm, ablation or final."),
+    typer.Option(
+        "--stage",
+        metavar="NAME",
+        help="Run one stage only: search, confirm, ablation or final.",
+        autocompletion=stage_name,
+    ),
 ]
 NoCache = Annotated[
     bool, typer.Option("--no-cache", help="Train every run, even if another study in the runs folder has it.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sweeps.cli.exit import print_json
+from sweeps.cli.help.completion import trial_number
 from sweeps.cli.options import RUNS, Json, Name, RunsDir
 
 if TYPE_CHECKING:
@@ -23,7 +24,10 @@ def explain(
     decision: Annotated[
         int | None, typer.Option("--decision", metavar="N", min=0, help="Show one decision with its candidates.")
     ] = None,
-    trial: Annotated[int | None, typer.Option("--trial", metavar="N", min=0, help="Show those on one trial.")] = None,
+    trial: Annotated[
+        int | None,
+        typer.Option("--trial", metavar="N", min=0, help="Show those on one trial.", autocompletion=trial_number),
+    ] = None,
     runs_dir: RunsDir = RUNS,
     as_json: Json = False,
 ) -> None:

@@ -10,6 +10,7 @@ import typer
 
 from sweeps.artifacts.layout import SEARCH
 from sweeps.cli.exit import print_json, show_best, summary
+from sweeps.cli.help.completion import stage_with_trials, study_name, trial_number
 from sweeps.cli.options import REPORTS, RUNS, Json, Name, ReportsDir, RunsDir
 
 if TYPE_CHECKING:
@@ -61,8 +62,13 @@ def list_studies(runs_dir: RunsDir = RUNS, as_json: Json = False) -> None:
 @app.command()
 def show(
     name: Name,
-    trial: Annotated[int, typer.Argument(metavar="TRIAL", help="The trial's number.", show_default=False)],
-    stage: Annotated[str, typer.Option("--stage", metavar="NAME", help="The trial's stage.")] = SEARCH,
+    trial: Annotated[
+        int,
+        typer.Argument(metavar="TRIAL", help="The trial's number.", show_default=False, autocompletion=trial_number),
+    ],
+    stage: Annotated[
+        str, typer.Option("--stage", metavar="NAME", help="The trial's stage.", autocompletion=stage_with_trials)
+    ] = SEARCH,
     runs_dir: RunsDir = RUNS,
     as_json: Json = False,
 ) -> None:
@@ -126,7 +132,10 @@ def report(name: Name, runs_dir: RunsDir = RUNS, reports_dir: ReportsDir = REPOR
 
 @app.command()
 def compare(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Two or more studies of the runs folder.")],
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="NAME...", help="Two or more studies of the runs folder.", autocompletion=study_name),
+    ],
     runs_dir: RunsDir = RUNS,
     reports_dir: ReportsDir = REPORTS,
 ) -> None:
@@ -148,7 +157,10 @@ def compare(
 
 @app.command()
 def meta(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Two or more studies of the runs folder.")],
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="NAME...", help="Two or more studies of the runs folder.", autocompletion=study_name),
+    ],
     runs_dir: RunsDir = RUNS,
     reports_dir: ReportsDir = REPORTS,
 ) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sweeps.cli.exit import print_json
+from sweeps.cli.help.completion import study_name
 from sweeps.cli.options import RUNS, DataDir, Json, RunsDir
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ ModelName = Annotated[
         metavar="STUDY[:TRIAL]",
         help="A study: its final model, else its incumbent or best trial. Or one run: digits:7, digits:final/0.",
         show_default=False,
+        autocompletion=study_name,
     ),
 ]
 
