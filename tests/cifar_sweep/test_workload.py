@@ -61,7 +61,7 @@ def test_the_engine_finds_every_capability_by_the_package_name():
     assert set(workload.__all__) == {
         "train", "cost", "toggles", "prepare", "check_test_data", "chance", "smoke", "scale", "evaluations", "evaluate",
         "references", "without_validation", "thumbnails", "predict", "export", "tune_batch", "tune_lr", "gpu_share",
-        "image_hashes", "confirm_duplicates", "duplicate_policy",
+        "image_hashes", "confirm_duplicates", "duplicate_policy", "data_files", "fetch_data",
     }  # fmt: skip
 
 
