@@ -30,7 +30,7 @@ from sweeps.report.tables.interval import difference, level, plain, probability
 from sweeps.report.trials.embedded import script_json, trials_data
 from sweeps.storage.results import Results
 
-TRIAL_SCRIPTS = ("cells", "export", "table", "start")  # they share one scope
+TRIAL_SCRIPTS = ("cells", "export", "table", "links", "pages", "start")  # they share one scope
 
 ROWS_UNDER_FIGURE = 300
 PACKED_FROM = 1_000_000  # characters of a script: that of plotly.js
@@ -65,7 +65,7 @@ def page(report: Report) -> str:
         style=Markup(resource("style.css") + resource("trials/trials.css")),
         reading=Markup(reading),
         scripts=[Markup(script) for script in scripts],
-        figures=Markup(_figures(everything)),
+        figures=Markup(_figures(everything, report.data.hover_texts)),
         trials=Markup(script_json(trials)) if trials else "",
         trials_count=count(len(results.everything), "trial"),
     )
@@ -168,10 +168,12 @@ def _under(plot: Plot, words: MetricFormat) -> Grid:
     return Grid.of(plot.data, kinds, titles_of(words, "value"), ROWS_UNDER_FIGURE)
 
 
-def _figures(drawn: Sequence[Plot]) -> str:
-    """The figures as JSON. No character in it can end the script element around it."""
+def _figures(drawn: Sequence[Plot], hover_texts: Mapping[int, str]) -> str:
+    """The figures as JSON, with the number of the trial of each text under the pointer; None for other texts."""
     data = {plot.key: json.loads(plot.figure.to_json()) for plot in drawn}
-    return script_json({**compact(data), "dark": theme.DARK})
+    compacted, numbers = compact(data), {text: number for number, text in hover_texts.items()}
+    trials = [numbers.get(text) for text in compacted["texts"]]
+    return script_json({**compacted, "trials": trials, "dark": theme.DARK})
 
 
 def _trace(trace: Mapping[str, Any], places: dict[str, int]) -> dict[str, Any]:

@@ -14,7 +14,10 @@
   // `texts` has each text under the pointer once; a trace has runs of [place in `texts`, number of points].
   for (const trace of Object.values(page.figures).flatMap((figure) => figure.data)) {
     const runs = trace.hovertext?.runs;
-    if (runs) trace.hovertext = runs.flatMap(([place, times]) => Array(times).fill(page.texts[place]));
+    if (!runs) continue;
+    trace.hovertext = runs.flatMap(([place, times]) => Array(times).fill(page.texts[place]));
+    // The number of the trial of each point, by which the table of all trials finds it.
+    trace.customdata ??= runs.flatMap(([place, times]) => Array(times).fill(page.trials[place]));
   }
 
   function recoloured(node) {
@@ -23,6 +26,10 @@
     if (node === null || typeof node !== "object") return node;
     return Object.fromEntries(Object.entries(node).map(([key, value]) => [key, recoloured(value)]));
   }
+
+  // What other scripts of the page add to the figures, each before it is drawn and once after it first was.
+  const hooks = { draw: again, decorate: () => {}, drawn: () => {} };
+  window.sweepFigures = hooks;
 
   // The labels of an axis inside a figure, which are named after it, stand on two lines where they have little room.
   function staggered(annotations) {
@@ -58,7 +65,11 @@
     if (coarse.matches) shown.layout.dragmode = false;
     const tools = coarse.matches || narrow.matches ? false : "hover";
     const config = { responsive: true, displaylogo: false, displayModeBar: tools };
-    Plotly.react(`plot-${key}`, shown.data, shown.layout, { ...config, modeBarButtons: [["toImage", "resetScale2d"]] });
+    hooks.decorate(key, shown);
+    const place = document.getElementById(`plot-${key}`);
+    const first = !place.on; // plotly's own method
+    Plotly.react(place, shown.data, shown.layout, { ...config, modeBarButtons: [["toImage", "resetScale2d"]] });
+    if (first) hooks.drawn(key, place);
   }
 
   // The library is packed, because it is most of the page. The page's policy allows it by the hash of its text.

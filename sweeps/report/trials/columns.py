@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -11,8 +11,10 @@ import pandas as pd
 from sweeps.evidence.findings import Findings
 from sweeps.formatting import setting, status_name, unit_of
 from sweeps.io.escape import visible
-from sweeps.report.tables.frames import missing, setting_column, setting_keys
+from sweeps.recipe.keys import value_at
+from sweeps.report.tables.frames import missing, setting_cell, setting_column, setting_keys
 from sweeps.report.tables.tidy import FACTS, trials_frame
+from sweeps.space.space import TOGGLE
 
 DIGITS = 6  # significant digits of a number on the page that is no metric; the files in tables/ have all of them
 LARGEST_INTEGER = 2**53  # above it JavaScript rounds integers
@@ -35,6 +37,7 @@ def table_columns(findings: Findings) -> list[dict[str, Any]]:
         - unit: "%" for a metric in percent.
         - shown: Whether it is shown at first.
         - searched: Whether it is a searched setting.
+        - baseline: The value of a searched setting in the study file's baseline, as text; None if it is not there.
         - choice: Whether the table is filtered by one of its values.
         - values: The cells of a column of numbers; None for an empty one.
         - words, at: The distinct texts of a column of texts, and the place of each cell's among them; -1 if empty.
@@ -42,15 +45,26 @@ def table_columns(findings: Findings) -> list[dict[str, Any]]:
     frame = trials_frame(findings)
     frame = frame.drop(columns=[name for name in (*LEFT_OUT, *_unneeded(frame)) if name in frame])
     names = [str(name) for name in frame.columns]
-    taken = {*names} - {*setting_keys(findings.results)}
-    searched = {setting_column(key, taken) for key in setting_keys(findings.results)}
-    return [_column(_about(name, name in searched, findings), name, frame[name].tolist()) for name in names]
+    keys = {_setting_name(key, names): key for key in setting_keys(findings.results)}
+    return [_column(_about(name, keys.get(name), findings), name, frame[name].tolist()) for name in names]
 
 
 def _column(about: Mapping[str, Any], name: str, values: Sequence[Any]) -> dict[str, Any]:
     # A metric keeps all digits, so that the page rounds it once, as the other tables do.
     digits = 17 if about["unit"] or name in ("value", "last_value") else DIGITS
     return {"key": visible(name), **about, **_cells(name, values, digits)}
+
+
+def _setting_name(key: str, names: Collection[str]) -> str:
+    """The name of a setting's column, which is marked where another column has the name of the key."""
+    marked = setting_column(key, [key])
+    return marked if marked in names else key
+
+
+def _baseline(key: str, findings: Findings) -> str | None:
+    """The baseline's value of a searched setting as text; None where the study file does not write it."""
+    value = True if key.startswith(TOGGLE) else value_at(findings.results.study.baseline, key)
+    return None if value is None else visible(setting(setting_cell(value)))
 
 
 def _unneeded(frame: pd.DataFrame) -> list[str]:
@@ -61,21 +75,21 @@ def _unneeded(frame: pd.DataFrame) -> list[str]:
     return unneeded
 
 
-def _about(name: str, searched: bool, findings: Findings) -> dict[str, Any]:
-    """The title of a column and how it is shown."""
+def _about(name: str, key: str | None, findings: Findings) -> dict[str, Any]:
+    """The title of a column and how it is shown; `key` is that of a searched setting."""
     words = findings.metric_format
     titles = {"value": words.label, "last_value": f"last {words.label}", **SHORT}
-    unit = (
-        words.unit
-        if name in ("value", "last_value")
-        else unit_of(name.rpartition(".")[2], findings.results.percentages)
-    )
+    if key is not None:
+        about = {"title": visible(name), "unit": "", "shown": True, "searched": True, "choice": False}
+        return about | {"baseline": _baseline(key, findings)}
+    measured = name in ("value", "last_value")
+    unit = words.unit if measured else unit_of(name.rpartition(".")[2], findings.results.percentages)
     facts = name in FACTS or name == "parameters" or name.startswith("test.")
     return {
         "title": visible(titles.get(name, name)),
-        "unit": "" if searched else unit,
-        "shown": searched or (facts and name not in HIDDEN),
-        "searched": searched,
+        "unit": unit,
+        "shown": facts and name not in HIDDEN,
+        "searched": False,
         "choice": name in CHOICES,
     }
 

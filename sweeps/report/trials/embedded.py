@@ -7,14 +7,24 @@ from typing import Any
 
 from sweeps.artifacts.layout import SEARCH
 from sweeps.report.data import ReportData
+from sweeps.report.trials.arms import arms_data
 from sweeps.report.trials.columns import table_columns
+from sweeps.report.trials.records import curves_data, logs_data
 
 
 def trials_data(data: ReportData) -> dict[str, Any]:
-    """Return what the scripts of the table need; nothing for a study without trials."""
+    """Return what the scripts of the table and of the pages need; nothing for a study without trials."""
     if not data.results.everything:
         return {}
-    return {"search": SEARCH, "columns": table_columns(data.findings)}
+    words = data.findings.metric_format
+    return {
+        "search": SEARCH,
+        "metric": {"label": words.label, "unit": words.unit},
+        "columns": table_columns(data.findings),
+        "curves": curves_data(data.results.everything),
+        "logs": logs_data(data.results),
+        **arms_data(data.findings),
+    }
 
 
 def script_json(value: Any) -> str:

@@ -1,1 +1,3 @@
 startTable();
+startLinks();
+startPages();

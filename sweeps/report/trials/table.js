@@ -75,10 +75,28 @@ function tableRow(row) {
     const kind = isNumeric(column) ? "number" : column.kind === "text" && column.key === "reason" ? "text" : null;
     return element("td", { class: kind }, cellContent(column, row));
   });
-  return element("tr", { "data-row": row, class: row === state.marked ? "marked" : null }, ...cells);
+  return element("tr", { "data-row": row, class: row === state.marked ? "marked" : null }, markCell(row), ...cells);
 }
 
-const cellContent = (column, row) => written(column, cell(column, row));
+/** The button that marks a trial of the search in the figures. */
+function markCell(row) {
+  if (!canBeMarked(row)) return element("td");
+  const pressed = row === state.marked;
+  return element("td", {}, element("button", {
+    type: "button", class: "mark", "aria-pressed": String(pressed), "aria-label": `Mark trial ${at("trial", row)} in the figures`,
+    onclick: () => {
+      mark(row);
+      body.querySelector(`[data-row="${row}"] button`)?.focus();
+    },
+  }, pressed ? "\u25c9" : "\u25cb"));
+}
+
+/** What a cell shows: the number and the arm of a run are links to their pages. */
+function cellContent(column, row) {
+  const text = written(column, cell(column, row));
+  if (column.key === "trial") return linkTo(fragmentOf(row), text);
+  return column.key === "arm" && armOf(row) ? linkTo(armOf(row).fragment, text) : text;
+}
 
 function sortBy(column) {
   state.descending = state.sort === column && !state.descending;
@@ -87,7 +105,7 @@ function sortBy(column) {
 }
 
 function showHead() {
-  head.replaceChildren(element("tr", {}, ...chosen().map((column) => element(
+  head.replaceChildren(element("tr", {}, element("th", { scope: "col" }, "mark"), ...chosen().map((column) => element(
     "th", { scope: "col", "data-key": column.key, class: isNumeric(column) ? "number" : null },
     element("button", { type: "button", onclick: () => sortBy(column) }, column.title),
   ))));

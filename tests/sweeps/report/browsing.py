@@ -7,12 +7,14 @@ import json
 import os
 import shutil
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+LONGEST_S = 240  # a browser that is silent for so long is ended, so that no test waits for ever
 _FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--remote-debugging-pipe")
 
 
@@ -49,7 +51,9 @@ class Tab:
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
-        self.call("Page.navigate", url=page.as_uri() + (f"#{fragment}" if fragment else ""))
+        target = self.call("Page.navigate", url=page.as_uri() + (f"#{fragment}" if fragment else ""))
+        if "loaderId" not in target:  # the same page with another fragment is not loaded again
+            self.call("Page.reload")
         while self._next().get("method") != "Page.loadEventFired":
             pass
 
@@ -108,9 +112,12 @@ def browser_tab(profile: Path) -> Iterator[Tab]:
     process = subprocess.Popen(command, preexec_fn=place_pipes, pass_fds=(3, 4), stderr=subprocess.DEVNULL)
     for end in (to_read, from_write, read, write):
         os.close(end)
+    overdue = threading.Timer(LONGEST_S, process.kill)
+    overdue.start()
     try:
         tab = Tab(to_write, from_read)
         yield tab
         tab.call("Browser.close")
     finally:
+        overdue.cancel()
         process.wait(timeout=30)
