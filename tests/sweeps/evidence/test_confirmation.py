@@ -150,7 +150,10 @@ def test_answer_says_which_figure_is_which_and_who_is_as_good(tmp_path: Path) ->
 
 def test_candidates_that_a_surrogate_has_chosen_are_said_to_be_so(tmp_path: Path) -> None:
     by_value = candidates(CLEAR)
-    chosen = {"search": "", "trials": [{"trial": number, "value": 90.0, "expected": 90.5 - number} for number in range(3)]}
+    chosen = {
+        "search": "",
+        "trials": [{"trial": number, "value": 90.0, "expected": 90.5 - number} for number in range(3)],
+    }
     evidence = confirmed(tmp_path, replace(by_value, facts={**by_value.facts, CANDIDATES: chosen}))
     assert evidence.expected == {"trial 0": 90.5, "trial 1": 89.5, "trial 2": 88.5}
     assert choice_note(evidence).startswith(" The candidates are the trials of which the surrogate expected")
