@@ -41,9 +41,11 @@ def draw_pareto_front(rows: pd.DataFrame, data: ReportData) -> go.Figure:
     rejected = rows[rows["group"] == REJECTED].assign(value=0.0)
     if len(rejected):
         figure.add_trace(points(REJECTED, rejected, "parameters", "value", texts).update(yaxis="y2"))
-    low, high = rows["parameters"].min(), rows["parameters"].max()
+    low, high, budget = rows["parameters"].min(), rows["parameters"].max(), limits(data.results, "parameters")
     log = low > 0 and high > 10 * low
-    sizes = axis("parameters", tickformat="~s", **({"dtick": 1} if high - low < 10 else {}))  # they are whole numbers
+    # They are whole numbers. The axis reaches to the budget: marks one apart are too many where that is far.
+    few = max([high, *budget]) - min([low, *budget]) < 10
+    sizes = axis("parameters", tickformat=",d" if few else "~s", **({"dtick": 1} if few else {}))
     figure.update_layout(
         layout(440),
         showlegend=True,
@@ -51,7 +53,7 @@ def draw_pareto_front(rows: pd.DataFrame, data: ReportData) -> go.Figure:
         yaxis=axis(plotly_text(words.axis), domain=[0, 0.9] if len(rejected) else [0, 1]),
         yaxis2={"domain": [0.94, 1], "visible": False, "range": [-1, 1], "fixedrange": True},
     )
-    for limit in limits(data.results, "parameters"):
+    for limit in budget:
         figure.add_vline(x=limit, line={"color": theme.INK, "width": 1.5, "dash": "dot"})
     return figure
 

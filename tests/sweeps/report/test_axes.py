@@ -53,3 +53,12 @@ def test_a_log_axis_has_few_marks_inside_its_range(low: float, high: float) -> N
     assert all(math.log10(two / one) >= 0.29 for one, two in pairwise(axis["tickvals"]))
     assert 0.8 * low <= axis["tickvals"][0]
     assert axis["tickvals"][-1] <= 1.2 * high
+
+
+@pytest.mark.parametrize(("limit", "step"), [("parameters <= 90_000", None), ("parameters <= 60_014", 1)])
+def test_sizes_that_are_near_are_counted_one_by_one_unless_the_budget_is_far(
+    make_results: Make, limit: str, step: int | None
+) -> None:
+    trials = [trial_of(number, cost={"parameters": 60_007 + number}) for number in range(3)]
+    axis = plot_of("pareto_front", make_results(*trials, constraints=[limit])).figure.layout.xaxis
+    assert axis.dtick == step
