@@ -77,6 +77,8 @@ def compare_printed(verdict: Verdict, name: str, published: pd.DataFrame, rows: 
                 continue
             if column in PRINTED_IN_PERCENT:
                 numbers = [100 * number for number in numbers]
+            if text.endswith(" ms"):  # of device time, which the file has in hours
+                numbers = [3_600_000 * number for number in numbers]
             where = f"{name}.md, row {place + 1}, {column}: printed {text!r} for {numbers}"
             verdict.count(_printed(text, numbers), where)
 

@@ -27,8 +27,8 @@ TEXTS = {
     *("parameters", "macs", "images", "times", "rests on", "told apart", "incumbent"),
     "collapsed",  # the level of chance is in no table
 }
-# Tables of runs, which are the input, and of words.
-INPUT = ("replicates", "trials", "curves", "not_completed", "openings", "provenance", "declarations")
+# Tables of runs, which are the input, of settings, and of words.
+INPUT = ("replicates", "trials", "curves", "not_completed", "openings", "provenance", "declarations", "winner")
 # Tables of what happened to single images, of which reports publish no runs.
 PER_IMAGE = (
     *("image_flips", "flipped_images", "class_differences", "class_differences_all", "crossed_differences"),
