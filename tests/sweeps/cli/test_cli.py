@@ -386,7 +386,7 @@ def test_new_writes_a_study_that_validates_and_runs(tmp_path: Path) -> None:
              "--toggle", "relu", "--budget", "5M", "--trials", "6")  # fmt: skip
     made = sweep("new", "mine", *words, cwd=tmp_path)
     assert made.returncode == 0, made.stderr
-    assert made.stdout.splitlines()[-1] == "Next: sweep run studies/mine.yaml"
+    assert made.stdout.splitlines()[-1] == "Next: sweep plan studies/mine.yaml, then sweep run studies/mine.yaml"
     checked = sweep("validate", "studies/mine.yaml", cwd=tmp_path)
     assert checked.returncode == 0, checked.stderr
     text = (tmp_path / "studies" / "mine.yaml").read_text()
