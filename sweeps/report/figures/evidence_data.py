@@ -136,8 +136,8 @@ def waterfall_range(rows: pd.DataFrame, words: MetricFormat) -> tuple[float, flo
         rows: The data of `path`.
         words: The format of the metric; a percentage lies from 0 to 100.
     """
-    whiskers = [row["from"] + row[end] for row in rows.to_dict("records") for end in ("low", "high")]
-    ends = [*rows["from"], *rows["to"], *(end for end in whiskers if not missing(end))]
+    known = rows[~rows["low"].map(missing)].to_dict("records")  # two runs or equal ones have no interval
+    ends = [*rows["from"], *rows["to"], *(row["from"] + row[end] for row in known for end in ("low", "high"))]
     room = 0.15 * ((max(ends) - min(ends)) or abs(max(ends)) or 1.0)
     low, high = min(ends) - 2 * room, max(ends) + room
     return (max(low, 0.0), min(high, 100.0)) if words.unit else (low, high)

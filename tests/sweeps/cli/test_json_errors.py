@@ -32,7 +32,8 @@ def test_error_is_one_object_with_its_message_and_the_exit_code(tmp_path: Path, 
 
 
 @pytest.mark.parametrize(
-    ("fault", "code", "error"), [("raise", 1, "3 trials in a row failed, "), ("signal", 75, "stopped by SIGTERM; ")]
+    ("fault", "code", "error"),
+    [("raise", 1, "3 trials in a row failed, "), ("signal", 75, "stopped by SIGTERM: 0 of 6 trials; go on with:")],
 )
 def test_study_that_ends_early_says_why(tmp_path: Path, fault: str, code: int, error: str) -> None:
     baseline: dict[str, Any] = {"epochs": 2, "fault": fault, "fault_epoch": 1}

@@ -36,26 +36,38 @@ class Tab:
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         """Call a method of the protocol and return its result."""
+        answer = self._ask(method, **parameters)
+        assert "error" not in answer, answer
+        result: dict[str, Any] = answer["result"]
+        return result
+
+    def _ask(self, method: str, **parameters: Any) -> dict[str, Any]:
+        """Call a method of the protocol and return the whole answer."""
         self._sent += 1
         message = {"id": self._sent, "method": method, "params": parameters}
         message |= {"sessionId": self._session} if self._session else {}
         os.write(self._to, json.dumps(message).encode() + b"\0")
         while (answer := self._next()).get("id") != self._sent:
             pass
-        assert "error" not in answer, answer
-        result: dict[str, Any] = answer["result"]
-        return result
+        return answer
 
     def open(self, page: Path, fragment: str = "", width: int = 1200, *, dark: bool = False) -> None:
         """Open a page and wait until it has loaded, with its scripts run."""
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
-        target = self.call("Page.navigate", url=page.as_uri() + (f"#{fragment}" if fragment else ""))
-        if "loaderId" not in target:  # the same page with another fragment is not loaded again
-            self.call("Page.reload")
-        while self._next().get("method") != "Page.loadEventFired":
-            pass
+        # By way of an empty page, for the same page with another fragment is not loaded again.
+        for address in ("about:blank", page.as_uri() + (f"#{fragment}" if fragment else "")):
+            self.call("Page.navigate", url=address)
+            while self._address() != address:
+                pass
+        loaded = "document.readyState === 'complete' ? go() : addEventListener('load', () => go())"
+        self.run(f"new Promise((go) => {loaded})")
+
+    def _address(self) -> str:
+        """The address of the document at hand; empty in between two."""
+        result = self._ask("Runtime.evaluate", expression="location.href", returnByValue=True).get("result", {})
+        return str(result.get("result", {}).get("value", ""))
 
     def run(self, script: str) -> Any:
         """Return the value of an expression, or of the promise that it gives."""

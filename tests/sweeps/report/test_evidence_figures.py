@@ -59,6 +59,11 @@ def test_a_path_of_losses_has_room_for_its_whiskers() -> None:
     assert high > 2.0 - 3.0 + 4
 
 
+def test_a_path_without_intervals_has_a_range() -> None:
+    rows = path_of((50.0, 60.0)).assign(low=None, high=None)
+    assert waterfall_range(rows, ACCURACY) == (47.0, 61.5)
+
+
 def test_the_picture_of_a_path_has_both_ends_and_no_shape_outside() -> None:
     text = svg.waterfall(path_of((37.0, 99.2)), ACCURACY, "path")
     assert ">37.00 %<" in text
