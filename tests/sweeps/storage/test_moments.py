@@ -174,4 +174,4 @@ def test_the_head_of_a_report_is_in_local_time(finished: Path, tmp_path: Path, z
     results = replace(results, environment={**results.environment, "updated": "2026-10-25T00:30:00+00:00"})
     zone("Asia/Kolkata")
     page = save_report(results, (), tmp_path / "report").read_text(encoding="utf-8")
-    assert "Study report <span>2026-10-25 06:00:00 +05:30</span>" in page
+    assert "<span>last run started 2026-10-25 06:00:00 +05:30</span>" in page
