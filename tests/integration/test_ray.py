@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import threading
@@ -25,6 +24,7 @@ from sweeps.trial.trial import Status
 from sweeps.workload import load
 from tests.security.listening import listening_elsewhere
 from tests.sweeps.support import ASHA, Events, acknowledged, clean, command, sweep, toy_study, toy_text
+from tests.sweeps.terminal import stopped_lines
 
 PATIENCE_S = 120
 pytestmark = pytest.mark.xdist_group("ray")  # one Ray at a time on a small machine
@@ -280,7 +280,7 @@ class Driver:
             self.process.send_signal(number)
         output = "".join(self.process.communicate(timeout=PATIENCE_S))
         assert "Traceback" not in output
-        assert re.search(rf"^stopped by {number.name}(: .+; go on with:|; run the same .+)$", output, re.M)
+        assert stopped_lines(number.name).search(output)
         return self.process.returncode
 
 

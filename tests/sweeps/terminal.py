@@ -30,3 +30,9 @@ def on_a_terminal(words: list[str], folder: Path) -> str:
     os.close(control)
     assert process.wait() == 0, content.decode()
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", content.decode())
+
+
+def stopped_lines(name: str) -> re.Pattern[str]:
+    """What the last lines of a driver match that a signal has stopped: before its study had begun, or after."""
+    begun = r": .+; go on with:\n  sweep (?:run|resume) .+"
+    return re.compile(rf"^stopped by {name}(?:; run the same command again to go on|{begun})$", re.M)
