@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ from sweeps.report import Importance
 from sweeps.storage.results import Results
 from sweeps.study.study import Study
 from sweeps.trial.trial import Status, Trial
+
+from .browsing import Tab, browser_tab
 
 BEGAN = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
 EPOCHS = 9
@@ -131,3 +133,10 @@ def importance() -> Importance:
     means = {"optimizer.lr": 0.62, "model.blocks": 0.25, "optimizer.name": 0.13}
     deviations = {"optimizer.lr": 0.08, "model.blocks": 0.07, "optimizer.name": 0.04}
     return Importance("PED-ANOVA on the metric after 9 epochs", means, deviations, trials=14)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
+    """A tab of a browser that the tests of a module share."""
+    with browser_tab(tmp_path_factory.mktemp("profile")) as tab:
+        yield tab

@@ -12,7 +12,7 @@ from sweeps.evidence.findings import Findings
 from sweeps.report.write import write_report
 from sweeps.storage.results import Results
 
-from .browsing import BROWSER, Tab, browser_tab
+from .browsing import BROWSER, Tab
 from .conftest import search, study_of
 
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="needs chromium, which is not on the PATH")
@@ -21,12 +21,6 @@ pytestmark = pytest.mark.skipif(BROWSER is None, reason="needs chromium, which i
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
     return Results(study_of(), search(), {}, tmp_path_factory.mktemp("study"))
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
-    with browser_tab(tmp_path_factory.mktemp("profile")) as tab:
-        yield tab
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from sweeps.report.write import write_report
 from sweeps.storage.results import Results
 from sweeps.trial.trial import Status
 
-from .browsing import BROWSER, Tab, browser_tab
+from .browsing import BROWSER, Tab
 from .conftest import search, study_of, trial_of
 from .reading import read_page
 from .staged import staged
@@ -42,12 +42,6 @@ def findings(tmp_path_factory: pytest.TempPathFactory) -> Findings:
 @pytest.fixture(scope="module")
 def page(findings: Findings, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_report(findings, (), tmp_path_factory.mktemp("report"))
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
-    with browser_tab(tmp_path_factory.mktemp("profile")) as tab:
-        yield tab
 
 
 @pytest.fixture
